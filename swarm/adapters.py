@@ -1,0 +1,128 @@
+"""PEFT LoRA folders, read as updates of the base's parameters.
+
+What PEFT merges, this reads: mixed ranks and alphas, rsLoRA, rank and alpha patterns, embeddings, Conv1D and
+modules_to_save. What has no exact update of a weight (DoRA, trained biases, ...) is refused with the remedy.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.errors import ExpertError
+from swarm.tensors import TensorFiles, read_json
+from swarm.updates import LowRank, Replacement, Update
+
+PREFIX = "base_model.model."
+REFUSED = ("use_dora", "lora_bias", "use_qalora", "use_bdlora", "target_parameters", "layer_replication",
+           "trainable_token_indices", "arrow_config", "kasa_config", "megatron_config")  # fmt: skip
+BASE_CHANGING_INITS = ("pissa", "olora", "corda", "loftq", "lora_ga")
+REMEDY = "merge it into a full checkpoint with PEFT's merge_and_unload and give that"
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Where one parameter's LoRA factors lie, and how they are scaled. `a` is (rank, in), `b` is (out, rank)."""
+
+    a: str
+    b: str
+    scaling: float
+    transposed: bool
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A PEFT LoRA folder: parameter -> factors, and parameter -> tensor for modules saved whole."""
+
+    files: TensorFiles
+    factors: Mapping[str, Factors]
+    saved: Mapping[str, str]
+
+    def parameters(self) -> tuple[str, ...]:
+        return (*self.factors, *self.saved)
+
+    def update(self, parameter: str) -> Update:
+        """The parameter's update, read from disk."""
+        if parameter in self.saved:
+            return Replacement(self.files.read(self.saved[parameter]))
+        where = self.factors[parameter]
+        return LowRank(self.files.read(where.a), self.files.read(where.b), where.scaling, where.transposed)
+
+    def shape(self, parameter: str) -> tuple[int, ...]:
+        """The shape of the base parameter that the update fits."""
+        if parameter in self.saved:
+            return self.files.info[self.saved[parameter]].shape
+        where = self.factors[parameter]
+        out, inner = self.files.info[where.b].shape[0], self.files.info[where.a].shape[1]
+        return (inner, out) if where.transposed else (out, inner)
+
+
+def is_adapter(path: Path) -> bool:
+    return (path / "adapter_config.json").is_file()
+
+
+def open_adapter(path: Path) -> Adapter:
+    """Read the folder's configuration and headers. Raises ExpertError."""
+    config = read_json(path / "adapter_config.json", str(path))
+    _refuse(path, config)
+    files = TensorFiles.of(path, "adapter_model")
+    factors: dict[str, Factors] = {}
+    saved: dict[str, str] = {}
+    for name in files.info:
+        _file_tensor(path, name, files, config, factors, saved)
+    return Adapter(files, factors, saved)
+
+
+def _refuse(path: Path, config: Mapping[str, object]) -> None:
+    if config.get("peft_type") != "LORA":
+        raise ExpertError(f"{path}: peft_type {config.get('peft_type')!r} is no LoRA; {REMEDY}")
+    for key in REFUSED:
+        if config.get(key):
+            raise ExpertError(f"{path}: {key} = {config[key]!r} has no exact weight update; {REMEDY}")
+    if config.get("bias", "none") != "none":
+        raise ExpertError(f"{path}: bias = {config['bias']!r} trains biases; {REMEDY}")
+    init = str(config.get("init_lora_weights", True)).lower()
+    if init.startswith(BASE_CHANGING_INITS):
+        raise ExpertError(f"{path}: init_lora_weights = {init!r} changes the base itself; {REMEDY}")
+
+
+def _file_tensor(
+    path: Path,
+    name: str,
+    files: TensorFiles,
+    config: Mapping[str, object],
+    factors: dict[str, Factors],
+    saved: dict[str, str],
+) -> None:
+    """Sort one tensor of the adapter into `factors` or `saved`; a B factor is found through its A."""
+    stem = name.removeprefix(PREFIX)
+    for a_part, b_part, embedding in (
+        (".lora_A.weight", ".lora_B.weight", False),
+        (".lora_embedding_A", ".lora_embedding_B", True),
+    ):
+        if stem.endswith(b_part):
+            return
+        if stem.endswith(a_part):
+            module = stem.removesuffix(a_part)
+            b_name = name.removesuffix(a_part) + b_part
+            if b_name not in files.info:
+                raise ExpertError(f"{path}: {name} has no partner {b_name}; save the adapter again")
+            rank = files.info[name].shape[0]
+            transposed = embedding or bool(config.get("fan_in_fan_out"))
+            factors[f"{module}.weight"] = Factors(name, b_name, _scaling(module, rank, config), transposed)
+            return
+    if config.get("modules_to_save") and ".lora_" not in stem:
+        saved[stem.replace(".modules_to_save.default", "").replace(".modules_to_save", "")] = name
+        return
+    raise ExpertError(f"{path}: the tensor {name} is no LoRA factor that is known here; {REMEDY}")
+
+
+def _scaling(module: str, rank: int, config: Mapping[str, object]) -> float:
+    """alpha / r, or alpha / sqrt(r) for rsLoRA (arXiv 2312.03732); alpha_pattern as PEFT matches it."""
+    alpha = float(str(config.get("lora_alpha", 8)))
+    patterns = config.get("alpha_pattern")
+    if isinstance(patterns, dict):
+        matches = (key for key in patterns if re.match(rf"(.*\.)?({key})$", module))
+        alpha = float(patterns.get(next(matches, ""), alpha))
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)

@@ -1,0 +1,26 @@
+"""What a composition is: which coordinates there are, and what a position means.
+
+Promises: `space` and `recipe` are pure; `recipe` of the neutral position leaves the base as it is; the
+position of an expert alone gives that expert.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from swarm.experts import Catalog
+from swarm.settings import Settings
+from swarm.types import Recipe, Space
+
+
+class Composition(Settings, ABC):
+    """Settings of a composition, and the two functions."""
+
+    type: str
+
+    @abstractmethod
+    def space(self, catalog: Catalog) -> Space:
+        """The coordinates, bounds and anchors. Raises ConfigError where the experts do not allow this composition."""
+
+    @abstractmethod
+    def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
+        """The meaning of a position (length D), with names."""

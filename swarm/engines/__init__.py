@@ -1,0 +1,14 @@
+"""Engines: what holds the weights and answers requests.
+
+To add one: write `swarm/engines/NAME.py` with an `EngineSettings` subclass whose `type` is a Literal of its
+name and whose `open` returns the engine, and add one line to ENGINES.
+"""
+
+from swarm.engines.base import Engine, EngineSettings
+from swarm.engines.transformers import TransformersSettings
+
+ENGINES: dict[str, type[EngineSettings]] = {
+    "transformers": TransformersSettings,
+}
+
+__all__ = ["ENGINES", "Engine", "EngineSettings"]

@@ -1,0 +1,36 @@
+"""What an engine is: it holds base and experts, puts recipes in place and answers requests.
+
+Promises:
+- An answer depends on the recipe and the request alone: not on the batch it fell into (up to float
+  rounding), nor on the recipes that were in place before.
+- Recipes are composed from pristine copies, so the same recipe gives the same bits again.
+- Several recipes and any requests may come at once; an engine may score them together.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from swarm.experts import Catalog
+from swarm.settings import Settings
+from swarm.types import Recipe, Reply, Request
+
+
+class Engine(Protocol):
+    """Base and experts in memory."""
+
+    def answer(self, recipes: Sequence[Recipe], requests: Sequence[Request]) -> list[Reply]:
+        """One reply a recipe, its answers in the order of the requests.
+
+        Raises EvaluationError where a recipe cannot be scored (not finite, out of memory).
+        """
+
+
+class EngineSettings(Settings, ABC):
+    """Settings of an engine, and how to open it."""
+
+    type: str
+
+    @abstractmethod
+    def open(self, catalog: Catalog) -> Engine:
+        """Load base and experts. Raises UserError where they cannot be loaded."""

@@ -1,0 +1,43 @@
+"""Every error the program raises on purpose.
+
+SwarmError
+├── UserError          the user's mistake: key or file, value, remedy, in one line; exit code 2
+│   ├── ConfigError    in the configuration
+│   ├── DataError      in the examples
+│   ├── ExpertError    in the base or an expert
+│   └── RunError       in a run directory: locked, corrupt, unfinished
+├── EvaluationError    one candidate could not be scored: becomes data, never a crash
+└── Interrupted        the user asked to stop; the run can be resumed; exit code 130
+"""
+
+
+class SwarmError(Exception):
+    """Root of the tree."""
+
+
+class UserError(SwarmError):
+    """The user's mistake: one line that names the key or file, the value and the remedy."""
+
+
+class ConfigError(UserError):
+    """The configuration is wrong."""
+
+
+class DataError(UserError):
+    """An example, a data file or a split is wrong."""
+
+
+class ExpertError(UserError):
+    """The base or an expert cannot be used."""
+
+
+class RunError(UserError):
+    """A run directory cannot be used."""
+
+
+class EvaluationError(SwarmError):
+    """A candidate cannot be scored; the evaluator turns it into a failed evaluation."""
+
+
+class Interrupted(SwarmError):  # noqa: N818 - a request, not an error
+    """The user asked to stop."""

@@ -1,0 +1,262 @@
+"""The base and its experts: found, fingerprinted and checked against each other before anything starts."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from swarm.adapters import Adapter, is_adapter, open_adapter
+from swarm.errors import ExpertError
+from swarm.tensors import TensorFiles, read_json
+from swarm.thinning import Thinning, thin
+from swarm.types import ExpertKind
+from swarm.updates import Delta, LowRank, Replacement, Update
+
+VECTOR_FORMAT = "swarm-alignment-vector"
+ARCHITECTURE = (
+    "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "head_dim", "vocab_size", "tie_word_embeddings", "rms_norm_eps", "hidden_act",
+    "rope_theta", "rope_parameters", "rope_scaling", "sliding_window", "n_embd", "n_layer", "n_head",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Base:
+    """A Hugging Face checkpoint: its folder, configuration and tensors."""
+
+    path: Path
+    config: Mapping[str, object]
+    tensors: TensorFiles
+
+    @property
+    def tied(self) -> bool:
+        """True where lm_head and the input embeddings are one tensor."""
+        return not any(name.endswith(("lm_head.weight", "embed_out.weight")) for name in self.tensors.info)
+
+
+class Source(Protocol):
+    """Where an expert's updates come from: an adapter, a checkpoint or a vector file."""
+
+    @property
+    def files(self) -> TensorFiles: ...
+
+    def parameters(self) -> tuple[str, ...]: ...
+
+    def shape(self, parameter: str) -> tuple[int, ...]: ...
+
+    def update(self, parameter: str) -> Update: ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A full fine-tune: each tensor replaces the base's."""
+
+    files: TensorFiles
+
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self.files.info)
+
+    def shape(self, parameter: str) -> tuple[int, ...]:
+        return self.files.info[parameter].shape
+
+    def update(self, parameter: str) -> Update:
+        return Replacement(self.files.read(parameter))
+
+
+@dataclass(frozen=True)
+class Vector(Checkpoint):
+    """An alignment vector: each tensor is added to the base's."""
+
+    def update(self, parameter: str) -> Update:
+        return Delta(self.files.read(parameter))
+
+
+@dataclass(frozen=True)
+class ExpertSpec:
+    """What the user says of an expert."""
+
+    name: str
+    path: Path
+    thinning: Thinning = field(default_factory=Thinning)
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A named, fingerprinted set of updates that belongs to one base."""
+
+    name: str
+    path: Path
+    kind: ExpertKind
+    fingerprint: str
+    source: Source
+    thinning: Thinning
+
+    def update(self, parameter: str, base: Base) -> Update:
+        """The parameter's update, read from disk and thinned as the user asked."""
+        update = self.source.update(parameter)
+        if not self.thinning.active:
+            return update
+        return thin(update, base.tensors.read(parameter), self.thinning, f"{self.name}/{parameter}")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The base and its experts, in the config's order."""
+
+    base: Base
+    experts: tuple[Expert, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(expert.name for expert in self.experts)
+
+    def parameters(self) -> tuple[str, ...]:
+        """Every parameter that at least one expert changes, in the base's order."""
+        touched = {name for expert in self.experts for name in expert.source.parameters()}
+        return tuple(name for name in self.base.tensors.info if name in touched)
+
+
+def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
+    """Open base and experts from their headers and check that they fit. Raises ExpertError."""
+    opened = open_base(base)
+    experts = tuple(open_expert(spec, opened) for spec in specs)
+    names = [expert.name for expert in experts]
+    for name in names:
+        if names.count(name) > 1:
+            raise ExpertError(f"experts: the name {name!r} is given twice; set name: on one of them")
+    return Catalog(opened, experts)
+
+
+def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name: None) -> None:
+    """Read every tensor once and raise ExpertError at a NaN or an infinity."""
+    progress("base")
+    catalog.base.tensors.check_finite(f"base {catalog.base.path}")
+    for expert in catalog.experts:
+        progress(expert.name)
+        expert.source.files.check_finite(f"expert {expert.name}")
+
+
+def open_base(path: Path) -> Base:
+    """Open a base checkpoint. Raises ExpertError where it is none."""
+    if is_adapter(path):
+        raise ExpertError(f"base: {path} is an adapter; give the checkpoint it was trained on and list it in experts")
+    config = read_json(path / "config.json", f"base {path}")
+    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise ExpertError(f"base: {path} holds no tokenizer; save the base's tokenizer there")
+    return Base(path, config, TensorFiles.of(path))
+
+
+def open_expert(spec: ExpertSpec, base: Base) -> Expert:
+    """Open an expert and check its architecture, shapes and tokenizer against the base. Raises ExpertError."""
+    owner = f"expert {spec.name}"
+    if not spec.path.exists():
+        raise ExpertError(f"{owner}: {spec.path} does not exist; correct the path in experts")
+    kind, source = _open_source(spec, base, owner)
+    _check_parameters(owner, kind, source, base)
+    if spec.path.is_dir():
+        _check_tokenizer(owner, spec.path, base)
+    return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.thinning)
+
+
+def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, Source]:
+    if spec.path.is_file():
+        return "vector", _open_vector(spec.path, base, owner)
+    if is_adapter(spec.path):
+        _check_adapter_base(spec.path, base, owner)
+        return "adapter", open_adapter(spec.path)
+    config = read_json(spec.path / "config.json", owner)
+    for key in ARCHITECTURE:
+        if key in config and key in base.config and config[key] != base.config[key]:
+            raise ExpertError(
+                f"{owner}: {key} is {config[key]!r}, but the base has {base.config[key]!r}; "
+                "an expert must be made from this base"
+            )
+    return "checkpoint", Checkpoint(TensorFiles.of(spec.path))
+
+
+def _open_vector(path: Path, base: Base, owner: str) -> Vector:
+    if path.suffix != ".safetensors":
+        raise ExpertError(f"{owner}: {path} is no .safetensors file; pickled weights are not loaded, convert it")
+    vector = Vector(TensorFiles.of(path))
+    if vector.files.metadata.get("format") != VECTOR_FORMAT:
+        raise ExpertError(f"{owner}: {path} is no alignment vector; make one with swarm vector BASE ALIGNED -o FILE")
+    made_for = vector.files.metadata.get("base_fingerprint", "")
+    if made_for and made_for != base.tensors.fingerprint:
+        raise ExpertError(
+            f"{owner}: {path} was made from a base with fingerprint {made_for}, "
+            f"this base has {base.tensors.fingerprint}; make it again with swarm vector"
+        )
+    return vector
+
+
+def _check_adapter_base(path: Path, base: Base, owner: str) -> None:
+    """An adapter whose recorded base is still on disk must have been trained on this very base."""
+    recorded = read_json(path / "adapter_config.json", owner).get("base_model_name_or_path")
+    folder = Path(str(recorded)) if recorded else None
+    if folder is None or not folder.is_absolute() or not (folder / "config.json").is_file():
+        return
+    if folder.resolve() != base.path.resolve():
+        theirs = TensorFiles.of(folder).fingerprint
+        if theirs != base.tensors.fingerprint:
+            raise ExpertError(
+                f"{owner}: it was trained on {folder} (fingerprint {theirs}), the base {base.path} has "
+                f"{base.tensors.fingerprint}; give the base it was trained on"
+            )
+
+
+def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) -> None:
+    parameters = source.parameters()
+    if not parameters:
+        raise ExpertError(f"{owner}: it changes no parameter; train it or remove it from experts")
+    for parameter in parameters:
+        if parameter not in base.tensors.info:
+            why = "the base ties it to the embeddings" if base.tied and "lm_head" in parameter else "the base has none"
+            raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
+        if source.shape(parameter) != base.tensors.info[parameter].shape:
+            raise ExpertError(
+                f"{owner}: {parameter} is {list(source.shape(parameter))}, but the base has "
+                f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
+            )
+        if kind == "adapter" and base.tied and "embed_tokens" in parameter:
+            raise ExpertError(
+                f"{owner}: it adapts {parameter}, which the base ties to lm_head; merge it into a full checkpoint"
+            )
+    missing = [name for name in base.tensors.info if kind == "checkpoint" and name not in parameters]
+    if missing:
+        raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
+
+
+def _check_tokenizer(owner: str, path: Path, base: Base) -> None:
+    theirs, ours = path / "tokenizer.json", base.path / "tokenizer.json"
+    if theirs.is_file() and ours.is_file() and _vocabulary(theirs) != _vocabulary(ours):
+        raise ExpertError(
+            f"{owner}: its tokenizer.json differs from the base's in vocabulary or merges; "
+            "experts must share the base's tokenizer"
+        )
+
+
+def _vocabulary(path: Path) -> tuple[object, ...]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        model = content["model"]
+        added = [(token["id"], token["content"]) for token in content.get("added_tokens", [])]
+        return model.get("type"), model.get("vocab"), model.get("merges"), added
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExpertError(f"{path} is no tokenizer file ({error}); save the tokenizer again") from None
+
+
+def factors_problem(catalog: Catalog) -> str | None:
+    """Why `algebra: factors` cannot be used with these experts, or None where it can."""
+    ranks: dict[str, tuple[int, str]] = {}
+    for expert in catalog.experts:
+        if not isinstance(expert.source, Adapter) or expert.source.saved or expert.thinning.active:
+            return f"expert {expert.name} is no plain LoRA adapter"
+        for parameter in expert.source.parameters():
+            update = expert.source.update(parameter)
+            assert isinstance(update, LowRank)
+            rank = update.a_RI.shape[0]
+            known, owner = ranks.setdefault(parameter, (rank, expert.name))
+            if known != rank:
+                return f"{parameter} has rank {known} in {owner} and {rank} in {expert.name}"
+    return None

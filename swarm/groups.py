@@ -1,0 +1,82 @@
+"""Groups of parameters: each has a coefficient of its own for each expert.
+
+A group is a name and shell-style patterns over parameter names; the first group that matches owns the parameter.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+from swarm.errors import ConfigError
+from swarm.types import Group
+
+LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
+EMBEDDINGS = ("*embed*", "*wte*", "*wpe*")
+REST = "rest"
+
+GroupSpec = str | Mapping[str, Sequence[str]]
+
+
+def make_groups(spec: GroupSpec, parameters: Iterable[str]) -> tuple[Group, ...]:
+    """The groups that `spec` means for these parameters: "all", "modules", "layers:K" or name -> patterns.
+
+    Raises ConfigError where the specification is unknown or a pattern matches nothing.
+    """
+    names = list(parameters)
+    if isinstance(spec, Mapping):
+        return _named(spec, names)
+    if spec == "all":
+        return (Group("all", ("*",)),)
+    if spec == "modules":
+        kinds = (("attention", ("*attn*", "*attention*")), ("mlp", ("*mlp*", "*feed_forward*")), ("other", ("*",)))
+        return _present([Group(name, patterns) for name, patterns in kinds], names)
+    if match := re.fullmatch(r"layers:(\d+)", spec):
+        return _blocks(int(match[1]), names)
+    raise ConfigError(
+        f"composition.groups: {spec!r} is unknown; use all, modules, layers:K or a map from a name to patterns"
+    )
+
+
+def group_index(groups: Sequence[Group], parameter: str) -> int:
+    """The index of the group that owns the parameter."""
+    for index, group in enumerate(groups):
+        if any(fnmatchcase(parameter, pattern) for pattern in group.patterns):
+            return index
+    raise AssertionError(f"the last group takes every parameter, but {parameter} has none")
+
+
+def _named(spec: Mapping[str, Sequence[str]], names: Sequence[str]) -> tuple[Group, ...]:
+    for name, patterns in spec.items():
+        for pattern in patterns:
+            if not any(fnmatchcase(parameter, pattern) for parameter in names):
+                raise ConfigError(
+                    f"composition.groups.{name}: the pattern {pattern!r} matches no parameter that an expert "
+                    f"changes (the first is {min(names)}); correct or remove it"
+                )
+    if REST in spec:
+        raise ConfigError(f"composition.groups.{REST}: the name is kept for what no pattern matches; choose another")
+    return _present([*(Group(name, tuple(patterns)) for name, patterns in spec.items()), Group(REST, ("*",))], names)
+
+
+def _blocks(count: int, names: Sequence[str]) -> tuple[Group, ...]:
+    layers = sorted({int(match[1]) for name in names if (match := LAYER.search(name))})
+    total = layers[-1] + 1 if layers else 0
+    if not 1 <= count <= total:
+        raise ConfigError(
+            f"composition.groups: layers:{count} asks for {count} groups of {total} layers; use 1 to {total}"
+        )
+    bounds = [round(i * total / count) for i in range(count + 1)]
+    groups = []
+    for low, high in pairwise(bounds):
+        patterns = [f"*{stem}.{i}.*" for i in range(low, high) for stem in ("layers", "h", "blocks", "layer")]
+        groups.append(Group(f"layers{low}-{high - 1}", tuple([*EMBEDDINGS, *patterns] if low == 0 else patterns)))
+    last = groups.pop()
+    return (*groups, Group(last.name, ("*",)))
+
+
+def _present(groups: Sequence[Group], names: Sequence[str]) -> tuple[Group, ...]:
+    owners = {group_index(groups, name) for name in names}
+    kept = [group for i, group in enumerate(groups) if i in owners]
+    # The last group takes whatever is left, so that every parameter has an owner.
+    return (*kept[:-1], Group(kept[-1].name, (*kept[-1].patterns, "*")))

@@ -1,0 +1,54 @@
+"""Thinned updates: trimmed by magnitude, dropped at random and rescaled (DARE), or truncated by SVD."""
+
+import hashlib
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from swarm.settings import Settings
+from swarm.updates import Delta, LowRank, Update, delta_of
+
+
+class Thinning(Settings):
+    """How much of an expert's update is kept. Applied in this order: trim, dare, svd."""
+
+    trim: float | None = Field(None, gt=0, le=1, description="share of entries kept, the largest magnitudes")
+    dare: float | None = Field(
+        None, ge=0, lt=1, description="share of entries dropped at random, the rest rescaled (arXiv 2311.03099)"
+    )
+    svd: int | None = Field(None, ge=1, description="rank kept of every matrix")
+
+    @property
+    def active(self) -> bool:
+        return any(value is not None for value in (self.trim, self.dare, self.svd))
+
+
+def thin(update: Update, base: Tensor, thinning: Thinning, key: str) -> Update:
+    """The thinned update. `key` alone fixes which entries DARE drops: same key, same entries."""
+    delta = delta_of(update, base)
+    if thinning.trim is not None:
+        delta = _trimmed(delta, thinning.trim)
+    if thinning.dare is not None:
+        delta = _dared(delta, thinning.dare, key)
+    if thinning.svd is not None and delta.ndim == 2:
+        return _truncated(delta, thinning.svd)
+    return Delta(delta)
+
+
+def _trimmed(delta: Tensor, share: float) -> Tensor:
+    kept = max(1, round(share * delta.numel()))
+    threshold = delta.abs().flatten().kthvalue(delta.numel() - kept + 1).values
+    return torch.where(delta.abs() >= threshold, delta, 0.0)
+
+
+def _dared(delta: Tensor, p: float, key: str) -> Tensor:
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") >> 1
+    keep = torch.rand(delta.shape, generator=torch.Generator().manual_seed(seed)) >= p
+    return torch.where(keep, delta / (1.0 - p), 0.0)
+
+
+def _truncated(delta: Tensor, rank: int) -> LowRank:
+    u, s, v = torch.linalg.svd(delta, full_matrices=False)
+    rank = min(rank, len(s))
+    return LowRank(a_RI=v[:rank], b_OR=u[:, :rank] * s[:rank], scaling=1.0)
