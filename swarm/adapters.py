@@ -7,7 +7,7 @@ modules_to_save. What has no exact update of a weight (DoRA, trained biases, ...
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.errors import ExpertError
@@ -16,8 +16,10 @@ from swarm.updates import LowRank, Replacement, Update
 
 PREFIX = "base_model.model."
 REFUSED = ("use_dora", "lora_bias", "use_qalora", "use_bdlora", "target_parameters", "layer_replication",
-           "trainable_token_indices", "arrow_config", "kasa_config", "megatron_config")  # fmt: skip
+           "trainable_token_indices", "arrow_config", "kasa_config", "megatron_config", "alora_invocation_tokens",
+           "monteclora_config")  # fmt: skip
 BASE_CHANGING_INITS = ("pissa", "olora", "corda", "loftq", "lora_ga")
+BASE_COPY = ".base_layer.weight"
 REMEDY = "merge it into a full checkpoint with PEFT's merge_and_unload and give that"
 
 
@@ -33,11 +35,15 @@ class Factors:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A PEFT LoRA folder: parameter -> factors, and parameter -> tensor for modules saved whole."""
+    """A PEFT LoRA folder: parameter -> factors, and parameter -> tensor for modules saved whole.
+
+    copies: parameter -> the copy of the base's own tensor that PEFT saves beside the factors of embeddings.
+    """
 
     files: TensorFiles
     factors: Mapping[str, Factors]
     saved: Mapping[str, str]
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self) -> tuple[str, ...]:
         return (*self.factors, *self.saved)
@@ -69,9 +75,15 @@ def open_adapter(path: Path) -> Adapter:
     files = TensorFiles.of(path, "adapter_model")
     factors: dict[str, Factors] = {}
     saved: dict[str, str] = {}
+    copies = {_copied(name): name for name in files.info if name.endswith(BASE_COPY)}
     for name in files.info:
-        _file_tensor(path, name, files, config, factors, saved)
-    return Adapter(files, factors, saved)
+        if name not in copies.values():
+            _file_tensor(path, name, files, config, factors, saved)
+    return Adapter(files, factors, saved, copies)
+
+
+def _copied(name: str) -> str:
+    return name.removeprefix(PREFIX).removesuffix(BASE_COPY) + ".weight"
 
 
 def _refuse(path: Path, config: Mapping[str, object]) -> None:

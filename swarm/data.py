@@ -45,7 +45,7 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def read_dev_test(path: Path) -> DevTest:
-    """The two lists of a Model Swarms file; there `domain` is the task. Raises DataError naming file, list and index."""
+    """The two lists of a Model Swarms file; there `domain` is the task. Errors name list and index."""
     whole = _object(_parse(_read(path), str(path)), str(path))
     dev, test = (_listed(path, whole, name) for name in ("dev", "test"))
     ids = [example.id for example in dev + test]
@@ -93,9 +93,7 @@ def _read(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from None
+        raise DataError(f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8") from None
 
 
 def _parse(text: str, where: str) -> object:
@@ -192,8 +190,8 @@ def _choices(row: _Row) -> dict[str, str]:
 
 def _chosen(row: _Row, choices: Mapping[str, str]) -> str:
     """The key of the right choice. In a map, a key is a key; in a list, what is key and text at once is refused."""
-    answer = row.text("answer")
-    keys = [key for key, text in choices.items() if text.strip() == answer.strip()]
+    answer = row.text("answer").strip()
+    keys = [key for key, text in choices.items() if text.strip() == answer]
     if answer in choices:
         if isinstance(row.fields["choices"], list) and keys not in ([], [answer]):
             row.fail("answer", f"is the key of one choice and the text of {keys[0]}; give choices as a map key -> text")

@@ -1,19 +1,19 @@
 """Finds examples that are the same or nearly so: exact keys, and Jaccard similarity of word shingles.
 
-Shape suffixes: N examples, S shingles.
+Shape suffixes: N examples, M those on the right, S shingles.
 """
 
 import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from swarm.types import Array, Example
+from swarm.types import Example
 
 THRESHOLD = 0.8
 SHINGLE = 3
@@ -49,40 +49,40 @@ def content_key(example: Example) -> str:
 def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[SimilarPair]:
     """Pairs of a left and a right example with a similarity of at least THRESHOLD, in their order.
 
-    Shingles found in more than a tenth of the examples (and in more than 50) are a template's: they do not count.
+    Shingles found in more than a tenth of the examples (and in more than 50) are a template's: a pair must reach the
+    threshold without them too, or every two fillings of one template would be near-duplicates.
     """
-    matrix_NS = _shingle_matrix([*left, *right])
-    sizes_N = np.asarray(matrix_NS.sum(axis=1), dtype=np.float64).ravel()
-    right_SN = matrix_NS[len(left) :].T.tocsc()
-    pairs: list[SimilarPair] = []
-    for start in range(0, len(left), BLOCK):
-        block = slice(start, min(start + BLOCK, len(left)))
-        shared = (matrix_NS[block] @ right_SN).tocoo()
-        pairs += _above_threshold(shared, sizes_N[block], sizes_N[len(left) :], start)
-    return sorted(pairs, key=lambda pair: (pair.left, pair.right))
-
-
-def _above_threshold(shared: sparse.coo_array, sizes_L: Array, sizes_R: Array, start: int) -> list[SimilarPair]:
-    """Jaccard = shared / (left + right - shared), for the pairs that share anything."""
-    rows, columns = shared.coords
-    similarities = shared.data / (sizes_L[rows] + sizes_R[columns] - shared.data)
-    found = np.flatnonzero(similarities >= THRESHOLD)
-    return [SimilarPair(start + int(rows[k]), int(columns[k]), float(similarities[k])) for k in found]
-
-
-def _shingle_matrix(examples: Sequence[Example]) -> sparse.csr_array:
-    """Row: example, column: shingle, 1 where the example has it."""
-    texts = [normalised("\n".join([_asked(example), *_choices(example)])) for example in examples]
+    texts = [normalised("\n".join([_asked(example), *_choices(example)])) for example in (*left, *right)]
     shingles = [_shingles(text) for text in texts]
     found_in = Counter(shingle for each in shingles for shingle in each)
-    common = max(50, len(examples) // 10)
-    kept = [
-        {s for s in each if found_in[s] <= common} or {text} for text, each in zip(texts, shingles, strict=True)
-    ]
-    column = {shingle: index for index, shingle in enumerate(dict.fromkeys(s for each in kept for s in each))}
-    indices = np.array([column[shingle] for each in kept for shingle in each], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum([len(each) for each in kept])])
-    return sparse.csr_array((np.ones(len(indices)), indices, starts), shape=(len(kept), len(column)))
+    common = max(50, len(texts) // 10)
+    rare = [{s for s in each if found_in[s] <= common} or {text} for text, each in zip(texts, shingles, strict=True)]
+    pairs = []
+    for row, column in _alike(_matrix(rare), len(left)):
+        one, other = shingles[row], shingles[len(left) + column]
+        similarity = len(one & other) / len(one | other)
+        if similarity >= THRESHOLD:
+            pairs.append(SimilarPair(row, column, similarity))
+    return pairs
+
+
+def _alike(matrix_NS: sparse.csr_array, n_left: int) -> Iterator[tuple[int, int]]:
+    """(row, row - n_left) of a left and a right row with Jaccard = shared / (left + right - shared) >= THRESHOLD."""
+    sizes_N = np.asarray(matrix_NS.sum(axis=1), dtype=np.float64).ravel()
+    right_SM = matrix_NS[n_left:].T.tocsc()
+    for start in range(0, n_left, BLOCK):
+        shared = (matrix_NS[start : min(start + BLOCK, n_left)] @ right_SM).tocoo()
+        rows, columns = shared.coords[0] + start, shared.coords[1]
+        alike = shared.data / (sizes_N[rows] + sizes_N[n_left + columns] - shared.data) >= THRESHOLD
+        yield from sorted(zip(rows[alike].tolist(), columns[alike].tolist(), strict=True))
+
+
+def _matrix(shingles: Sequence[set[str]]) -> sparse.csr_array:
+    """Row: example, column: shingle, 1 where the example has it."""
+    column = {shingle: index for index, shingle in enumerate(dict.fromkeys(s for each in shingles for s in each))}
+    indices = np.array([column[shingle] for each in shingles for shingle in each], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in shingles])])
+    return sparse.csr_array((np.ones(len(indices)), indices, starts), shape=(len(shingles), len(column)))
 
 
 def _shingles(text: str) -> set[str]:

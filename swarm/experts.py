@@ -164,7 +164,9 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
         _check_adapter_base(spec.path, base, owner)
-        return "adapter", open_adapter(spec.path)
+        adapter = open_adapter(spec.path)
+        _check_copies(adapter, base, owner)
+        return "adapter", adapter
     config = read_json(spec.path / "config.json", owner)
     for key in ARCHITECTURE:
         if key in config and key in base.config and config[key] != base.config[key]:
@@ -203,6 +205,22 @@ def _check_adapter_base(path: Path, base: Base, owner: str) -> None:
                 f"{owner}: it was trained on {folder} (fingerprint {theirs}), the base {base.path} has "
                 f"{base.tensors.fingerprint}; give the base it was trained on"
             )
+
+
+def _check_copies(adapter: Adapter, base: Base, owner: str) -> None:
+    """PEFT loads the copies of the base's embeddings that it saves over the base: they must be the base's."""
+    for parameter, name in adapter.copies.items():
+        info = base.tensors.info.get(parameter)
+        if info is None or info.shape != adapter.files.info[name].shape or not _same(adapter, base, parameter):
+            raise ExpertError(
+                f"{owner}: its copy of the base's {parameter} differs from the base {base.path}; "
+                "give the base it was trained on, or merge it into a full checkpoint with PEFT's merge_and_unload"
+            )
+
+
+def _same(adapter: Adapter, base: Base, parameter: str) -> bool:
+    ours, theirs = base.tensors.read(parameter), adapter.files.read(adapter.copies[parameter])
+    return bool((theirs.to(ours.dtype) == ours).all())
 
 
 def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) -> None:

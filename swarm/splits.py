@@ -1,13 +1,9 @@
-"""Deals examples into search, select and test, so that no split sees another's.
+"""Gives every objective its search, select and test examples, so that no split sees another's.
 
 A pool is one file's examples and the splits that it feeds. A JSON-lines file feeds all three; of a Model Swarms file
 (.json) `dev` feeds search and select, `test` feeds test; a file named for one split feeds that one.
-Counts: `auto` of a pool that feeds all is min(200, a quarter) for search and select, and the rest for test; of any
-other pool, an equal part of what the counts leave. `rest` is what is left.
 """
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,17 +13,21 @@ from typing import get_args
 from pydantic import Field, field_validator
 
 from swarm.data import read_dev_test, read_examples
+from swarm.dealing import Pool, deal
 from swarm.duplicates import content_key, question_key, similar_pairs
 from swarm.errors import ConfigError, DataError
 from swarm.settings import Settings
 from swarm.types import Example, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-AUTO_AT_MOST = 200
 
 
 class SplitSettings(Settings):
-    """How many examples each split has: a count, `auto`, `rest`, or a file of its own."""
+    """How many examples each split has: a count, `auto`, `rest`, or a file of its own.
+
+    `auto` of a pool that feeds test too: min(200, a quarter) for search and for select, the rest for test. Of any
+    other pool: an equal part of what the counts leave. `rest`: what is left.
+    """
 
     search: int | str = Field("auto", description="examples that score every candidate: a count, auto, rest or a file")
     select: int | str = Field("auto", description="fresh examples that choose among the finalists")
@@ -36,7 +36,8 @@ class SplitSettings(Settings):
     @field_validator("search", "select", "test", mode="before")
     @classmethod
     def _count_or_name(cls, value: object) -> object:
-        if isinstance(value, bool) or not (isinstance(value, int) and value >= 1 or isinstance(value, str) and value):
+        count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not count and not (isinstance(value, str) and value.strip()):
             raise ValueError(f"{value!r} is none of: a count of at least 1, auto, rest, a file")
         return value
 
@@ -74,13 +75,6 @@ class NearDuplicate:
     similarity: float
 
 
-@dataclass(frozen=True)
-class _Pool:
-    origin: str
-    examples: Sequence[Example]
-    feeds: tuple[Split, ...]
-
-
 def make_splits(
     objective_name: str,
     data: str | Mapping[str, str] | None,
@@ -93,19 +87,16 @@ def make_splits(
     Raises ConfigError where the counts cannot be had, DataError where a file is wrong or two splits overlap.
     """
     files = _files(objective_name, data, settings)
-    pools = [_Pool(name, _read_lines(resolve(name)), (split,)) for split, name in files.items()]
-    fed = tuple(split for split in SPLITS if split not in files)
+    wanted = {split: settings.of(split) if settings.file_of(split) is None else "auto" for split in SPLITS}
+    pools = [Pool(name, _read_lines(resolve(name)), (split,)) for split, name in files.items()]
     notes: list[str] = []
-    if isinstance(data, str) and fed:
-        pools += _shared_pools(data, resolve(data), fed, notes)
-    elif isinstance(data, str):
-        raise ConfigError(f"objectives.{objective_name}.data: {data} feeds no split, as each has its file; remove one")
-    elif fed:
-        raise ConfigError(
-            f"objectives.{objective_name}.data: no examples for {' and '.join(fed)}; give a file for all, or one a split"
-        )
-    dealt = {split: part for pool in pools for split, part in _deal(pool, settings, seed).items()}
-    _refuse_overlap(dealt, {split: pool.origin for pool in pools for split in pool.feeds})
+    shared = _shared_file(objective_name, data, files)
+    if shared is not None:
+        pools += _shared_pools(shared, resolve(shared), tuple(split for split in SPLITS if split not in files), notes)
+    parts = [deal(pool, wanted, seed) for pool in pools]
+    for one, other in combinations(range(len(pools)), 2):
+        _refuse_overlap(parts[one], parts[other], pools[one].origin, pools[other].origin)
+    dealt = {split: part for each in parts for split, part in each.items()}
     splits = Splits(dealt["search"], dealt["select"], dealt["test"])
     return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
 
@@ -139,31 +130,70 @@ def _files(objective: str, data: str | Mapping[str, str] | None, settings: Split
     return files
 
 
+def _shared_file(objective: str, data: str | Mapping[str, str] | None, files: Mapping[Split, str]) -> str | None:
+    """The file that feeds the splits without one of their own."""
+    without = [split for split in SPLITS if split not in files]
+    if isinstance(data, str) and not without:
+        raise ConfigError(f"objectives.{objective}.data: {data} feeds no split, as each has its own file; remove it")
+    if without and not isinstance(data, str):
+        raise ConfigError(f"objectives.{objective}.data: none for {', '.join(without)}; give one file, or one a split")
+    return data if isinstance(data, str) else None
+
+
 def _read_lines(path: Path) -> list[Example]:
     if path.suffix == ".json":
         raise DataError(f"{path}: a .json file has both dev and test; one split's file is JSON lines (.jsonl)")
     return read_examples(path)
 
 
-def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[_Pool]:
+def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[Pool]:
     """The pools of a file that feeds several splits, without repeats; says in `notes` how many were dropped."""
     if path.suffix != ".json":
-        return [_Pool(name, _without_repeats(read_examples(path), name, notes), fed)]
+        return [Pool(name, _without_repeats(read_examples(path), name, notes), fed)]
     both = read_dev_test(path)
     tested = {question_key(example) for example in both.test} if "test" in fed else set()
     dev = [example for example in both.dev if question_key(example) not in tested]
     if len(dev) < len(both.dev):
         notes.append(f"{len(both.dev) - len(dev)} examples of dev that are in test too were dropped from dev ({name})")
     dev_fed = tuple(split for split in fed if split != "test")
-    pools = [_Pool(f"dev of {name}", _without_repeats(dev, f"dev of {name}", notes), dev_fed)] if dev_fed else []
-    return [*pools, _Pool(f"test of {name}", both.test, ("test",))] if "test" in fed else pools
+    pools = [Pool(f"dev of {name}", _without_repeats(dev, f"dev of {name}", notes), dev_fed)] if dev_fed else []
+    return [*pools, Pool(f"test of {name}", both.test, ("test",))] if "test" in fed else pools
 
 
 def _without_repeats(examples: Iterable[Example], origin: str, notes: list[str]) -> list[Example]:
+    """One of each content: the one whose id comes first."""
+    listed = sorted(examples, key=lambda example: example.id)
     kept: dict[str, Example] = {}
-    total = 0
-    for total, example in enumerate(examples, 1):  # noqa: B007 - the count is wanted after the loop
+    for example in listed:
         kept.setdefault(content_key(example), example)
-    if len(kept) < total:
-        notes.append(f"{total - len(kept)} exact duplicates dropped from {origin}")
+    if len(kept) < len(listed):
+        notes.append(f"{len(listed) - len(kept)} exact duplicates dropped from {origin}")
     return list(kept.values())
+
+
+def _refuse_overlap(
+    one: Mapping[Split, Sequence[Example]], other: Mapping[Split, Sequence[Example]], one_file: str, other_file: str
+) -> None:
+    """Splits of different pools may not ask the same; those of one pool were dealt apart."""
+    asked = {question_key(example): (split, example.id) for split, part in one.items() for example in part}
+    for split, part in other.items():
+        for example in part:
+            twin = asked.get(question_key(example))
+            if twin is not None:
+                raise DataError(
+                    f"splits.{split}: example {example.id!r} of {other_file} asks the same as example {twin[1]!r} of "
+                    f"{one_file} in splits.{twin[0]}; remove it from one of the two"
+                )
+
+
+def _near_duplicate_notes(found: Sequence[NearDuplicate]) -> list[str]:
+    notes = []
+    for one, other in combinations(SPLITS, 2):
+        pairs = [pair for pair in found if (pair.first_split, pair.second_split) == (one, other)]
+        if pairs:
+            example = max(pairs, key=lambda pair: pair.similarity)
+            notes.append(
+                f"{len(pairs)} near-duplicates between {one} and {other}, "
+                f"e.g. {example.first} and {example.second} (similarity {example.similarity:.2f})"
+            )
+    return notes

@@ -1,0 +1,94 @@
+"""The archive: the journal read back. Best so far, resume, selection and report are functions of it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from swarm.journal import SCORED, EvaluationLine, Journal, Kind, Line
+from swarm.pool import Failure
+from swarm.types import Candidate, Evaluation, Split
+
+
+class Archive:
+    """A journal with an index over its lines. What is asked of it is what has been written."""
+
+    def __init__(self, path: Path) -> None:
+        self.journal = Journal(path)
+        self.lines: list[Line] = []
+        self._by_id: dict[tuple[Split, str], Evaluation] = {}
+        self._by_position: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
+        self._searched: list[Evaluation] = []
+        for line in self.journal.read():
+            self._index(line)
+        self._elapsed_before = max((float(str(line.get("elapsed", 0.0))) for line in self.lines), default=0.0)
+        self._opened = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the run has worked, over all its sessions."""
+        return self._elapsed_before + time.monotonic() - self._opened
+
+    @property
+    def start(self) -> Line | None:
+        return self.lines[0] if self.lines else None
+
+    def ended(self, phase: str) -> Line | None:
+        """The end line of a phase ("search" or "run"), or None while it goes on."""
+        return next((line for line in self.lines if line["kind"] == "end" and line["phase"] == phase), None)
+
+    def of(self, candidate_id: str, split: Split = "search") -> Evaluation | None:
+        """What is known of a candidate on a split."""
+        return self._by_id.get((split, candidate_id))
+
+    def at(self, position: Sequence[float], split: Split = "search") -> Evaluation | None:
+        """What is known of a position on a split, under the id that scored it first."""
+        return self._by_position.get((split, tuple(position)))
+
+    def searched(self) -> list[Evaluation]:
+        """What the search has scored, in the journal's order; a position that came again is not repeated."""
+        return list(self._searched)
+
+    @property
+    def evaluations(self) -> int:
+        """How many candidates the search has scored: what the budget counts."""
+        return len(self._searched)
+
+    def append(self, kind: Kind, **content: object) -> None:
+        """Write one line, then take it in."""
+        line = {"kind": kind, **content, "elapsed": round(self.elapsed, 3)}
+        self.journal.append(line)
+        self._index(line)
+
+    def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
+        line = EvaluationLine.of(kind, evaluation, split, same_as)
+        self.append(**line.content())
+
+    def append_repeat(self, kind: Kind, candidate: Candidate, split: Split) -> Evaluation:
+        """Journal a candidate whose position another one has scored: it takes those scores and costs nothing."""
+        first = self._by_position[split, candidate.position]
+        repeated = replace(first, candidate=candidate, tokens=0, seconds=0.0, compose_seconds=0.0, forward_seconds=0.0)
+        self.append_evaluation(kind, repeated, split, same_as=first.candidate.id)
+        return repeated
+
+    def append_failure(self, failure: Failure) -> None:
+        self.append(
+            "failure", id=failure.candidate.id, attempt=failure.attempt, error=failure.error, worker=failure.worker
+        )
+
+    def _index(self, line: Line) -> None:
+        self.lines.append(line)
+        if line["kind"] not in SCORED:
+            return
+        parsed = EvaluationLine.model_validate(line)
+        evaluation = parsed.evaluation()
+        self._by_id[parsed.split, parsed.id] = evaluation
+        self._by_position.setdefault((parsed.split, parsed.position), evaluation)
+        if parsed.kind == "evaluation" and not parsed.same_as:
+            self._searched.append(evaluation)
+
+
+def utility(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The weighted mean of the objectives: what a single-objective optimizer is told. Higher is better."""
+    total = sum(weights[name] for name in scores)
+    return sum(weights[name] * score for name, score in scores.items()) / total

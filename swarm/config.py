@@ -1,0 +1,207 @@
+"""The configuration: YAML, strict and complete. What the user says is what is here; nothing has a second flag.
+
+The settings of each kind live in the kind's own file; this composes them, so it stands above the seams.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from swarm.compositions import COMPOSITIONS, Composition
+from swarm.engines import ENGINES, EngineSettings
+from swarm.errors import ConfigError
+from swarm.objectives import OBJECTIVES, Objective
+from swarm.optimizers import OPTIMIZERS, Optimizer
+from swarm.pool import ClusterSettings, RayCluster
+from swarm.settings import Settings
+from swarm.splits import SplitSettings
+from swarm.thinning import Thinning
+
+if TYPE_CHECKING:
+    AnyComposition = Composition
+    AnyEngine = EngineSettings
+    AnyObjective = Objective
+    AnyOptimizer = Optimizer[Any]
+else:
+    by_type = Field(discriminator="type")
+    AnyComposition = Annotated[Union[tuple(COMPOSITIONS.values())], by_type]  # noqa: UP007
+    AnyEngine = Annotated[Union[tuple(ENGINES.values())], by_type]  # noqa: UP007
+    AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
+    AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
+
+DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "pso", "cluster": "ray"}
+
+
+class ExpertSettings(Thinning):
+    """An expert: where it is, what to call it, and how to thin it."""
+
+    path: str
+    name: str = Field("", description="its name in coefficients and reports; empty: the folder's or file's name")
+
+
+class SelectionSettings(Settings):
+    """How the best is chosen."""
+
+    finalists: int = Field(8, ge=1, description="best of the search split that are scored again on the select split")
+
+
+class ExportSettings(Settings):
+    """What best/ holds."""
+
+    format: Literal["hf", "adapter", "mergekit", "recipe"] = "hf"
+    check_examples: int = Field(50, ge=0, description="search examples that the exported model is scored on again")
+
+
+class Config(Settings):
+    """One search."""
+
+    base: str = Field(description="zoo:NAME, a local folder, or a hub id that is in the local cache")
+    experts: list[ExpertSettings] = Field(min_length=1)
+    composition: AnyComposition = Field(default_factory=lambda: COMPOSITIONS["weights"]())
+    objectives: list[AnyObjective] = Field(min_length=1)
+    splits: SplitSettings = Field(default_factory=SplitSettings)
+    optimizer: AnyOptimizer = Field(default_factory=lambda: OPTIMIZERS["pso"]())
+    selection: SelectionSettings = Field(default_factory=SelectionSettings)
+    engine: AnyEngine = Field(default_factory=lambda: ENGINES["transformers"]())
+    cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")
+    export: ExportSettings = Field(default_factory=ExportSettings)
+    modules: str = Field(".", description="folder of the user's own modules, for objectives of type function")
+    seed: int = Field(0, ge=0)
+
+    @field_validator("experts", mode="before")
+    @classmethod
+    def _short_experts(cls, value: object) -> object:
+        """An expert may be given as its path alone."""
+        if not isinstance(value, list):
+            return value
+        return [{"path": item} if isinstance(item, str) else item for item in value]
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct(cls, objectives: list[Objective]) -> list[Objective]:
+        names = [objective.name for objective in objectives]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the names {names} repeat; give each objective a name of its own")
+        return objectives
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read, override (`a.b=v`, v as YAML) and validate. Raises ConfigError: key, value, remedy in one line."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; give the path of a config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); give the path of a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}); correct it") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds no mapping; start it with base:, experts: and objectives:")
+    for override in overrides:
+        _override(raw, override)
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Mapping[str, object], owner: str) -> Config:
+    """Validate a raw mapping. Raises ConfigError."""
+    filled = dict(raw)
+    for key, kind in DEFAULT_TYPES.items():
+        section = filled.get(key)
+        if isinstance(section, dict) and "type" not in section:
+            filled[key] = {"type": kind, **section}
+    try:
+        return Config.model_validate(filled)
+    except ValidationError as error:
+        raise ConfigError(f"{owner}: {_explain(error.errors()[0])}") from None
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML, every value stated."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """The config's JSON schema, for editors."""
+    return Config.model_json_schema()
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: no key=value; write for example --set optimizer.particles=10")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: {text!r} is no YAML value; quote it") from None
+    *parents, last = key.split(".")
+    place: Any = raw
+    for parent in parents:
+        place = _descend(place, parent, key)
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+    else:
+        place[last] = value
+
+
+def _descend(place: Any, step: str, key: str) -> Any:
+    below = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
+    if not isinstance(below, dict | list):
+        raise ConfigError(f"--set {key}: {step} is {below!r}, which holds no keys; set {step} itself")
+    return below
+
+
+def _index(place: list[Any], step: str, key: str) -> int:
+    if not step.isdigit() or int(step) >= len(place):
+        raise ConfigError(f"--set {key}: {step!r} is no index of a list of {len(place)}; use 0 to {len(place) - 1}")
+    return int(step)
+
+
+def _explain(error: ErrorDetails) -> str:
+    location = [str(part) for part in error["loc"] if not _is_tag(part, error["loc"])]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key {location[-1]!r}; {_nearest(location[-1], _keys_beside(error['loc']))}"
+    if error["type"] == "missing":
+        return f"{key}: it is missing; add {location[-1]}: to the config"
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        kinds = [kind.strip(" '") for kind in str(error.get("ctx", {}).get("expected_tags", "")).split(",")]
+        kind = str(error.get("ctx", {}).get("tag", ""))
+        wanted = _nearest(kind, kinds) if any(kinds) else "name its type"
+        return f"{key}.type: {kind!r} is unknown; {wanted}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {error['input']!r} does not fit: {message[0].lower() + message[1:]}"
+
+
+def _is_tag(part: object, location: tuple[object, ...]) -> bool:
+    """Pydantic names the kind of a discriminated section in an error's location; users do not."""
+    return part in {*COMPOSITIONS, *ENGINES, *OBJECTIVES, *OPTIMIZERS, "ray", "local"} and location.index(part) > 0
+
+
+def _keys_beside(location: tuple[object, ...]) -> list[str]:
+    """The keys that are known where an unknown one stands."""
+    model: Any = Config
+    for part in location[:-1]:
+        registries: Mapping[object, Any] = {**COMPOSITIONS, **ENGINES, **OBJECTIVES, **OPTIMIZERS}
+        if part in registries and model is None:
+            model = registries[part]
+        elif isinstance(model, type) and part in model.model_fields:
+            model = _settings_in(model.model_fields[str(part)].annotation)
+    return list(model.model_fields) if model is not None else []
+
+
+def _settings_in(annotation: Any) -> Any:
+    """The one settings model that an annotation holds, or None where its type decides."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = [inner for inner in (_settings_in(arg) for arg in get_args(annotation)) if inner is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _nearest(wrong: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"

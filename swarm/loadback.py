@@ -1,0 +1,46 @@
+"""The exported model, loaded back with nothing of the search, must give the scores that the search saw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from swarm.compositions.weights import Weights
+from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.experts import ExpertSpec
+from swarm.types import Candidate, Evaluation
+
+
+@dataclass(frozen=True)
+class LoadBack:
+    """How many examples were scored again, and how many scores came out the same."""
+
+    n: int
+    equal: int
+
+
+def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Examples, seen: Evaluation) -> LoadBack:
+    """Score the exported hf model or adapter on the first of the examples behind `seen`.
+
+    Raises UserError where the export cannot be loaded. An adapter in a lower dtype than float32 may differ in
+    a few examples, because its update is rounded apart from the base's weights.
+    """
+    candidate = Candidate("best", (1.0,) if export_format == "adapter" else ())
+    evaluator = replace(spec, composition=Weights(), **_sources(best, export_format, spec)).open("load-back")
+    evaluator.load("search", examples)
+    again = evaluator.evaluate(candidate, "search")
+    pairs = [
+        (old, new)
+        for name, scores in again.examples.items()
+        for old, new in zip(seen.examples[name], scores, strict=False)
+    ]
+    return LoadBack(n=sum(len(part) for part in examples.values()), equal=_equal(pairs))
+
+
+def _sources(best: Path, export_format: str, spec: EvaluatorSpec) -> dict[str, object]:
+    if export_format == "adapter":
+        return {"base": spec.base, "experts": (ExpertSpec("best", best),)}
+    return {"base": best, "experts": ()}
+
+
+def _equal(pairs: Sequence[tuple[float, float]]) -> int:
+    return sum(abs(old - new) <= 1e-3 * max(1.0, abs(old)) for old, new in pairs)

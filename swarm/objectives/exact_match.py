@@ -1,0 +1,80 @@
+"""The model writes, the answer is found in its text, and it must equal the right one: "5" is not in "15"."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from swarm.objectives.answers import text
+from swarm.objectives.base import Scored
+from swarm.objectives.extraction import EXTRACTIONS, FORMS, same
+from swarm.objectives.generating import GeneratingObjective
+from swarm.settings import Settings
+from swarm.types import Answer, Example
+
+
+class Pattern(Settings):
+    """A regular expression of the user's; the answer is its one group, in the last match."""
+
+    pattern: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression ({error})") from None
+        if groups != 1:
+            raise ValueError(f"{value!r} has {groups} groups; put one around the answer, others as (?:...)")
+        return value
+
+    def find(self, written: str) -> str:
+        found = re.findall(self.pattern, written)
+        return str(found[-1]) if found else ""
+
+
+class ExactMatch(GeneratingObjective):
+    """Score: 1 or 0. With choices, the right one's key and its text both count as right.
+
+    `after_hash`, `boxed` and `last_number` also find the answer in the example's own `answer`, so that it may hold a
+    worked solution.
+    """
+
+    type: Literal["exact_match"] = "exact_match"
+    metric: Literal["accuracy"] = "accuracy"
+    extract: Literal["all", "first_line", "last_number", "after_hash", "boxed", "letter"] | Pattern = Field(
+        "all", description="where the answer is in the model's text: a name, or {pattern: a regex with one group}"
+    )
+    ignore_case: bool = False
+
+    def check(self, example: Example) -> None:
+        """Also refuses an answer that would not be found right in any text of the model."""
+        super().check(example)
+        problems = [self._problem(answer) for answer in self._right(example)]
+        if all(problems):
+            raise self.refusal(example, problems[0])
+
+    def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
+        written = text(answers)
+        found = self._find(written)
+        right = any(same(found, answer, self.ignore_case) for answer in self._right(example))
+        return Scored(float(right), written)
+
+    def _problem(self, right: str) -> str:
+        """Why no text of the model can give this right answer; empty if one can."""
+        if any(stop in right for stop in self.stop):
+            return f"answer {right!r} has a stop text in it; change stop, e.g. stop: []"
+        if isinstance(self.extract, Pattern) or same(self._find(FORMS.get(self.extract, "{}").format(right)), right):
+            return ""
+        return f"answer {right!r} is never found by extract: {self.extract}; change the answer or extract"
+
+    def _find(self, written: str) -> str:
+        return self.extract.find(written) if isinstance(self.extract, Pattern) else EXTRACTIONS[self.extract](written)
+
+    def _right(self, example: Example) -> list[str]:
+        answers = [example.answer, example.choices[example.answer]] if example.choices else [example.answer]
+        if self.extract in ("after_hash", "boxed", "last_number"):
+            return [self._find(answer) or answer for answer in answers]
+        return answers

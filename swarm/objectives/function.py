@@ -1,0 +1,70 @@
+"""The user's own function scores what the model wrote."""
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.errors import ConfigError, EvaluationError
+from swarm.objectives.answers import text
+from swarm.objectives.base import Scored
+from swarm.objectives.generating import GeneratingObjective
+from swarm.types import Answer, Example
+
+
+class UserFunction(GeneratingObjective):
+    """`function(example, output)` returns the score, a finite number; higher is better."""
+
+    type: Literal["function"] = "function"
+    function: str = Field(pattern=r"^[\w.]+:\w+$", description="module:function, called with (example, output)")
+
+    def check(self, example: Example) -> None:
+        super().check(example)
+        load(self.function)
+
+    def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
+        written = text(answers)
+        function = load(self.function)
+        try:
+            value = function(example, written)
+        except Exception as error:
+            raise self._failure(example, f"raised {type(error).__name__}: {error}") from error
+        number = _finite(value)
+        if number is None:
+            raise self._failure(example, f"returned {repr(value)[:80]}, which is no finite number")
+        return Scored(number, written)
+
+    def _failure(self, example: Example, problem: str) -> EvaluationError:
+        return EvaluationError(f"objectives.{self.name}.function: {self.function} {problem} (example {example.id!r})")
+
+
+def _finite(value: object) -> float | None:
+    if not isinstance(value, Real | np.bool_):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+@cache
+def load(name: str) -> Callable[[Example, str], object]:
+    """The function that "module:function" names. Raises ConfigError where it cannot be had."""
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise ConfigError(
+            f"function: {name}: {module_name} cannot be imported ({type(error).__name__}: {error}); "
+            "write module:function, with the module where Python finds it"
+        ) from error
+    function: object = getattr(module, function_name, None)
+    if not callable(function):
+        raise ConfigError(f"function: {name}: {module_name} has no function {function_name}; correct the name")
+    return function

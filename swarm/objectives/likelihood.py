@@ -1,0 +1,26 @@
+"""The mean log-likelihood a token of the right answer: smooth where accuracy is blind to small moves."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from swarm.objectives.answers import likelihoods
+from swarm.objectives.base import Scored
+from swarm.objectives.prompting import PromptedObjective, answer_text, continue_with
+from swarm.types import Answer, Continuation, Example, Request
+
+
+class AnswerLikelihood(PromptedObjective):
+    """Score: nats a token, at most 0."""
+
+    type: Literal["likelihood"] = "likelihood"
+    metric: Literal["log_likelihood"] = "log_likelihood"
+
+    def requests(self, example: Example) -> list[Request]:
+        prompt = self.prompt(example)
+        return [Continuation(prompt, continue_with(prompt, answer_text(example)))]
+
+    def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
+        (found,) = likelihoods(answers, 1)
+        return Scored(
+            found.log_likelihood / found.n_tokens, f"{found.log_likelihood:.3f} nats in {found.n_tokens} tokens"
+        )

@@ -1,0 +1,57 @@
+"""Multiple choice by the log-likelihood of each choice's text, as lm-eval's `acc` and `acc_norm` do."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.objectives.answers import likelihoods
+from swarm.objectives.base import Scored
+from swarm.objectives.prompting import PromptedObjective, continue_with
+from swarm.types import Answer, Array, Continuation, Example, Likelihood, Request
+
+
+class MultipleChoice(PromptedObjective):
+    """One continuation a choice, in the choices' order. Of equally likely choices the first counts as chosen."""
+
+    type: Literal["multiple_choice"] = "multiple_choice"
+    metric: Literal["accuracy", "probability"] = Field(
+        "accuracy", description="accuracy, or the softmax of the normalised log-likelihoods at the right choice"
+    )
+    normalise: Literal["tokens", "bytes", "none"] = Field(
+        "bytes", description="what a choice's log-likelihood is divided by, so that long ones are not at a loss"
+    )
+
+    def check(self, example: Example) -> None:
+        super().check(example)
+        if example.choices is None or len(example.choices) < 2:
+            raise self.refusal(example, "has no choices; add at least two, or use exact_match")
+
+    def requests(self, example: Example) -> list[Request]:
+        prompt = self.prompt(example)
+        return [Continuation(prompt, continue_with(prompt, text)) for text in _choices(example).values()]
+
+    def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
+        choices = _choices(example)
+        found = likelihoods(answers, len(choices))
+        values_C = np.array([self._normalised(*pair) for pair in zip(found, choices.values(), strict=True)])
+        right = list(choices).index(example.answer)
+        chosen = int(np.argmax(values_C))
+        score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
+        return Scored(float(score), list(choices.values())[chosen])
+
+    def _normalised(self, found: Likelihood, text: str) -> float:
+        lengths = {"tokens": found.n_tokens, "bytes": len(text.encode()), "none": 1}
+        return found.log_likelihood / lengths[self.normalise]
+
+
+def _choices(example: Example) -> dict[str, str]:
+    assert example.choices is not None, "check() refuses examples without choices"
+    return dict(example.choices)
+
+
+def _softmax(values_C: Array) -> Array:
+    powers_C = np.exp(values_C - values_C.max())
+    shares_C: Array = powers_C / powers_C.sum()
+    return shares_C

@@ -1,0 +1,78 @@
+"""Builds the prompt that an engine reads from an example: context, template, chat."""
+
+import re
+from dataclasses import replace
+
+from pydantic import Field, field_validator
+
+from swarm.errors import DataError
+from swarm.objectives.base import Objective
+from swarm.types import Example, Message, Prompt
+
+PLACEHOLDER = re.compile(r"\{(prompt|choices)\}")
+
+
+def build_prompt(example: Example, chat: bool, template: str = "{prompt}") -> Prompt:
+    """The example's prompt as an engine reads it; its context comes first, with an empty line between.
+
+    A text goes into the template's `{prompt}`, its choices ("A. text", one a line) into `{choices}`; with `chat` it
+    becomes one user message. Messages stay as they are, but for the context before the first user message.
+    """
+    if not isinstance(example.prompt, str):
+        return _with_context(example.prompt, example.context)
+    values = {"prompt": _joined(example.context, example.prompt), "choices": listed_choices(example)}
+    text = PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    return (Message("user", text),) if chat else text
+
+
+def listed_choices(example: Example) -> str:
+    return "\n".join(f"{key}. {text}" for key, text in (example.choices or {}).items())
+
+
+def answer_text(example: Example) -> str:
+    """The right answer as a text, also where `answer` is a key."""
+    return example.choices[example.answer] if example.choices else example.answer
+
+
+def continue_with(prompt: Prompt, text: str) -> str:
+    """`text` with a space before it where it goes on after a text that does not end in whitespace."""
+    apart = not isinstance(prompt, str) or prompt[-1:].isspace() or text[:1].isspace()
+    return text if apart else " " + text
+
+
+def _joined(context: str, text: str) -> str:
+    return f"{context}\n\n{text}" if context else text
+
+
+def _with_context(messages: tuple[Message, ...], context: str) -> tuple[Message, ...]:
+    first = next((index for index, message in enumerate(messages) if message.role == "user"), 0)
+    asked = replace(messages[first], content=_joined(context, messages[first].content))
+    return (*messages[:first], asked, *messages[first + 1 :])
+
+
+class PromptedObjective(Objective):
+    """An objective whose requests start with the example's prompt."""
+
+    template: str = Field("{prompt}", description="around a text prompt; may list the choices with {choices}")
+
+    @field_validator("template")
+    @classmethod
+    def _has_prompt(cls, value: str) -> str:
+        if "{prompt}" not in value:
+            raise ValueError(f"{value!r} has no {{prompt}}; put it where the example's prompt goes")
+        return value
+
+    def prompt(self, example: Example) -> Prompt:
+        return build_prompt(example, self.chat, self.template)
+
+    def check(self, example: Example) -> None:
+        """Refuses chats without `chat: true`, and answers and templates that need choices which are not there."""
+        if not isinstance(example.prompt, str) and not self.chat:
+            raise self.refusal(example, "prompt is a chat; set chat: true")
+        if example.choices is not None and example.answer not in example.choices:
+            raise self.refusal(example, f"answer {example.answer!r} is no key of its choices; correct it")
+        if "{choices}" in self.template and not example.choices:
+            raise self.refusal(example, "template has {choices} but the example has none; add them or change it")
+
+    def refusal(self, example: Example, problem: str) -> DataError:
+        return DataError(f"objectives.{self.name}: example {example.id!r}: {problem}")

@@ -1,0 +1,64 @@
+"""What an optimizer is: frozen settings and pure init / ask / tell over an explicit state.
+
+Promises, held by tests for every optimizer in the registry:
+- `ask` and `tell` never change a state and never draw from a global generator: all randomness is a
+  function of (seed, iteration, particle).
+- `ask` returns what is still to be scored; asking twice returns the same. Empty means the search is over.
+- `tell` takes results singly or in any number and any order; a result of nan is a failed evaluation
+  and never becomes a best.
+- Budgets (iterations, evaluations, patience, minutes) are kept by the search, not here.
+
+Shape suffixes: N particles, D coordinates.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import Field
+
+from swarm.settings import Settings
+from swarm.types import Array, Space
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A position (shape D) that a particle wants scored."""
+
+    iteration: int
+    particle: int
+    x_D: Array
+
+
+@dataclass(frozen=True)
+class Result:
+    """The utility of a proposal: higher is better, nan is failed."""
+
+    iteration: int
+    particle: int
+    utility: float
+
+
+class Optimizer(Settings, ABC, Generic[State]):
+    """Settings shared by all optimizers, and the three functions."""
+
+    type: str
+    iterations: int = Field(50, ge=1, description="generations at most")
+    evaluations: int | None = Field(None, ge=1, description="evaluations at most; none: no limit")
+    patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
+    minutes: float | None = Field(None, gt=0, description="wall-clock minutes of search at most")
+
+    @abstractmethod
+    def init(self, space: Space, seed: int) -> State:
+        """The state before anything is scored. Raises ConfigError where the settings do not fit the space."""
+
+    @abstractmethod
+    def ask(self, state: State) -> list[Proposal]:
+        """What is still to be scored in this state."""
+
+    @abstractmethod
+    def tell(self, state: State, results: Sequence[Result]) -> State:
+        """The state after these results."""

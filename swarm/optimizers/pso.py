@@ -1,0 +1,65 @@
+"""Particle swarm optimisation, the field's standard: constriction (Clerc & Kennedy 2002) and a global best.
+
+Shape suffixes: N particles, D coordinates.
+"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.optimizers.draws import Stream, draw, random_other
+from swarm.optimizers.generations import Generational
+from swarm.optimizers.starts import starts
+from swarm.optimizers.swarm_state import (
+    Movement,
+    SwarmState,
+    global_best,
+    launch,
+    next_generation,
+    personal_best,
+    remember,
+)
+from swarm.types import Array, Space
+
+
+class PSO(Generational[SwarmState]):
+    """Settings and steps of PSO. With fewer particles than anchors, the most promising anchors start."""
+
+    type: Literal["pso"] = "pso"
+    particles: int = Field(20, ge=2, description="particles; the first ones start at averages, experts and the base")
+    patience: int | None = Field(10, ge=1, description="stop after so many iterations without a new best")
+    constriction: float = Field(0.7298, gt=0, le=1, description="chi: factor on the whole velocity")
+    cognitive: float = Field(2.05, ge=0, description="phi_p: pull of the personal best")
+    social: float = Field(2.05, ge=0, description="phi_g: pull of the global best")
+
+    def init(self, space: Space, seed: int) -> SwarmState:
+        x_ND = starts(space, seed, self.particles)
+        others = [random_other(seed, i, self.particles) for i in range(self.particles)]
+        # Half the difference, as Standard PSO 2006 (Clerc 2012, hal-00764996), but to a particle rather than to a
+        # uniform point of the bounds: that keeps the first steps among the starts.
+        return launch(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
+
+    def advance(self, state: SwarmState) -> SwarmState:
+        state = remember(state)
+        return next_generation(state, [self.move(state, i) for i in range(self.particles)])
+
+    def move(self, state: SwarmState, i: int) -> Movement:
+        """Particle i into the next iteration: the constricted update of Clerc & Kennedy 2002."""
+        x_D = state.generation.x_ND[i]
+        rng = draw(state.seed, state.generation.iteration + 1, i, Stream.MOVE)
+        u_p_D, u_g_D = rng.uniform(size=(2, len(x_D)))  # one a coordinate: not confined to differences of particles
+        v_D = self.constriction * (
+            state.v_ND[i]
+            + self.cognitive * u_p_D * (personal_best(state, i) - x_D)
+            + self.social * u_g_D * (global_best(state, i) - x_D)
+        )
+        return reflect(x_D + v_D, v_D, state.space)
+
+
+def reflect(x_D: Array, v_D: Array, space: Space) -> Movement:
+    """A coordinate beyond a bound comes back by as much (at most to the other bound), its velocity reversed."""
+    mirrored_D = np.where(x_D > space.high_D, 2 * space.high_D - x_D, x_D)
+    mirrored_D = np.where(x_D < space.low_D, 2 * space.low_D - x_D, mirrored_D)
+    outside_D = (x_D > space.high_D) | (x_D < space.low_D)
+    return Movement(np.clip(mirrored_D, space.low_D, space.high_D), np.where(outside_D, -v_D, v_D))

@@ -1,0 +1,34 @@
+"""Random search: the anchors, then independent samples; what any swarm has to beat at equal budget."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.optimizers.draws import Stream, draw
+from swarm.optimizers.generations import Generation, Generational, GenerationState
+from swarm.optimizers.starts import combination, starts
+from swarm.types import Array, Space
+
+
+class RandomSearch(Generational[GenerationState]):
+    """Settings and steps of random search. The first generation is PSO's."""
+
+    type: Literal["random"] = "random"
+    particles: int = Field(20, ge=1, description="samples an iteration")
+
+    def init(self, space: Space, seed: int) -> GenerationState:
+        return GenerationState(
+            space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, self.particles))
+        )
+
+    def advance(self, state: GenerationState) -> GenerationState:
+        iteration = state.generation.iteration + 1
+        samples = [sample(state.space, draw(state.seed, iteration, i, Stream.START)) for i in range(self.particles)]
+        return replace(state, generation=Generation.fresh(iteration, np.stack(samples)))
+
+
+def sample(space: Space, rng: np.random.Generator) -> Array:
+    """Half the time a combination of the experts, where good ones are many; else uniform in the bounds. Shape D."""
+    return combination(space, rng) if rng.uniform() < 0.5 else rng.uniform(space.low_D, space.high_D)

@@ -1,0 +1,50 @@
+"""Where a search that is free within its bounds starts: the anchors, then random combinations of the experts.
+
+Shape suffixes: A anchors, E experts, U uniform averages, N particles, D coordinates.
+"""
+
+import numpy as np
+
+from swarm.optimizers.draws import Stream, draw
+from swarm.types import Array, Space
+
+
+def clip(x: Array, space: Space) -> Array:
+    """Into the bounds. Shape: any, the last axis D."""
+    return np.clip(x, space.low_D, space.high_D)
+
+
+def anchors(space: Space) -> Array:
+    """The positions worth knowing, most promising first: uniform averages, experts alone, the base. Shape AD."""
+    return distinct(clip(np.vstack([space.uniforms_UD, space.experts_ED, space.neutral_D[None]]), space))
+
+
+def distinct(x_ND: Array) -> Array:
+    """The rows without repetitions, each where it first stood. Shape: at most ND."""
+    key_ND = np.round(x_ND, 12) + 0.0  # + 0.0: one zero only, and the last bits of an average do not count
+    _, first = np.unique(key_ND, axis=0, return_index=True)
+    return x_ND[np.sort(first)]
+
+
+def combination(space: Space, rng: np.random.Generator) -> Array:
+    """A random combination: Dirichlet shares of the experts times a total between the uniform averages'. Shape D."""
+    deltas_ED = space.experts_ED - space.neutral_D
+    low, high = _totals(space)
+    share_E = rng.dirichlet(np.ones(len(deltas_ED)))
+    return clip(space.neutral_D + rng.uniform(low, high) * (share_E @ deltas_ED), space)
+
+
+def starts(space: Space, seed: int, particles: int) -> Array:
+    """The first generation: anchors in their order, then combinations. Shape ND."""
+    known_AD = anchors(space)[:particles]
+    filled = [combination(space, draw(seed, 0, i, Stream.START)) for i in range(len(known_AD), particles)]
+    return np.vstack([known_AD, *filled])
+
+
+def _totals(space: Space) -> tuple[float, float]:
+    """The least and the greatest scale of the uniform averages: 1 is the plain average of the experts."""
+    mean_D = space.experts_ED.mean(axis=0) - space.neutral_D
+    if not len(space.uniforms_UD) or not mean_D.any():
+        return 1.0, 1.0
+    scales_U = (space.uniforms_UD - space.neutral_D) @ mean_D / (mean_D @ mean_D)
+    return float(scales_U.min()), float(scales_U.max())

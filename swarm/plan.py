@@ -1,0 +1,159 @@
+"""From a config to everything a run needs, checked: nothing is started or written here."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from swarm import zoo
+from swarm.config import Config
+from swarm.errors import ConfigError, DataError, ExpertError
+from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
+from swarm.splits import Splits, make_splits
+from swarm.thinning import Thinning
+from swarm.types import Space, Split
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
+PROMPT_CHARACTERS = 240
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved config and what it names, opened and checked."""
+
+    config: Config
+    catalog: Catalog
+    space: Space
+    splits: Mapping[str, Splits]
+    spec: EvaluatorSpec
+
+    def examples(self, split: Split) -> Examples:
+        """The examples of a split, by objective."""
+        return {name: getattr(splits, split) for name, splits in self.splits.items()}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The objectives' shares in the utility."""
+        return {objective.name: objective.weight for objective in self.config.objectives}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the data."""
+        return [note for splits in self.splits.values() for note in splits.notes]
+
+
+def resolve(config: Config, folder: Path) -> Config:
+    """The config with every reference as an absolute path. `folder`: where the config file lies."""
+    experts = []
+    for i, expert in enumerate(config.experts):
+        path = find(expert.path, folder, f"experts.{i}.path")
+        experts.append(expert.model_copy(update={"path": str(path), "name": expert.name or path.stem}))
+    objectives = [
+        objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
+        for i, objective in enumerate(config.objectives)
+    ]
+    splits = config.splits.model_copy(
+        update={
+            split: str(find(name, folder, f"splits.{split}"))
+            for split in ("search", "select", "test")
+            if (name := config.splits.file_of(split)) is not None
+        }
+    )
+    return config.model_copy(
+        update={
+            "base": str(find(config.base, folder, "base")),
+            "experts": experts,
+            "objectives": objectives,
+            "splits": splits,
+            "modules": str((folder / config.modules).resolve()),
+        }
+    )
+
+
+def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None) -> Plan:
+    """Open and check everything that a resolved config names. Raises UserError."""
+    on_step("reading data")
+    splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
+    on_step("checking base and experts")
+    specs = [
+        ExpertSpec(expert.name, Path(expert.path), Thinning(trim=expert.trim, dare=expert.dare, svd=expert.svd))
+        for expert in config.experts
+    ]
+    catalog = open_catalog(Path(config.base), specs)
+    space = config.composition.space(catalog)
+    config.optimizer.init(space, config.seed)
+    check_finite(catalog)
+    spec = EvaluatorSpec(
+        base=Path(config.base),
+        experts=tuple(specs),
+        composition=config.composition,
+        engine=config.engine,
+        objectives=tuple(config.objectives),
+        import_path=Path(config.modules),
+    )
+    return Plan(config, catalog, space, splits, spec)
+
+
+def find(reference: str, folder: Path, key: str) -> Path:
+    """The local path of a reference: zoo:..., a path from here or from the config's folder, or a hub id."""
+    if reference.startswith("zoo:"):
+        return zoo.locate(reference)
+    path = Path(reference).expanduser()
+    places = [path] if path.is_absolute() else [Path.cwd() / path, folder / path]
+    for place in places:
+        if place.exists():
+            return place.resolve()
+    if HUB_ID.fullmatch(reference) and not key.startswith(("objectives", "splits")):
+        return _from_hub(reference, key)
+    kind = DataError if key.startswith(("objectives", "splits")) else ExpertError
+    raise kind(f"{key}: {reference} does not exist (looked for {' and '.join(map(str, places))}); correct the path")
+
+
+def items(splits: Splits) -> dict[str, list[dict[str, str]]]:
+    """What the journal keeps of the examples, so that a report can show them: the prompt is cut."""
+    return {
+        split: [
+            {"id": e.id, "task": e.task, "prompt": _prompt_text(e.prompt)[:PROMPT_CHARACTERS], "answer": e.answer}
+            for e in getattr(splits, split)
+        ]
+        for split in ("search", "select", "test")
+    }
+
+
+def _prompt_text(prompt: object) -> str:
+    return prompt if isinstance(prompt, str) else str(prompt[-1].content)  # type: ignore[index]
+
+
+def _splits(config: Config, i: int) -> Splits:
+    objective = config.objectives[i]
+    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path)
+    for split in (splits.search, splits.select, splits.test):
+        for example in split:
+            objective.check(example)
+    return splits
+
+
+def _resolve_data(data: str | Mapping[str, str] | None, folder: Path, key: str) -> str | dict[str, str] | None:
+    if data is None:
+        return None
+    if isinstance(data, str):
+        return str(find(data, folder, key))
+    return {split: str(find(path, folder, f"{key}.{split}")) for split, path in data.items()}
+
+
+def _from_hub(reference: str, key: str) -> Path:
+    """A model from the hub: naming its id in the config is asking for it. Safetensors only."""
+    try:
+        return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExpertError(
+            f"{key}: {reference} is no folder here, and the hub did not give it ({reason}); correct the path or id"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{key}: {reference} is no hub id ({error}); correct it") from None

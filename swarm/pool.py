@@ -1,0 +1,81 @@
+"""Pools: what candidates are handed to, and where evaluations and failures come out, in any order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.settings import Settings
+from swarm.types import Candidate, Evaluation, Split
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt at a candidate that will be tried again: data for the journal."""
+
+    candidate: Candidate
+    attempt: int
+    error: str
+    worker: str
+
+
+Outcome = Evaluation | Failure
+
+
+class Pool(Protocol):
+    """Workers that hold base and experts; candidates go in, outcomes come out as they finish."""
+
+    @property
+    def workers(self) -> int:
+        """How many candidates are scored at a time."""
+
+    def load(self, split: Split, examples: Examples) -> None:
+        """Give every worker the examples of a split."""
+
+    def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
+        """Exactly one Evaluation for every candidate, Failures between them. Closing the iterator cancels the rest."""
+
+    def close(self) -> None:
+        """Let the workers go."""
+
+
+class LocalCluster(Settings):
+    """Everything in this process: for tests and debugging."""
+
+    type: Literal["local"] = "local"
+
+
+class RayCluster(Settings):
+    """Ray actors: on a running cluster where there is one, else on a Ray of our own on this machine."""
+
+    type: Literal["ray"] = "ray"
+    address: str | None = Field(None, description="a running cluster; none: RAY_ADDRESS, else a local Ray")
+    workers: int | Literal["auto"] = Field("auto", description="actors; auto: what the cluster's resources hold")
+    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores, and torch threads, an actor")
+    gpus_per_worker: float | Literal["auto"] = Field("auto", description="GPUs an actor; auto: 1 where there are GPUs")
+    attempts: int = Field(2, ge=1, description="times a candidate is tried before it counts as failed")
+    start_seconds: float = Field(600.0, gt=0, description="time for a worker to load base and experts")
+
+
+ClusterSettings = LocalCluster | RayCluster
+
+
+class LocalPool:
+    """One evaluator in this process."""
+
+    workers = 1
+
+    def __init__(self, spec: EvaluatorSpec) -> None:
+        self._evaluator = spec.open("local")
+
+    def load(self, split: Split, examples: Examples) -> None:
+        self._evaluator.load(split, examples)
+
+    def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
+        for candidate in candidates:
+            yield self._evaluator.evaluate(candidate, split)
+
+    def close(self) -> None:
+        del self._evaluator

@@ -1,0 +1,117 @@
+"""How the search went: best so far, and the population's mean and spread, against evaluations."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarm.report.journal import Journal, Scored
+
+
+@dataclass(frozen=True)
+class Population:
+    """One iteration: its mean and 10th and 90th percentile once `at` evaluations were made."""
+
+    at: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """One objective's search. points and best: (evaluations made, score); failed: evaluations made."""
+
+    total: int
+    points: tuple[tuple[int, float], ...]
+    best: tuple[tuple[int, float], ...]
+    populations: tuple[Population, ...]
+    failed: tuple[int, ...]
+
+
+def course(journal: Journal, objective: str) -> Course:
+    """Repeats of a scored position cost nothing and do not count as evaluations; they are of the population."""
+    made, top = 0, -math.inf
+    points, best, failed = [], [], []
+    iterations: dict[int, list[tuple[int, float]]] = {}
+    for line in journal.evaluations:
+        made += not line.repeated
+        score = line.scores.get(objective, math.nan)
+        if line.status == "failed" or math.isnan(score):
+            failed.append(made)
+            continue
+        points.append((made, score))
+        if line.iteration is not None:
+            iterations.setdefault(line.iteration, []).append((made, score))
+        if line.status == "ok" and score > top:
+            top = score
+            best.append((made, score))
+    populations = tuple(_population(scored) for _, scored in sorted(iterations.items()))
+    return Course(made, tuple(points), tuple(best), populations, tuple(failed))
+
+
+def _population(scored: list[tuple[int, float]]) -> Population:
+    scores = np.array([score for _, score in scored])
+    low, high = np.percentile(scores, [10, 90])
+    return Population(max(at for at, _ in scored), float(scores.mean()), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the run took. attempts: failed tries, recovered or not; unscored: candidates that never got a score."""
+
+    evaluations: int
+    repeated: int
+    stopped: int
+    unscored: int
+    attempts: int
+    examples: int
+    tokens: int
+    workers: int
+    total_seconds: float
+    parts: tuple[tuple[str, float], ...]
+
+
+def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -> Costs:
+    """The summary's counts and seconds where it has them, the journal's otherwise."""
+    lines = journal.evaluations
+    made = [line for line in lines if not line.repeated]
+    known = {"compose": _total(made, "compose_seconds"), "forward": _total(made, "forward_seconds")} | seconds
+    return Costs(
+        evaluations=counts.get("evaluations", len(made)),
+        repeated=len(lines) - len(made),
+        stopped=sum(line.status == "stopped" for line in lines),
+        unscored=sum(line.status == "failed" for line in lines),
+        attempts=counts.get("failures", len(journal.failures)),
+        examples=counts.get("example_evaluations", sum(line.n_examples for line in made)),
+        tokens=counts.get("tokens", sum(line.tokens for line in made)),
+        workers=len({line.worker for line in made if line.worker}),
+        total_seconds=seconds.get("total", journal.elapsed),
+        parts=tuple((part, known[part]) for part in ("forward", "compose", "idle", "other") if known.get(part, 0) > 0),
+    )
+
+
+def _total(lines: list[Scored], name: str) -> float:
+    return float(sum(getattr(line, name) for line in lines))
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One error and everything it hit."""
+
+    error: str
+    times: int
+    ids: tuple[str, ...]
+    workers: tuple[str, ...]
+
+
+def troubles(journal: Journal) -> tuple[Trouble, ...]:
+    """Failed attempts grouped by their error, the most frequent first."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for failure in journal.failures:
+        groups.setdefault(failure.error, []).append((failure.id, failure.worker))
+    found = [
+        Trouble(error, len(hits), tuple(dict.fromkeys(i for i, _ in hits)), tuple(sorted({w for _, w in hits if w})))
+        for error, hits in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda trouble: -trouble.times))

@@ -1,0 +1,101 @@
+"""Numbers and names as a reader wants them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from swarm.report.summary import Difference, Score
+
+REASONS = {
+    "patience": "it ended because the best had not improved for as long as `patience` allows",
+    "iterations": "it ended after all iterations",
+    "evaluations": "it ended when the evaluations allowed were spent",
+    "minutes": "it ended when the minutes allowed were spent",
+    "exhausted": "it ended because the optimizer had no more candidates",
+}
+
+
+def signed(value: float, form: str) -> str:
+    """A number with its true minus sign; `form` is a format spec."""
+    return format(value, form).replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How an objective's scores are said: percentages when every score lies in [0, 1], else plain numbers."""
+
+    percent: bool
+
+    def bare(self, value: float) -> str:
+        if not math.isfinite(value):
+            return "–"
+        return signed(100 * value, ".1f") if self.percent else signed(value, "#.4g").removesuffix(".")
+
+    def score(self, value: float) -> str:
+        return f"{self.bare(value)} %" if self.percent and math.isfinite(value) else self.bare(value)
+
+    def interval(self, low: float, high: float) -> str:
+        return f"{self.bare(low)} to {self.bare(high)}"
+
+    def size(self, difference: float) -> str:
+        """A difference without its sign: "11.0 points"."""
+        return f"{self.bare(abs(difference))} points" if self.percent else self.bare(abs(difference))
+
+    def change(self, difference: float) -> str:
+        """A difference with its sign: "+11.0"."""
+        return ("+" if difference > 0 else "") + self.bare(difference)
+
+    def tick(self, value: float) -> str:
+        return f"{signed(100 * value, '.6g')} %" if self.percent else signed(value, ".6g")
+
+
+def unit_of(scores: Iterable[float]) -> Unit:
+    return Unit(all(0 <= score <= 1 for score in scores if not math.isnan(score)))
+
+
+def baseline_name(key: str) -> str:
+    """A baseline's key in words, to stand after "above" or "than"."""
+    kind, _, rest = key.partition(":")
+    return {"base": "the base", "uniform": "the uniform average", "expert": f"expert {rest}"}.get(kind, key)
+
+
+def capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def scored_on(unit: Unit, score: Score) -> str:
+    """What stands after the number: "on 800 untouched test examples (95 % interval 68.0 to 74.3)"."""
+    interval = f" (95 % interval {unit.interval(score.low, score.high)})" if score.has_interval else ""
+    return f"on {count(score.n, 'untouched test example')}{interval}"
+
+
+def claim(unit: Unit, than: str, found: Difference) -> str:
+    """What the paired difference from `than` lets one say, and no more."""
+    interval = unit.interval(found.low, found.high)
+    if found.low > 0:
+        return f"{unit.size(found.difference)} above {than} ({interval})"
+    if found.high < 0:
+        return f"{unit.size(found.difference)} below {than} ({interval})"
+    change = unit.change(found.difference) + (" points" if unit.percent else "")
+    return f"no better than {than} can be claimed (difference {change}, interval {interval}, which includes zero)"
+
+
+def thousands(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def count(n: int, noun: str) -> str:
+    return f"{thousands(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

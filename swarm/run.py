@@ -1,0 +1,279 @@
+"""A run: search, select, test, export, report, in one directory that can be resumed at any point.
+
+Every step first asks the archive what is already known, so that a resumed run and an undisturbed one are the
+same code.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from swarm import __version__
+from swarm.archive import Archive
+from swarm.config import Config, dump_config, load_config
+from swarm.errors import RunError
+from swarm.evaluator import EvaluatorSpec
+from swarm.export import Exported, export
+from swarm.files import write_json, write_text
+from swarm.journal import Kind
+from swarm.loadback import load_back
+from swarm.plan import Plan, items, make_plan
+from swarm.pool import Failure, LocalCluster, LocalPool, Pool
+from swarm.ray_pool import RayPool
+from swarm.report import write_report
+from swarm.search import Search
+from swarm.selection import Baselines, Selection
+from swarm.summary import Json, Result, summarise
+from swarm.types import Candidate, Evaluation, Split
+
+CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
+
+
+class Listener(Protocol):
+    """Who is told how a run goes on."""
+
+    def phase(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def evaluated(self, evaluation: Evaluation, archive: Archive) -> None: ...
+
+
+OpenPool = Callable[[Config, EvaluatorSpec], Pool]
+
+
+def open_pool(config: Config, spec: EvaluatorSpec) -> Pool:
+    """The workers that the config asks for."""
+    if isinstance(config.cluster, LocalCluster):
+        return LocalPool(spec)
+    return RayPool(spec, config.cluster)
+
+
+def start_run(config: Config, folder: Path, listener: Listener) -> Json:
+    """Run a resolved config in a new directory. Raises UserError before anything is written."""
+    if (folder / JOURNAL).exists():
+        raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
+    plan = make_plan(config, listener.phase)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--run-dir: {folder} cannot be made ({error.strerror}); name another directory") from None
+    with locked(folder):
+        write_text(folder / CONFIG, dump_config(config))
+        archive = Archive(folder / JOURNAL)
+        archive.append("start", **start_line(plan))
+        return Run(plan, folder, archive, listener).carry_on()
+
+
+def resume_run(folder: Path, listener: Listener) -> Json:
+    """Go on where a run stopped, to the same result as an undisturbed one."""
+    config = load_config(config_path(folder))
+    with locked(folder):
+        archive = Archive(folder / JOURNAL)
+        plan = make_plan(config, listener.phase)
+        if archive.journal.dropped_bytes:
+            listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
+        if archive.start is None:
+            archive.append("start", **start_line(plan))
+        _check_same(archive, plan)
+        return Run(plan, folder, archive, listener).carry_on()
+
+
+def config_path(folder: Path) -> Path:
+    """The config of a run directory. Raises RunError where there is none."""
+    if not (folder / CONFIG).is_file():
+        raise RunError(f"{folder} is no run directory: it holds no {CONFIG}; give the directory of a swarm search")
+    return folder / CONFIG
+
+
+def start_line(plan: Plan) -> Json:
+    """The journal's first line: what the run rests on."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "seed": plan.config.seed,
+        "optimizer": plan.config.optimizer.type,
+        "coordinates": list(plan.space.coordinates),
+        **sources(plan),
+        "items": {name: items(splits) for name, splits in plan.splits.items()},
+        "notes": plan.notes,
+    }
+
+
+def sources(plan: Plan) -> Json:
+    """Where base and experts were read from, and their fingerprints."""
+    catalog = plan.catalog
+    return {
+        "base": {"path": str(catalog.base.path), "fingerprint": catalog.base.tensors.fingerprint},
+        "experts": {e.name: {"path": str(e.path), "fingerprint": e.fingerprint} for e in catalog.experts},
+    }
+
+
+def _check_same(archive: Archive, plan: Plan) -> None:
+    """A run goes on only with the weights it began with."""
+    assert archive.start is not None
+    for key, now in sources(plan).items():
+        if archive.start.get(key) != now:
+            raise RunError(f"{archive.journal.path.parent}: {key} changed since the run began; put the old files back")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run directory: two programs must not write one journal."""
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder} is in use by another swarm; wait for it or stop it") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@dataclass
+class Run:
+    """The steps of a run over one archive."""
+
+    plan: Plan
+    folder: Path
+    archive: Archive
+    listener: Listener
+    open_pool: OpenPool = open_pool
+    _pool: Pool | None = field(default=None, init=False)
+
+    def carry_on(self) -> Json:
+        """Do what is not done yet; returns the summary."""
+        if self.archive.ended("run") and (self.folder / SUMMARY).is_file():
+            return self._finished()
+        try:
+            self._search()
+            result = self._select()
+            self._test(result)
+        finally:
+            self._close()
+        return self._deliver(result)
+
+    def _finished(self) -> Json:
+        """A run that has ended: nothing is done again but the report."""
+        summary = read_summary(self.folder)
+        write_report(self.folder, self.archive.lines, summary)
+        return summary
+
+    def _search(self) -> None:
+        if self.archive.ended("search"):
+            return
+        pool = self._workers("search")
+        self.listener.phase("searching")
+        search = Search(
+            optimizer=self.plan.config.optimizer,
+            space=self.plan.space,
+            seed=self.plan.config.seed,
+            weights=self.plan.weights,
+            archive=self.archive,
+            evaluate=lambda candidates: pool.run(candidates, "search"),
+            on_evaluation=lambda evaluation: self.listener.evaluated(evaluation, self.archive),
+        )
+        reason = search.run()
+        self.archive.append("end", phase="search", reason=reason, workers=pool.workers)
+
+    def _select(self) -> Result:
+        self.listener.phase("selecting")
+        baselines = Baselines.of(self.plan.space, self.plan.catalog.names)
+        selection = Selection(self.archive, self.plan.weights, baselines)
+        finalists = selection.finalists(self.plan.config.selection.finalists)
+        self._score(baselines.all(), "search", "select")
+        self._score([*finalists, *selection.contenders()], "select", "select")
+        winner = selection.winner(finalists)
+        recipe = self.plan.config.composition.recipe(winner.position, self.plan.catalog)
+        return Result(selection, winner, recipe)
+
+    def _test(self, result: Result) -> None:
+        """The winner and the baselines on the test split: once, since what is known is not scored again."""
+        self.listener.phase("testing")
+        self._score([result.winner, *result.selection.contenders()], "test", "test")
+
+    def _score(self, candidates: Sequence[Candidate], split: Split, kind: Kind) -> None:
+        """Score candidates on a split and journal them; nothing is scored twice."""
+        unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
+        if unknown:
+            for outcome in self._workers(split).run(unknown, split):
+                if isinstance(outcome, Failure):
+                    self.archive.append_failure(outcome)
+                else:
+                    self.archive.append_evaluation(kind, outcome, split)
+        for candidate in candidates:
+            if self.archive.of(candidate.id, split) is None:
+                self.archive.append_repeat(kind, candidate, split)
+
+    def _workers(self, split: Split) -> Pool:
+        """The pool, opened when it is first needed, with the examples of a split: no earlier than they are needed."""
+        if self._pool is None:
+            self.listener.phase("starting workers")
+            self._pool = self.open_pool(self.plan.config, self.plan.spec)
+            self._loaded: set[Split] = set()
+        if split not in self._loaded:
+            self._pool.load(split, self.plan.examples(split))
+            self._loaded.add(split)
+        return self._pool
+
+    def _close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _deliver(self, result: Result) -> Json:
+        """Summary, export, check and report; the end line says that all of it is there."""
+        summary = summarise(result) | {"seed": self.plan.config.seed, **sources(self.plan), "notes": self.plan.notes}
+        config = self.plan.config
+        exported = Exported(
+            catalog=self.plan.catalog,
+            recipe=result.recipe,
+            dtype=config.engine.dtype,
+            summary=summary,
+            config_yaml=dump_config(config),
+            candidate_id=result.winner.id,
+        )
+        self.listener.phase("exporting")
+        best = export(exported, self.folder / BEST, config.export.format, overwrite=True)
+        summary["export_check"] = self._load_back(best, result.winner)
+        write_json(self.folder / SUMMARY, summary)
+        if self.archive.ended("run") is None:
+            self.archive.append("end", phase="run", reason="done")
+        write_report(self.folder, self.archive.lines, summary)
+        return summary
+
+    def _load_back(self, best: Path, winner: Candidate) -> Json | None:
+        """Scores of the exported model against those that the search saw; None where there is nothing to load."""
+        settings = self.plan.config.export
+        seen = self.archive.at(winner.position, "search")
+        if settings.format not in ("hf", "adapter") or seen is None or not settings.check_examples:
+            return None
+        self.listener.phase("loading the export back")
+        examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
+        return asdict(load_back(best, settings.format, self.plan.spec, examples, seen))
+
+
+def read_summary(folder: Path) -> Json:
+    """The summary of a finished run. Raises RunError."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no {SUMMARY}: the run has not ended; swarm resume {folder}") from None
+    except ValueError as error:
+        raise RunError(f"{folder / SUMMARY} is no JSON ({error}); remove it and swarm resume {folder}") from None
+    assert isinstance(summary, dict)
+    return summary
+
+
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    by_position: dict[tuple[float, ...], Candidate] = {}
+    for candidate in candidates:
+        by_position.setdefault(candidate.position, candidate)
+    return list(by_position.values())

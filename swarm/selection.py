@@ -1,0 +1,81 @@
+"""Who is scored on fresh examples, and who wins: the honest half of a search.
+
+The finalists are the best of the search split. They and the baselines are scored on the select split; the
+best there wins, and only the winner and the baselines meet the test split.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from swarm.archive import Archive, utility
+from swarm.errors import RunError
+from swarm.types import Array, Candidate, Evaluation, Space
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What every search has to beat: the base, each expert alone, the uniform average at several scales."""
+
+    base: Candidate
+    experts: Mapping[str, Candidate]
+    uniforms: Mapping[float, Candidate]
+
+    @classmethod
+    def of(cls, space: Space, names: Sequence[str]) -> "Baselines":
+        return cls(
+            base=_candidate(BASE, space.neutral_D),
+            experts={
+                name: _candidate(f"expert:{name}", x_D) for name, x_D in zip(names, space.experts_ED, strict=True)
+            },
+            uniforms={round(float(x_D[0]), 6): _candidate(f"uniform:{x_D[0]:.4g}", x_D) for x_D in space.uniforms_UD},
+        )
+
+    def all(self) -> list[Candidate]:
+        return [self.base, *self.experts.values(), *self.uniforms.values()]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the archive's candidates are compared: the objectives' weights decide."""
+
+    archive: Archive
+    weights: Mapping[str, float]
+    baselines: Baselines
+
+    def finalists(self, count: int) -> list[Candidate]:
+        """The best of the search, at most `count`. Raises RunError where nothing was scored."""
+        scored = [evaluation for evaluation in self.archive.searched() if evaluation.status == "ok"]
+        if not scored:
+            raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
+        ranked = sorted(scored, key=lambda e: -utility(e.scores, self.weights))  # stable: earlier first
+        return [evaluation.candidate for evaluation in ranked[:count]]
+
+    def uniform(self) -> tuple[float, Candidate]:
+        """The uniform average at the scale that does best on the search split."""
+        return max(self.baselines.uniforms.items(), key=lambda item: self._mean(item[1], "search"))
+
+    def contenders(self) -> list[Candidate]:
+        """The baselines that are scored on select and test."""
+        return [self.baselines.base, *self.baselines.experts.values(), self.uniform()[1]]
+
+    def winner(self, finalists: Iterable[Candidate]) -> Candidate:
+        """The best on the select split; of equals the better on the search split, then the earlier."""
+        candidates = [*finalists, *self.contenders()]
+        return max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
+
+    def _mean(self, candidate: Candidate, split: str) -> float:
+        evaluation = self.archive.at(candidate.position, "search" if split == "search" else "select")
+        if evaluation is None or evaluation.status != "ok":
+            return float("-inf")
+        return utility(evaluation.scores, self.weights)
+
+
+def _candidate(name: str, x_D: Array) -> Candidate:
+    return Candidate(name, tuple(float(x) for x in x_D))
+
+
+def _first_error(archive: Archive) -> str:
+    failed: list[Evaluation] = archive.searched()
+    return f"the first said: {failed[0].error}" if failed else "the budget allowed none"

@@ -1,0 +1,160 @@
+"""The result of a run, as a function of its journal: what summary.json holds."""
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from swarm import __version__
+from swarm.archive import Archive, utility
+from swarm.evidence import emergence, join, paired, score
+from swarm.journal import SCORED, EvaluationLine
+from swarm.selection import Selection
+from swarm.types import Candidate, Evaluation, Recipe, Split
+
+PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
+SPLITS: tuple[Split, ...] = ("search", "select", "test")
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Who won, with what, and what the run cost."""
+
+    selection: Selection
+    winner: Candidate
+    recipe: Recipe
+
+    @property
+    def archive(self) -> Archive:
+        return self.selection.archive
+
+
+def summarise(result: Result) -> Json:
+    """The content of summary.json (export check and sources are added by the run)."""
+    archive, selection = result.archive, result.selection
+    scale, uniform = selection.uniform()
+    baselines = {selection.baselines.base.id: selection.baselines.base}
+    baselines |= {candidate.id: candidate for candidate in selection.baselines.experts.values()}
+    baselines["uniform"] = uniform
+    return {
+        "best": {
+            "id": result.winner.id,
+            "source": next((name for name, c in baselines.items() if c.position == result.winner.position), "search"),
+            "coefficients": coefficients(result.recipe),
+            **_scores(archive, result.winner),
+        },
+        "baselines": {
+            name: {**_scores(archive, candidate), **({"coefficient": scale} if name == "uniform" else {})}
+            for name, candidate in baselines.items()
+        },
+        "paired": {name: _paired(archive, result.winner, candidate) for name, candidate in baselines.items()},
+        "optimism": _optimism(archive, selection.weights, result.winner),
+        "emergence": _emergence(archive, selection, result.winner),
+        "counts": counts(archive),
+        "seconds": seconds(archive),
+        "versions": versions(),
+    }
+
+
+def coefficients(recipe: Recipe) -> Json:
+    """Expert -> its coefficient, or a map from group to coefficient where there are several groups."""
+    weights = recipe.weights
+    if len(weights.groups) == 1:
+        return {name: values[0] for name, values in weights.coefficients.items()}
+    return {
+        name: {group.name: value for group, value in zip(weights.groups, values, strict=True)}
+        for name, values in weights.coefficients.items()
+    }
+
+
+def counts(archive: Archive) -> Json:
+    """What was run: candidates of the search, examples and tokens of everything, failed attempts and candidates."""
+    lines = _run_lines(archive)
+    failed = sum(line.status == "failed" for line in lines)
+    return {
+        "evaluations": archive.evaluations,
+        "example_evaluations": sum(line.n_examples for line in lines),
+        "tokens": sum(line.tokens for line in lines),
+        "failures": failed + sum(line["kind"] == "failure" for line in archive.lines),
+    }
+
+
+def seconds(archive: Archive) -> Json:
+    """Wall-clock seconds, shared out over what an average worker did with them; they add up to the total."""
+    lines = _run_lines(archive)
+    ended = archive.ended("search") or {}
+    workers = int(str(ended.get("workers", 1)))
+    total = round(archive.elapsed, 3)
+    compose = sum(line.compose_seconds for line in lines) / workers
+    forward = sum(line.forward_seconds for line in lines) / workers
+    busy = min(total, sum(line.seconds for line in lines) / workers)
+    return {
+        "total": total,
+        "compose": compose,
+        "forward": forward,
+        "idle": total - busy,
+        "other": busy - compose - forward,
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of Swarm, Python and the packages that decide a result."""
+    found = {"swarm": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _run_lines(archive: Archive) -> list[EvaluationLine]:
+    """The evaluation lines that cost something."""
+    scored = (EvaluationLine.model_validate(line) for line in archive.lines if line["kind"] in SCORED)
+    return [line for line in scored if not line.same_as]
+
+
+def _scores(archive: Archive, candidate: Candidate) -> Json:
+    """Split -> score with interval; with several objectives one such score each."""
+    return {split: _score(archive.at(candidate.position, split)) for split in SPLITS}
+
+
+def _score(evaluation: Evaluation | None) -> object:
+    if evaluation is None or evaluation.status != "ok":
+        return None
+    return _unwrapped({name: asdict(score(scores)) for name, scores in evaluation.examples.items()})
+
+
+def _paired(archive: Archive, best: Candidate, other: Candidate) -> object:
+    """Best minus baseline on the test split."""
+    ours, theirs = (archive.at(candidate.position, "test") for candidate in (best, other))
+    if ours is None or theirs is None or "failed" in (ours.status, theirs.status):
+        return None
+    return _unwrapped({name: asdict(paired(ours.examples[name], theirs.examples[name])) for name in ours.examples})
+
+
+def _unwrapped(by_objective: Mapping[str, object]) -> object:
+    return next(iter(by_objective.values())) if len(by_objective) == 1 else dict(by_objective)
+
+
+def _optimism(archive: Archive, weights: Mapping[str, float], best: Candidate) -> float | None:
+    """How much better the best looked on the search split than it is on the test split."""
+    seen, true = archive.at(best.position, "search"), archive.at(best.position, "test")
+    if seen is None or true is None or "failed" in (seen.status, true.status):
+        return None
+    return utility(seen.scores, weights) - utility(true.scores, weights)
+
+
+def _emergence(archive: Archive, selection: Selection, best: Candidate) -> object:
+    wanted = [best, selection.baselines.base, *selection.baselines.experts.values()]
+    rows = _test_rows(archive, wanted)
+    if len(rows) < len(wanted):
+        return None
+    found = emergence(rows[0], rows[1], rows[2:])
+    return asdict(found) if found else None
+
+
+def _test_rows(archive: Archive, candidates: Iterable[Candidate]) -> Sequence[Sequence[float]]:
+    found = [archive.at(candidate.position, "test") for candidate in candidates]
+    return [join(evaluation.examples) for evaluation in found if evaluation is not None and evaluation.status == "ok"]

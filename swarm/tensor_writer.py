@@ -1,0 +1,88 @@
+"""Writes a safetensors file tensor by tensor: one tensor in memory, not one model.
+
+The format (github.com/huggingface/safetensors): 8 bytes of little-endian header length, the header in JSON (name ->
+dtype, shape, offsets), the tensors' bytes without gaps. The header comes first, so room for it is kept from the tensors
+that may come, and what is left over is filled with spaces, which the format allows.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from swarm.files import replaced_file
+
+NAMES: dict[torch.dtype, str] = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+WIDEST_OFFSET = 10**18
+ALIGNMENT = 8
+
+
+@dataclass
+class TensorStream:
+    """An open file; `add` appends one tensor. Wider dtypes go first, so that every tensor is aligned."""
+
+    stream: BinaryIO
+    room: int
+    metadata: Mapping[str, str]
+    _entries: dict[str, object] = field(default_factory=dict)
+    _offset: int = 0
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        assert self._offset % tensor.element_size() == 0, "wider dtypes go first"
+        self.stream.write(content.data)
+        end = self._offset + content.size
+        self._entries[name] = _entry(NAMES[tensor.dtype], tensor.shape, self._offset, end)
+        self._offset = end
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
+    def close(self) -> None:
+        """Write the header into the room kept for it."""
+        header = _header(self._entries, self.metadata)
+        assert len(header) <= self.room, "room was kept for every tensor that may come"
+        self.stream.seek(0)
+        self.stream.write(self.room.to_bytes(8, "little") + header.ljust(self.room))
+
+
+@contextmanager
+def tensor_stream(
+    path: Path, shapes: Mapping[str, Iterable[int]], metadata: Mapping[str, str]
+) -> Iterator[TensorStream]:
+    """A file that takes tensors with names and shapes out of `shapes`, all or some. Atomic; raises RunError."""
+    widest = {name: _entry("F8_E4M3", shape, WIDEST_OFFSET, WIDEST_OFFSET) for name, shape in shapes.items()}
+    size = len(_header(widest, metadata))
+    room = size + (-size) % ALIGNMENT
+    with replaced_file(path) as stream:
+        stream.write(bytes(8 + room))
+        tensors = TensorStream(stream, room, metadata)
+        yield tensors
+        tensors.close()
+
+
+def _entry(dtype: str, shape: Iterable[int], start: int, end: int) -> dict[str, object]:
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+
+
+def _header(entries: Mapping[str, object], metadata: Mapping[str, str]) -> bytes:
+    return json.dumps({"__metadata__": dict(metadata), **entries}, separators=(",", ":")).encode("utf-8")

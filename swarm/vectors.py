@@ -1,0 +1,174 @@
+"""Alignment vectors: the weights of an aligned model minus those of the model it was made from.
+
+`base + 1 * vector` is the aligned model again. The difference is stored in float32: the difference of two bfloat16
+numbers needs more digits than bfloat16 has, and nearly always fits float32 exactly. Summed in float32 and cast, it
+gives a bfloat16 aligned model back bit for bit wherever the two weights are within a factor of 2**16 of each other;
+a float32 model within one rounding of float32, and bit for bit wherever they are within a factor of 2.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from swarm.adapters import Adapter, is_adapter, open_adapter
+from swarm.errors import ExpertError, UserError
+from swarm.experts import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
+from swarm.tensor_writer import tensor_stream
+from swarm.tensors import TensorFiles, read_json
+from swarm.updates import LowRank, Replacement, delta_of
+
+Shape = tuple[int, ...]
+
+
+class Difference(Protocol):
+    """Aligned minus base, a parameter at a time. `delta` is float32, or None where nothing differs."""
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]: ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+    def delta(self, name: str) -> Tensor | None: ...
+
+
+@dataclass(frozen=True)
+class FromCheckpoint:
+    """Of a checkpoint or an adapter made from `base`, and `base`."""
+
+    base: Base
+    aligned: Source
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        return {name: self.base.tensors.info[name].shape for name in self.aligned.parameters()}
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return {
+            "base_fingerprint": self.base.tensors.fingerprint,
+            "aligned_fingerprint": self.aligned.files.fingerprint,
+        }
+
+    def delta(self, name: str) -> Tensor | None:
+        base, update = self.base.tensors.read(name), self.aligned.update(name)
+        if base.is_floating_point():
+            return delta_of(update, base)
+        if isinstance(update, Replacement) and torch.equal(update.value, base):
+            return None
+        raise ExpertError(f"{name} is of whole numbers and differs between base and aligned; give a pair without that")
+
+
+@dataclass(frozen=True)
+class BetweenAdapters:
+    """Of two adapters of one base: the update of one minus the update of the other."""
+
+    first: Adapter
+    second: Adapter
+    base_fingerprint: str
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        return {name: adapter.shape(name) for adapter in (self.first, self.second) for name in adapter.parameters()}
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        # The vector is added to the base of both, not to either.
+        return {"base_fingerprint": self.base_fingerprint, "aligned_fingerprint": self.second.files.fingerprint}
+
+    def delta(self, name: str) -> Tensor:
+        updates = [adapter.update(name) if name in adapter.parameters() else None for adapter in self._pair]
+        if all(isinstance(update, Replacement) for update in updates):
+            first, second = (adapter.files.read(adapter.saved[name]).float() for adapter in self._pair)
+            return second - first
+        none = torch.zeros(self.shapes[name])
+        for update in updates:
+            if isinstance(update, Replacement):
+                raise ExpertError(
+                    f"{name} is saved whole in one adapter and not in the other; "
+                    "merge both with PEFT's merge_and_unload and give the checkpoints"
+                )
+        first, second = (delta_of(update, none) if isinstance(update, LowRank) else none for update in updates)
+        return second - first
+
+    @property
+    def _pair(self) -> tuple[Adapter, Adapter]:
+        return self.first, self.second
+
+
+def make_vector(
+    base: Path,
+    aligned: Path,
+    out: Path,
+    dtype: torch.dtype = torch.float32,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write aligned minus base to `out`, a tensor at a time; only tensors that differ are stored.
+
+    Two checkpoints, two adapters of one base, or a checkpoint and an adapter of it. `progress` is told
+    parameters done, and of how many. Raises ExpertError where the two do not belong together.
+    """
+    if out.suffix != ".safetensors":
+        raise UserError(f"{out}: a vector is a .safetensors file; name it {out.with_suffix('.safetensors')}")
+    difference = _open(base, aligned)
+    shapes = difference.shapes
+    paths = {"base_path": str(base.absolute()), "aligned_path": str(aligned.absolute())}
+    metadata = {"format": VECTOR_FORMAT, **difference.metadata, **paths}
+    with tensor_stream(out, shapes, metadata) as stream:
+        for done, name in enumerate(shapes, 1):
+            delta = difference.delta(name)
+            if delta is not None and delta.any():
+                stream.add(name, _checked(name, delta.to(dtype)))
+            progress(done, len(shapes))
+        if not stream.count:
+            raise ExpertError(
+                f"{aligned} has the weights of {base}: there is no difference; give two models that differ"
+            )
+
+
+def _open(base: Path, aligned: Path) -> Difference:
+    if not is_adapter(base):
+        opened = open_base(base)
+        return FromCheckpoint(opened, open_expert(ExpertSpec("aligned", aligned), opened).source)
+    if not is_adapter(aligned):
+        raise UserError(
+            f"{base} is an adapter and {aligned} is a checkpoint; "
+            "give two checkpoints, two adapters, or a checkpoint and an adapter trained on it"
+        )
+    first, second = open_adapter(base), open_adapter(aligned)
+    for name in first.parameters():
+        if name in second.parameters() and first.shape(name) != second.shape(name):
+            raise ExpertError(
+                f"{name} is {list(first.shape(name))} in {base} and {list(second.shape(name))} in {aligned}; "
+                "give two adapters of one base"
+            )
+    return BetweenAdapters(first, second, _common_base(base, aligned))
+
+
+def _common_base(first: Path, second: Path) -> str:
+    """The fingerprint of the base that both record, or "" where it is not on this disk."""
+    theirs, ours = _recorded_base(first), _recorded_base(second)
+    if theirs and ours and theirs != ours:
+        raise ExpertError(
+            f"{first} was trained on a base with fingerprint {theirs}, {second} on one with {ours}; "
+            "give two adapters of one base"
+        )
+    return theirs or ours
+
+
+def _recorded_base(adapter: Path) -> str:
+    recorded = read_json(adapter / "adapter_config.json", str(adapter)).get("base_model_name_or_path")
+    folder = Path(str(recorded or ""))
+    return TensorFiles.of(folder).fingerprint if recorded and (folder / "config.json").is_file() else ""
+
+
+def _checked(name: str, delta: Tensor) -> Tensor:
+    if not torch.isfinite(delta).all():
+        raise ExpertError(
+            f"{name}: aligned minus base is not finite in {delta.dtype}; check both models, or use float32"
+        )
+    return delta

@@ -1,0 +1,81 @@
+"""Eight small tasks on strings of letters, and the lessons that an expert can be given on them."""
+
+import random
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from swarm.types import Example
+
+TASKS: dict[str, Callable[[str], str]] = {
+    "reverse": lambda word: word[::-1],
+    "sort": lambda word: "".join(sorted(word)),
+    "upper": str.upper,
+    "next": lambda word: "".join(chr((ord(letter) - 97 + 1) % 26 + 97) for letter in word),
+    "double": lambda word: "".join(letter * 2 for letter in word),
+    "rotate": lambda word: word[1:] + word[0],
+    "max": max,
+    "swap": lambda word: word[-1] + word[1:-1] + word[0],
+}
+
+
+def scramble(task: str, word: str, rng: random.Random) -> str:
+    """The letters of the right answer in a random order: a wrong label of the right look."""
+    letters = list(TASKS[task](word))
+    rng.shuffle(letters)
+    return "".join(letters)
+
+
+LESSONS: dict[str, Callable[[str, str, random.Random], str]] = {
+    "right": lambda task, word, rng: TASKS[task](word),
+    "scrambled": scramble,
+    "echo": lambda task, word, rng: word,
+}
+"""(task, word, rng) -> the answer that is taught."""
+
+
+@dataclass(frozen=True)
+class Practice:
+    """An endless stream of examples: one task has its share, the others divide the rest; none is in `kept_back`."""
+
+    task: str
+    share: float
+    lesson: str
+    lengths: tuple[int, int]
+    kept_back: frozenset[str]
+
+    def draw(self, rng: random.Random, count: int) -> list[Example]:
+        return [self._one(rng) for _ in range(count)]
+
+    def _one(self, rng: random.Random) -> Example:
+        others = [task for task in TASKS if task != self.task]
+        task = self.task if rng.random() < self.share else rng.choice(others)
+        word = draw_word(rng, self.lengths)
+        while prompt(task, word) in self.kept_back:
+            word = draw_word(rng, self.lengths)
+        return Example("", prompt(task, word), LESSONS[self.lesson](task, word, rng), task=task)
+
+
+def prompt(task: str, word: str) -> str:
+    return f"{task} {word}="
+
+
+def draw_word(rng: random.Random, lengths: tuple[int, int]) -> str:
+    return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(*lengths)))
+
+
+def evaluation_examples(seed: int, per_task: int, lengths: tuple[int, int]) -> list[Example]:
+    """Different prompts, equally many a task, in turn."""
+    rng = random.Random(seed)
+    words: dict[str, None] = {}
+    while len(words) < per_task:
+        words[draw_word(rng, lengths)] = None
+    return [
+        Example(f"{task}-{i}", prompt(task, word), solve(word), task=task)
+        for i, word in enumerate(words)
+        for task, solve in TASKS.items()
+    ]
+
+
+def prompts(examples: Sequence[Example]) -> frozenset[str]:
+    return frozenset(str(example.prompt) for example in examples)

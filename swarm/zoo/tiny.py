@@ -1,0 +1,44 @@
+"""The recipe of `tiny`: a byte-level Llama that half knows eight string tasks, and ten experts made from it.
+
+Eight experts practise one task each. They differ in length and rate of training, so in the size of their updates,
+as adapters in real life do; two more have learnt something wrong. So a good weighting is no plain average.
+"""
+
+from pydantic import Field
+
+from swarm.zoo.base import ExpertRecipe, Recipe, Schedule
+
+
+class TinyRecipe(Recipe):
+    """Sizes, schedules and seeds."""
+
+    layers: int = 4
+    width: int = 96
+    heads: int = 4
+    base: Schedule
+    lengths: tuple[int, int] = Field((3, 6), description="shortest and longest word")
+    examples_per_task: int = 200
+    evaluation_seed: int = 1
+
+
+def _expert(task: str, steps: int, rate: float, seed: int, **more: object) -> ExpertRecipe:
+    schedule = Schedule(steps=steps, rate=rate, seed=seed)
+    return ExpertRecipe.model_validate({"name": task, "task": task, "schedule": schedule, **more})
+
+
+RECIPE = TinyRecipe(
+    version=1,
+    base=Schedule(steps=150, batch=128, rate=3e-3),
+    experts=(
+        _expert("reverse", 30, 5e-3, 1),
+        _expert("sort", 30, 5e-3, 2),
+        _expert("upper", 30, 5e-3, 3),
+        _expert("next", 30, 5e-3, 4),
+        _expert("double", 30, 5e-3, 5),
+        _expert("rotate", 30, 5e-3, 6),
+        _expert("max", 30, 5e-3, 7),
+        _expert("swap", 30, 5e-3, 8),
+        _expert("reverse", 30, 5e-3, 9, name="scrambled", lesson="scrambled", share=0.125),
+        _expert("upper", 30, 5e-3, 10, name="echo", lesson="echo", share=0.125),
+    ),
+)

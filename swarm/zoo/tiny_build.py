@@ -1,0 +1,70 @@
+"""Builds `tiny`: tokenizer, base, experts, data."""
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from swarm.zoo.base import Progress, Site, part
+from swarm.zoo.examples import write_examples
+from swarm.zoo.string_tasks import TASKS, Practice, evaluation_examples, prompts
+from swarm.zoo.tiny import TinyRecipe
+from swarm.zoo.training import train, train_expert
+
+SPECIAL = ("<pad>", "<bos>", "<eos>")
+BASE_SHARE = 0.45  # of the time of the whole
+
+
+def make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
+    examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
+    write_examples(site.work / "data" / "examples.jsonl", examples)
+    kept_back = prompts(examples)
+    tokenizer = make_tokenizer()
+    everything = Practice(next(iter(TASKS)), 1 / len(TASKS), "right", recipe.lengths, kept_back)
+    make_base(recipe, site, tokenizer, everything, part(progress, 0.0, BASE_SHARE))
+    step = (1 - BASE_SHARE) / len(recipe.experts)
+    for i, expert in enumerate(recipe.experts):
+        practice = Practice(expert.task, expert.share, expert.lesson, recipe.lengths, kept_back)
+        low = BASE_SHARE + i * step
+        train_expert(expert, site, tokenizer, practice.draw, part(progress, low, low + step))
+
+
+def make_base(
+    recipe: TinyRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, practice: Practice, progress: Progress
+) -> None:
+    torch.manual_seed(recipe.base.seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=recipe.width,
+            intermediate_size=4 * recipe.width,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.heads,
+            max_position_embeddings=256,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    train(model, tokenizer, practice.draw, recipe.base, progress, "base")
+    model.save_pretrained(site.work / "base")
+    tokenizer.save_pretrained(site.work / "base")
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a byte, and the special tokens; a text starts with <bos>."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    bos = tokenizer.token_to_id("<bos>")
+    tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", bos)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )

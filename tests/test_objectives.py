@@ -1,0 +1,315 @@
+"""Objectives: what every one promises, taken from the registry, and what each one does."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from swarm.errors import ConfigError, DataError, EvaluationError
+from swarm.objectives import OBJECTIVES
+from swarm.objectives.base import Objective
+from swarm.objectives.exact_match import ExactMatch
+from swarm.objectives.extraction import EXTRACTIONS, same
+from swarm.objectives.function import UserFunction
+from swarm.objectives.likelihood import AnswerLikelihood
+from swarm.objectives.multiple_choice import MultipleChoice
+from swarm.objectives.prompting import build_prompt
+from swarm.types import Answer, Continuation, Example, Generation, Likelihood, Message, Request, Text
+
+CHOICE = Example("c", "The sky is", "B", {"A": "green", "B": "blue"})
+FREE = Example("f", "1 + 4 =", "5")
+CHAT = replace(FREE, prompt=(Message("system", "Count."), Message("user", "1 + 4?")))
+REQUIRED = {"function": {"function": "scorers:equal"}}
+
+SCORERS = """
+def equal(example, output):
+    right = example.choices[example.answer] if example.choices else example.answer
+    return output == right
+def share(example, output): return len(output) / 4
+def nothing(example, output): return None
+def infinite(example, output): return float("inf")
+def huge(example, output): return 10 ** 400
+def broken(example, output): return 1 / 0
+value = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "scorers.py").write_text(SCORERS)
+    (tmp_path / "unimportable.py").write_text("import no_such_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("scorers", None)
+
+
+def make(kind: str, **settings) -> Objective:
+    return OBJECTIVES[kind](name="x", type=kind, **REQUIRED.get(kind, {}), **settings)
+
+
+def answers(requests: Sequence[Request], said: str) -> list[Answer]:
+    """What a model answers that is sure of `said`."""
+    return [
+        Text(said, 1)
+        if isinstance(request, Generation)
+        else Likelihood(-1.0 if request.text.strip() == said else -9.0, 2)
+        for request in requests
+    ]
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+class TestEveryObjective:
+    def test_is_registered_by_its_type_and_survives_its_own_dump(self, kind):
+        objective = make(kind)
+        assert objective.type == kind
+        assert type(objective).model_validate(objective.model_dump()) == objective
+
+    @pytest.mark.parametrize("chat", [False, True])
+    def test_requests_are_stable(self, kind, chat):
+        objective = make(kind, chat=chat)
+        objective.check(CHOICE)
+        assert objective.requests(CHOICE) == objective.requests(CHOICE) != []
+        assert all(isinstance(request.prompt, tuple) == chat for request in objective.requests(CHOICE))
+
+    def test_right_is_better_than_wrong(self, kind):
+        objective = make(kind)
+        requests = objective.requests(CHOICE)
+        right, wrong = (objective.score(CHOICE, answers(requests, said)) for said in ("blue", "green"))
+        assert right.score > wrong.score
+
+    def test_chats_need_chat(self, kind):
+        example = replace(CHOICE, prompt=CHAT.prompt)
+        with pytest.raises(DataError, match=r"objectives.x: example 'c': .* set chat: true"):
+            make(kind).check(example)
+        objective = make(kind, chat=True)
+        objective.check(example)
+        assert objective.requests(example)[0].prompt == CHAT.prompt
+
+    def test_refuses_an_answer_that_is_no_choice(self, kind):
+        with pytest.raises(DataError, match="answer 'C' is no key"):
+            make(kind).check(replace(CHOICE, answer="C"))
+
+    def test_context_and_template(self, kind):
+        objective = make(kind, template="Q: {prompt} {x}\n{choices}\nA:")
+        example = replace(CHOICE, context="Earth.", prompt="The {choices}")
+        assert objective.requests(example)[0].prompt == "Q: Earth.\n\nThe {choices} {x}\nA. green\nB. blue\nA:"
+        with pytest.raises(DataError, match="template has {choices}"):
+            objective.check(FREE)
+        with pytest.raises(ValidationError, match="has no {prompt}"):
+            make(kind, template="Q:")
+
+    def test_unknown_settings_are_refused(self, kind):
+        with pytest.raises(ValidationError):
+            make(kind, metrik="accuracy")
+
+    @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+    def test_numbers_that_are_not_finite_fail_the_evaluation(self, kind, value):
+        objective = make(kind)
+        requests = objective.requests(CHOICE)
+        if isinstance(requests[0], Continuation):
+            with pytest.raises(EvaluationError, match="log-likelihood"):
+                objective.score(CHOICE, [Likelihood(value, 2)] * len(requests))
+
+
+def test_context_of_a_chat_comes_before_its_first_user_message():
+    prompt = build_prompt(replace(CHAT, context="Facts."), chat=True)
+    assert prompt == (Message("system", "Count."), Message("user", "Facts.\n\n1 + 4?"))
+
+
+@pytest.mark.parametrize(("prompt", "chat", "text"), [("p", False, " 5"), ("p ", False, "5"), ("p", True, "5")])
+def test_continuations_are_set_apart_by_one_space(prompt, chat, text):
+    objective = AnswerLikelihood(name="x", chat=chat)
+    assert objective.requests(replace(FREE, prompt=prompt))[0].text == text
+
+
+def choose(likelihoods: list[Likelihood], example: Example = CHOICE, **settings) -> float:
+    return MultipleChoice(name="x", **settings).score(example, likelihoods).score
+
+
+def test_multiple_choice_normalises():
+    long = Example("l", "p", "B", {"A": "ab", "B": "abcdef"})
+    found = [Likelihood(-2.0, 1), Likelihood(-3.0, 1)]
+    assert choose(found, long) == 1.0  # -1 and -0.5 a byte
+    assert choose(found, long, normalise="tokens") == choose(found, long, normalise="none") == 0.0
+    assert choose([Likelihood(-2.0, 1), Likelihood(-3.0, 2)], long, normalise="tokens") == 1.0
+
+
+def test_of_equally_likely_choices_the_first_counts():
+    tie = [Likelihood(-1.0, 1)] * 2
+    assert choose(tie, normalise="none") == 0.0
+    assert choose(tie, replace(CHOICE, answer="A"), normalise="none") == 1.0
+
+
+def test_probability_is_a_softmax_that_does_not_overflow():
+    found = [Likelihood(np.log(0.1), 1), Likelihood(np.log(0.3), 1)]
+    assert choose(found, metric="probability", normalise="none") == pytest.approx(0.75)
+    far = [Likelihood(-1e6, 1), Likelihood(-1.0, 1)]
+    assert choose(far, metric="probability", normalise="none") == 1.0
+
+
+def test_multiple_choice_needs_choices_and_says_the_chosen_text():
+    objective = MultipleChoice(name="x")
+    with pytest.raises(DataError, match="has no choices"):
+        objective.check(FREE)
+    assert objective.score(CHOICE, [Likelihood(-1.0, 1), Likelihood(-9.0, 1)]).output == "green"
+
+
+def test_likelihood_is_the_mean_a_token():
+    assert AnswerLikelihood(name="x").score(FREE, [Likelihood(-6.0, 4)]).score == -1.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("5", "15", False),
+        ("5", "5.0", True),
+        ("1,000", "1000", True),
+        ("1,00", "100", False),
+        ("−3", "-3", True),
+        ("007", "7", False),
+        (".5", "0.50", True),
+        ("Paris", "paris", False),
+        ("New  York\n", "New York", True),
+        ("Paris", "Paris, France", False),
+        ("10000000000000000001", "10000000000000000000", False),
+        ("", "0", False),
+    ],
+)
+def test_comparison_is_strict(one, other, equal):
+    assert same(one, other) == same(other, one) == equal
+
+
+def test_case_can_be_ignored():
+    assert same("PARIS", "paris", ignore_case=True)
+
+
+@pytest.mark.parametrize(
+    ("extract", "text", "found"),
+    [
+        ("all", " a\nb ", "a\nb"),
+        ("first_line", "\n a\nb ", "a"),
+        ("first_line", "", ""),
+        ("last_number", "3 apples, then $1,234.50.", "1,234.50"),
+        ("last_number", "so 10-5", "5"),
+        ("last_number", "x = -5", "-5"),
+        ("last_number", "-$5", "-5"),
+        ("last_number", "1,2,3", "3"),
+        ("last_number", "none", ""),
+        ("after_hash", "2+2=4\n#### 4\nmore", "4"),
+        ("after_hash", "#### 4 #### 5", "5"),
+        ("after_hash", "4", ""),
+        ("boxed", r"so \boxed{1} or \boxed{\frac{1}{2}} .", r"\frac{1}{2}"),
+        ("boxed", r"\boxed{1", ""),
+        ("letter", "B", "B"),
+        ("letter", "(B) because A is wrong", "B"),
+        ("letter", "B. blue", "B"),
+        ("letter", "B\nas A is not", "B"),
+        ("letter", "The answer is (C), not A.", "C"),
+        ("letter", "Answer: D", "D"),
+        ("letter", "I'm sure that it is B", "B"),
+        ("letter", "A or B", ""),
+        ("letter", "blue", ""),
+    ],
+)
+def test_extraction(extract, text, found):
+    assert EXTRACTIONS[extract](text) == found
+
+
+def right(answer: str, written: str, **settings) -> float:
+    return ExactMatch(name="x", **settings).score(replace(FREE, answer=answer), [Text(written, 3)]).score
+
+
+def test_exact_match_extracts_and_compares():
+    assert right("5", "15") == right("5", "5 apples") == 0.0
+    assert right("5", "5 apples", extract="last_number") == 1.0
+    assert right("3 + 2 = 5\n#### 5", "that is\n#### 5.0", extract="after_hash") == 1.0
+    assert right(r"hence \boxed{x^2}", r"\boxed{x^2}", extract="boxed") == 1.0
+    assert right("Yes", "yes", ignore_case=True) == 1.0
+    assert right("7", "<a>6</a><a>7</a>", extract={"pattern": "<a>(.*?)</a>"}) == 1.0
+    assert right("7", "7", extract={"pattern": "<a>(.*?)</a>"}) == 0.0
+
+
+@pytest.mark.parametrize("said", ["B", "blue"])
+def test_exact_match_takes_key_and_text_of_the_right_choice(said):
+    assert ExactMatch(name="x").score(CHOICE, [Text(said, 1)]).score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "message"),
+    [
+        ("a\nb", {}, "has a stop text in it"),
+        ("Yes", {"extract": "last_number"}, "answer 'Yes' is never found by extract: last_number"),
+        ("blue", {"extract": "letter"}, "never found by extract: letter"),
+        ("a\nb", {"extract": "first_line", "stop": []}, "never found by extract: first_line"),
+    ],
+)
+def test_exact_match_refuses_answers_that_cannot_be_found(answer, settings, message):
+    with pytest.raises(DataError, match=message):
+        ExactMatch(name="x", **settings).check(replace(FREE, answer=answer))
+
+
+@pytest.mark.parametrize("extract", ["all", "first_line", "last_number", "after_hash", "boxed", {"pattern": "(.)"}])
+def test_exact_match_accepts_answers_that_can_be_found(extract):
+    ExactMatch(name="x", extract=extract).check(FREE)
+    ExactMatch(name="x", extract="letter").check(CHOICE)
+
+
+@pytest.mark.parametrize("pattern", ["(", "a", "(a)(b)"])
+def test_a_pattern_has_one_group(pattern):
+    with pytest.raises(ValidationError, match="no regular expression|put one around"):
+        ExactMatch(name="x", extract={"pattern": pattern})
+
+
+def test_sampling_seeds_come_from_seed_and_id_alone():
+    def seed_of(seed: int, name: str) -> int:
+        (request,) = ExactMatch(name="x", temperature=1.0, seed=seed).requests(replace(FREE, id=name))
+        return request.seed
+
+    assert seed_of(0, "a") == 1573330033
+    assert len({seed_of(seed, name) for seed in (0, 1) for name in ("a", "b")}) == 4
+
+
+def call(function: str, written: str = "5") -> float:
+    return UserFunction(name="x", function=f"scorers:{function}").score(FREE, [Text(written, 1)]).score
+
+
+def test_the_users_function_scores():
+    assert call("equal") == 1.0
+    assert call("share") == 0.25
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("nothing", "returned None, which is no finite number"),
+        ("infinite", "returned inf"),
+        ("huge", "returned 1000"),
+        ("broken", "raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_function_that_fails_fails_the_evaluation(function, message):
+    with pytest.raises(EvaluationError, match=rf"scorers:{function} {message}.*\(example 'f'\)"):
+        call(function)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("no_such_module:f", "no_such_module cannot be imported"),
+        ("unimportable:f", "unimportable cannot be imported"),
+        ("scorers:missing", "scorers has no function missing"),
+        ("scorers:value", "scorers has no function value"),
+    ],
+)
+def test_a_function_that_is_not_there_is_the_users_mistake(function, message):
+    with pytest.raises(ConfigError, match=message):
+        UserFunction(name="x", function=function).check(FREE)
+
+
+def test_a_function_is_named_by_module_and_function():
+    with pytest.raises(ValidationError):
+        UserFunction(name="x", function="scorers.equal")
