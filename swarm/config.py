@@ -13,11 +13,15 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from swarm.compositions import COMPOSITIONS, Composition
+from swarm.compositions.weights import Weights
 from swarm.engines import ENGINES, EngineSettings
+from swarm.engines.transformers import TransformersSettings
 from swarm.errors import ConfigError
-from swarm.objectives import OBJECTIVES, Objective
+from swarm.objectives import OBJECTIVES
+from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.pool import ClusterSettings, RayCluster
+from swarm.optimizers.pso import PSO
+from swarm.pool import ClusterSettings, LocalCluster, RayCluster
 from swarm.settings import Settings
 from swarm.splits import SplitSettings
 from swarm.thinning import Thinning
@@ -34,6 +38,14 @@ else:
     AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
     AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
 
+KINDS: dict[str, type[BaseModel]] = {
+    **COMPOSITIONS,
+    **ENGINES,
+    **OBJECTIVES,
+    **OPTIMIZERS,
+    "ray": RayCluster,
+    "local": LocalCluster,
+}
 DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "pso", "cluster": "ray"}
 
 
@@ -62,12 +74,12 @@ class Config(Settings):
 
     base: str = Field(description="zoo:NAME, a local folder, or a hub id that is in the local cache")
     experts: list[ExpertSettings] = Field(min_length=1)
-    composition: AnyComposition = Field(default_factory=lambda: COMPOSITIONS["weights"]())
+    composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)
-    optimizer: AnyOptimizer = Field(default_factory=lambda: OPTIMIZERS["pso"]())
+    optimizer: AnyOptimizer = Field(default_factory=PSO)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
-    engine: AnyEngine = Field(default_factory=lambda: ENGINES["transformers"]())
+    engine: AnyEngine = Field(default_factory=TransformersSettings)
     cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")
     export: ExportSettings = Field(default_factory=ExportSettings)
     modules: str = Field(".", description="folder of the user's own modules, for objectives of type function")
@@ -179,22 +191,21 @@ def _explain(error: ErrorDetails) -> str:
 
 def _is_tag(part: object, location: tuple[object, ...]) -> bool:
     """Pydantic names the kind of a discriminated section in an error's location; users do not."""
-    return part in {*COMPOSITIONS, *ENGINES, *OBJECTIVES, *OPTIMIZERS, "ray", "local"} and location.index(part) > 0
+    return part in KINDS and location.index(part) > 0
 
 
 def _keys_beside(location: tuple[object, ...]) -> list[str]:
     """The keys that are known where an unknown one stands."""
-    model: Any = Config
+    model: type[BaseModel] | None = Config
     for part in location[:-1]:
-        registries: Mapping[object, Any] = {**COMPOSITIONS, **ENGINES, **OBJECTIVES, **OPTIMIZERS}
-        if part in registries and model is None:
-            model = registries[part]
-        elif isinstance(model, type) and part in model.model_fields:
+        if model is None:
+            model = KINDS.get(str(part))
+        elif str(part) in model.model_fields:
             model = _settings_in(model.model_fields[str(part)].annotation)
     return list(model.model_fields) if model is not None else []
 
 
-def _settings_in(annotation: Any) -> Any:
+def _settings_in(annotation: Any) -> type[BaseModel] | None:
     """The one settings model that an annotation holds, or None where its type decides."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

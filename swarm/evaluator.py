@@ -12,8 +12,7 @@ from swarm.compositions import Composition
 from swarm.engines import Engine, EngineSettings
 from swarm.errors import EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.objectives import Objective
-from swarm.objectives.base import Scored
+from swarm.objectives.base import Objective, Scored
 from swarm.types import Candidate, Evaluation, Example, Reply, Request, Split
 
 Examples = Mapping[str, Sequence[Example]]

@@ -24,22 +24,15 @@ def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Exa
     Raises UserError where the export cannot be loaded. An adapter in a lower dtype than float32 may differ in
     a few examples, because its update is rounded apart from the base's weights.
     """
-    candidate = Candidate("best", (1.0,) if export_format == "adapter" else ())
-    evaluator = replace(spec, composition=Weights(), **_sources(best, export_format, spec)).open("load-back")
-    evaluator.load("search", examples)
-    again = evaluator.evaluate(candidate, "search")
-    pairs = [
-        (old, new)
-        for name, scores in again.examples.items()
-        for old, new in zip(seen.examples[name], scores, strict=False)
-    ]
-    return LoadBack(n=sum(len(part) for part in examples.values()), equal=_equal(pairs))
-
-
-def _sources(best: Path, export_format: str, spec: EvaluatorSpec) -> dict[str, object]:
     if export_format == "adapter":
-        return {"base": spec.base, "experts": (ExpertSpec("best", best),)}
-    return {"base": best, "experts": ()}
+        loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
+    else:
+        loaded = replace(spec, composition=Weights(), base=best, experts=())
+    evaluator = loaded.open("load-back")
+    evaluator.load("search", examples)
+    again = evaluator.evaluate(Candidate("best", (1.0,) * len(loaded.experts)), "search")
+    pairs = [pair for name, scores in again.examples.items() for pair in zip(seen.examples[name], scores, strict=False)]
+    return LoadBack(n=sum(len(part) for part in examples.values()), equal=_equal(pairs))
 
 
 def _equal(pairs: Sequence[tuple[float, float]]) -> int:

@@ -80,23 +80,31 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     on_step("reading data")
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     on_step("checking base and experts")
-    specs = [
-        ExpertSpec(expert.name, Path(expert.path), Thinning(trim=expert.trim, dare=expert.dare, svd=expert.svd))
-        for expert in config.experts
-    ]
-    catalog = open_catalog(Path(config.base), specs)
+    catalog = open_experts(config)
     space = config.composition.space(catalog)
     config.optimizer.init(space, config.seed)
     check_finite(catalog)
     spec = EvaluatorSpec(
         base=Path(config.base),
-        experts=tuple(specs),
+        experts=tuple(_specs(config)),
         composition=config.composition,
         engine=config.engine,
         objectives=tuple(config.objectives),
         import_path=Path(config.modules),
     )
     return Plan(config, catalog, space, splits, spec)
+
+
+def open_experts(config: Config) -> Catalog:
+    """Base and experts of a resolved config, opened and checked. Raises ExpertError."""
+    return open_catalog(Path(config.base), _specs(config))
+
+
+def _specs(config: Config) -> list[ExpertSpec]:
+    return [
+        ExpertSpec(expert.name, Path(expert.path), Thinning(trim=expert.trim, dare=expert.dare, svd=expert.svd))
+        for expert in config.experts
+    ]
 
 
 def find(reference: str, folder: Path, key: str) -> Path:

@@ -4,11 +4,7 @@ Every step first asks the archive what is already known, so that a resumed run a
 same code.
 """
 
-import fcntl
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +23,11 @@ from swarm.plan import Plan, items, make_plan
 from swarm.pool import Failure, LocalCluster, LocalPool, Pool
 from swarm.ray_pool import RayPool
 from swarm.report import write_report
+from swarm.rundir import BEST, CONFIG, JOURNAL, SUMMARY, config_path, locked, read_summary
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.summary import Json, Result, summarise
 from swarm.types import Candidate, Evaluation, Split
-
-CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
 
 
 class Listener(Protocol):
@@ -85,13 +80,6 @@ def resume_run(folder: Path, listener: Listener) -> Json:
         return Run(plan, folder, archive, listener).carry_on()
 
 
-def config_path(folder: Path) -> Path:
-    """The config of a run directory. Raises RunError where there is none."""
-    if not (folder / CONFIG).is_file():
-        raise RunError(f"{folder} is no run directory: it holds no {CONFIG}; give the directory of a swarm search")
-    return folder / CONFIG
-
-
 def start_line(plan: Plan) -> Json:
     """The journal's first line: what the run rests on."""
     return {
@@ -121,20 +109,6 @@ def _check_same(archive: Archive, plan: Plan) -> None:
     for key, now in sources(plan).items():
         if archive.start.get(key) != now:
             raise RunError(f"{archive.journal.path.parent}: {key} changed since the run began; put the old files back")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run directory: two programs must not write one journal."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{folder} is in use by another swarm; wait for it or stop it") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 @dataclass
@@ -258,18 +232,6 @@ class Run:
         self.listener.phase("loading the export back")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
         return asdict(load_back(best, settings.format, self.plan.spec, examples, seen))
-
-
-def read_summary(folder: Path) -> Json:
-    """The summary of a finished run. Raises RunError."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{folder} holds no {SUMMARY}: the run has not ended; swarm resume {folder}") from None
-    except ValueError as error:
-        raise RunError(f"{folder / SUMMARY} is no JSON ({error}); remove it and swarm resume {folder}") from None
-    assert isinstance(summary, dict)
-    return summary
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -97,9 +97,9 @@ class TestEveryObjective:
         objective = make(kind, template="Q: {prompt} {x}\n{choices}\nA:")
         example = replace(CHOICE, context="Earth.", prompt="The {choices}")
         assert objective.requests(example)[0].prompt == "Q: Earth.\n\nThe {choices} {x}\nA. green\nB. blue\nA:"
-        with pytest.raises(DataError, match="template has {choices}"):
+        with pytest.raises(DataError, match=r"template has {choices}"):
             objective.check(FREE)
-        with pytest.raises(ValidationError, match="has no {prompt}"):
+        with pytest.raises(ValidationError, match=r"has no {prompt}"):
             make(kind, template="Q:")
 
     def test_unknown_settings_are_refused(self, kind):
@@ -260,7 +260,7 @@ def test_exact_match_accepts_answers_that_can_be_found(extract):
 
 @pytest.mark.parametrize("pattern", ["(", "a", "(a)(b)"])
 def test_a_pattern_has_one_group(pattern):
-    with pytest.raises(ValidationError, match="no regular expression|put one around"):
+    with pytest.raises(ValidationError, match=r"no regular expression|put one around"):
         ExactMatch(name="x", extract={"pattern": pattern})
 
 
@@ -269,7 +269,7 @@ def test_sampling_seeds_come_from_seed_and_id_alone():
         (request,) = ExactMatch(name="x", temperature=1.0, seed=seed).requests(replace(FREE, id=name))
         return request.seed
 
-    assert seed_of(0, "a") == 1573330033
+    assert seed_of(0, "a") == 2495277944  # the same on every machine, in every process
     assert len({seed_of(seed, name) for seed in (0, 1) for name in ("a", "b")}) == 4
 
 

@@ -9,11 +9,15 @@ Promises:
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
+
+from pydantic import Field
 
 from swarm.experts import Catalog
 from swarm.settings import Settings
 from swarm.types import Recipe, Reply, Request
+
+DtypeName = Literal["float32", "bfloat16", "float16"]
 
 
 class Engine(Protocol):
@@ -30,6 +34,7 @@ class EngineSettings(Settings, ABC):
     """Settings of an engine, and how to open it."""
 
     type: str
+    dtype: DtypeName = Field("bfloat16", description="dtype of the composed weights, scored and exported")
 
     @abstractmethod
     def open(self, catalog: Catalog) -> Engine:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from swarm.engines.base import EngineSettings
+from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.composer import Composer
 from swarm.engines.encoding import Encoded, Encoder
 from swarm.engines.generation import generate
@@ -17,7 +17,6 @@ from swarm.errors import ConfigError, EvaluationError, ExpertError
 from swarm.experts import Catalog
 from swarm.types import Answer, Continuation, Generation, Recipe, Reply, Request
 
-DtypeName = Literal["float32", "bfloat16", "float16"]
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -29,7 +28,6 @@ class TransformersSettings(EngineSettings):
     """Settings of the transformers engine."""
 
     type: Literal["transformers"] = "transformers"
-    dtype: DtypeName = Field("bfloat16", description="dtype of the composed weights, scored and exported")
     device: str = Field("auto", description="auto: cuda where there is one, else cpu")
     batch_tokens: int = Field(8192, ge=1, description="tokens a batch, padding included")
 

@@ -44,7 +44,8 @@ def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
     others = {key: line for key, line in journal.tests.items() if kind_of(key) in ("base", "expert")}
     if not items or best is None or not others:
         return None
-    right, wrong = [], []
+    right: list[Change] = []
+    wrong: list[Change] = []
     for i, item in enumerate(items):
         had = tuple(key.removeprefix("expert:") for key, line in others.items() if _score(line, objective, i) > RIGHT)
         has = _score(best, objective, i) > RIGHT

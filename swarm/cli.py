@@ -1,0 +1,246 @@
+"""The command line. Heavy imports happen inside the commands, so that `swarm --help` answers at once."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from swarm import __version__
+from swarm.errors import UserError
+
+if TYPE_CHECKING:
+    from swarm.config import Config
+    from swarm.progress import Progress
+
+INTERRUPTED, MISTAKE = 130, 2
+app = typer.Typer(
+    help="Finds, without gradients, the best weighting of language-model experts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+zoo_app = typer.Typer(help="Demonstration bases with their experts and data.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+console = Console(highlight=False)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+@app.command()
+def search(
+    config: ConfigPath,
+    run_dir: Annotated[Path | None, typer.Option(help="where the run goes; default: runs/CONFIG-TIME")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Search, select, test, export the best and write the report."""
+    from swarm.config import load_config
+    from swarm.plan import resolve
+    from swarm.run import start_run
+
+    loaded = load_config(config, overrides or ())
+    _build_missing_zoos(loaded)
+    resolved = resolve(loaded, config.resolve().parent)
+    folder = run_dir or Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    with _progress(resolved, folder) as progress:
+        summary = start_run(resolved, folder, progress)
+    _print_summary(summary, folder)
+
+
+@app.command()
+def resume(run_dir: RunDir) -> None:
+    """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run."""
+    from swarm.config import load_config
+    from swarm.run import resume_run
+    from swarm.rundir import config_path
+
+    with _progress(load_config(config_path(run_dir)), run_dir) as progress:
+        summary = resume_run(run_dir, progress)
+    _print_summary(summary, run_dir)
+
+
+@app.command()
+def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
+    from swarm.check import forecast, lines
+    from swarm.config import load_config
+    from swarm.plan import make_plan, resolve
+
+    plan = make_plan(resolve(load_config(config, overrides or ()), config.resolve().parent))
+    if as_json:
+        _print_json(forecast(plan).as_dict())
+    else:
+        _print_lines(lines(plan))
+
+
+@app.command("test")
+def test_best(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Show the best and every baseline on the untouched test split, scoring what has not been scored yet."""
+    from swarm.config import load_config
+    from swarm.run import resume_run
+    from swarm.rundir import config_path
+
+    with _progress(load_config(config_path(run_dir)), run_dir, quiet=as_json) as progress:
+        summary = resume_run(run_dir, progress)
+    if as_json:
+        _print_json({key: summary[key] for key in ("best", "baselines", "paired", "optimism", "emergence")})
+    else:
+        _print_summary(summary, run_dir)
+
+
+@app.command()
+def export(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="a run's directory, or a recipe.json")],
+    dest: Annotated[Path, typer.Argument(help="the folder to write")],
+    export_format: Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")] = "hf",
+    candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
+) -> None:
+    """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
+    from swarm.export import export as write
+    from swarm.export import read_recipe
+    from swarm.rundir import exported_candidate
+
+    what = read_recipe(run_dir) if run_dir.is_file() else exported_candidate(run_dir, candidate)
+    console.print(str(write(what, dest, export_format)), markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Rebuild report.html and report.md from the journal."""
+    from swarm.rundir import rebuild_report
+
+    summary = rebuild_report(run_dir)
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
+
+
+@app.command()
+def vector(
+    base: Annotated[Path, typer.Argument(help="the unaligned checkpoint or adapter")],
+    aligned: Annotated[Path, typer.Argument(help="the aligned checkpoint or adapter")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the .safetensors file to write")],
+) -> None:
+    """Make an alignment vector: aligned minus base."""
+    from swarm.vectors import make_vector
+
+    make_vector(base, aligned, out)
+    console.print(str(out), markup=False, soft_wrap=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the config's JSON schema, for editors."""
+    from swarm.config import json_schema
+
+    _print_json(json_schema())
+
+
+@zoo_app.command("build")
+def zoo_build(
+    name: Annotated[str, typer.Argument(help="tiny or smollm2")],
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="default: the cache of zoo:")
+    ] = None,
+) -> None:
+    """Make a demonstration base with its experts and data."""
+    from swarm import zoo
+
+    built = _build_zoo(name, directory or zoo.cache_directory() / name)
+    console.print(str(built), markup=False, soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Entry point: the user's mistakes and interruptions become exit codes; bugs keep their traceback."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        app(standalone_mode=False)
+    except UserError as error:
+        typer.echo(f"swarm: {error}", err=True)
+        sys.exit(MISTAKE)
+    except typer.TyperException as error:
+        typer.echo(f"swarm: {error}; swarm --help shows what there is", err=True)
+        sys.exit(MISTAKE)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _progress(config: "Config", folder: Path, quiet: bool = False) -> Iterator["Progress"]:
+    """The display of a run. An interruption says how to go on."""
+    from swarm.progress import Progress
+
+    progress = Progress(Console(file=sys.stderr, highlight=False) if quiet else console)
+    progress.about(config)
+    try:
+        with progress:
+            yield progress
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; go on with: swarm resume {folder}", err=True)
+        raise
+
+
+def _build_missing_zoos(config: "Config") -> None:
+    """A config that names a zoo asks for it: build what is not in the cache yet."""
+    from swarm import zoo
+
+    for name in {config.base, *(expert.path for expert in config.experts)}:
+        if name.startswith("zoo:"):
+            kind = name.removeprefix("zoo:").split("/")[0]
+            if not (zoo.cache_directory() / kind / "zoo.json").is_file():
+                _build_zoo(kind, zoo.cache_directory() / kind)
+
+
+def _build_zoo(name: str, directory: Path) -> Path:
+    from rich.progress import Progress as Bar
+
+    from swarm import zoo
+
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task(f"building zoo {name}", total=1.0)
+        on_step: Callable[[str, float], None] = lambda text, share: bar.update(  # noqa: E731
+            task, description=f"zoo {name}: {text}", completed=share
+        )
+        return zoo.build(name, directory, on_step)
+
+
+def _print_summary(summary: Mapping[str, object], folder: Path) -> None:
+    from swarm.table import summary_table
+
+    console.print(summary_table(summary))
+    _print_lines([f"best     {folder / 'best'}", f"report   {folder / 'report.html'}"])
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_json(content: Mapping[str, object]) -> None:
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,0 +1,57 @@
+"""Exports: a recipe written out in a form that other tools load.
+
+hf        a checkpoint in the engine's dtype: what was scored, bit for bit. Loads with transformers.
+adapter   one PEFT LoRA adapter, exact in float32. Loads with PEFT. Only from LoRA experts.
+mergekit  a task_arithmetic configuration that mergekit turns into the checkpoint. Only `algebra: delta`, no vectors.
+recipe    a small JSON file with coefficients and fingerprints, which `swarm export` turns into any other form.
+
+Each is a folder with a model card (README.md), written whole or not at all. To add a form: write
+`swarm/export/NAME.py` with a function that fills an empty folder, and add one line to EXPORTS. Command, model card
+and the registry's tests follow from that.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+
+from swarm.errors import UserError
+from swarm.export.adapter import write_adapter
+from swarm.export.base import Exported
+from swarm.export.card import model_card
+from swarm.export.hf import write_checkpoint
+from swarm.export.mergekit import write_mergekit
+from swarm.export.recipe import read_recipe, write_recipe
+from swarm.files import replaced_directory, write_text
+
+EXPORTS: dict[str, Callable[[Exported, Path], None]] = {
+    "hf": write_checkpoint,
+    "adapter": write_adapter,
+    "mergekit": write_mergekit,
+    "recipe": write_recipe,
+}
+
+__all__ = ["EXPORTS", "Exported", "export", "read_recipe"]
+
+
+def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> Path:
+    """Write the recipe to the folder `dest` in one of EXPORTS, whole or not at all; returns `dest`.
+
+    Raises UserError where the form cannot hold this recipe, RunError where `dest` cannot be written.
+    """
+    if format not in EXPORTS:
+        near = get_close_matches(format, EXPORTS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"--format: {format!r} is unknown; use one of {', '.join(EXPORTS)}{hint}")
+    _spare_sources(what, dest)
+    with replaced_directory(dest, overwrite) as folder:
+        EXPORTS[format](what, folder)
+        write_text(folder / "README.md", model_card(what, format))
+    return dest
+
+
+def _spare_sources(what: Exported, dest: Path) -> None:
+    """An overwritten folder must hold neither the base nor an expert."""
+    place = dest.resolve()
+    for path in (what.catalog.base.path, *(expert.path for expert in what.catalog.experts)):
+        if path.resolve().is_relative_to(place):
+            raise UserError(f"{dest} holds {path}, which the export is made from; choose another folder")

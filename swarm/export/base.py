@@ -1,0 +1,53 @@
+"""What is exported: a recipe with the catalog that it refers to, and what is known of how good it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from swarm.adapters import Adapter
+from swarm.experts import Catalog, Expert
+from swarm.types import Recipe
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A recipe to be written out.
+
+    dtype: the engine's, as torch names it ("bfloat16"). summary: a run's summary.json, {} where nothing was scored.
+    config_yaml: the run's configuration, "" where unknown. candidate_id: which candidate of the run the recipe is.
+    """
+
+    catalog: Catalog
+    recipe: Recipe
+    dtype: str
+    summary: Mapping[str, object]
+    config_yaml: str
+    candidate_id: str
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        dtype = getattr(torch, self.dtype)
+        assert isinstance(dtype, torch.dtype), "engines admit only names of dtypes"
+        return dtype
+
+    @property
+    def active(self) -> tuple[Expert, ...]:
+        """The experts that the recipe uses: those with a coefficient other than 0."""
+        coefficients = self.recipe.weights.coefficients
+        return tuple(expert for expert in self.catalog.experts if any(coefficients[expert.name]))
+
+
+def kind_of(expert: Expert) -> str:
+    """What an expert is, in words for the user."""
+    if any(value is not None for value in (expert.thinning.trim, expert.thinning.dare)):
+        return "thinned expert"
+    if isinstance(expert.source, Adapter):
+        return "adapter with modules saved whole" if expert.source.saved else "adapter"
+    return {"vector": "alignment vector", "checkpoint": "full checkpoint"}[expert.kind]
+
+
+def local_path(path: Path) -> str:
+    """The path as it is written into exports: absolute, links kept."""
+    return str(path.absolute())

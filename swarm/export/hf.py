@@ -1,0 +1,80 @@
+"""The composed checkpoint: the base's files and shards, with composed weights in the engine's dtype."""
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+from torch import Tensor
+
+from swarm.engines.composer import composed_tensor
+from swarm.export.base import Exported
+from swarm.files import write_json
+from swarm.tensor_writer import tensor_stream
+from swarm.tensors import TensorInfo, read_json
+
+KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
+WRITTEN = ("config.json", "adapter_config.json")
+INDEX = "model.safetensors.index.json"
+TEMPLATES = "additional_chat_templates"
+WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4}
+
+
+def write_checkpoint(what: Exported, folder: Path) -> None:
+    """Fill `folder`: shard for shard as the base, one tensor in memory at a time."""
+    _copy_files(what.catalog.base.path, folder)
+    write_json(folder / "config.json", _config(what))
+    shards: dict[Path, dict[str, TensorInfo]] = defaultdict(dict)
+    for name, info in what.catalog.base.tensors.info.items():
+        shards[info.file][name] = info
+    size = sum(_write_shard(what, folder / file.name, tensors) for file, tensors in shards.items())
+    _write_index(what, folder, size)
+
+
+def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo]) -> int:
+    """Write one shard; returns its bytes of tensors."""
+    written = 0
+    shapes = {name: info.shape for name, info in tensors.items()}
+    with tensor_stream(file, shapes, {"format": "pt"}) as stream:
+        for name in sorted(tensors, key=lambda name: (-_width(what, tensors[name]), name)):
+            tensor: Tensor = composed_tensor(what.catalog, what.recipe, name, what.torch_dtype)
+            stream.add(name, tensor)
+            written += tensor.nbytes
+    return written
+
+
+def _width(what: Exported, info: TensorInfo) -> int:
+    """Bytes of an element as it is written: wider tensors go first, so that each is aligned."""
+    if info.dtype.startswith(("F", "BF")):
+        return what.torch_dtype.itemsize
+    return WIDTHS.get(info.dtype, 2 if info.dtype.endswith("16") else 1)
+
+
+def _write_index(what: Exported, folder: Path, size: int) -> None:
+    base = what.catalog.base
+    if not (base.path / INDEX).is_file():
+        return
+    index = read_json(base.path / INDEX, f"base {base.path}")
+    metadata = index.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    weight_map = {name: info.file.name for name, info in base.tensors.info.items()}
+    write_json(folder / INDEX, index | {"metadata": {**known, "total_size": size}, "weight_map": weight_map})
+
+
+def _config(what: Exported) -> dict[str, object]:
+    config = dict(what.catalog.base.config)
+    config.pop("auto_map", None)  # names Python files, which are not copied
+    config["dtype"] = what.dtype
+    if "torch_dtype" in config:
+        config["torch_dtype"] = what.dtype
+    return config
+
+
+def _copy_files(base: Path, folder: Path) -> None:
+    """Tokenizer, chat template, generation config, licence: what is neither code nor weights."""
+    for pattern in KEPT:
+        for file in base.glob(pattern):
+            if file.is_file() and file.name not in WRITTEN and not file.name.endswith(".index.json"):
+                shutil.copyfile(file, folder / file.name)
+    for template in (base / TEMPLATES).glob("*.jinja"):
+        (folder / TEMPLATES).mkdir(exist_ok=True)
+        shutil.copyfile(template, folder / TEMPLATES / template.name)

@@ -1,0 +1,135 @@
+"""A recipe as a small JSON file: coefficients, and the paths and fingerprints of what they refer to."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError, model_validator
+
+from swarm.errors import ExpertError, UserError
+from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.export.base import Exported, local_path
+from swarm.files import write_json
+from swarm.settings import Settings
+from swarm.thinning import Thinning
+from swarm.types import ExpertKind, Recipe
+
+FILE = "recipe.json"
+
+
+class BaseEntry(Settings):
+    """The base: where it lay, and what it was."""
+
+    path: str
+    fingerprint: str
+
+
+class ExpertEntry(BaseEntry):
+    """An expert: where it lay, what it was, and how it was thinned."""
+
+    name: str
+    kind: ExpertKind
+    trim: float | None = None
+    dare: float | None = None
+    svd: int | None = None
+
+    @property
+    def thinning(self) -> Thinning:
+        return Thinning(trim=self.trim, dare=self.dare, svd=self.svd)
+
+
+class RecipeFile(Settings):
+    """The content of recipe.json."""
+
+    format: Literal["swarm-recipe"] = "swarm-recipe"
+    version: Literal[1] = 1
+    base: BaseEntry
+    experts: tuple[ExpertEntry, ...]
+    recipe: Recipe
+    dtype: Literal["float32", "bfloat16", "float16"]
+    candidate: str
+    summary: Mapping[str, object]
+    config: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> "RecipeFile":
+        weights = self.recipe.weights
+        for entry in self.experts:
+            if len(weights.coefficients.get(entry.name, ())) != len(weights.groups):
+                raise ValueError(f"{entry.name} needs one coefficient for each of {len(weights.groups)} groups")
+        if not weights.groups or "*" not in weights.groups[-1].patterns:
+            raise ValueError('the last group needs the pattern "*"')
+        return self
+
+
+def write_recipe(what: Exported, folder: Path) -> None:
+    """Fill `folder`."""
+    content = RecipeFile.model_validate(
+        {
+            "base": {"path": local_path(what.catalog.base.path), "fingerprint": what.catalog.base.tensors.fingerprint},
+            "experts": _experts(what.catalog),
+            "recipe": what.recipe,
+            "dtype": what.dtype,
+            "candidate": what.candidate_id,
+            "summary": what.summary,
+            "config": what.config_yaml,
+        }
+    )
+    write_json(folder / FILE, content.model_dump())
+
+
+def read_recipe(path: Path) -> Exported:
+    """Read a recipe file, or the folder of one, and open what it refers to.
+
+    Raises UserError where it is no recipe, ExpertError where base or experts are gone or changed.
+    """
+    file = path / FILE if path.is_dir() else path
+    try:
+        content = RecipeFile.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); give a folder written by --format recipe") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UserError(f"{file}: {where} is wrong ({first['msg']}); export the recipe again") from None
+    except ValueError as error:
+        raise UserError(f"{file} is no JSON ({error}); give a file written by --format recipe") from None
+    return Exported(
+        catalog=_open(content, file),
+        recipe=content.recipe,
+        dtype=content.dtype,
+        summary=content.summary,
+        config_yaml=content.config,
+        candidate_id=content.candidate,
+    )
+
+
+def _experts(catalog: Catalog) -> list[dict[str, object]]:
+    return [
+        {
+            "name": expert.name,
+            "path": local_path(expert.path),
+            "fingerprint": expert.fingerprint,
+            "kind": expert.kind,
+            **expert.thinning.model_dump(),
+        }
+        for expert in catalog.experts
+    ]
+
+
+def _open(content: RecipeFile, file: Path) -> Catalog:
+    specs = [ExpertSpec(entry.name, Path(entry.path), entry.thinning) for entry in content.experts]
+    catalog = open_catalog(Path(content.base.path), specs)
+    _check_fingerprint("base", content.base, catalog.base.tensors.fingerprint, file)
+    for entry, expert in zip(content.experts, catalog.experts, strict=True):
+        _check_fingerprint(f"expert {entry.name}", entry, expert.fingerprint, file)
+    return catalog
+
+
+def _check_fingerprint(owner: str, entry: BaseEntry, found: str, file: Path) -> None:
+    if found != entry.fingerprint:
+        raise ExpertError(
+            f"{owner}: {entry.path} has the fingerprint {found}, but {file} was made with {entry.fingerprint}; "
+            "put back the weights that were searched"
+        )

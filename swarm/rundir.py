@@ -1,0 +1,97 @@
+"""A run's directory: the names of its files, its lock, and what can be asked of it without running anything."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from swarm.archive import Archive
+from swarm.config import dump_config, load_config
+from swarm.errors import RunError
+from swarm.export import Exported
+from swarm.plan import open_experts
+from swarm.report import write_report
+from swarm.summary import Json
+from swarm.types import Candidate
+
+CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
+
+
+def config_path(folder: Path) -> Path:
+    """The config of a run directory. Raises RunError where there is none."""
+    if not (folder / CONFIG).is_file():
+        raise RunError(f"{folder} is no run directory: it holds no {CONFIG}; give the directory of a swarm search")
+    return folder / CONFIG
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run directory: two programs must not write one journal."""
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder} is in use by another swarm; wait for it or stop it") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_summary(folder: Path) -> Json:
+    """The summary of a finished run. Raises RunError."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no {SUMMARY}: the run has not ended; swarm resume {folder}") from None
+    except ValueError as error:
+        raise RunError(f"{folder / SUMMARY} is no JSON ({error}); remove it and swarm resume {folder}") from None
+    assert isinstance(summary, dict)
+    return summary
+
+
+def rebuild_report(folder: Path) -> Json:
+    """Write the report again from the journal; of a run that has not ended, as far as it got."""
+    config_path(folder)
+    archive = Archive(folder / JOURNAL)
+    if archive.start is None:
+        raise RunError(f"{folder} holds no {JOURNAL}: nothing has been scored yet; swarm resume {folder}")
+    summary = read_summary(folder) if archive.ended("run") else {}
+    write_report(folder, archive.lines, summary)
+    return summary
+
+
+def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:
+    """What an export of the best, or of another candidate of the run, is made from. Raises UserError."""
+    config = load_config(config_path(folder))
+    catalog = open_experts(config)
+    archive = Archive(folder / JOURNAL)
+    summary = read_summary(folder) if archive.ended("run") else {}
+    candidate = _candidate(archive, summary, candidate_id)
+    return Exported(
+        catalog=catalog,
+        recipe=config.composition.recipe(candidate.position, catalog),
+        dtype=config.engine.dtype,
+        summary=summary if candidate.id == _best_id(summary) else {},
+        config_yaml=dump_config(config),
+        candidate_id=candidate.id,
+    )
+
+
+def _candidate(archive: Archive, summary: Json, candidate_id: str) -> Candidate:
+    wanted = candidate_id or _best_id(summary)
+    if not wanted:
+        raise RunError(
+            f"{archive.journal.path.parent}: no best yet; swarm resume it, or give --candidate ID"
+        )
+    found = archive.of(wanted)
+    if found is None:
+        raise RunError(f"--candidate: {wanted!r} is not in {archive.journal.path}; use an id of an evaluation line")
+    return found.candidate
+
+
+def _best_id(summary: Json) -> str:
+    best = summary.get("best")
+    return str(best["id"]) if isinstance(best, dict) else ""

@@ -1,0 +1,69 @@
+"""The result of a run as a table for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+Json = Mapping[str, Any]
+
+
+def summary_table(summary: Json) -> Group:
+    """Best and baselines on each split with intervals, and what the best gains over each, on test."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "search", "select", "test (95 % interval)", "best minus it, on test"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for objective in _objectives(summary["best"]["test"]):
+        _add_rows(table, summary, objective)
+    return Group(table, Text(_closing(summary)))
+
+
+def _objectives(score: Json | None) -> list[str]:
+    """The objectives' names, or one empty name where there is a single objective."""
+    return [""] if score is None or "mean" in score else list(score)
+
+
+def _add_rows(table: Table, summary: Json, objective: str) -> None:
+    suffix = f" [{objective}]" if objective else ""
+    best = summary["best"]
+    table.add_row(Text(f"best ({best['id']}){suffix}", style="bold"), *_cells(best, objective), "")
+    for name, baseline in summary["baselines"].items():
+        label = f"uniform at {baseline['coefficient']:g}" if name == "uniform" else name
+        gain = _of(summary["paired"][name], objective)
+        table.add_row(Text(label + suffix), *_cells(baseline, objective), _gain(gain))
+
+
+def _cells(scores: Json, objective: str) -> list[str]:
+    search, select, test = (_of(scores[split], objective) for split in ("search", "select", "test"))
+    return [
+        _mean(search),
+        _mean(select),
+        f"{_mean(test)} ({test['low']:.3f} to {test['high']:.3f})" if test else "failed",
+    ]
+
+
+def _of(score: Json | None, objective: str) -> Json | None:
+    return score[objective] if score is not None and objective else score
+
+
+def _mean(score: Json | None) -> str:
+    return f"{score['mean']:.3f}" if score else "failed"
+
+
+def _gain(gain: Json | None) -> str:
+    return f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else "failed"
+
+
+def _closing(summary: Json) -> str:
+    counts, emergence = summary["counts"], summary["emergence"]
+    lines = [f"{counts['evaluations']} evaluations, {counts['failures']} failures, {summary['seconds']['total']:.0f} s"]
+    if summary["optimism"] is not None:
+        lines.append(f"optimism: the best looked {summary['optimism']:+.3f} better on search than it is on test")
+    if emergence:
+        lines.append(
+            f"emergence: {emergence['newly_right']} of {emergence['n']} test items are right that the base and every "
+            f"single expert get wrong, {emergence['newly_wrong']} the other way round"
+        )
+    return "\n".join(lines)
