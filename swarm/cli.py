@@ -30,7 +30,8 @@ app = typer.Typer(
 )
 zoo_app = typer.Typer(help="Demonstration bases with their experts and data.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
-console = Console(highlight=False)
+PIPE_WIDTH = 120
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
@@ -151,9 +152,7 @@ def schema() -> None:
 @zoo_app.command("build")
 def zoo_build(
     name: Annotated[str, typer.Argument(help="tiny or smollm2")],
-    directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="default: the cache of zoo:")
-    ] = None,
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="default: the cache of zoo:")] = None,
 ) -> None:
     """Make a demonstration base with its experts and data."""
     from swarm import zoo

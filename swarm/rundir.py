@@ -83,9 +83,7 @@ def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:
 def _candidate(archive: Archive, summary: Json, candidate_id: str) -> Candidate:
     wanted = candidate_id or _best_id(summary)
     if not wanted:
-        raise RunError(
-            f"{archive.journal.path.parent}: no best yet; swarm resume it, or give --candidate ID"
-        )
+        raise RunError(f"{archive.journal.path.parent}: no best yet; swarm resume it, or give --candidate ID")
     found = archive.of(wanted)
     if found is None:
         raise RunError(f"--candidate: {wanted!r} is not in {archive.journal.path}; use an id of an evaluation line")

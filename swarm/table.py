@@ -13,8 +13,8 @@ Json = Mapping[str, Any]
 def summary_table(summary: Json) -> Group:
     """Best and baselines on each split with intervals, and what the best gains over each, on test."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "search", "select", "test (95 % interval)", "best minus it, on test"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    for heading in ("", "search", "select", "test", "95 % interval", "best gains", "95 % interval"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for objective in _objectives(summary["best"]["test"]):
         _add_rows(table, summary, objective)
     return Group(table, Text(_closing(summary)))
@@ -28,20 +28,17 @@ def _objectives(score: Json | None) -> list[str]:
 def _add_rows(table: Table, summary: Json, objective: str) -> None:
     suffix = f" [{objective}]" if objective else ""
     best = summary["best"]
-    table.add_row(Text(f"best ({best['id']}){suffix}", style="bold"), *_cells(best, objective), "")
+    table.add_row(Text(f"best ({best['id']}){suffix}", style="bold"), *_cells(best, objective), "", "")
     for name, baseline in summary["baselines"].items():
-        label = f"uniform at {baseline['coefficient']:g}" if name == "uniform" else name
+        label = f"uniform at {baseline['coefficient']:.3g}" if name == "uniform" else name
         gain = _of(summary["paired"][name], objective)
-        table.add_row(Text(label + suffix), *_cells(baseline, objective), _gain(gain))
+        table.add_row(Text(label + suffix), *_cells(baseline, objective), *_gain(gain))
 
 
 def _cells(scores: Json, objective: str) -> list[str]:
     search, select, test = (_of(scores[split], objective) for split in ("search", "select", "test"))
-    return [
-        _mean(search),
-        _mean(select),
-        f"{_mean(test)} ({test['low']:.3f} to {test['high']:.3f})" if test else "failed",
-    ]
+    interval = f"{test['low']:.3f} to {test['high']:.3f}" if test else ""
+    return [_mean(search), _mean(select), _mean(test), interval]
 
 
 def _of(score: Json | None, objective: str) -> Json | None:
@@ -52,8 +49,10 @@ def _mean(score: Json | None) -> str:
     return f"{score['mean']:.3f}" if score else "failed"
 
 
-def _gain(gain: Json | None) -> str:
-    return f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else "failed"
+def _gain(gain: Json | None) -> tuple[str, str]:
+    if gain is None:
+        return "failed", ""
+    return f"{gain['difference']:+.3f}", f"{gain['low']:+.3f} to {gain['high']:+.3f}"
 
 
 def _closing(summary: Json) -> str:

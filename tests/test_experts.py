@@ -173,7 +173,7 @@ def test_nan_is_found(base: Path, adapter: Path, tmp_path: Path) -> None:
         save_file(tensors, folder / FACTORS)
 
     check_finite(opened(base, adapter))
-    with pytest.raises(ExpertError, match="expert wrong: tensor .* NaN"):
+    with pytest.raises(ExpertError, match=r"expert wrong: tensor .* NaN"):
         check_finite(opened(base, changed(tmp_path / "wrong", adapter, change)))
 
 

@@ -3,6 +3,7 @@
 Shape suffixes: B rows, K last positions, V vocabulary.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,8 @@ from swarm.engines.batching import buckets, left_padded
 from swarm.engines.encoding import Encoded
 from swarm.errors import EvaluationError
 from swarm.types import Likelihood
+
+FLOAT32_LOGITS = 1 << 26  # entries: 256 MiB
 
 
 @torch.inference_mode()
@@ -37,14 +40,23 @@ def _score(model: nn.Module, rows: Sequence[Encoded]) -> list[float]:
         use_cache=False,
         logits_to_keep=keep,
     ).logits
-    return [_row_total(logits_KV, row) for logits_KV, row in zip(logits_BKV, rows, strict=True)]
-
-
-def _row_total(logits_KV: Tensor, row: Encoded) -> float:
-    n = len(row.continuation)
-    target = torch.tensor(row.continuation, device=logits_KV.device)
-    log_probabilities = torch.log_softmax(logits_KV[-n:].float(), dim=-1)
-    total = float(log_probabilities.gather(1, target[:, None]).sum())
-    if total != total or total == float("-inf"):
+    size = max(1, FLOAT32_LOGITS // logits_BKV[0].numel())  # a vocabulary is wide: not all rows in float32 at once
+    totals: list[float] = []
+    for start in range(0, len(rows), size):
+        totals += _totals(logits_BKV[start : start + size], rows[start : start + size])
+    if not all(math.isfinite(total) for total in totals):
         raise EvaluationError("the log-likelihood is not finite: the composed weights are out of range")
-    return total
+    return totals
+
+
+def _totals(logits_BKV: Tensor, rows: Sequence[Encoded]) -> list[float]:
+    """Each row's sum of log-probabilities of its continuation, which ends in the last column."""
+    keep = logits_BKV.shape[1]
+    targets = [[0] * (keep - len(row.continuation)) + list(row.continuation) for row in rows]
+    real = [[False] * (keep - len(row.continuation)) + [True] * len(row.continuation) for row in rows]
+    targets_BK = torch.tensor(targets, device=logits_BKV.device)
+    real_BK = torch.tensor(real, device=logits_BKV.device)
+    logits_BKV = logits_BKV.float()
+    picked_BK = logits_BKV.gather(2, targets_BK[:, :, None])[:, :, 0]
+    log_probability_BK = picked_BK - logits_BKV.logsumexp(dim=2)
+    return torch.where(real_BK, log_probability_BK, 0.0).sum(dim=1).tolist()  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.composer import Composer
@@ -42,6 +43,7 @@ class TransformersEngine:
         self._budget = settings.batch_tokens
         device = _device(settings.device)
         path = str(catalog.base.path)
+        disable_progress_bar()
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=DTYPES[settings.dtype], local_files_only=True, use_safetensors=True

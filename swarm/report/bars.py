@@ -20,8 +20,7 @@ def coefficients_figure(found: Coefficients) -> Figure | None:
     if not values:
         return None
     (expert, group), top = max(values.items(), key=lambda pair: abs(pair[1]))
-    where = f"{expert}, {group}," if group else expert
-    title = f"{where} weighs most: {signed(top, '.3g')}"
+    title = f"Of the experts, {expert} weighs most: {signed(top, '.3g')}{f' in {group}' if group else ''}"
     negative = sum(value < 0 for value in values.values())
     caption = (
         "Coefficients of the best. A negative one moves the base away from that expert."
@@ -65,7 +64,7 @@ def interval_cell(row: Row, low: float, high: float) -> str:
     whisker = svg.line(x(score.low), 9, x(score.high), 9, f"whisker {row.kind}") if score.has_interval else ""
     rule = svg.line(0, 9, 180, 9, "grid")
     return svg.element(
-        "svg", rule + whisker + svg.mark(row.kind, x(score.mean), 9), viewBox="0 0 180 18", width=180, height=18,
+        "svg", rule + whisker + svg.mark(row.kind, x(score.mean), 9, 4), viewBox="0 0 180 18", width=180, height=18,
         aria_hidden="true",
     )  # fmt: skip
 
@@ -78,7 +77,7 @@ def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
 
 def _signed(found: Coefficients, title: str, width: int) -> str:
     narrow, top = width < 500, 4
-    left, row = (8, 44) if narrow else (170, 28)
+    left, row = (8, 44) if narrow else (_room(found), 28)
     rows = [(expert, next(iter(groups.values()))) for expert, groups in found.items()]
     low, high = min(0.0, *(v for _, v in rows)), max(0.0, *(v for _, v in rows))
     x = Scale(low, high, left + (50 if low < 0 else 0), width - 60)
@@ -98,7 +97,7 @@ def _signed(found: Coefficients, title: str, width: int) -> str:
 
 def _matrix(found: Coefficients, title: str, width: int) -> str:
     names, narrow, cell = group_names(found), width < 500, 74
-    left, top = (8, 8) if narrow else (150, 8)
+    left, top = (8 if narrow else _room(found)), 8
     column = (width - left - 8) / len(names)
     largest = max(abs(v) for groups in found.values() for v in groups.values()) or 1.0
     parts = []
@@ -107,7 +106,7 @@ def _matrix(found: Coefficients, title: str, width: int) -> str:
         words = (
             svg.label(left, zero - cell / 2 + 8, cut(expert, 40))
             if narrow
-            else svg.label(left - 12, zero + 4, cut(expert, 20), "end")
+            else svg.label(left - 12, zero + 4, cut(expert, 22), "end")
         )
         parts += [words, svg.line(left, zero, width - 8, zero, "rule")]
         for j, name in enumerate(names):
@@ -162,6 +161,11 @@ def _stack(costs: Costs, total: float, title: str, width: int) -> str:
             parts.append(svg.label(x + 8, 20, f"{100 * seconds / total:.0f} %", class_=f"t on-{name}"))
         x += length
     return svg.chart(width, 30, title, *parts)
+
+
+def _room(found: Coefficients) -> float:
+    """The width of the longest name, cut."""
+    return 16 + 7.2 * min(22, max(len(expert) for expert in found))
 
 
 def _sign(value: float) -> str:

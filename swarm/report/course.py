@@ -58,7 +58,7 @@ def _population(scored: list[tuple[int, float]]) -> Population:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the run took. attempts: failed tries, recovered or not; unscored: candidates that never got a score."""
+    """What the run took. attempts: those that failed; unscored: candidates that never got a score."""
 
     evaluations: int
     repeated: int
@@ -82,7 +82,7 @@ def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -
         repeated=len(lines) - len(made),
         stopped=sum(line.status == "stopped" for line in lines),
         unscored=sum(line.status == "failed" for line in lines),
-        attempts=counts.get("failures", len(journal.failures)),
+        attempts=sum(trouble.times for trouble in troubles(journal)),
         examples=counts.get("example_evaluations", sum(line.n_examples for line in made)),
         tokens=counts.get("tokens", sum(line.tokens for line in made)),
         workers=len({line.worker for line in made if line.worker}),
@@ -106,12 +106,14 @@ class Trouble:
 
 
 def troubles(journal: Journal) -> tuple[Trouble, ...]:
-    """Failed attempts grouped by their error, the most frequent first."""
+    """Failed attempts by their error, the most frequent first. A candidate's last one is its failed evaluation."""
+    hits = [(failure.error, failure.id, failure.worker) for failure in journal.failures]
+    hits += [(s.error, s.id, s.worker) for s in journal.scored if s.status == "failed" and not s.repeated]
     groups: dict[str, list[tuple[str, str]]] = {}
-    for failure in journal.failures:
-        groups.setdefault(failure.error, []).append((failure.id, failure.worker))
+    for error, id, worker in hits:
+        groups.setdefault(error, []).append((id, worker))
     found = [
-        Trouble(error, len(hits), tuple(dict.fromkeys(i for i, _ in hits)), tuple(sorted({w for _, w in hits if w})))
-        for error, hits in groups.items()
+        Trouble(error, len(who), tuple(dict.fromkeys(id for id, _ in who)), tuple(sorted({w for _, w in who if w})))
+        for error, who in groups.items()
     ]
     return tuple(sorted(found, key=lambda trouble: -trouble.times))

@@ -46,10 +46,11 @@ def kind_of(key: str) -> str:
 
 def units(journal: Journal) -> dict[str, Unit]:
     """objective -> how its scores are said, by all scores in the journal."""
-    lines = (*journal.evaluations, *journal.selects, *journal.tests.values())
     return {
         name: unit_of(
-            score for line in lines for score in (*line.examples.get(name, ()), line.scores.get(name, math.nan))
+            score
+            for line in journal.scored
+            for score in (*line.examples.get(name, ()), line.scores.get(name, math.nan))
         )
         for name in journal.objectives
     }
@@ -103,7 +104,7 @@ def headline(label: str, rows: tuple[Row, ...], unit: Unit, source: str) -> Head
     for row in rows:
         is_best = row.key in (source, kind_of(source))
         if row.paired and not is_best and (row.kind != "expert" or row is single):
-            than = f"the best single expert, {row.key.partition(':')[2]}," if row is single else baseline_name(row.key)
+            than = f"the best single expert “{row.key.partition(':')[2]}”" if row is single else baseline_name(row.key)
             claims.append(claim(unit, than, row.paired))
     return Headline(label, unit.score(best.test.mean), scored_on(unit, best.test), tuple(claims))
 

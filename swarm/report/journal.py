@@ -86,6 +86,10 @@ class Journal:
     elapsed: float
 
     @property
+    def scored(self) -> tuple[Scored, ...]:
+        return (*self.evaluations, *self.selects, *self.tests.values())
+
+    @property
     def objectives(self) -> tuple[str, ...]:
         return tuple(self.start.items)
 

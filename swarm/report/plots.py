@@ -107,7 +107,9 @@ def _course_legend(found: Course, references: Mapping[str, float]) -> tuple[Key,
 
 def _tasks(tasks: tuple[TaskScores, ...], unit: Unit, title: str, width: int) -> str:
     narrow = width < 500
-    left, row, top = (8 if narrow else 210), (46 if narrow else 30), 24
+    names = [f"{cut(task.task, 24)}, n = {task.n}" for task in tasks]
+    left = 8 if narrow else 16 + 6.8 * max(len(name) for name in names)
+    row, top = (46 if narrow else 30), 24
     values = [mean for task in tasks for mean in task.means.values() if math.isfinite(mean)]
     low, high = (0.0, 1.0) if unit.percent else (min(values), max(values))
     x, bottom = Scale(low, high, left + 8, width - 16), top + row * len(tasks)
@@ -115,9 +117,8 @@ def _tasks(tasks: tuple[TaskScores, ...], unit: Unit, title: str, width: int) ->
     for value in svg.ticks(low, high, 5 if narrow else 9):
         parts.append(svg.line(x(value), top - 6, x(value), bottom, "grid"))
         parts.append(svg.label(x(value), 12, unit.tick(value), "middle"))
-    for i, task in enumerate(tasks):
+    for i, (words, task) in enumerate(zip(names, tasks, strict=True)):
         middle = top + row * i + (32 if narrow else 15)
-        words = f"{cut(task.task, 24)}, n = {task.n}"
         parts.append(svg.label(left, middle - 14, words) if narrow else svg.label(left - 8, middle + 4, words, "end"))
         parts.append(_task_marks(task, x, middle))
     return svg.chart(width, bottom + 4, title, *parts)

@@ -136,10 +136,18 @@ def _environment(name: str) -> Environment:
         "duration": words.duration,
         "cut": words.cut,
         "signed": words.signed,
+        "tied": lambda text: text.replace(" %", "\u00a0%"),
+        "sentence": lambda text: f"{words.capital(text)}.",
         "md": _markdown_text,
         "code": _markdown_code,
     }
-    environment.globals |= {"count": words.count, "kinds": plots.KIND_WORDS, "most": 20, "first": 4}
+    environment.globals |= {
+        "count": words.count,
+        "chance": words.chance,
+        "kinds": plots.KIND_WORDS,
+        "most": 20,
+        "first": 4,
+    }
     return environment
 
 

@@ -74,7 +74,8 @@ def read_summary(summary: Json, objectives: tuple[str, ...]) -> Summary:
 
     def scores(value: object) -> Scores:
         splits = mapping(value)
-        return {split: each(splits[split], _score, "mean") for split in SPLITS if split in splits}
+        found = {split: each(splits.get(split), _score, "mean") for split in SPLITS}
+        return {split: by_objective for split, by_objective in found.items() if by_objective}
 
     return Summary(
         best=_best(mapping(summary.get("best")), scores),

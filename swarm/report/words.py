@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from swarm.report.summary import Difference, Score
 
 REASONS = {
-    "patience": "it ended because the best had not improved for as long as `patience` allows",
+    "patience": "it ended because the best had stopped improving (its patience ran out)",
     "iterations": "it ended after all iterations",
     "evaluations": "it ended when the evaluations allowed were spent",
     "minutes": "it ended when the minutes allowed were spent",
@@ -78,6 +78,11 @@ def claim(unit: Unit, than: str, found: Difference) -> str:
         return f"{unit.size(found.difference)} below {than} ({interval})"
     change = unit.change(found.difference) + (" points" if unit.percent else "")
     return f"no better than {than} can be claimed (difference {change}, interval {interval}, which includes zero)"
+
+
+def chance(n: float) -> str:
+    """What the newly right are to be held against."""
+    return f"One more single expert would bring about {n:.1f}: on average, each has so many right that no other has."
 
 
 def thousands(value: float) -> str:
