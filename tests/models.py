@@ -11,7 +11,15 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<|user|>", "<|assistant|>", "<|system|>")
 VOCABULARY = 304  # 256 bytes, the special tokens, and room to a multiple of 16
@@ -50,6 +58,24 @@ def make_base(
     )
     model = LlamaForCausalLM(config).to(dtype)
     model.save_pretrained(path, max_shard_size=max_shard_size)
+    make_tokenizer().save_pretrained(path)
+    return path
+
+
+def make_gpt2(path: Path, *, seed: int = 0) -> Path:
+    """A GPT-2 with random weights: its linear weights are stored as (in, out), the embeddings are tied."""
+    torch.manual_seed(seed)
+    config = GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        pad_token_id=256,
+        bos_token_id=257,
+        eos_token_id=258,
+    )
+    GPT2LMHeadModel(config).save_pretrained(path)
     make_tokenizer().save_pretrained(path)
     return path
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import ATTENTION, load, make_adapter, make_base, make_checkpoint
+from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from peft import PeftModel
 from torch import Tensor
 
@@ -64,6 +64,15 @@ def test_an_adapter_alone_is_what_peft_merges_bit_for_bit(base: Path, tmp_path: 
     for name, tensor in composed_tensors(catalog, recipe(it=1.0), torch.float32):
         assert torch.equal(tensor, merged[name]), name
     assert any(not torch.equal(merged[name], catalog.base.tensors.read(name)) for name in catalog.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_of_transposed_weights_is_what_peft_merges(tmp_path: Path) -> None:
+    base = make_gpt2(tmp_path / "base")
+    path = make_adapter(tmp_path / "it", base, seed=1, targets=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True)
+    merged = PeftModel.from_pretrained(load(base, torch.float32), path).merge_and_unload().state_dict()
+    for name, tensor in composed_tensors(open_catalog(base, [ExpertSpec("it", path)]), recipe(it=1.0), torch.float32):
+        assert torch.equal(tensor, merged[name]), name
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

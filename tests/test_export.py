@@ -8,63 +8,29 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from models import ATTENTION, load, make_adapter, make_base, make_checkpoint
+from exports import assert_holds, exported, make_experts, opened
+from models import load, make_base, make_checkpoint, make_gpt2
 from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoTokenizer
 
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensor, composed_tensors
-from swarm.errors import ExpertError, RunError, UserError
-from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.export import EXPORTS, Exported, export, read_recipe
+from swarm.engines.transformers import TransformersSettings
+from swarm.errors import UserError
+from swarm.experts import ExpertSpec, open_catalog
+from swarm.export import check_form, export
 from swarm.export.base import kind_of
 from swarm.export.mergekit import filters_of
 from swarm.groups import group_index
-from swarm.tensors import TensorFiles
-from swarm.thinning import Thinning
-from swarm.vectors import make_vector
+from swarm.types import Continuation, Recipe, WeightRecipe
 
 GROUPS = ["all", "modules", "layers:2"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base in float32 and experts of every kind."""
-    folder = tmp_path_factory.mktemp("export")
-    base = make_base(folder / "base")
-    make_adapter(folder / "plain", base, seed=1)
-    make_adapter(folder / "same", base, seed=2)
-    make_adapter(folder / "narrow", base, seed=3, r=2, targets=ATTENTION, use_rslora=True)
-    make_adapter(folder / "mixed", base, seed=4, rank_pattern={"up_proj": 3}, alpha_pattern={"up_proj": 5})
-    make_adapter(folder / "embedding", base, seed=5, targets=["embed_tokens", "lm_head", "q_proj"])
-    make_adapter(folder / "saved", base, seed=6, targets=["q_proj"], modules_to_save=["lm_head"])
-    checkpoint = make_checkpoint(folder / "full", base, seed=7, max_shard_size="20KB")
-    make_vector(base, checkpoint, folder / "vector.safetensors")
-    return folder
-
-
-def opened(folder: Path, *names: str, **thinning: float) -> Catalog:
-    specs = [ExpertSpec(Path(name).stem, folder / name, Thinning(**thinning)) for name in names]
-    return open_catalog(folder / "base", specs)
-
-
-def exported(catalog: Catalog, dtype: str = "float32", **composition: object) -> Exported:
-    """A recipe with a coefficient of its own for each expert and group."""
-    weights = Weights(**composition)
-    dimensions = weights.space(catalog).dimensions
-    position = [0.7 - 0.31 * i + 0.05 * i * i for i in range(dimensions)]
-    return Exported(catalog, weights.recipe(position, catalog), dtype, {}, "", "3-1")
-
-
-def assert_holds(checkpoint: Path, what: Exported) -> None:
-    """The checkpoint's tensors are the composed ones, bit for bit."""
-    found = TensorFiles.of(checkpoint)
-    expected = dict(composed_tensors(what.catalog, what.recipe, what.torch_dtype))
-    assert set(found.info) == set(expected)
-    for name, tensor in expected.items():
-        assert found.read(name).dtype == tensor.dtype
-        assert torch.equal(found.read(name), tensor), name
+    return make_experts(tmp_path_factory.mktemp("export"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -186,6 +152,40 @@ def test_what_a_form_cannot_hold_is_told_with_the_remedy(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_form_can_be_checked_without_writing(folder: Path) -> None:
+    what = exported(opened(folder, "plain", "full"))
+    for format in ("hf", "mergekit", "recipe"):
+        check_form(what, format)
+    with pytest.raises(UserError, match="full checkpoint"):
+        check_form(what, "adapter")
+
+
+@pytest.mark.parametrize("algebra", ["delta", "factors"])
+def test_transposed_weights_are_exported_transposed(tmp_path: Path, algebra: str) -> None:
+    """GPT-2 stores (in, out); attention's c_proj is square, so that no shape would tell."""
+    base = make_gpt2(tmp_path / "base")
+    for seed, name in enumerate(("one", "two")):
+        make_adapter(tmp_path / name, base, seed, targets=["c_attn", "c_proj"], fan_in_fan_out=True)
+    what = exported(opened(tmp_path, "one", "two"), algebra=algebra)
+    adapter = export(what, tmp_path / "adapter", "adapter")
+    merged = PeftModel.from_pretrained(load(base, torch.float32), adapter).merge_and_unload().state_dict()
+    exact = load(export(what, tmp_path / "hf", "hf")).state_dict()
+    for name, tensor in composed_tensors(what.catalog, what.recipe, torch.float32):
+        torch.testing.assert_close(merged[name], tensor, rtol=0, atol=1e-6)
+        assert torch.equal(exact[name], tensor)
+
+
+def test_an_export_answers_as_the_engine_does(folder: Path, tmp_path: Path) -> None:
+    what = exported(opened(folder, "plain", "full"), "bfloat16", groups="modules")
+    request = Continuation("reverse: abc", " cba")
+    settings = TransformersSettings(dtype="bfloat16", device="cpu")
+    (ours,) = settings.open(what.catalog).answer([what.recipe], [request])
+    alone = open_catalog(export(what, tmp_path / "out", "hf"), [])
+    neutral = Recipe(WeightRecipe("delta", what.recipe.weights.groups, {}))
+    (theirs,) = settings.open(alone).answer([neutral], [request])
+    assert ours.answers == theirs.answers
+
+
 def test_an_unused_expert_does_not_stand_in_the_way(folder: Path, tmp_path: Path) -> None:
     catalog = opened(folder, "plain", "full")
     what = replace(exported(catalog), recipe=Weights().recipe([0.5, 0.0], catalog))
@@ -224,100 +224,6 @@ def test_mergekit_reads_adapters_behind_their_base(folder: Path, tmp_path: Path)
     plus = exported(open_catalog(folder / "base", [ExpertSpec("plus", tmp_path / "a+b")]))
     with pytest.raises(UserError, match="rename the folder"):
         export(plus, tmp_path / "plus", "mergekit")
-
-
-@pytest.mark.parametrize("algebra", ["delta", "factors"])
-def test_a_recipe_exports_the_same_bits_later(folder: Path, tmp_path: Path, algebra: str) -> None:
-    summary = {"best": {"id": "3-1", "test": {"mean": 0.1 + 0.2, "low": 0.2, "high": 0.4, "n": 7}}}
-    what = exported(opened(folder, "plain", "same"), "bfloat16", algebra=algebra, groups="modules")
-    what = replace(what, summary=summary, config_yaml="base: x\n")
-    out = export(what, tmp_path / "recipe", "recipe")
-    for path in (out, out / "recipe.json"):
-        again = read_recipe(path)
-        assert again.recipe == what.recipe
-        assert (again.summary, again.config_yaml, again.candidate_id) == (summary, "base: x\n", "3-1")
-    assert_holds(export(again, tmp_path / "hf", "hf"), what)
-
-
-def test_a_recipe_keeps_the_thinning(folder: Path, tmp_path: Path) -> None:
-    what = exported(opened(folder, "plain", "full", trim=0.5, dare=0.1))
-    again = read_recipe(export(what, tmp_path / "recipe", "recipe"))
-    assert_holds(export(again, tmp_path / "hf", "hf"), what)
-
-
-def test_changed_weights_are_told(folder: Path, tmp_path: Path) -> None:
-    for name in ("base", "plain"):
-        shutil.copytree(folder / name, tmp_path / name)
-    recipe = export(exported(opened(tmp_path, "plain")), tmp_path / "recipe", "recipe")
-    make_adapter(tmp_path / "plain", tmp_path / "base", seed=99)
-    with pytest.raises(ExpertError, match=r"expert plain: .*plain has the fingerprint"):
-        read_recipe(recipe)
-    shutil.rmtree(tmp_path / "plain")
-    with pytest.raises(ExpertError, match="does not exist"):
-        read_recipe(recipe)
-
-
-def test_a_broken_recipe_is_told(folder: Path, tmp_path: Path) -> None:
-    recipe = export(exported(opened(folder, "plain")), tmp_path / "recipe", "recipe") / "recipe.json"
-    content = json.loads(recipe.read_text())
-    for change, word in (({"version": 2}, "version"), ({"dtype": "int4"}, "dtype"), ({"more": 1}, "more")):
-        recipe.write_text(json.dumps(content | change))
-        with pytest.raises(UserError, match=rf"{word} is wrong .*; export the recipe again"):
-            read_recipe(recipe)
-    content["recipe"]["weights"]["coefficients"] = {"other": [1.0]}
-    recipe.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="plain needs one coefficient"):
-        read_recipe(recipe)
-    recipe.write_text("{")
-    with pytest.raises(UserError, match="is no JSON"):
-        read_recipe(recipe)
-    with pytest.raises(UserError, match="cannot be read"):
-        read_recipe(tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("format", EXPORTS)
-def test_every_form_is_whole_with_an_honest_card(folder: Path, tmp_path: Path, format: str) -> None:
-    what = exported(opened(folder, "plain", "same"))
-    card = (export(what, tmp_path / "out", format) / "README.md").read_text()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    _, front, body = card.split("---\n", 2)
-    assert yaml.safe_load(front)["base_model"] == f"{folder}/base"
-    assert "merge" in yaml.safe_load(front)["tags"]
-    assert "Not scored" in body
-    assert all(expert.name in body and expert.fingerprint in body for expert in what.catalog.experts)
-    assert "0.7" in body
-    with pytest.raises(RunError, match="not empty"):
-        export(what, tmp_path / "out", format)
-    export(what, tmp_path / "out", format, overwrite=True)
-
-
-def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: Path) -> None:
-    score = {"mean": 0.8125, "low": 0.75, "high": 0.86, "n": 200}
-    summary = {
-        "best": {"id": "3-1", "search": score, "select": score, "test": score},
-        "baselines": {"uniform": {"test": score}, "expert:plain": {"test": {"mean": 0.5}}, "base": {"test": None}},
-        "paired": {"uniform": {"difference": 0.11, "low": -0.01, "high": 0.23}},
-        "optimism": 0.03,
-        "versions": {"swarm": "9.9"},
-    }
-    what = replace(exported(opened(folder, "plain")), summary=summary, config_yaml="seed: 0\n")
-    card = (export(what, tmp_path / "best", "hf") / "README.md").read_text()
-    assert "0.812 [0.750, 0.860], n = 200" in card
-    for words in (
-        "plain alone",
-        "no difference shown",
-        "+0.030",
-        "swarm 9.9",
-        "seed: 0",
-        "so those two scores flatter",
-    ):
-        assert words in card
-    other = (export(replace(what, candidate_id="1-1"), tmp_path / "other", "hf") / "README.md").read_text()
-    assert "Not scored" in other
-    assert "0.812" not in other
-    several = {"best": {"id": "3-1", "test": {"maths": score, "style": score}}}
-    card = (export(replace(what, summary=several), tmp_path / "several", "hf") / "README.md").read_text()
-    assert "| this model | maths | – | – | 0.812" in card
 
 
 def test_an_export_spares_what_it_is_made_from(folder: Path, tmp_path: Path) -> None:

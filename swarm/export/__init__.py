@@ -6,8 +6,8 @@ mergekit  a task_arithmetic configuration that mergekit turns into the checkpoin
 recipe    a small JSON file with coefficients and fingerprints, which `swarm export` turns into any other form.
 
 Each is a folder with a model card (README.md), written whole or not at all. To add a form: write
-`swarm/export/NAME.py` with a function that fills an empty folder, and add one line to EXPORTS. Command, model card
-and the registry's tests follow from that.
+`swarm/export/NAME.py` with a function that fills an empty folder, and add one line to EXPORTS (and one to CHECKS where
+it cannot hold every recipe). Command, model card and the registry's tests follow from that.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from swarm.errors import UserError
-from swarm.export.adapter import write_adapter
+from swarm.export.adapter import check_adapter, write_adapter
 from swarm.export.base import Exported
 from swarm.export.card import model_card
 from swarm.export.hf import write_checkpoint
-from swarm.export.mergekit import write_mergekit
+from swarm.export.mergekit import mergekit_config, write_mergekit
 from swarm.export.recipe import read_recipe, write_recipe
 from swarm.files import replaced_directory, write_text
 
@@ -30,7 +30,23 @@ EXPORTS: dict[str, Callable[[Exported, Path], None]] = {
     "recipe": write_recipe,
 }
 
-__all__ = ["EXPORTS", "Exported", "export", "read_recipe"]
+# Forms that cannot hold every recipe: each raises UserError where it cannot, reading no weights.
+CHECKS: dict[str, Callable[[Exported], object]] = {
+    "adapter": check_adapter,
+    "mergekit": mergekit_config,
+}
+
+__all__ = ["EXPORTS", "Exported", "check_form", "export", "read_recipe"]
+
+
+def check_form(what: Exported, format: str) -> None:
+    """Raise UserError where there is no such form or it cannot hold the recipe. Quick: before a long search, too."""
+    if format not in EXPORTS:
+        near = get_close_matches(format, EXPORTS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"--format: {format!r} is unknown; use one of {', '.join(EXPORTS)}{hint}")
+    if format in CHECKS:
+        CHECKS[format](what)
 
 
 def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> Path:
@@ -38,10 +54,7 @@ def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> 
 
     Raises UserError where the form cannot hold this recipe, RunError where `dest` cannot be written.
     """
-    if format not in EXPORTS:
-        near = get_close_matches(format, EXPORTS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"--format: {format!r} is unknown; use one of {', '.join(EXPORTS)}{hint}")
+    check_form(what, format)
     _spare_sources(what, dest)
     with replaced_directory(dest, overwrite) as folder:
         EXPORTS[format](what, folder)

@@ -44,12 +44,17 @@ class Module:
         return {f"{PREFIX}{name}.{a}": self.a_RI.contiguous(), f"{PREFIX}{name}.{b}": self.b_OR.contiguous()}
 
 
-@torch.no_grad()
-def write_adapter(what: Exported, folder: Path) -> None:
-    """Fill `folder`. Raises UserError where an expert in use has no low-rank factors."""
+def check_adapter(what: Exported) -> None:
+    """Raise UserError where an expert in use has no low-rank factors."""
     for expert in what.active:
         if kind_of(expert) != "adapter":
             raise UserError(f"expert {expert.name} is a {kind_of(expert)}, which no LoRA adapter can hold; {REMEDY}")
+
+
+@torch.no_grad()
+def write_adapter(what: Exported, folder: Path) -> None:
+    """Fill `folder`. Raises UserError where the recipe is no adapter."""
+    check_adapter(what)
     modules = _modules(what)
     if not modules:
         raise UserError(f"the candidate {what.candidate_id} is the base itself, so there is no adapter of it; {REMEDY}")

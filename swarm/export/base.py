@@ -48,6 +48,12 @@ def kind_of(expert: Expert) -> str:
     return {"vector": "alignment vector", "checkpoint": "full checkpoint"}[expert.kind]
 
 
+def thinning_of(expert: Expert) -> str:
+    """How an expert is thinned: "trim 0.2, svd 8", or ""."""
+    settings = expert.thinning.model_dump(exclude_none=True)
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+
+
 def local_path(path: Path) -> str:
     """The path as it is written into exports: absolute, links kept."""
     return str(path.absolute())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from swarm.export.base import Exported, kind_of, local_path
+from swarm.export.base import Exported, kind_of, local_path, thinning_of
 from swarm.summary import versions
 
 SPLITS = ("search", "select", "test")
@@ -67,7 +67,11 @@ def expert_rows(what: Exported) -> list[ExpertRow]:
     coefficients = what.recipe.weights.coefficients
     return [
         ExpertRow(
-            expert.name, kind_of(expert), local_path(expert.path), expert.fingerprint, tuple(coefficients[expert.name])
+            name=expert.name,
+            kind=", ".join(filter(None, (kind_of(expert), thinning_of(expert)))),
+            path=local_path(expert.path),
+            fingerprint=expert.fingerprint,
+            coefficients=tuple(coefficients[expert.name]),
         )
         for expert in what.catalog.experts
     ]
@@ -112,7 +116,9 @@ def _paired(summary: Json) -> list[str]:
             verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
             label = f" ({objective})" if objective else ""
             difference = _number(found.get("difference")) or 0.0
-            lines.append(f"minus {_baseline(name)}{label}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]: {verdict}")
+            lines.append(
+                f"this model minus {_baseline(name)}{label}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]: {verdict}"
+            )
     return lines
 
 

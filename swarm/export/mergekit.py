@@ -28,12 +28,17 @@ HEADER = f"""\
 
 def write_mergekit(what: Exported, folder: Path) -> None:
     """Fill `folder`. Raises UserError where mergekit has no words for the recipe."""
+    write_text(folder / FILE, HEADER + yaml.safe_dump(mergekit_config(what), sort_keys=False, allow_unicode=True))
+
+
+def mergekit_config(what: Exported) -> dict[str, object]:
+    """The recipe in mergekit's words. Raises UserError where it has none."""
     if what.recipe.weights.algebra != "delta":
         raise UserError(f"algebra: factors has cross terms, which mergekit cannot express; {REMEDY}")
     groups = what.recipe.weights.groups
     names = tuple(what.catalog.base.tensors.info)
     filters = [filters_of(group, names) for group in groups]
-    config = {
+    return {
         "merge_method": "task_arithmetic",
         "base_model": _reference(what.catalog.base.path),
         "models": [_model(what, expert, filters) for expert in what.active]
@@ -42,7 +47,6 @@ def write_mergekit(what: Exported, folder: Path) -> None:
         "dtype": "float32",
         "out_dtype": what.dtype,
     }
-    write_text(folder / FILE, HEADER + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def filters_of(group: Group, names: Sequence[str]) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def time_figure(costs: Costs) -> Figure | None:
     if not total:
         return None
     part, most = max(costs.parts, key=lambda pair: pair[1])
-    title = f"{PART_WORDS[part].capitalize()} took {100 * most / total:.0f} % of the workers' time"
+    of = "time" if costs.has_idle else "busy time"
+    title = f"{PART_WORDS[part].capitalize()} took {100 * most / total:.0f} % of the workers' {of}"
     legend = tuple(
         Key(svg.swatch(svg.rect(4, 0, 12, 12, f"part {name}")), f"{PART_WORDS[name]} {duration(seconds)}")
         for name, seconds in costs.parts
@@ -86,7 +87,9 @@ def _signed(found: Coefficients, title: str, width: int) -> str:
         y = top + row * i + (18 if narrow else 3)
         near, far = sorted((x(0), x(value)))
         parts.append(
-            svg.label(left, y - 5, cut(expert, 40)) if narrow else svg.label(left - 12, y + 15, cut(expert, 22), "end")
+            svg.label(left + 5, y - 5, cut(expert, 40))
+            if narrow
+            else svg.label(left - 12, y + 15, cut(expert, 22), "end")
         )
         parts.append(svg.rect(near, y, max(1.0, far - near), row - (24 if narrow else 6), _sign(value)))
         anchor, at = ("end", near - 6) if value < 0 else ("start", far + 6)
@@ -96,42 +99,42 @@ def _signed(found: Coefficients, title: str, width: int) -> str:
 
 
 def _matrix(found: Coefficients, title: str, width: int) -> str:
-    names, narrow, cell = group_names(found), width < 500, 74
-    left, top = (8 if narrow else _room(found)), 8
+    names, narrow, cell = group_names(found), width < 500, 92
+    left, top = (8 if narrow else _room(found)), (20 if narrow else 8)
     column = (width - left - 8) / len(names)
-    largest = max(abs(v) for groups in found.values() for v in groups.values()) or 1.0
+    values = [value for groups in found.values() for value in groups.values() if math.isfinite(value)]
+    y = Scale(min(0.0, *values), max(0.0, *values), cell - 22, 18)  # room for numbers above and below
     parts = []
     for i, (expert, groups) in enumerate(found.items()):
-        zero = top + i * cell + cell / 2 + (8 if narrow else 0)
-        words = (
-            svg.label(left, zero - cell / 2 + 8, cut(expert, 40))
-            if narrow
-            else svg.label(left - 12, zero + 4, cut(expert, 22), "end")
-        )
-        parts += [words, svg.line(left, zero, width - 8, zero, "rule")]
+        row = top + i * cell
+        beside = svg.label(left - 12, row + y(0) + 4, cut(expert, 22), "end")
+        parts.append(svg.label(left, row + 2, cut(expert, 40)) if narrow else beside)
+        parts.append(svg.line(left, row + y(0), width - 8, row + y(0), "rule"))
         for j, name in enumerate(names):
             if name in groups:
-                parts.append(_cell(left + j * column, column, zero, groups[name], largest))
-    bottom = top + cell * len(found) + 20
-    parts += [_group_label(left + j * column, column, bottom, name) for j, name in enumerate(names)]
-    return svg.chart(width, bottom + 6, title, *parts)
+                parts.append(_cell(left + j * column, column, row, y, groups[name]))
+    bottom = top + cell * len(found) + 8
+    return svg.chart(width, bottom + 8, title, *parts, _group_labels(names, left, column, bottom))
 
 
-def _cell(x: float, column: float, zero: float, value: float, largest: float) -> str:
+def _cell(x: float, column: float, row: float, y: Scale, value: float) -> str:
     """A bar up or down from the row's zero line, with its number where there is room."""
-    height = 20 * abs(value) / largest
+    upper, lower = sorted((row + y(0), row + y(value)))
     bar = min(column * 0.7, 46)
-    top = zero - height if value >= 0 else zero
-    drawn = svg.rect(x + (column - bar) / 2, top, bar, max(1.0, height), _sign(value))
+    drawn = svg.rect(x + (column - bar) / 2, upper, bar, max(1.0, lower - upper), _sign(value))
     if column < 40:
         return drawn
-    y = top - 4 if value >= 0 else top + height + 13
-    return drawn + svg.label(x + column / 2, y, signed(value, ".2f"), "middle", "t number")
+    at = lower + 13 if value < 0 else upper - 4
+    return drawn + svg.label(x + column / 2, at, signed(value, ".2f"), "middle", "t number")
 
 
-def _group_label(x: float, column: float, y: float, name: str) -> str:
-    room = int(column / 7)
-    return svg.label(x + column / 2, y, cut(name or "all", max(2, room)), "middle") if room >= 2 else ""
+def _group_labels(names: tuple[str, ...], left: float, column: float, y: float) -> str:
+    """Every group's name, or where they do not fit the first and the last."""
+    words = [name or "all" for name in names]
+    if max(len(word) for word in words) * 7 <= column:
+        return "".join(svg.label(left + (j + 0.5) * column, y, word, "middle") for j, word in enumerate(words))
+    right = left + column * len(words)
+    return svg.label(left, y, cut(words[0], 22)) + svg.label(right, y, cut(words[-1], 22), "end")
 
 
 def _splits(scores: dict[str, Score], unit: Unit, title: str, width: int) -> str:

@@ -70,6 +70,7 @@ class Costs:
     workers: int
     total_seconds: float
     parts: tuple[tuple[str, float], ...]
+    has_idle: bool  # whether idle time is known, and so the parts are all there is
 
 
 def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -> Costs:
@@ -88,6 +89,7 @@ def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -
         workers=len({line.worker for line in made if line.worker}),
         total_seconds=seconds.get("total", journal.elapsed),
         parts=tuple((part, known[part]) for part in ("forward", "compose", "idle", "other") if known.get(part, 0) > 0),
+        has_idle="idle" in seconds,
     )
 
 

@@ -85,13 +85,14 @@ def table(objective: str, best: Best | None, baselines: Mapping[str, Scores], su
         for key, scores in baselines.items()
     ]
     if best:
-        name = "Composed expert" if best.source == "search" else f"Best: {baseline_name(best.source)}"
+        searched = "Composed expert" if summary.best else "Best so far"
+        name = searched if best.source == "search" else f"Best: {baseline_name(best.source)}"
         rows.append(_row(best.id, "best", name, best.scores, objective))
-    return tuple(sorted(rows, key=lambda row: (ORDER.get(row.kind, len(ORDER)), -row.test.mean if row.test else 0.0)))
+    return tuple(sorted(rows, key=lambda row: (ORDER.get(row.kind, len(ORDER)), -_rank(row))))
 
 
 def best_single(rows: tuple[Row, ...]) -> Row | None:
-    """The single expert that is best on test: the strongest that any choice of one could have been."""
+    """The single expert that is best on test (before the test: on search), the strongest that could be chosen."""
     return next((row for row in rows if row.kind == "expert"), None)
 
 
@@ -115,6 +116,11 @@ def optimism(objective: str, best: Best, summary: Summary) -> float:
         return summary.optimism[objective]
     search, test = (best.scores.get(split, {}).get(objective) for split in ("search", "test"))
     return search.mean - test.mean if search and test else math.nan
+
+
+def _rank(row: Row) -> float:
+    score = row.test or row.search
+    return score.mean if score else -math.inf
 
 
 def _row(key: str, kind: str, name: str, scores: Scores, objective: str, summary: Summary | None = None) -> Row:

@@ -4,6 +4,8 @@ from swarm.report.journal import Journal
 from swarm.report.summary import Best, Summary
 from swarm.report.words import REASONS, Unit, baseline_name, count
 
+RESUME = "To go on from here: swarm resume, with this directory."
+
 
 def is_finished(summary: Summary) -> bool:
     """Whether the best stands and was scored on test."""
@@ -19,13 +21,13 @@ def state(journal: Journal, summary: Summary, best: Best | None, units: dict[str
     made = sum(not line.repeated for line in journal.evaluations)
     found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
     if best is None:
-        return (*found, "No candidate has a score yet.")
+        return (*found, "No candidate has a score yet.", RESUME)
     scores = (
         f"{units[name].score(score.mean)} on {count(score.n, 'search example')}{_of(name, journal)}"
         for name, score in best.scores["search"].items()
     )
     flattery = "That flatters it: the search chose it by these very examples, and nothing has been tested."
-    return (*found, f"The best so far ({best.id}) has {', '.join(scores)}.", flattery)
+    return (*found, f"The best so far ({best.id}) has {', '.join(scores)}.", flattery, RESUME)
 
 
 def _phase(journal: Journal) -> tuple[str, ...]:

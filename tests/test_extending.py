@@ -1,0 +1,116 @@
+"""What docs/extending.md says is true: one file and one line, then config, schema, tests and a search take the kind."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from models import make_adapter, make_base
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One example of the page: the file, its content, and the line for the registry."""
+
+    file: str
+    code: str
+    line: str
+    registry: str
+
+    @property
+    def kind(self) -> str:
+        return self.line.split('"')[1]
+
+    @property
+    def class_name(self) -> str:
+        return self.line.split(":")[1].strip(" ,")
+
+
+def examples() -> list[Recipe]:
+    pattern = r"`swarm/(\w+/\w+\.py)`: .*?```python\n(.*?)```\n\nThe line: `(.*?)` in `(\w+)`"
+    return [Recipe(*match) for match in re.findall(pattern, PAGE, re.DOTALL)]
+
+
+def extended_copy(tmp_path: Path) -> Path:
+    """A copy of the package with the page followed to the letter."""
+    shutil.copytree(ROOT / "swarm", tmp_path / "swarm", ignore=shutil.ignore_patterns("__pycache__"))
+    for example in examples():
+        file = tmp_path / "swarm" / example.file
+        file.write_text(example.code)
+        registry = file.parent / "__init__.py"
+        module = ".".join(("swarm", *Path(example.file).with_suffix("").parts))
+        source = registry.read_text()
+        opening = re.search(rf"{example.registry}\b.*?{{\n", source)
+        assert opening is not None
+        source = source.replace(opening[0], f"{opening[0]}    {example.line}\n")
+        registry.write_text(source.replace('"""\n\n', f'"""\n\nfrom {module} import {example.class_name}\n', 1))
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return extended_copy(tmp_path_factory.mktemp("extended"))
+
+
+def test_the_page_shows_an_optimizer_an_objective_and_a_composition() -> None:
+    assert [example.registry for example in examples()] == ["OPTIMIZERS", "OBJECTIVES", "COMPOSITIONS"]
+
+
+def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
+    schema = run(extended, "-c", "from swarm.cli import main; import sys; sys.argv = ['swarm', 'schema']; main()")
+    kinds = json.dumps(json.loads(schema))
+    assert all(f'"{example.kind}"' in kinds for example in examples())
+
+
+def test_the_registry_tests_hold_for_the_new_optimizer(extended: Path) -> None:
+    out = run(
+        extended, "-m", "pytest", "-q", "-k", "steps", "-p", "no:cacheprovider", str(ROOT / "tests/test_optimizers.py")
+    )
+    assert re.search(r"[1-9]\d* passed", out)
+
+
+def test_a_search_runs_on_the_new_kinds(extended: Path, tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base")
+    for seed in range(2):
+        make_adapter(tmp_path / f"expert{seed}", base, seed=seed)
+    data = [{"id": str(i), "prompt": f"{i}+{i}=", "answer": str(2 * i)} for i in range(40)]
+    (tmp_path / "data.jsonl").write_text("\n".join(json.dumps(example) for example in data))
+    config = {
+        "base": str(base),
+        "experts": [str(tmp_path / "expert0"), str(tmp_path / "expert1")],
+        "composition": {"type": "fine"},
+        "objectives": [{"name": "short", "type": "shortness", "limit": 40, "data": str(tmp_path / "data.jsonl")}],
+        "optimizer": {"type": "steps", "particles": 3, "iterations": 2},
+        "engine": {"dtype": "float32"},
+        "cluster": {"type": "local"},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    argv = ["swarm", "search", str(tmp_path / "config.yaml"), "--run-dir", str(tmp_path / "run")]
+    run(extended, "-c", f"from swarm.cli import main; import sys; sys.argv = {argv!r}; main()")
+    resolved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert resolved["optimizer"]["sigma"] == 0.2
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]["evaluations"] == 6
