@@ -17,7 +17,7 @@ from torch import Tensor
 from swarm.adapters import Adapter, is_adapter, open_adapter
 from swarm.errors import ExpertError, UserError
 from swarm.experts import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
-from swarm.tensor_writer import tensor_stream
+from swarm.tensor_writer import TensorStream, tensor_stream
 from swarm.tensors import TensorFiles, read_json
 from swarm.updates import LowRank, Replacement, delta_of
 
@@ -120,9 +120,7 @@ def make_vector(
     metadata = {"format": VECTOR_FORMAT, **difference.metadata, **paths}
     with tensor_stream(out, shapes, metadata) as stream:
         for done, name in enumerate(shapes, 1):
-            delta = difference.delta(name)
-            if delta is not None and delta.any():
-                stream.add(name, _checked(name, delta.to(dtype)))
+            _store(stream, name, difference.delta(name), dtype)
             progress(done, len(shapes))
         if not stream.count:
             raise ExpertError(
@@ -166,9 +164,11 @@ def _recorded_base(adapter: Path) -> str:
     return TensorFiles.of(folder).fingerprint if recorded and (folder / "config.json").is_file() else ""
 
 
-def _checked(name: str, delta: Tensor) -> Tensor:
-    if not torch.isfinite(delta).all():
-        raise ExpertError(
-            f"{name}: aligned minus base is not finite in {delta.dtype}; check both models, or use float32"
-        )
-    return delta
+def _store(stream: TensorStream, name: str, delta: Tensor | None, dtype: torch.dtype) -> None:
+    if delta is None or not delta.any():
+        return
+    stored = delta.to(dtype)
+    # NaN is carried through both; torch.isfinite on the whole tensor would need several of its size.
+    if not torch.isfinite(torch.stack(stored.aminmax())).all():
+        raise ExpertError(f"{name}: aligned minus base is not finite in {dtype}; check both models, or use float32")
+    stream.add(name, stored)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from exports import assert_holds, exported, make_experts, opened
-from models import load, make_base, make_checkpoint, make_gpt2
+from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
 from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoTokenizer

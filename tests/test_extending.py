@@ -49,7 +49,7 @@ def extended_copy(tmp_path: Path) -> Path:
         registry = file.parent / "__init__.py"
         module = ".".join(("swarm", *Path(example.file).with_suffix("").parts))
         source = registry.read_text()
-        opening = re.search(rf"{example.registry}\b.*?{{\n", source)
+        opening = re.search(rf"{example.registry}: .*= {{.*\n", source)
         assert opening is not None
         source = source.replace(opening[0], f"{opening[0]}    {example.line}\n")
         registry.write_text(source.replace('"""\n\n', f'"""\n\nfrom {module} import {example.class_name}\n', 1))
@@ -88,7 +88,7 @@ def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
 
 def test_the_registry_tests_hold_for_the_new_optimizer(extended: Path) -> None:
     out = run(
-        extended, "-m", "pytest", "-q", "-k", "steps", "-p", "no:cacheprovider", str(ROOT / "tests/test_optimizers.py")
+        extended, "-m", "pytest", "-v", "-k", "steps", "-p", "no:cacheprovider", str(ROOT / "tests/test_optimizers.py")
     )
     assert re.search(r"[1-9]\d* passed", out)
 

@@ -164,3 +164,15 @@ def test_a_smaller_dtype_can_be_asked_for(base: Path, tmp_path: Path) -> None:
     assert {info.dtype for info in TensorFiles.of(tmp_path / "v.safetensors").info.values()} == {"BF16"}
     with pytest.raises(UserError, match=r"name it .*v\.safetensors"):
         make_vector(base, aligned, tmp_path / "v.pt")
+
+
+def test_values_that_are_not_finite_are_told(base: Path, tmp_path: Path) -> None:
+    for value in (torch.nan, torch.inf, -torch.inf):
+        aligned = tmp_path / str(value)
+        shutil.copytree(base, aligned)
+        tensors = load_file(aligned / "model.safetensors")
+        tensors["model.norm.weight"][3] = value
+        save_file(tensors, aligned / "model.safetensors", {"format": "pt"})
+        with pytest.raises(ExpertError, match=r"model\.norm\.weight: aligned minus base is not finite"):
+            make_vector(base, aligned, tmp_path / "v.safetensors")
+    assert not (tmp_path / "v.safetensors").exists()
