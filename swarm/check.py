@@ -1,11 +1,15 @@
 """What `swarm check` foretells of a run: dimensions, evaluations, memory, disk, time. Nothing is started."""
 
 import math
+import os
 from dataclasses import asdict, dataclass
+
+import torch
 
 from swarm.experts import Base, Catalog
 from swarm.plan import Plan
-from swarm.pool import LocalCluster
+from swarm.pool import ClusterSettings, LocalCluster
+from swarm.ray_pool import share
 from swarm.tensors import TensorInfo
 from swarm.types import Example
 
@@ -27,6 +31,7 @@ class Forecast:
     evaluations: int
     examples: dict[str, dict[str, int]]
     tokens: int
+    workers: str
     worker_gib: float
     disk_gib: float
     cpu_minutes: float
@@ -50,6 +55,7 @@ def forecast(plan: Plan) -> Forecast:
         evaluations=evaluations,
         examples={name: _sizes(plan, name) for name in plan.splits},
         tokens=tokens,
+        workers=_workers(plan.config.cluster),
         worker_gib=_worker_bytes(plan.catalog, plan.config.engine.dtype) / GIB,
         disk_gib=parameters * DTYPE_BYTES[plan.config.engine.dtype] / GIB,
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
@@ -61,8 +67,6 @@ def forecast(plan: Plan) -> Forecast:
 def lines(plan: Plan) -> list[str]:
     """The forecast in words, one fact a line."""
     f = forecast(plan)
-    cluster = plan.config.cluster
-    workers = "in this process" if isinstance(cluster, LocalCluster) else f"on Ray, workers: {cluster.workers}"
     splits = [
         f"{name}: " + ", ".join(f"{split} {n}" for split, n in sizes.items()) for name, sizes in f.examples.items()
     ]
@@ -72,12 +76,23 @@ def lines(plan: Plan) -> list[str]:
         f"search       {f.coordinates} coordinates, {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
         *(f"examples     {line}" for line in splits),
         f"tokens       about {f.tokens:,} in the search",
-        f"workers      {workers}; each needs about {f.worker_gib:.2f} GiB for weights",
+        f"workers      {f.workers}; each needs about {f.worker_gib:.2f} GiB for weights",
         f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model",
         f"time         very roughly {f.cpu_minutes:,.0f} minutes of two CPU cores; far less on a GPU",
         f"power        on the test split a gain below about {100 * f.smallest_gain:.1f} points looks like luck",
         *(f"note         {note}" for note in f.notes),
     ]
+
+
+def _workers(cluster: ClusterSettings) -> str:
+    """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is asked at the start."""
+    if isinstance(cluster, LocalCluster):
+        return "1, in this process"
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    if address:
+        return f"{cluster.workers} on the Ray cluster at {address}"
+    planned = share(cluster, {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())})
+    return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
 
 
 def _evaluations(plan: Plan) -> int:

@@ -86,7 +86,7 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
 
 
 @app.command("test")
-def test_best(run_dir: RunDir, as_json: AsJson = False) -> None:
+def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Show the best and every baseline on the untouched test split, scoring what has not been scored yet."""
     from swarm.config import load_config
     from swarm.run import resume_run

@@ -11,6 +11,7 @@ from swarm.config import Config
 from swarm.types import Evaluation
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_FRAMES = 0.25
 
 
 class Progress:
@@ -20,7 +21,7 @@ class Progress:
         self._console = console
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._phase = ""
-        self._last_line = 0.0
+        self._last_shown = 0.0
         self._began: tuple[float, int] | None = None
         self._config: Config | None = None
 
@@ -53,10 +54,13 @@ class Progress:
         self._began = self._began or (now, archive.evaluations - 1)
         if evaluation.status == "failed":
             self.note(f"candidate {evaluation.candidate.id} failed: {evaluation.error}")
+        pause = SECONDS_BETWEEN_FRAMES if self._live else SECONDS_BETWEEN_LINES
+        if now - self._last_shown < pause:
+            return
+        self._last_shown = now
         if self._live:
             self._live.update(self._table(archive, now))
-        elif now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = now
+        else:
             self._console.print("  ".join(f"{k} {v}" for k, v in self._facts(archive, now).items()), markup=False)
 
     def _table(self, archive: Archive, now: float) -> Table:

@@ -231,7 +231,10 @@ class Run:
             return None
         self.listener.phase("loading the export back")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
-        return asdict(load_back(best, settings.format, self.plan.spec, examples, seen))
+        checked = load_back(best, settings.format, self.plan.spec, examples, seen)
+        if checked.equal < checked.n:
+            self.listener.note(f"the export gives other scores on {checked.n - checked.equal} of {checked.n} examples")
+        return asdict(checked)
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
     {"errors", "types", "settings"},
     {"files", "tensors", "updates", "groups", "data", "duplicates"},
-    {"adapters", "thinning", "dealing"},
+    {"adapters", "thinning", "dealing", "tensor_writer"},
     {"experts", "splits"},
     {"vectors", "compositions", "engines", "objectives", "optimizers"},
     {"evaluator"},
@@ -18,7 +18,8 @@ FLOORS = [
     {"ray_pool", "journal", "config", "loadback"},
     {"archive"},
     {"selection", "zoo"},
-    {"search", "summary", "report", "export", "plan", "table"},
+    {"search", "summary", "report", "plan", "table"},
+    {"export"},
     {"rundir", "check", "progress"},
     {"run"},
     {"cli"},
@@ -31,7 +32,7 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "progress", "table"},
 }
-TORCH = {"tensors", "updates", "thinning", "vectors", "engines", "export", "zoo", "ray_pool"}
+TORCH = {"tensors", "updates", "thinning", "vectors", "engines", "export", "zoo", "ray_pool", "check"}
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 
 

@@ -1,0 +1,51 @@
+"""Examples out of reasoning-gym: for evaluation, and for practice without a prompt of the evaluation."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import reasoning_gym
+
+from swarm.types import Example
+from swarm.zoo.smollm2 import GymTask
+
+
+@dataclass(frozen=True)
+class GymPractice:
+    """Draws from a pool a task: one task has its share, the others divide the rest."""
+
+    task: str
+    share: float
+    pools: Mapping[str, Sequence[Example]]
+
+    def draw(self, rng: random.Random, count: int) -> list[Example]:
+        others = [task for task in self.pools if task != self.task]
+        tasks = [self.task if rng.random() < self.share else rng.choice(others) for _ in range(count)]
+        return [rng.choice(self.pools[task]) for task in tasks]
+
+
+def gym_examples(task: GymTask, count: int, seed: int) -> list[Example]:
+    """`count` examples with different prompts. An answer stands on the line after "Answer:"."""
+    data = reasoning_gym.create_dataset(task.name, size=20 * count, seed=seed, **task.options)
+    found: dict[str, Example] = {}
+    for i in range(20 * count):
+        if len(found) == count:
+            break
+        text = f"Question: {_shorten(data[i]['question'], task.drop)}\nAnswer:\n"
+        found.setdefault(text, Example(f"{task.name}-{len(found)}", text, str(data[i]["answer"]), task=task.name))
+    return list(found.values())
+
+
+def pools(
+    tasks: Sequence[GymTask], count: int, seed: int, kept_back: Sequence[Example]
+) -> dict[str, list[Example]]:
+    """Up to `count` practice examples a task."""
+    known = {example.prompt for example in kept_back}
+    return {task.name: [e for e in gym_examples(task, count, seed) if e.prompt not in known] for task in tasks}
+
+
+def _shorten(question: str, drop: str) -> str:
+    """The question on one line."""
+    line = " ".join(question.split())
+    return re.sub(drop, "", line) if drop else line
