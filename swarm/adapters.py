@@ -82,6 +82,43 @@ def open_adapter(path: Path) -> Adapter:
     return Adapter(files, factors, saved, copies)
 
 
+def recorded_base(path: Path) -> Path | None:
+    """The folder of the base that the adapter says it was trained on, where that is still on disk."""
+    recorded = read_json(path / "adapter_config.json", str(path)).get("base_model_name_or_path")
+    folder = Path(str(recorded or ""))
+    return folder if folder.is_absolute() and (folder / "config.json").is_file() else None
+
+
+def check_trained_on(path: Path, base: Path, tensors: TensorFiles, owner: str) -> None:
+    """Raise ExpertError where the base that the adapter records is on disk and another than this one."""
+    folder = recorded_base(path)
+    if folder is None or folder.resolve() == base.resolve():
+        return
+    theirs = TensorFiles.of(folder).fingerprint
+    if theirs != tensors.fingerprint:
+        raise ExpertError(
+            f"{owner}: it was trained on {folder} (fingerprint {theirs}), the base {base} has "
+            f"{tensors.fingerprint}; give the base it was trained on"
+        )
+
+
+def check_copies(adapter: Adapter, base: TensorFiles, owner: str) -> None:
+    """PEFT loads the copies of the base's embeddings that it saves over the base: they must be the base's."""
+    for parameter, name in adapter.copies.items():
+        if not _is_copy(adapter.files, name, base, parameter):
+            raise ExpertError(
+                f"{owner}: its copy of the base's {parameter} differs from the base; "
+                "give the base it was trained on, or merge it into a full checkpoint with PEFT's merge_and_unload"
+            )
+
+
+def _is_copy(files: TensorFiles, name: str, base: TensorFiles, parameter: str) -> bool:
+    if parameter not in base.info or base.info[parameter].shape != files.info[name].shape:
+        return False
+    ours = base.read(parameter)
+    return bool((files.read(name).to(ours.dtype) == ours).all())
+
+
 def _copied(name: str) -> str:
     return name.removeprefix(PREFIX).removesuffix(BASE_COPY) + ".weight"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.adapters import Adapter, is_adapter, open_adapter
+from swarm.adapters import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.errors import ExpertError
 from swarm.tensors import TensorFiles, read_json
 from swarm.thinning import Thinning, thin
@@ -163,9 +163,9 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     if spec.path.is_file():
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
-        _check_adapter_base(spec.path, base, owner)
+        check_trained_on(spec.path, base.path, base.tensors, owner)
         adapter = open_adapter(spec.path)
-        _check_copies(adapter, base, owner)
+        check_copies(adapter, base.tensors, owner)
         return "adapter", adapter
     config = read_json(spec.path / "config.json", owner)
     for key in ARCHITECTURE:
@@ -190,37 +190,6 @@ def _open_vector(path: Path, base: Base, owner: str) -> Vector:
             f"this base has {base.tensors.fingerprint}; make it again with swarm vector"
         )
     return vector
-
-
-def _check_adapter_base(path: Path, base: Base, owner: str) -> None:
-    """An adapter whose recorded base is still on disk must have been trained on this very base."""
-    recorded = read_json(path / "adapter_config.json", owner).get("base_model_name_or_path")
-    folder = Path(str(recorded)) if recorded else None
-    if folder is None or not folder.is_absolute() or not (folder / "config.json").is_file():
-        return
-    if folder.resolve() != base.path.resolve():
-        theirs = TensorFiles.of(folder).fingerprint
-        if theirs != base.tensors.fingerprint:
-            raise ExpertError(
-                f"{owner}: it was trained on {folder} (fingerprint {theirs}), the base {base.path} has "
-                f"{base.tensors.fingerprint}; give the base it was trained on"
-            )
-
-
-def _check_copies(adapter: Adapter, base: Base, owner: str) -> None:
-    """PEFT loads the copies of the base's embeddings that it saves over the base: they must be the base's."""
-    for parameter, name in adapter.copies.items():
-        info = base.tensors.info.get(parameter)
-        if info is None or info.shape != adapter.files.info[name].shape or not _same(adapter, base, parameter):
-            raise ExpertError(
-                f"{owner}: its copy of the base's {parameter} differs from the base {base.path}; "
-                "give the base it was trained on, or merge it into a full checkpoint with PEFT's merge_and_unload"
-            )
-
-
-def _same(adapter: Adapter, base: Base, parameter: str) -> bool:
-    ours, theirs = base.tensors.read(parameter), adapter.files.read(adapter.copies[parameter])
-    return bool((theirs.to(ours.dtype) == ours).all())
 
 
 def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) -> None:

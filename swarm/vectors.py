@@ -14,11 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from swarm.adapters import Adapter, is_adapter, open_adapter
+from swarm.adapters import Adapter, is_adapter, open_adapter, recorded_base
 from swarm.errors import ExpertError, UserError
 from swarm.experts import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
 from swarm.tensor_writer import TensorStream, tensor_stream
-from swarm.tensors import TensorFiles, read_json
+from swarm.tensors import TensorFiles
 from swarm.updates import LowRank, Replacement, delta_of
 
 Shape = tuple[int, ...]
@@ -149,7 +149,7 @@ def _open(base: Path, aligned: Path) -> Difference:
 
 def _common_base(first: Path, second: Path) -> str:
     """The fingerprint of the base that both record, or "" where it is not on this disk."""
-    theirs, ours = _recorded_base(first), _recorded_base(second)
+    theirs, ours = _recorded_fingerprint(first), _recorded_fingerprint(second)
     if theirs and ours and theirs != ours:
         raise ExpertError(
             f"{first} was trained on a base with fingerprint {theirs}, {second} on one with {ours}; "
@@ -158,10 +158,9 @@ def _common_base(first: Path, second: Path) -> str:
     return theirs or ours
 
 
-def _recorded_base(adapter: Path) -> str:
-    recorded = read_json(adapter / "adapter_config.json", str(adapter)).get("base_model_name_or_path")
-    folder = Path(str(recorded or ""))
-    return TensorFiles.of(folder).fingerprint if recorded and (folder / "config.json").is_file() else ""
+def _recorded_fingerprint(adapter: Path) -> str:
+    folder = recorded_base(adapter)
+    return TensorFiles.of(folder).fingerprint if folder else ""
 
 
 def _store(stream: TensorStream, name: str, delta: Tensor | None, dtype: torch.dtype) -> None:

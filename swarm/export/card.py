@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from swarm import __version__
 from swarm.export.base import Exported, kind_of, local_path, thinning_of
-from swarm.summary import versions
 
 SPLITS = ("search", "select", "test")
 LIBRARIES = {"hf": "transformers", "adapter": "peft", "mergekit": "transformers"}
@@ -58,7 +58,7 @@ def model_card(what: Exported, format: str) -> str:
         paired=_paired(what.summary) if scored else [],
         optimism=_number(what.summary.get("optimism")) if scored else None,
         found=str(_mapping(what.summary.get("best")).get("source", "search")) if scored else "search",
-        versions=_mapping(what.summary.get("versions")) or versions(),
+        versions=_mapping(what.summary.get("versions")) or {"swarm": __version__},
     )
 
 

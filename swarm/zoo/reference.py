@@ -1,0 +1,53 @@
+"""What `zoo:NAME`, `zoo:NAME/EXPERT` and `zoo:NAME/data/FILE` stand for."""
+
+import difflib
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from swarm.errors import DataError, ExpertError, UserError
+from swarm.zoo.store import MANIFEST
+
+PREFIX = "zoo:"
+
+
+def locate_in(cache: Path, reference: str, known: Collection[str]) -> Path:
+    """The path in `cache`. Raises UserError where there is no such zoo, expert or file."""
+    if not reference.startswith(PREFIX):
+        raise UserError(f"{reference!r} is no zoo reference; write zoo:NAME, zoo:NAME/EXPERT or zoo:NAME/data/FILE")
+    name, _, rest = reference.removeprefix(PREFIX).partition("/")
+    check_known(name, known, reference)
+    zoo = cache / name
+    if not (zoo / MANIFEST).is_file():
+        raise ExpertError(f"{reference}: the zoo is not built; run `swarm zoo build {name}`")
+    if not rest:
+        return zoo / "base"
+    if rest.startswith("data/"):
+        return _data_file(zoo / "data", rest.removeprefix("data/"), reference)
+    return _expert(zoo / "experts", rest, reference)
+
+
+def check_known(name: str, known: Collection[str], reference: str) -> None:
+    """Raise UserError where no zoo is called so."""
+    if name not in known:
+        raise UserError(f"{reference}: there is no zoo {name!r}; {_instead(name, known)}")
+
+
+def _expert(folder: Path, name: str, reference: str) -> Path:
+    names = sorted(path.name for path in folder.iterdir())
+    if name not in names:
+        raise ExpertError(f"{reference}: the zoo has no expert {name!r}; {_instead(name, names)}")
+    return folder / name
+
+
+def _data_file(folder: Path, name: str, reference: str) -> Path:
+    names = sorted(path.name for path in folder.iterdir())
+    if name not in names:
+        raise DataError(f"{reference}: the zoo has no data file {name!r}; {_instead(name, names)}")
+    return folder / name
+
+
+def _instead(name: str, names: Iterable[str]) -> str:
+    """The remedy: the nearest name, or all of them where none is near."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
