@@ -21,6 +21,9 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
+HEADS = ("lm_head.weight", "embed_out.weight")
+
+
 @dataclass(frozen=True)
 class Base:
     """A Hugging Face checkpoint: its folder, configuration and tensors."""
@@ -32,7 +35,7 @@ class Base:
     @property
     def tied(self) -> bool:
         """True where lm_head and the input embeddings are one tensor."""
-        return not any(name.endswith(("lm_head.weight", "embed_out.weight")) for name in self.tensors.info)
+        return bool(self.config.get("tie_word_embeddings")) or not any(n.endswith(HEADS) for n in self.tensors.info)
 
 
 class Source(Protocol):
@@ -112,9 +115,13 @@ class Catalog:
         return tuple(expert.name for expert in self.experts)
 
     def parameters(self) -> tuple[str, ...]:
-        """Every parameter that at least one expert changes, in the base's order."""
+        """Every parameter that at least one expert changes, in the base's order.
+
+        A head that a file holds beside the embeddings that it is tied to is the embeddings' copy, no parameter.
+        """
         touched = {name for expert in self.experts for name in expert.source.parameters()}
-        return tuple(name for name in self.base.tensors.info if name in touched)
+        copies = HEADS if self.base.tied else ()
+        return tuple(name for name in self.base.tensors.info if name in touched and not name.endswith(copies))
 
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:

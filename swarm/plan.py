@@ -13,6 +13,7 @@ from swarm.config import Config
 from swarm.errors import ConfigError, DataError, ExpertError
 from swarm.evaluator import EvaluatorSpec, Examples
 from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
+from swarm.export import Exported, check_form
 from swarm.splits import Splits, make_splits
 from swarm.thinning import Thinning
 from swarm.types import Space, Split
@@ -83,6 +84,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     catalog = open_experts(config)
     space = config.composition.space(catalog)
     config.optimizer.init(space, config.seed)
+    recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
+    check_form(Exported(catalog, recipe, config.engine.dtype, {}, "", ""), config.export.format)
     check_finite(catalog)
     spec = EvaluatorSpec(
         base=Path(config.base),

@@ -94,12 +94,3 @@ def test_killed_five_times_and_resumed_ends_like_an_undisturbed_run(config: Path
     assert scored(torn / "journal.jsonl") == scored(straight / "journal.jsonl")
     assert summary(torn) == summary(straight)
 
-
-def test_a_torn_line_is_dropped_with_a_word(config: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    killed_after(["search", str(config), "--run-dir", str(run)], run / "journal.jsonl", 10)
-    with (run / "journal.jsonl").open("a") as stream:
-        stream.write('{"kind": "evaluation", "id": "1-')
-    resumed = subprocess.run(command("resume", str(run)), check=True, capture_output=True, text=True)
-    assert "cut by a crash" in resumed.stdout
-    assert (run / "report.html").exists()
