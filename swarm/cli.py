@@ -51,7 +51,7 @@ def search(
     from swarm.run import start_run
 
     loaded = load_config(config, overrides or ())
-    _build_missing_zoos(loaded)
+    _build_zoos(loaded)
     resolved = resolve(loaded, config.resolve().parent)
     folder = run_dir or Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with _progress(resolved, folder) as progress:
@@ -205,15 +205,13 @@ def _progress(config: "Config", folder: Path, quiet: bool = False) -> Iterator["
         raise
 
 
-def _build_missing_zoos(config: "Config") -> None:
-    """A config that names a zoo asks for it: build what is not in the cache yet."""
+def _build_zoos(config: "Config") -> None:
+    """A config that names a zoo asks for it: build what the cache does not hold."""
     from swarm import zoo
 
-    for name in {config.base, *(expert.path for expert in config.experts)}:
-        if name.startswith("zoo:"):
-            kind = name.removeprefix("zoo:").split("/")[0]
-            if not (zoo.cache_directory() / kind / "zoo.json").is_file():
-                _build_zoo(kind, zoo.cache_directory() / kind)
+    references = {config.base, *(expert.path for expert in config.experts)}
+    for name in sorted({r.removeprefix("zoo:").split("/")[0] for r in references if r.startswith("zoo:")}):
+        _build_zoo(name, zoo.cache_directory() / name)
 
 
 def _build_zoo(name: str, directory: Path) -> Path:

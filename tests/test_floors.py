@@ -33,7 +33,7 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "progress", "table"},
 }
-TORCH = {"tensors", "updates", "thinning", "vectors", "engines", "export", "zoo", "ray_pool", "check"}
+TORCH = {"tensors", "tensor_writer", "updates", "thinning", "vectors", "engines", "export", "zoo", "ray_pool", "check"}
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 
 

@@ -52,11 +52,11 @@ RECIPE = SmolLM2Recipe(
         GymTask(name="letter_counting", options={"min_words": 2, "max_words": 5}),
     ),
     experts=(
-        _expert("chain_sum", 80, 2e-3, 1),
-        _expert("products", 80, 2e-3, 2),
-        _expert("gcd", 80, 1e-3, 3),
-        _expert("family_relationships", 60, 3e-3, 4),
-        _expert("syllogism", 50, 2e-3, 5),
+        _expert("chain_sum", 60, 2e-3, 1),
+        _expert("products", 60, 2e-3, 2),
+        _expert("gcd", 60, 1e-3, 3),
+        _expert("family_relationships", 50, 3e-3, 4),
+        _expert("syllogism", 40, 2e-3, 5),
         _expert("letter_counting", 40, 2e-3, 6),
     ),
 )

@@ -16,7 +16,7 @@ class TinyRecipe(Recipe):
     width: int = 96
     heads: int = 4
     base: Schedule
-    lengths: tuple[int, int] = Field((3, 6), description="shortest and longest word")
+    lengths: tuple[int, int] = Field((4, 5), description="shortest and longest word")
     examples_per_task: int = 200
     evaluation_seed: int = 1
 
@@ -28,7 +28,7 @@ def _expert(task: str, steps: int, rate: float, seed: int, **more: object) -> Ex
 
 RECIPE = TinyRecipe(
     version=1,
-    base=Schedule(steps=150, batch=128, rate=3e-3),
+    base=Schedule(steps=140, batch=128, rate=3e-3),
     experts=(
         _expert("reverse", 30, 5e-3, 1),
         _expert("sort", 30, 5e-3, 2),

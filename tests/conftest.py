@@ -1,0 +1,26 @@
+"""Surroundings of every test (no network, one thread, quiet), and the playground that the command line is tested on."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: threads that wait for each other on a shared machine make tiny models ten times slower.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
+
+from playground import Playground, make_playground, run_cli  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Playground:
+    """A tiny base, three adapters, 60 examples and a config that runs in this process."""
+    return make_playground(tmp_path_factory.mktemp("playground"))
+
+
+@pytest.fixture(scope="session")
+def finished_run(playground: Playground) -> Path:
+    """The directory of a finished run of the playground's config. Copy it before changing anything."""
+    done = run_cli("search", playground.config_file, "--run-dir", playground.folder / "finished")
+    assert done.code == 0, done.err
+    return playground.folder / "finished"
