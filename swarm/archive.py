@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from swarm.journal import SCORED, EvaluationLine, Journal, Kind, Line
+from swarm.journal import Journal, Line
+from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.pool import Failure
 from swarm.types import Candidate, Evaluation, Split
 
@@ -33,9 +34,10 @@ class Archive:
     def start(self) -> Line | None:
         return self.lines[0] if self.lines else None
 
-    def ended(self, phase: str) -> Line | None:
+    def ended(self, phase: str) -> EndLine | None:
         """The end line of a phase ("search" or "run"), or None while it goes on."""
-        return next((line for line in self.lines if line["kind"] == "end" and line["phase"] == phase), None)
+        ends = (EndLine.model_validate(line) for line in self.lines if line["kind"] == "end")
+        return next((line for line in ends if line.phase == phase), None)
 
     def of(self, candidate_id: str, split: Split = "search") -> Evaluation | None:
         """What is known of a candidate on a split."""

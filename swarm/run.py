@@ -17,7 +17,7 @@ from swarm.errors import RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.export import Exported, export
 from swarm.files import write_json, write_text
-from swarm.journal import Kind
+from swarm.lines import Kind
 from swarm.loadback import load_back
 from swarm.plan import Plan, items, make_plan
 from swarm.pool import Failure, LocalCluster, LocalPool, Pool

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from swarm import __version__
 from swarm.archive import Archive, utility
 from swarm.evidence import emergence, join, paired, score
-from swarm.journal import SCORED, EvaluationLine
+from swarm.lines import SCORED, EvaluationLine
 from swarm.selection import Selection
 from swarm.types import Candidate, Evaluation, Recipe, Split
 
@@ -83,8 +83,8 @@ def counts(archive: Archive) -> Json:
 def seconds(archive: Archive) -> Json:
     """Wall-clock seconds, shared out over what an average worker did with them; they add up to the total."""
     lines = _run_lines(archive)
-    ended = archive.ended("search") or {}
-    workers = int(str(ended.get("workers", 1)))
+    ended = archive.ended("search")
+    workers = ended.workers if ended else 1
     total = round(archive.elapsed, 3)
     compose = sum(line.compose_seconds for line in lines) / workers
     forward = sum(line.forward_seconds for line in lines) / workers

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
     {"errors", "types", "settings"},
-    {"files", "tensors", "updates", "groups", "data", "duplicates"},
+    {"lines", "files", "tensors", "updates", "groups", "data", "duplicates"},
     {"adapters", "thinning", "dealing", "tensor_writer"},
     {"experts", "splits"},
     {"vectors", "compositions", "engines", "objectives", "optimizers"},

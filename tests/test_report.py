@@ -336,7 +336,7 @@ def test_an_empty_journal_is_the_users_to_mend(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "evil", ["</pre><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a\ud800\x00b", "`|[x](y)\n# h"]
+    "evil", ["</pre><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a\x00b", "`|[x](y)\n# h"]
 )
 def test_data_cannot_act_on_the_page(evil: str, tmp_path: Path) -> None:
     maker = Maker(sizes=SMALL, iterations=3, failures=0.3)
@@ -346,7 +346,12 @@ def test_data_cannot_act_on_the_page(evil: str, tmp_path: Path) -> None:
         if line["kind"] == "start":
             for item in line["items"]["letters"]["test"]:
                 item |= {"prompt": evil, "answer": evil, "id": evil, "task": item["task"] + evil}
-            line |= {"optimizer": evil, "notes": [evil], "coordinates": [evil], "experts": {evil: {"path": evil}}}
+            line |= {
+                "optimizer": evil,
+                "notes": [evil],
+                "coordinates": [evil],
+                "experts": {evil: {"path": evil, "fingerprint": evil}},
+            }
         if "outputs" in line:
             line["outputs"] = {"letters": [evil] * len(line["outputs"]["letters"])}
     fake.summary["best"]["coefficients"] = {evil: {evil: -0.5, "b": 0.2}}

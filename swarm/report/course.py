@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.report.journal import Journal, Scored
+from swarm.lines import EvaluationLine
+from swarm.report.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -
     )
 
 
-def _total(lines: list[Scored], name: str) -> float:
+def _total(lines: list[EvaluationLine], name: str) -> float:
     return float(sum(getattr(line, name) for line in lines))
 
 

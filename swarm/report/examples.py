@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarm.lines import EvaluationLine, Item
 from swarm.report.facts import kind_of
-from swarm.report.journal import Item, Journal, Scored
+from swarm.report.journal import Journal
 
 RIGHT = 0.5  # a score above it counts as right
 
@@ -79,16 +80,16 @@ def _test_items(journal: Journal, objective: str) -> Sequence[Item]:
     return journal.start.items.get(objective, {}).get("test", ())
 
 
-def _score(line: Scored, objective: str, i: int) -> float:
+def _score(line: EvaluationLine, objective: str, i: int) -> float:
     scores = line.examples.get(objective, ())
     return scores[i] if i < len(scores) else math.nan
 
 
-def _mean(line: Scored, objective: str, rows: list[int]) -> float:
+def _mean(line: EvaluationLine, objective: str, rows: list[int]) -> float:
     scores = [score for score in (_score(line, objective, i) for i in rows) if not math.isnan(score)]
     return sum(scores) / len(scores) if scores else math.nan
 
 
-def _output(line: Scored | None, objective: str, i: int) -> str:
+def _output(line: EvaluationLine | None, objective: str, i: int) -> str:
     outputs = line.outputs.get(objective, ()) if line else ()
     return outputs[i] if i < len(outputs) else ""

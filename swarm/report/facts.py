@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from swarm.lines import EvaluationLine
 from swarm.report.coefficients import of_position, with_group_names
-from swarm.report.journal import Journal, Scored
+from swarm.report.journal import Journal
 from swarm.report.summary import SPLITS, Best, Difference, Score, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
 
@@ -135,7 +136,7 @@ def _row_name(key: str, summary: Summary) -> str:
     return capital(baseline_name(key).removeprefix("the "))
 
 
-def _without_interval(line: Scored) -> Mapping[str, Score]:
+def _without_interval(line: EvaluationLine) -> Mapping[str, Score]:
     return {
         name: Score(mean, math.nan, math.nan, len(line.examples.get(name, ()))) for name, mean in line.scores.items()
     }

@@ -1,14 +1,13 @@
 """Puts the figures on the page: `report.html` and `report.md`."""
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from swarm.files import write_text
 from swarm.report import bars, facts, plots, words
 from swarm.report.course import Costs, Trouble, costs, course, troubles
 from swarm.report.examples import Changes, TaskScores, by_task, changes, tested_key
@@ -64,7 +63,7 @@ def write_report(run_dir: Path, lines: Sequence[Mapping[str, object]], summary: 
     """
     page = _page(run_dir.resolve().name, lines, summary)
     for name in ("report.html", "report.md"):
-        _write(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
+        write_text(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
 
 
 def _page(run: str, lines: Sequence[Mapping[str, object]], summary_json: Mapping[str, object]) -> Page:
@@ -161,11 +160,3 @@ def _markdown_code(text: str) -> str:
     flat = " ".join(text.split()).replace("|", "¦")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
     return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`" if flat else "(nothing)"
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all; characters that UTF-8 cannot hold (lone surrogates in outputs) are spelt out."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)

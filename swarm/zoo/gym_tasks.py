@@ -37,9 +37,7 @@ def gym_examples(task: GymTask, count: int, seed: int) -> list[Example]:
     return list(found.values())
 
 
-def pools(
-    tasks: Sequence[GymTask], count: int, seed: int, kept_back: Sequence[Example]
-) -> dict[str, list[Example]]:
+def pools(tasks: Sequence[GymTask], count: int, seed: int, kept_back: Sequence[Example]) -> dict[str, list[Example]]:
     """Up to `count` practice examples a task."""
     known = {example.prompt for example in kept_back}
     return {task.name: [e for e in gym_examples(task, count, seed) if e.prompt not in known] for task in tasks}

@@ -1,0 +1,148 @@
+"""The lines of a journal as types: what is written, and what is read back."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from swarm.types import Candidate, Evaluation, Split
+
+Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
+SCORED = ("evaluation", "select", "test")
+
+
+class JournalLine(BaseModel):
+    """`elapsed`: seconds that the run had worked when the line was written, over all its sessions."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    elapsed: float = 0.0
+
+
+class Item(BaseModel):
+    """One example as the journal keeps it, its prompt cut, so that a report can show it."""
+
+    id: str
+    task: str
+    prompt: str
+    answer: str
+
+
+class Source(BaseModel):
+    """Where weights were read from, and their fingerprint."""
+
+    path: str
+    fingerprint: str
+
+
+class StartLine(JournalLine):
+    """The first line: what the run rests on. items: objective -> split -> examples in order."""
+
+    time: str
+    version: str
+    seed: int
+    optimizer: str
+    coordinates: tuple[str, ...]
+    base: Source
+    experts: dict[str, Source]
+    items: dict[str, dict[Split, tuple[Item, ...]]]
+    notes: tuple[str, ...] = ()
+
+
+class FailureLine(JournalLine):
+    """One attempt at a candidate that failed and is tried again."""
+
+    id: str
+    attempt: int
+    error: str
+    worker: str
+
+
+class EndLine(JournalLine):
+    """A phase that has ended ("search" or "run"), why, and how many workers it had."""
+
+    phase: Literal["search", "run"]
+    reason: str
+    workers: int = 1
+
+
+class EvaluationLine(JournalLine):
+    """A line that holds an evaluation: of the search ("evaluation"), the selection or the test.
+
+    `same_as` names the candidate that scored the same position first: nothing was run for this line.
+    """
+
+    kind: Kind
+    id: str
+    iteration: int | None = None
+    particle: int | None = None
+    split: Split = "search"
+    position: tuple[float, ...]
+    status: Literal["ok", "failed", "stopped"]
+    scores: dict[str, float]
+    examples: dict[str, tuple[float, ...]]
+    outputs: dict[str, tuple[str, ...]] = {}
+    n_examples: int
+    tokens: int
+    seconds: float
+    compose_seconds: float
+    forward_seconds: float
+    worker: str
+    error: str = ""
+    same_as: str = ""
+
+    @property
+    def repeated(self) -> bool:
+        return bool(self.same_as)
+
+    @classmethod
+    def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationLine":
+        """The line of an evaluation; what the model said is kept for the test alone."""
+        candidate = evaluation.candidate
+        return cls(
+            kind=kind,
+            id=candidate.id,
+            iteration=candidate.iteration,
+            particle=candidate.particle,
+            split=split,
+            position=candidate.position,
+            status=evaluation.status,
+            scores=dict(evaluation.scores),
+            examples=dict(evaluation.examples),
+            outputs=dict(evaluation.outputs) if kind == "test" else {},
+            n_examples=evaluation.n_examples,
+            tokens=evaluation.tokens,
+            seconds=round(evaluation.seconds, 4),
+            compose_seconds=round(evaluation.compose_seconds, 4),
+            forward_seconds=round(evaluation.forward_seconds, 4),
+            worker=evaluation.worker,
+            error=evaluation.error,
+            same_as=same_as,
+        )
+
+    def content(self) -> dict[str, Any]:
+        """The line as it is written: what is empty is left out, and the archive adds the time."""
+        empty = {name for name in ("outputs", "error", "same_as") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude={"elapsed", *empty})
+
+    def evaluation(self) -> Evaluation:
+        return Evaluation(
+            Candidate(self.id, self.position, self.iteration, self.particle),
+            status=self.status,
+            scores=self.scores,
+            examples=self.examples,
+            outputs=self.outputs,
+            tokens=self.tokens,
+            seconds=self.seconds,
+            compose_seconds=self.compose_seconds,
+            forward_seconds=self.forward_seconds,
+            worker=self.worker,
+            error=self.error,
+        )
+
+
+LINES: dict[str, type[JournalLine]] = {
+    "start": StartLine,
+    "failure": FailureLine,
+    "end": EndLine,
+    **dict.fromkeys(SCORED, EvaluationLine),
+}
