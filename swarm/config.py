@@ -174,7 +174,7 @@ def _index(place: list[Any], step: str, key: str) -> int:
 
 
 def _explain(error: ErrorDetails) -> str:
-    location = [str(part) for part in error["loc"] if not _is_tag(part, error["loc"])]
+    location = [str(part) for part in _without_tag(error["loc"])]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key {location[-1]!r}; {_nearest(location[-1], _keys_beside(error['loc']))}"
@@ -189,9 +189,11 @@ def _explain(error: ErrorDetails) -> str:
     return f"{key}: {error['input']!r} does not fit: {message[0].lower() + message[1:]}"
 
 
-def _is_tag(part: object, location: tuple[object, ...]) -> bool:
+def _without_tag(location: tuple[object, ...]) -> tuple[object, ...]:
     """Pydantic names the kind of a discriminated section in an error's location; users do not."""
-    return part in KINDS and location.index(part) > 0
+    at = 2 if location[:1] == ("objectives",) else 1
+    tagged = location[:1] == ("objectives",) or location[0] in DEFAULT_TYPES
+    return location[:at] + location[at + 1 :] if tagged and location[at : at + 1] and location[at] in KINDS else location
 
 
 def _keys_beside(location: tuple[object, ...]) -> list[str]:

@@ -1,13 +1,14 @@
 """The journal file: one JSON object a line, appended and flushed to disk before anything follows from it.
 
-A last line that a crash has cut is dropped with a word; any other damage is an error.
+A last line that a crash has cut is dropped with a word; any other damage is an error. Reading changes nothing, as
+somebody may be writing: the cut line goes when the next one is appended.
 """
 
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -23,27 +24,28 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped_bytes = 0
-        self._stream: TextIO | None = None
+        self._stream: BinaryIO | None = None
 
     def read(self) -> list[Line]:
         """Every line. Raises RunError where the file is damaged elsewhere than at its cut end."""
-        if not self.path.exists():
+        try:
+            whole, newline, cut = self.path.read_bytes().rpartition(b"\n")
+        except FileNotFoundError:
             return []
-        whole, newline, cut = self.path.read_bytes().rpartition(b"\n")
-        if cut:
-            self.dropped_bytes = len(cut)
-            with self.path.open("r+b") as stream:
-                stream.truncate(len(whole) + len(newline))
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read ({error.strerror}); restore it from a copy") from None
+        self.dropped_bytes = len(cut)
         return list(self._parse(whole)) if newline else []
 
     def append(self, line: Line) -> None:
         """Write one line and force it to disk. Raises RunError where that fails."""
-        text = json.dumps(line, allow_nan=False) + "\n"
+        text = json.dumps(line, allow_nan=False).encode() + b"\n"
         try:
             if self._stream is None:
-                self._stream = self.path.open("a", encoding="utf-8")
-            self._stream.write(text)
-            self._stream.flush()
+                self._stream = self._open()
+            written = 0
+            while written < len(text):
+                written += self._stream.write(text[written:])
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise RunError(
@@ -55,6 +57,12 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+    def _open(self) -> BinaryIO:
+        """The file without the line that was cut, and without a buffer that would be written later, after an error."""
+        if self.dropped_bytes:
+            os.truncate(self.path, self.path.stat().st_size - self.dropped_bytes)
+        return self.path.open("ab", buffering=0)
 
     def _parse(self, whole: bytes) -> Iterator[Line]:
         for number, text in enumerate(whole.split(b"\n"), start=1):

@@ -47,6 +47,11 @@ class StartLine(JournalLine):
     items: dict[str, dict[Split, tuple[Item, ...]]]
     notes: tuple[str, ...] = ()
 
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Base and experts under the names that errors call them by."""
+        return {"base": self.base, **{f"expert {name}": source for name, source in self.experts.items()}}
+
 
 class FailureLine(JournalLine):
     """One attempt at a candidate that failed and is tried again."""

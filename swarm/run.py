@@ -17,13 +17,13 @@ from swarm.errors import RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.export import Exported, export
 from swarm.files import write_json, write_text
-from swarm.lines import Kind
+from swarm.lines import Kind, StartLine
 from swarm.loadback import load_back
 from swarm.plan import Plan, items, make_plan
 from swarm.pool import Failure, LocalCluster, LocalPool, Pool
 from swarm.ray_pool import RayPool
 from swarm.report import write_report
-from swarm.rundir import BEST, CONFIG, JOURNAL, SUMMARY, config_path, locked, read_summary
+from swarm.rundir import BEST, CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.summary import Json, Result, summarise
@@ -51,17 +51,11 @@ def open_pool(config: Config, spec: EvaluatorSpec) -> Pool:
 
 
 def start_run(config: Config, folder: Path, listener: Listener) -> Json:
-    """Run a resolved config in a new directory. Raises UserError before anything is written."""
-    if (folder / JOURNAL).exists():
-        raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
+    """Run a resolved config in a new directory. Raises UserError."""
+    check_free(folder)
     plan = make_plan(config, listener.phase)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"--run-dir: {folder} cannot be made ({error.strerror}); name another directory") from None
-    with locked(folder):
+    with new_run(folder) as archive:
         write_text(folder / CONFIG, dump_config(config))
-        archive = Archive(folder / JOURNAL)
         archive.append("start", **start_line(plan))
         return Run(plan, folder, archive, listener).carry_on()
 
@@ -69,8 +63,7 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
 def resume_run(folder: Path, listener: Listener) -> Json:
     """Go on where a run stopped, to the same result as an undisturbed one."""
     config = load_config(config_path(folder))
-    with locked(folder):
-        archive = Archive(folder / JOURNAL)
+    with known_run(folder) as archive:
         plan = make_plan(config, listener.phase)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
@@ -104,11 +97,23 @@ def sources(plan: Plan) -> Json:
 
 
 def _check_same(archive: Archive, plan: Plan) -> None:
-    """A run goes on only with the weights it began with."""
+    """A run goes on only with the weights, the coordinates, the examples and the seed that it began with."""
     assert archive.start is not None
-    for key, now in sources(plan).items():
-        if archive.start.get(key) != now:
-            raise RunError(f"{archive.journal.path.parent}: {key} changed since the run began; put the old files back")
+    folder = archive.journal.path.parent
+    began, goes_on = (StartLine.model_validate(line) for line in (archive.start, start_line(plan)))
+    for owner, now in goes_on.sources.items():
+        before = began.sources.get(owner)
+        if before is None or before.fingerprint != now.fingerprint:
+            was = before.fingerprint if before else "none"
+            raise RunError(
+                f"{folder}: {owner} at {now.path} changed since the run began (fingerprint {now.fingerprint}, "
+                f"then {was}); put the old files back"
+            )
+    for key, name in (("coordinates", "coordinates"), ("seed", "seed"), ("items", "examples of the splits")):
+        if getattr(began, key) != getattr(goes_on, key):
+            raise RunError(
+                f"{folder / CONFIG}: the {name} are not those that the run began with; undo the change or start a new run"
+            )
 
 
 @dataclass

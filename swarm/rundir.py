@@ -4,12 +4,12 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from swarm.archive import Archive
 from swarm.config import dump_config, load_config
-from swarm.errors import RunError
+from swarm.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.export import Exported
 from swarm.plan import open_experts
 from swarm.report import write_report
@@ -29,7 +29,10 @@ def config_path(folder: Path) -> Path:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run directory: two programs must not write one journal."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); make {folder} writable") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,6 +41,51 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def check_free(folder: Path) -> None:
+    """Raise RunError where a new run would mix with what is there."""
+    if (folder / JOURNAL).exists():
+        raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
+    if folder.is_dir() and (others := sorted(path.name for path in folder.iterdir() if path.name != LOCK)):
+        raise RunError(f"--run-dir: {folder} is not empty (it holds {others[0]}); name a new or an empty directory")
+
+
+@contextmanager
+def new_run(folder: Path) -> Iterator[Archive]:
+    """A new run's directory, held. A mistake that shows before anything is scored leaves none behind."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--run-dir: {folder} cannot be made ({error.strerror}); name another directory") from None
+    with locked(folder):
+        check_free(folder)
+        archive = Archive(folder / JOURNAL)
+        with closing(archive.journal):
+            try:
+                yield archive
+            except (ConfigError, DataError, ExpertError):
+                if not archive.evaluations:
+                    _withdraw(folder, made)
+                raise
+
+
+@contextmanager
+def known_run(folder: Path) -> Iterator[Archive]:
+    """The archive of a run that goes on, its directory held."""
+    with locked(folder):
+        archive = Archive(folder / JOURNAL)
+        with closing(archive.journal):
+            yield archive
+
+
+def _withdraw(folder: Path, made: bool) -> None:
+    for name in (CONFIG, JOURNAL, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    if made:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def read_summary(folder: Path) -> Json:

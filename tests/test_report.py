@@ -429,8 +429,11 @@ def test_coefficients_keep_their_groups_names_and_signs(tmp_path: Path) -> None:
 
 def test_an_experts_name_may_hold_dots() -> None:
     lines = Maker(sizes=SMALL, iterations=1).lines
-    lines[0] |= {"experts": {"a": {}, "a.b": {}}, "coordinates": ["a.x", "a.b.x"]}
-    lines.append({"kind": "evaluation", "id": "0-0", "position": [1, 2], "scores": {"letters": 0.5}})
+    maker = Maker(sizes=SMALL, iterations=1)
+    source = {"path": "/a", "fingerprint": "0"}
+    lines[0] |= {"experts": {"a": source, "a.b": source}, "coordinates": ["a.x", "a.b.x"]}
+    line = maker.line("evaluation", "0-0", np.zeros(len(EXPERTS)), "search")
+    lines.append(line | {"position": [1, 2], "scores": {"letters": 0.5}})
     journal = read_journal(lines)
     assert facts.find_best(journal, read_summary({}, ("letters",))).coefficients == {"a": {"x": 1}, "a.b": {"x": 2}}
 
