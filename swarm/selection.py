@@ -49,7 +49,8 @@ class Selection:
         scored = [evaluation for evaluation in self.archive.searched() if evaluation.status == "ok"]
         if not scored:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
-        ranked = sorted(scored, key=lambda e: -utility(e.scores, self.weights))  # stable: earlier first
+        # Of equals the earlier candidate, not the line that came first: that depends on the workers.
+        ranked = sorted(scored, key=lambda e: (-utility(e.scores, self.weights), _age(e.candidate)))
         return [evaluation.candidate for evaluation in ranked[:count]]
 
     def uniform(self) -> tuple[float, Candidate]:
@@ -74,6 +75,10 @@ class Selection:
 
 def _candidate(name: str, x_D: Array) -> Candidate:
     return Candidate(name, tuple(float(x) for x in x_D))
+
+
+def _age(candidate: Candidate) -> tuple[int, int]:
+    return candidate.iteration or 0, candidate.particle or 0
 
 
 def _first_error(archive: Archive) -> str:
