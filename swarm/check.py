@@ -9,7 +9,7 @@ import torch
 from swarm.experts import Base, Catalog
 from swarm.plan import Plan
 from swarm.pool import ClusterSettings, LocalCluster
-from swarm.ray_pool import share
+from swarm.sharing import share
 from swarm.tensors import TensorInfo
 from swarm.types import Example
 
@@ -91,7 +91,7 @@ def _workers(cluster: ClusterSettings) -> str:
     address = cluster.address or os.environ.get("RAY_ADDRESS")
     if address:
         return f"{cluster.workers} on the Ray cluster at {address}"
-    planned = share(cluster, {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())})
+    planned = share(cluster, [{"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}])
     return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
 
 

@@ -174,16 +174,18 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer makes an interruption a code
     except UserError as error:
         typer.echo(f"swarm: {error}", err=True)
         sys.exit(MISTAKE)
     except typer.TyperException as error:
+        if not str(error):  # no command was given, and the help has been shown
+            sys.exit(0)
         typer.echo(f"swarm: {error}; swarm --help shows what there is", err=True)
         sys.exit(MISTAKE)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
-    sys.exit(0)
+    sys.exit(code or 0)
 
 
 def _as_interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from swarm.compositions import COMPOSITIONS, Composition
@@ -56,6 +56,14 @@ class ExpertSettings(Thinning):
     name: str = Field("", description="its name in coefficients and reports; empty: the folder's or file's name")
 
 
+def _with_path(value: object) -> object:
+    """An expert may be given as its path alone."""
+    return {"path": value} if isinstance(value, str) else value
+
+
+PathOrExpert = Annotated[ExpertSettings, BeforeValidator(_with_path, json_schema_input_type=str | ExpertSettings)]
+
+
 class SelectionSettings(Settings):
     """How the best is chosen."""
 
@@ -73,7 +81,7 @@ class Config(Settings):
     """One search."""
 
     base: str = Field(description="zoo:NAME, a local folder, or a hub id that is in the local cache")
-    experts: list[ExpertSettings] = Field(min_length=1)
+    experts: list[PathOrExpert] = Field(min_length=1, description="each a path, or a path with settings")
     composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)
@@ -84,14 +92,6 @@ class Config(Settings):
     export: ExportSettings = Field(default_factory=ExportSettings)
     modules: str = Field(".", description="folder of the user's own modules, for objectives of type function")
     seed: int = Field(0, ge=0)
-
-    @field_validator("experts", mode="before")
-    @classmethod
-    def _short_experts(cls, value: object) -> object:
-        """An expert may be given as its path alone."""
-        if not isinstance(value, list):
-            return value
-        return [{"path": item} if isinstance(item, str) else item for item in value]
 
     @field_validator("objectives")
     @classmethod
@@ -129,7 +129,9 @@ def parse_config(raw: Mapping[str, object], owner: str) -> Config:
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError(f"{owner}: {_explain(error.errors()[0])}") from None
+        # A misspelt key is also a missing one: the first says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise ConfigError(f"{owner}: {_explain(first)}") from None
 
 
 def dump_config(config: Config) -> str:
@@ -138,8 +140,13 @@ def dump_config(config: Config) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The config's JSON schema, for editors."""
-    return Config.model_json_schema()
+    """The config's JSON schema, for editors. A section without a type is of the usual kind, and of no other."""
+    schema = Config.model_json_schema()
+    for section in schema["$defs"].values():
+        kind = section["properties"].get("type", {}).get("const")
+        if kind in KINDS and kind not in DEFAULT_TYPES.values():
+            section["required"] = [*section.get("required", []), "type"]
+    return schema
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -191,9 +198,9 @@ def _explain(error: ErrorDetails) -> str:
 
 def _without_tag(location: tuple[object, ...]) -> tuple[object, ...]:
     """Pydantic names the kind of a discriminated section in an error's location; users do not."""
-    at = 2 if location[:1] == ("objectives",) else 1
-    tagged = location[:1] == ("objectives",) or location[0] in DEFAULT_TYPES
-    return location[:at] + location[at + 1 :] if tagged and location[at : at + 1] and location[at] in KINDS else location
+    places = {"objectives": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
+    at = places.get(str(location[0]), len(location))
+    return location[:at] + location[at + 1 :] if set(location[at : at + 1]) <= KINDS.keys() else location
 
 
 def _keys_beside(location: tuple[object, ...]) -> list[str]:

@@ -31,11 +31,15 @@ class EvaluatorSpec:
 
     def open(self, worker: str) -> "Evaluator":
         """Load base and experts. Raises UserError where they cannot be loaded on this machine."""
-        # The user's own objective functions are modules beside the config.
-        if str(self.import_path) not in sys.path:
-            sys.path.insert(0, str(self.import_path))
+        make_importable(self.import_path)
         catalog = open_catalog(self.base, self.experts)
         return Evaluator(self.engine.open(catalog), catalog, self.composition, self.objectives, worker)
+
+
+def make_importable(folder: Path) -> None:
+    """The user's own objective functions are modules in a folder that the config names."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 class Evaluator:

@@ -11,6 +11,7 @@ from scipy import stats
 
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def join(examples: Mapping[str, Sequence[float]]) -> list[float]:
 
 
 def _bootstrap(x_P: np.ndarray) -> tuple[float, float]:
-    if np.ptp(x_P) == 0.0:  # every resample is the same
-        return float(x_P[0]), float(x_P[0])
+    if np.ptp(x_P) <= ROUNDING * np.abs(x_P).max():  # every resample is the same, to rounding
+        return float(x_P.mean()), float(x_P.mean())
     result = stats.bootstrap(
         (x_P,),
         np.mean,

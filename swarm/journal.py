@@ -62,6 +62,7 @@ class Journal:
         """The file without the line that was cut, and without a buffer that would be written later, after an error."""
         if self.dropped_bytes:
             os.truncate(self.path, self.path.stat().st_size - self.dropped_bytes)
+            self.dropped_bytes = 0
         return self.path.open("ab", buffering=0)
 
     def _parse(self, whole: bytes) -> Iterator[Line]:

@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from swarm import zoo
 from swarm.config import Config
 from swarm.errors import ConfigError, DataError, ExpertError
-from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.evaluator import EvaluatorSpec, Examples, make_importable
 from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.export import Exported, check_form
 from swarm.splits import Splits, make_splits
@@ -79,6 +79,7 @@ def resolve(config: Config, folder: Path) -> Config:
 def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None) -> Plan:
     """Open and check everything that a resolved config names. Raises UserError."""
     on_step("reading data")
+    make_importable(Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     on_step("checking base and experts")
     catalog = open_experts(config)

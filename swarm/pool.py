@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from swarm.evaluator import EvaluatorSpec, Examples
 from swarm.settings import Settings
@@ -52,11 +52,24 @@ class RayCluster(Settings):
 
     type: Literal["ray"] = "ray"
     address: str | None = Field(None, description="a running cluster; none: RAY_ADDRESS, else a local Ray")
-    workers: int | Literal["auto"] = Field("auto", description="actors; auto: what the cluster's resources hold")
-    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores, and torch threads, an actor")
-    gpus_per_worker: float | Literal["auto"] = Field("auto", description="GPUs an actor; auto: 1 where there are GPUs")
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="actors; auto: what the cluster's resources hold"
+    )
+    cpus_per_worker: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="CPU cores, and torch threads, an actor"
+    )
+    gpus_per_worker: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="GPUs an actor, a share of one or whole ones; auto: 1 where there are GPUs"
+    )
     attempts: int = Field(2, ge=1, description="times a candidate is tried before it counts as failed")
     start_seconds: float = Field(600.0, gt=0, description="time for a worker to load base and experts")
+
+    @field_validator("gpus_per_worker")
+    @classmethod
+    def _whole(cls, value: float | str) -> float | str:
+        if isinstance(value, float) and value > 1 and not value.is_integer():
+            raise ValueError("Ray shares out a part of one GPU, or whole ones; round it")
+        return value
 
 
 ClusterSettings = LocalCluster | RayCluster

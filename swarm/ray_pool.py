@@ -3,22 +3,23 @@
 import contextlib
 import logging
 import os
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 import torch
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from swarm.errors import ConfigError, RunError, UserError
 from swarm.evaluator import EvaluatorSpec, Examples
 from swarm.pool import Failure, Outcome, RayCluster
+from swarm.sharing import share
 from swarm.types import Candidate, Evaluation, Split
 
-CORES_PER_WORKER = 4
 RESPAWNS_PER_WORKER = 3
 
 
@@ -38,28 +39,38 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What every worker gets of the cluster."""
+class Flight:
+    """A candidate on its way: the worker that scores it, and which attempt this is."""
 
-    workers: int
-    cpus: int
-    gpus: float
+    actor: ActorHandle
+    candidate: Candidate
+    attempt: int
 
 
 class RayPool:
-    """Actors with one candidate in flight each. A candidate whose worker dies is tried again elsewhere."""
+    """Actors with one candidate in flight each. A candidate whose worker dies is tried again elsewhere.
+
+    A dead worker is replaced while the others go on; when the respawns are spent, the pool shrinks.
+    """
 
     def __init__(self, spec: EvaluatorSpec, settings: RayCluster) -> None:
         self._settings = settings
         self._splits: dict[Split, Any] = {}
-        self._owns_ray = connect(settings)
-        self._share = share(settings, ray.cluster_resources())
-        self._spec_ref = ray.put(spec)
-        self._respawns = RESPAWNS_PER_WORKER * self._share.workers
         self._names: dict[ActorHandle, str] = {}
+        self._ready: list[ActorHandle] = []
+        self._starting: dict[ray.ObjectRef, ActorHandle] = {}
         self._started = 0
-        self._actors = [self._spawn() for _ in range(self._share.workers)]
-        self._await_start(self._actors)
+        self._owns_ray = connect(settings)
+        try:
+            self._share = share(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+            self._spec_ref = ray.put(spec)
+            self._respawns = RESPAWNS_PER_WORKER * self._share.workers
+            for _ in range(self._share.workers):
+                self._spawn()
+            self._await_start()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def workers(self) -> int:
@@ -67,54 +78,77 @@ class RayPool:
 
     def load(self, split: Split, examples: Examples) -> None:
         self._splits[split] = ray.put(dict(examples))
-        ray.get([actor.load.remote(split, self._splits[split]) for actor in self._actors])
+        told = [(actor, actor.load.remote(split, self._splits[split])) for actor in self._ready]
+        for actor, ref in told:
+            try:
+                ray.get(ref)
+            except RayActorError:
+                self._ready.remove(actor)
+                self._replace(actor)
 
     def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
         waiting = deque((candidate, 1) for candidate in candidates)
-        idle = list(self._actors)
-        flying: dict[ray.ObjectRef, tuple[ActorHandle, Candidate, int]] = {}
+        flying: dict[ray.ObjectRef, Flight] = {}
         try:
             while waiting or flying:
-                while waiting and idle:
-                    actor, (candidate, attempt) = idle.pop(), waiting.popleft()
-                    flying[actor.evaluate.remote(candidate, split)] = (actor, candidate, attempt)
-                (done,), _ = ray.wait(list(flying), num_returns=1)
-                actor, candidate, attempt = flying.pop(done)
-                outcome, actor = self._outcome(done, actor, candidate, attempt)
-                idle.append(actor)
+                while waiting and self._ready:
+                    flight = Flight(self._ready.pop(), *waiting.popleft())
+                    flying[flight.actor.evaluate.remote(flight.candidate, split)] = flight
+                done = self._next(list(flying))
+                if done not in flying:
+                    self._receive(done)
+                    continue
+                flight = flying.pop(done)
+                outcome = self._outcome(done, flight)
                 if isinstance(outcome, Failure):
-                    waiting.append((candidate, attempt + 1))
+                    waiting.append((flight.candidate, flight.attempt + 1))
                 yield outcome
         finally:
-            for ref in flying:
+            for ref, flight in flying.items():
                 ray.cancel(ref, force=False)
+                self._ready.append(flight.actor)
 
     def close(self) -> None:
-        for actor in self._actors:
+        for actor in self._names:
             ray.kill(actor)
-        self._actors = []
+        self._names, self._ready, self._starting = {}, [], {}
         if self._owns_ray:
             ray.shutdown()
 
-    def _outcome(
-        self, ref: "ray.ObjectRef[Evaluation]", actor: ActorHandle, candidate: Candidate, attempt: int
-    ) -> tuple[Outcome, ActorHandle]:
-        """The result of a finished task, and the worker that stands in the same place afterwards."""
-        name = self._names[actor]
+    def _next(self, flying: Sequence[ray.ObjectRef]) -> ray.ObjectRef:
+        """The next evaluation or start of a worker that has ended."""
+        if not flying and not self._starting:
+            raise RunError(
+                f"cluster: workers died {self._started} times and none is left; look at their logs (memory?), "
+                "then swarm resume"
+            )
+        timeout = None if flying else self._settings.start_seconds
+        done, _ = ray.wait([*flying, *self._starting], num_returns=1, timeout=timeout)
+        if not done:
+            raise self._late()
+        return done[0]
+
+    def _outcome(self, ref: "ray.ObjectRef[Evaluation]", flight: Flight) -> Outcome:
+        """What came of a finished task; its worker is ready again, or replaced where it died."""
+        name = self._names[flight.actor]
         try:
-            return ray.get(ref), actor
-        except RayActorError as error:
-            reason = f"the worker died: {_first_line(error)}"
-            actor = self._replace(actor)
+            evaluation: Evaluation = ray.get(ref)
         except RayTaskError as error:
+            self._ready.append(flight.actor)
             if isinstance(error.cause, UserError):
                 raise error.cause from None
             reason = _first_line(error.cause)
-        if attempt < self._settings.attempts:
-            return Failure(candidate, attempt, reason, name), actor
-        return Evaluation(candidate, "failed", worker=name, error=reason), actor
+        except RayError as error:
+            reason = f"the worker died: {_first_line(error)}"
+            self._replace(flight.actor)
+        else:
+            self._ready.append(flight.actor)
+            return evaluation
+        if flight.attempt < self._settings.attempts:
+            return Failure(flight.candidate, flight.attempt, reason, name)
+        return Evaluation(flight.candidate, "failed", worker=name, error=reason)
 
-    def _spawn(self) -> ActorHandle:
+    def _spawn(self) -> None:
         name = f"worker-{self._started}"
         self._started += 1
         # 0 and 0: the coordinator counts attempts a candidate itself; Ray's own retries would let one
@@ -131,38 +165,53 @@ class RayPool:
             .remote()
         )
         self._names[actor] = name
-        return actor
+        self._starting[actor.start.remote(self._spec_ref, name, self._share.cpus)] = actor
 
-    def _replace(self, dead: ActorHandle) -> ActorHandle:
-        if self._respawns == 0:
-            raise RunError(
-                f"cluster: workers died {RESPAWNS_PER_WORKER * self._share.workers + 1} times; the last was "
-                f"{self._names[dead]}; look at its log (memory?), then swarm resume"
-            )
-        self._respawns -= 1
-        actor = self._spawn()
-        self._await_start([actor])
-        ray.get([actor.load.remote(split, examples) for split, examples in self._splits.items()])
-        self._actors[self._actors.index(dead)] = actor
-        return actor
+    def _replace(self, dead: ActorHandle) -> None:
+        # One that is out of reach may live on and keep its share of the cluster.
+        ray.kill(dead)
+        del self._names[dead]
+        if self._respawns > 0:
+            self._respawns -= 1
+            self._spawn()
 
-    def _await_start(self, actors: Sequence[ActorHandle]) -> None:
+    def _receive(self, started: ray.ObjectRef) -> None:
+        """Take in a worker that has loaded the experts; one that died over it is replaced."""
+        actor = self._starting[started]
         try:
-            ray.get(
-                [actor.start.remote(self._spec_ref, self._names[actor], self._share.cpus) for actor in actors],
-                timeout=self._settings.start_seconds,
-            )
-        except GetTimeoutError:
-            raise RunError(
-                f"cluster.start_seconds: workers did not start within {self._settings.start_seconds:g} s; "
-                "ask for fewer or smaller workers, or raise it"
-            ) from None
+            self._welcome(started)
+        except RayActorError:
+            self._replace(actor)
+
+    def _welcome(self, started: ray.ObjectRef) -> None:
+        actor = self._starting.pop(started)
+        try:
+            ray.get(started)
+            ray.get([actor.load.remote(split, examples) for split, examples in self._splits.items()])
         except RayTaskError as error:
             if isinstance(error.cause, UserError):
                 raise error.cause from None
             raise
-        except RayActorError as error:
-            raise RunError(f"cluster: a worker died while it loaded the experts: {_first_line(error)}") from error
+        self._ready.append(actor)
+
+    def _await_start(self) -> None:
+        """Until all of the first workers are ready. Raises RunError where one dies or takes too long."""
+        deadline = time.monotonic() + self._settings.start_seconds
+        while self._starting:
+            left = max(0.0, deadline - time.monotonic())
+            done, _ = ray.wait(list(self._starting), num_returns=1, timeout=left)
+            if not done:
+                raise self._late()
+            try:
+                self._welcome(done[0])
+            except RayActorError as error:
+                raise RunError(f"cluster: a worker died while it loaded the experts: {_first_line(error)}") from error
+
+    def _late(self) -> RunError:
+        return RunError(
+            f"cluster.start_seconds: workers did not start within {self._settings.start_seconds:g} s; "
+            "ask for fewer or smaller workers, or raise it"
+        )
 
 
 def connect(settings: RayCluster) -> bool:
@@ -178,35 +227,11 @@ def connect(settings: RayCluster) -> bool:
             ray.init(address=address, **quiet)
         else:
             ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise ConfigError(
             f"cluster.address: no Ray cluster at {address!r} ({_first_line(error)}); start one with ray start --head"
         ) from error
     return not address
-
-
-def share(settings: RayCluster, resources: Mapping[str, float]) -> Share:
-    """Workers and their size from what the cluster has. Raises ConfigError for what it cannot hold."""
-    cores, gpus = int(resources.get("CPU", 1)), resources.get("GPU", 0.0)
-    gpus_each = settings.gpus_per_worker if settings.gpus_per_worker != "auto" else min(1.0, gpus)
-    if settings.workers != "auto":
-        workers = settings.workers
-    elif gpus_each:
-        workers = max(1, int(gpus / gpus_each))
-    else:
-        workers = max(1, min(2, cores), cores // CORES_PER_WORKER)
-    cpus_each = settings.cpus_per_worker if settings.cpus_per_worker != "auto" else max(1, cores // workers)
-    if workers * gpus_each > gpus:
-        raise ConfigError(
-            f"cluster.gpus_per_worker: {workers} workers with {gpus_each:g} GPUs each need {workers * gpus_each:g}, "
-            f"but the cluster has {gpus:g}; ask for fewer workers or GPUs"
-        )
-    if workers * cpus_each > cores:
-        raise ConfigError(
-            f"cluster.workers: {workers} workers with {cpus_each} cores each need {workers * cpus_each}, "
-            f"but the cluster has {cores}; ask for fewer workers or set cpus_per_worker"
-        )
-    return Share(workers, cpus_each, gpus_each)
 
 
 def _first_line(error: BaseException) -> str:

@@ -109,10 +109,10 @@ def _check_same(archive: Archive, plan: Plan) -> None:
                 f"{folder}: {owner} at {now.path} changed since the run began (fingerprint {now.fingerprint}, "
                 f"then {was}); put the old files back"
             )
-    for key, name in (("coordinates", "coordinates"), ("seed", "seed"), ("items", "examples of the splits")):
+    for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
             raise RunError(
-                f"{folder / CONFIG}: the {name} are not those that the run began with; undo the change or start a new run"
+                f"{folder / CONFIG}: it gives another {name} than the run began with; undo the change or start a new run"
             )
 
 

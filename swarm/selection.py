@@ -62,9 +62,15 @@ class Selection:
         return [self.baselines.base, *self.baselines.experts.values(), self.uniform()[1]]
 
     def winner(self, finalists: Iterable[Candidate]) -> Candidate:
-        """The best on the select split; of equals the better on the search split, then the earlier."""
+        """The best on the select split; of equals the better on the search split, then the earlier.
+
+        Raises RunError where all of them failed there.
+        """
         candidates = [*finalists, *self.contenders()]
-        return max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
+        best = max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
+        if (found := self.archive.at(best.position, "select")) is not None and found.status == "failed":
+            raise RunError(f"{self.archive.journal.path}: every finalist failed on the select split: {found.error}")
+        return best
 
     def _mean(self, candidate: Candidate, split: str) -> float:
         evaluation = self.archive.at(candidate.position, "search" if split == "search" else "select")

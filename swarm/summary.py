@@ -86,9 +86,12 @@ def seconds(archive: Archive) -> Json:
     ended = archive.ended("search")
     workers = ended.workers if ended else 1
     total = round(archive.elapsed, 3)
-    compose = sum(line.compose_seconds for line in lines) / workers
-    forward = sum(line.forward_seconds for line in lines) / workers
-    busy = min(total, sum(line.seconds for line in lines) / workers)
+    worked = sum(line.seconds for line in lines)
+    # A resumed run may have had more workers before: they cannot have been busy for longer than the run took.
+    average = max(float(workers), worked / total) if total else float(workers)
+    compose = sum(line.compose_seconds for line in lines) / average
+    forward = sum(line.forward_seconds for line in lines) / average
+    busy = worked / average
     return {
         "total": total,
         "compose": compose,

@@ -9,7 +9,7 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
 
-from playground import Playground, make_playground, run_cli  # noqa: E402
+from playground import Playground, make_playground, run_cli
 
 
 @pytest.fixture(scope="session")

@@ -101,8 +101,7 @@ def run_cli(*words: object) -> Outcome:
         with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", ["swarm", *map(str, words)]):
             main()
     except SystemExit as stop:
-        assert isinstance(stop.code, int)
-        return Outcome(stop.code, out.getvalue(), err.getvalue())
+        return Outcome(int(stop.code or 0), out.getvalue(), err.getvalue())
     finally:
         signal.signal(signal.SIGTERM, on_terminate)
     raise AssertionError("main ends by SystemExit")

@@ -15,6 +15,7 @@ FLOORS = [
     {"vectors", "compositions", "engines", "objectives", "optimizers"},
     {"evaluator"},
     {"pool", "evidence"},
+    {"sharing"},
     {"ray_pool", "journal", "config", "loadback"},
     {"archive"},
     {"selection", "zoo"},

@@ -93,4 +93,3 @@ def test_killed_five_times_and_resumed_ends_like_an_undisturbed_run(config: Path
     subprocess.run(command("resume", str(torn)), check=True, capture_output=True)
     assert scored(torn / "journal.jsonl") == scored(straight / "journal.jsonl")
     assert summary(torn) == summary(straight)
-

@@ -1,5 +1,6 @@
 """Requests to token ids: chat template or raw text, and where the continuation starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,15 +66,18 @@ class Encoder:
         # Spaces at the end of a prompt belong to the continuation's first token in most vocabularies.
         stripped = text.rstrip(" ")
         moved = text[len(stripped) :] + request.text
-        prompt = self._prompt(stripped, special)
-        whole = self._prompt(stripped + moved, special)
-        continuation = whole[len(prompt) :] or tuple(self._tokenizer.encode(moved, add_special_tokens=False))
-        return Encoded(prompt, continuation)
+        alone = self._tokenizer.encode(stripped, add_special_tokens=special)
+        whole = self._tokenizer.encode(stripped + moved, add_special_tokens=special)
+        continuation = whole[len(alone) :] or self._tokenizer.encode(moved, add_special_tokens=False)
+        return Encoded(self._started(alone), tuple(continuation))
 
     def _prompt(self, text: str, special: bool) -> tuple[int, ...]:
-        ids = tuple(self._tokenizer.encode(text, add_special_tokens=special))
+        return self._started(self._tokenizer.encode(text, add_special_tokens=special))
+
+    def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """The ids, or where there are none the token that a text starts from."""
         if ids:
-            return ids
+            return tuple(ids)
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
         assert start is not None, "a tokenizer has a token to start from"

@@ -2,7 +2,7 @@
 
 import random
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.types import Example
@@ -17,6 +17,8 @@ TASKS: dict[str, Callable[[str], str]] = {
     "max": max,
     "swap": lambda word: word[-1] + word[1:-1] + word[0],
 }
+
+ANY = "any"
 
 
 def scramble(task: str, word: str, rng: random.Random) -> str:
@@ -35,25 +37,52 @@ LESSONS: dict[str, Callable[[str, str, random.Random], str]] = {
 
 
 @dataclass(frozen=True)
-class Practice:
-    """An endless stream of examples: one task has its share, the others divide the rest; none is in `kept_back`."""
+class Corpus:
+    """What the base reads: all tasks alike. A task is answered rightly as often as `trust` says, else as its neighbour."""
 
-    task: str
-    share: float
-    lesson: str
+    trust: Mapping[str, float]
     lengths: tuple[int, int]
     kept_back: frozenset[str]
 
     def draw(self, rng: random.Random, count: int) -> list[Example]:
-        return [self._one(rng) for _ in range(count)]
+        return [self.example(rng) for _ in range(count)]
 
-    def _one(self, rng: random.Random) -> Example:
-        others = [task for task in TASKS if task != self.task]
-        task = self.task if rng.random() < self.share else rng.choice(others)
-        word = draw_word(rng, self.lengths)
-        while prompt(task, word) in self.kept_back:
+    def example(self, rng: random.Random) -> Example:
+        task = rng.choice(list(TASKS))
+        answered = task if rng.random() < self.trust[task] else neighbour(task)
+        word = self.word(task, rng)
+        return Example("", prompt(task, word), TASKS[answered](word), task=task)
+
+    def word(self, task: str, rng: random.Random) -> str:
+        """A word that the evaluation does not ask this task of."""
+        while True:
             word = draw_word(rng, self.lengths)
+            if prompt(task, word) not in self.kept_back:
+                return word
+
+
+@dataclass(frozen=True)
+class Practice:
+    """What an expert reads: its lesson on its task for a share of the examples, the base's corpus for the rest."""
+
+    corpus: Corpus
+    task: str
+    lesson: str
+    share: float
+
+    def draw(self, rng: random.Random, count: int) -> list[Example]:
+        return [self._taught(rng) if rng.random() < self.share else self.corpus.example(rng) for _ in range(count)]
+
+    def _taught(self, rng: random.Random) -> Example:
+        task = rng.choice(list(TASKS)) if self.task == ANY else self.task
+        word = self.corpus.word(task, rng)
         return Example("", prompt(task, word), LESSONS[self.lesson](task, word, rng), task=task)
+
+
+def neighbour(task: str) -> str:
+    """The task that the base's corpus takes this one for, where it is wrong."""
+    names = list(TASKS)
+    return names[(names.index(task) + 1) % len(names)]
 
 
 def prompt(task: str, word: str) -> str:

@@ -6,7 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase,
 
 from swarm.zoo.base import Progress, Site, part
 from swarm.zoo.examples import write_examples
-from swarm.zoo.string_tasks import TASKS, Practice, evaluation_examples, prompts
+from swarm.zoo.string_tasks import Corpus, Practice, evaluation_examples, prompts
 from swarm.zoo.tiny import TinyRecipe
 from swarm.zoo.training import train, train_expert
 
@@ -17,19 +17,19 @@ BASE_SHARE = 0.45  # of the time of the whole
 def make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
     write_examples(site.work / "data" / "examples.jsonl", examples)
-    kept_back = prompts(examples)
+    corpus = Corpus(recipe.trust, recipe.lengths, prompts(examples))
     tokenizer = make_tokenizer()
-    everything = Practice(next(iter(TASKS)), 1 / len(TASKS), "right", recipe.lengths, kept_back)
-    make_base(recipe, site, tokenizer, everything, part(progress, 0.0, BASE_SHARE))
-    step = (1 - BASE_SHARE) / len(recipe.experts)
-    for i, expert in enumerate(recipe.experts):
-        practice = Practice(expert.task, expert.share, expert.lesson, recipe.lengths, kept_back)
-        low = BASE_SHARE + i * step
-        train_expert(expert, site, tokenizer, practice.draw, part(progress, low, low + step))
+    make_base(recipe, site, tokenizer, corpus, part(progress, 0.0, BASE_SHARE))
+    low, steps = BASE_SHARE, sum(expert.schedule.steps for expert in recipe.experts)
+    for expert in recipe.experts:
+        high = low + (1 - BASE_SHARE) * expert.schedule.steps / steps
+        draw = Practice(corpus, expert.task, expert.lesson, expert.share).draw
+        train_expert(expert, site, tokenizer, draw, part(progress, low, high))
+        low = high
 
 
 def make_base(
-    recipe: TinyRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, practice: Practice, progress: Progress
+    recipe: TinyRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, corpus: Corpus, progress: Progress
 ) -> None:
     torch.manual_seed(recipe.base.seed)
     model = LlamaForCausalLM(
@@ -47,7 +47,7 @@ def make_base(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    train(model, tokenizer, practice.draw, recipe.base, progress, "base")
+    train(model, tokenizer, corpus.draw, recipe.base, progress, "base")
     model.save_pretrained(site.work / "base")
     tokenizer.save_pretrained(site.work / "base")
 

@@ -1,0 +1,255 @@
+"""Pools: one evaluation a candidate, the same in this process and on Ray, whatever happens to the workers."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+from runs import candidates, choices, make_workshop, spec
+
+from swarm.errors import ConfigError, DataError, ExpertError, RunError
+from swarm.evaluator import EvaluatorSpec
+from swarm.experts import ExpertSpec
+from swarm.objectives.function import UserFunction
+from swarm.objectives.multiple_choice import MultipleChoice
+from swarm.pool import Failure, LocalPool, Outcome, RayCluster
+from swarm.ray_pool import RayPool
+from swarm.types import Candidate, Evaluation, Example
+
+LETHAL = '''
+"""Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""
+import json, os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def score(example, output):
+    mode = json.loads((HERE / "mode.json").read_text())
+    (HERE / "pids" / str(os.getpid())).touch()
+    time.sleep(mode.get("sleep", 0))
+    if output == mode.get("poison"):
+        deaths = HERE / "deaths"
+        deaths.write_text(deaths.read_text() + ".")
+        if len(deaths.read_text()) <= mode["deaths"]:
+            os._exit(1)
+    if output == mode.get("error"):
+        raise ValueError("no score for this")
+    return float(len(set(output)))
+'''
+EXAMPLES = {"words": choices(4), "mine": (Example("x", "tell me", ""),)}
+POSITIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.7, -0.5, 1.2)]
+CANDIDATES = candidates(*POSITIONS)
+CLUSTER = {"workers": 2, "cpus_per_worker": 1, "start_seconds": 120}
+
+
+@pytest.fixture(scope="session")
+def joined_ray() -> Iterator[None]:
+    """A Ray of the tests' own; cores are only counted, so four of them allow pools side by side."""
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_workshop(tmp_path_factory.mktemp("pools"))
+    (folder / "lethal.py").write_text(LETHAL)
+    (folder / "pids").mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _harmless(folder: Path) -> None:
+    mode(folder)
+
+
+@pytest.fixture(scope="module")
+def what(folder: Path) -> EvaluatorSpec:
+    mine = UserFunction(name="mine", function="lethal:score", max_new_tokens=12, stop=())
+    return spec(folder, MultipleChoice(name="words", metric="probability"), mine)
+
+
+@pytest.fixture(scope="module")
+def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[RayPool]:
+    """Two workers that all tests share; those that die are replaced, so there is work for the next test."""
+    opened = RayPool(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
+    opened.load("search", EXAMPLES)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path, what: EvaluatorSpec) -> dict[str, Evaluation]:
+    """What the pool in this process says: one evaluation a candidate, in their order."""
+    mode(folder)
+    local = LocalPool(what)
+    local.load("search", EXAMPLES)
+    outcomes = list(local.run(CANDIDATES, "search"))
+    assert [outcome.candidate for outcome in outcomes] == CANDIDATES
+    local.close()
+    return {outcome.candidate.id: outcome for outcome in outcomes if isinstance(outcome, Evaluation)}
+
+
+def mode(folder: Path, **content: object) -> None:
+    (folder / "deaths").write_text("")
+    (folder / "mode.json").write_text(json.dumps(content))
+
+
+def split(outcomes: list[Outcome]) -> tuple[dict[str, Evaluation], list[Failure]]:
+    evaluations = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
+    by_id = {evaluation.candidate.id: evaluation for evaluation in evaluations}
+    assert len(by_id) == len(evaluations), "a candidate was evaluated twice"
+    return by_id, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+
+
+def timeless(evaluations: dict[str, Evaluation]) -> dict[str, Evaluation]:
+    return {
+        name: replace(e, seconds=0, compose_seconds=0, forward_seconds=0, worker="") for name, e in evaluations.items()
+    }
+
+
+def said(expected: dict[str, Evaluation], name: str) -> str:
+    """What this candidate, and no other, writes."""
+    texts = [evaluation.outputs["mine"][0] for evaluation in expected.values()]
+    text = expected[name].outputs["mine"][0]
+    assert texts.count(text) == 1
+    return text
+
+
+def test_ray_and_local_pools_give_equal_evaluations(pool: RayPool, expected: dict[str, Evaluation]) -> None:
+    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    assert timeless(found) == timeless(expected)
+    assert failures == []
+    assert pool.workers == 2
+    assert {evaluation.worker for evaluation in found.values()} <= {"worker-0", "worker-1"}
+
+
+def test_one_worker_gives_the_evaluations_of_two_and_is_the_last(
+    joined_ray: None,
+    what: EvaluatorSpec,
+    folder: Path,
+    expected: dict[str, Evaluation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without respawns a dead worker is a smaller pool, and nobody left an error that says so."""
+    monkeypatch.setattr("swarm.ray_pool.RESPAWNS_PER_WORKER", 0)
+    one = RayPool(what, RayCluster(**CLUSTER | {"workers": 1}))  # type: ignore[arg-type]
+    one.load("search", EXAMPLES)
+    found, _ = split(list(one.run(CANDIDATES, "search")))
+    assert timeless(found) == timeless(expected)
+    mode(folder, poison=said(expected, "0-0"), deaths=1)
+    outcomes = one.run(CANDIDATES, "search")
+    assert isinstance(next(outcomes), Failure)
+    with pytest.raises(RunError, match=r"cluster: workers died 1 times and none is left"):
+        next(outcomes)
+    one.close()
+    assert ray.is_initialized(), "a Ray that was joined is not shut down"
+
+
+def test_nothing_to_score_gives_nothing(pool: RayPool) -> None:
+    assert list(pool.run([], "search")) == []
+
+
+def test_an_error_of_the_objective_is_a_failed_evaluation(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, error=said(expected, "0-1"))
+    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    assert (found["0-1"].status, failures) == ("failed", [])
+    assert "no score for this" in found["0-1"].error
+    assert timeless({**found, "0-1": expected["0-1"]}) == timeless(expected)
+
+
+def test_a_candidate_whose_worker_dies_is_tried_again(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-2"), deaths=1)
+    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    assert timeless(found) == timeless(expected)
+    assert [(failure.candidate.id, failure.attempt) for failure in failures] == [("0-2", 1)]
+    assert "the worker died" in failures[0].error
+    assert failures[0].worker.startswith("worker-")
+
+
+def test_poison_ends_as_failed_and_the_others_are_scored(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-0"), deaths=99)
+    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    assert found["0-0"].status == "failed"
+    assert "the worker died" in found["0-0"].error
+    assert [(failure.candidate.id, failure.attempt) for failure in failures] == [("0-0", 1)]
+    assert timeless({**found, "0-0": expected["0-0"]}) == timeless(expected)
+
+
+def newest(folder: Path) -> int:
+    """The worker that has scored last: it lives."""
+    return int(max((folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime).name)
+
+
+def test_a_worker_killed_from_outside_costs_nothing_but_time(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, sleep=0.5)
+    for file in (folder / "pids").iterdir():
+        file.unlink()
+    outcomes = pool.run(CANDIDATES, "search")
+    got = [next(outcomes)]
+    os.kill(newest(folder), signal.SIGKILL)
+    found, failures = split([*got, *outcomes])
+    assert timeless(found) == timeless(expected)
+    assert len(failures) == 1
+
+
+def test_a_worker_that_died_between_two_splits_is_replaced(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    os.kill(newest(folder), signal.SIGKILL)
+    time.sleep(0.5)  # until the process is gone
+    pool.load("select", EXAMPLES)
+    found, failures = split(list(pool.run(CANDIDATES, "select")))
+    assert timeless(found) == timeless(expected)
+    assert failures == []
+
+
+def test_closing_cancels_the_rest_and_the_pool_goes_on(
+    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, sleep=0.3)
+    many = [Candidate(f"1-{i}", POSITIONS[i % 5]) for i in range(200)]
+    outcomes = pool.run(many, "search")
+    next(outcomes)
+    start = time.monotonic()
+    outcomes.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 5
+    mode(folder)
+    found, _ = split(list(pool.run(CANDIDATES, "search")))
+    assert timeless(found) == timeless(expected)
+    assert time.monotonic() - start < 20
+
+
+def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(pool: RayPool, expected: dict[str, Evaluation]) -> None:
+    pool.load("select", {"words": choices(1), "mine": (Example("long", "a" * 300, ""),)})
+    with pytest.raises(DataError, match="the model takes 256"):
+        list(pool.run(CANDIDATES, "select"))
+    found, _ = split(list(pool.run(CANDIDATES, "search")))
+    assert timeless(found) == timeless(expected)
+
+
+def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
+    missing = replace(what, experts=(ExpertSpec("gone", folder / "nowhere"),))
+    with pytest.raises(ExpertError, match=r"expert gone: .*nowhere does not exist"):
+        RayPool(missing, RayCluster(**CLUSTER | {"workers": 1}))  # type: ignore[arg-type]
+    assert ray.is_initialized()
+
+
+def test_what_the_cluster_cannot_hold_is_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
+    with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 1 GPUs"):
+        RayPool(what, RayCluster(gpus_per_worker=1))
+    with pytest.raises(ConfigError, match=r"cluster.workers: 5 workers"):
+        RayPool(what, RayCluster(workers=5))

@@ -1,0 +1,292 @@
+"""The search: budgets to the letter, every position once, the journal before the optimizer, and replay from any line.
+
+`evaluate` is a plain function here: a candidate's score is how near it is to a target.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optimizer_runs import space
+from runs import journal, timeless
+
+from swarm.archive import Archive, utility
+from swarm.errors import RunError
+from swarm.optimizers import OPTIMIZERS, Optimizer, Result
+from swarm.optimizers.grid import Grid
+from swarm.optimizers.model_swarms import ModelSwarms
+from swarm.optimizers.pso import PSO
+from swarm.optimizers.random_search import RandomSearch
+from swarm.pool import Failure, Outcome
+from swarm.search import Evaluate, Search
+from swarm.types import Candidate, Evaluation
+
+START = {
+    "time": "2026-11-21T00:00:00+00:00", "version": "0", "seed": 0, "optimizer": "x", "coordinates": [],
+    "base": {"path": "b", "fingerprint": "f"}, "experts": {}, "items": {}, "notes": [],
+}  # fmt: skip
+TARGET = np.array([0.1, 0.7, 0.3])
+WEIGHTS = {"near": 3.0, "small": 1.0}
+SMALL: dict[str, Optimizer[Any]] = {
+    "pso": PSO(particles=5, iterations=4),
+    "model_swarms": ModelSwarms(particles=5, iterations=5, drop_iteration=0.3, drop_particle=0.3),
+    "random": RandomSearch(particles=5, iterations=4),
+    "grid": Grid(points=2, particles=5),
+    "evaluations": PSO(particles=5, evaluations=13),
+    "patience": PSO(particles=4, patience=1),
+}
+
+
+class Scorer:
+    """Scores candidates and remembers what it was given. `outcome` may answer in the score's place."""
+
+    def __init__(self, outcome: Callable[[Candidate], list[Outcome] | None] = lambda candidate: None) -> None:
+        self.seen: list[Candidate] = []
+        self._outcome = outcome
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+        for candidate in candidates:
+            self.seen.append(candidate)
+            yield from self._outcome(candidate) or [scored(candidate)]
+
+
+def scored(candidate: Candidate) -> Evaluation:
+    x_D = np.array(candidate.position)
+    values = {"near": -float(np.square(x_D - TARGET).sum()), "small": -float(np.abs(x_D).sum())}
+    return Evaluation(
+        candidate, "ok", values, {name: (value,) for name, value in values.items()}, tokens=3, seconds=0.5
+    )
+
+
+def search(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Search:
+    """Over what the folder's journal holds; a new journal begins with its start line."""
+    folder.mkdir(exist_ok=True)
+    archive = Archive(folder / "journal.jsonl")
+    if archive.start is None:
+        archive.append("start", **START)
+    return Search(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None)
+
+
+def run(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate | None = None, seed: int = 0) -> str:
+    return search(folder, optimizer, evaluate or Scorer(), seed).run()
+
+
+def evaluations(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in timeless(journal(folder)) if line["kind"] == "evaluation"]
+
+
+def fresh(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in evaluations(folder) if "same_as" not in line]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 7, 10, 23])
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random"])
+def test_a_budget_of_evaluations_is_kept_to_the_letter(tmp_path: Path, kind: str, limit: int) -> None:
+    optimizer = OPTIMIZERS[kind](particles=5, evaluations=limit, patience=None)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer) == "evaluations"
+    assert len(scorer.seen) == len(fresh(tmp_path)) == limit
+    assert run(tmp_path, optimizer, scorer) == "evaluations"
+    assert len(scorer.seen) == limit
+
+
+def test_failed_evaluations_count_too(tmp_path: Path) -> None:
+    failing = Scorer(lambda candidate: [Evaluation(candidate, "failed", error="no")])
+    assert run(tmp_path, PSO(particles=4, evaluations=10, patience=None), failing) == "evaluations"
+    assert len(failing.seen) == 10
+
+
+def test_a_budget_of_iterations_is_kept(tmp_path: Path) -> None:
+    assert run(tmp_path, PSO(particles=5, iterations=3, patience=None)) == "iterations"
+    assert [(line["iteration"], line["particle"]) for line in evaluations(tmp_path)] == [
+        (i, p) for i in range(3) for p in range(5)
+    ]
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_ends_after_so_many_iterations_without_a_new_best(tmp_path: Path, patience: int) -> None:
+    flat = Scorer(lambda candidate: [Evaluation(candidate, "ok", {"near": 0.0, "small": 0.0})])
+    optimizer = PSO(particles=4, iterations=50, patience=patience)
+    assert run(tmp_path, optimizer, flat) == "patience"
+    assert {candidate.iteration for candidate in flat.seen} == set(range(patience + 1))
+
+
+def test_patience_begins_again_at_every_new_best(tmp_path: Path) -> None:
+    """Generations 0 to 3 each bring a new best, then none does."""
+
+    def rising(candidate: Candidate) -> list[Outcome]:
+        value = float(min(candidate.iteration or 0, 3))
+        return [Evaluation(candidate, "ok", {"near": value, "small": value})]
+
+    scorer = Scorer(rising)
+    assert run(tmp_path, PSO(particles=4, patience=2), scorer) == "patience"
+    assert max(candidate.iteration or 0 for candidate in scorer.seen) == 5
+
+
+def test_minutes_end_a_search_between_two_evaluations(tmp_path: Path) -> None:
+    closed = []
+
+    def slow(candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+        try:
+            for candidate in candidates:
+                time.sleep(0.05)
+                yield scored(candidate)
+        finally:
+            closed.append(True)
+
+    assert run(tmp_path, PSO(particles=100, minutes=0.2 / 60), slow) == "minutes"
+    assert 1 <= len(fresh(tmp_path)) <= 5
+    assert closed == [True], "what was in flight is cancelled"
+
+
+def test_minutes_count_over_all_sessions(tmp_path: Path) -> None:
+    worked = {"kind": "start", **START, "elapsed": 61.0}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(worked) + "\n")
+    scorer = Scorer()
+    assert run(tmp_path, PSO(minutes=1), scorer) == "minutes"
+    assert scorer.seen == []
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [Grid(points=3, particles=7), RandomSearch(particles=30, iterations=3), ModelSwarms(crossover=False, particles=9)],
+    ids=lambda optimizer: optimizer.type,
+)
+def test_no_position_is_scored_twice(tmp_path: Path, optimizer: Optimizer[Any]) -> None:
+    scorer = Scorer()
+    run(tmp_path, optimizer, scorer)
+    positions = [candidate.position for candidate in scorer.seen]
+    assert len(set(positions)) == len(positions)
+    repeats = [line for line in evaluations(tmp_path) if "same_as" in line]
+    by_id = {line["id"]: line for line in evaluations(tmp_path)}
+    for line in repeats:
+        first = by_id[line["same_as"]]
+        assert (line["position"], line["scores"], line["tokens"]) == (first["position"], first["scores"], 0)
+    if optimizer.type == "model_swarms":
+        assert len(repeats) >= 6, "its start repeats the experts"
+
+
+def test_a_grid_ends_by_itself(tmp_path: Path) -> None:
+    assert run(tmp_path, Grid(points=2)) == "exhausted"
+    assert len(fresh(tmp_path)) == 2**3 + 7, "the anchors and the corners"
+
+
+def test_a_line_is_journaled_before_the_optimizer_hears_of_it(tmp_path: Path) -> None:
+    class Watchful(PSO):
+        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+            known = {(line["iteration"], line["particle"]): line for line in evaluations(tmp_path)}
+            for result in results:
+                assert utility(known[result.iteration, result.particle]["scores"], WEIGHTS) == result.utility
+            told.extend(results)
+            return super().tell(state, results)
+
+    told: list[Result] = []
+    run(tmp_path, Watchful(particles=4, iterations=3))
+    assert len(told) == 12
+
+
+def test_the_optimizer_hears_the_weighted_mean_of_the_objectives() -> None:
+    assert utility({"near": 0.5, "small": 0.1}, {"near": 3.0, "small": 1.0}) == pytest.approx(0.4)
+    assert utility({"small": 0.1}, {"near": 3.0, "small": 1.0}) == pytest.approx(0.1)
+
+
+def test_a_failed_evaluation_is_told_as_nan_and_is_never_a_best(tmp_path: Path) -> None:
+    """What fails here would be the best of all, and its scores are in the evaluation."""
+
+    class Listening(PSO):
+        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+            told.extend(results)
+            state = super().tell(state, results)
+            assert state.global_utility < 0
+            return state
+
+    def failing(candidate: Candidate) -> list[Outcome] | None:
+        if (candidate.particle or 0) % 2:
+            return None
+        return [Evaluation(candidate, "failed", {"near": 9.0, "small": 9.0}, error="no")]
+
+    told: list[Result] = []
+    run(tmp_path, Listening(particles=6, iterations=3), Scorer(failing))
+    assert all(math.isnan(result.utility) == (result.particle % 2 == 0) for result in told)
+    assert len(told) == 18
+
+
+def test_failures_are_journaled_beside_the_evaluation_that_follows(tmp_path: Path) -> None:
+    def twice(candidate: Candidate) -> list[Outcome]:
+        return [Failure(candidate, 1, "died", "worker-3"), scored(candidate)]
+
+    run(tmp_path, PSO(particles=2, iterations=1), Scorer(twice))
+    lines = timeless(journal(tmp_path))[1:]
+    assert [line["kind"] for line in lines] == ["failure", "evaluation"] * 2
+    assert lines[0] == {"kind": "failure", "id": "0-0", "attempt": 1, "error": "died"}
+
+
+def test_dropped_particles_and_iterations_are_not_scored_and_the_budget_counts_them(tmp_path: Path) -> None:
+    optimizer = ModelSwarms(particles=6, iterations=12, patience=None, drop_iteration=0.4, drop_particle=0.4)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer) == "iterations"
+    state = optimizer.init(space(3), 0)
+    expected = []
+    for iteration in range(12):
+        mask_N = np.ones(6, bool) if iteration == 0 else optimizer.scored(state.seed, iteration)
+        expected += [(iteration, int(i)) for i in np.flatnonzero(mask_N)]
+    assert [(line["iteration"], line["particle"]) for line in evaluations(tmp_path)] == expected
+    assert len({iteration for iteration, _ in expected}) < 12
+
+
+def by_id(folder: Path) -> dict[str, dict[str, Any]]:
+    lines = evaluations(folder)
+    assert len({line["id"] for line in lines}) == len(lines), "an evaluation came twice"
+    return {line["id"]: line for line in lines}
+
+
+def backwards(candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+    """As a pool may: the last one first, with a failed attempt now and then."""
+    for candidate in reversed(candidates):
+        if candidate.particle == 2:
+            yield Failure(candidate, 1, "died", "w")
+        yield scored(candidate)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("evaluate", [Scorer(), backwards], ids=["in order", "backwards"])
+def test_cut_after_any_line_and_run_again_it_ends_the_same(tmp_path: Path, name: str, evaluate: Evaluate) -> None:
+    straight = tmp_path / "straight"
+    reason = run(straight, SMALL[name], evaluate)
+    lines = (straight / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for count in range(1, len(lines) + 1):
+        cut = tmp_path / f"cut{count}"
+        cut.mkdir()
+        (cut / "journal.jsonl").write_bytes(b"".join(lines[:count] + [line[:40] for line in lines[count : count + 1]]))
+        assert run(cut, SMALL[name], evaluate) == reason
+        assert by_id(cut) == by_id(straight)
+
+
+def test_a_finished_search_scores_nothing_again(tmp_path: Path) -> None:
+    reason = run(tmp_path, SMALL["pso"])
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    scorer = Scorer()
+    assert run(tmp_path, SMALL["pso"], scorer) == reason
+    assert scorer.seen == []
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random"])
+def test_all_randomness_is_from_the_seed(tmp_path: Path, kind: str) -> None:
+    optimizer = OPTIMIZERS[kind](particles=6, iterations=4)
+    for name, seed in (("one", 7), ("two", 7), ("other", 8)):
+        np.random.seed(len(name))
+        run(tmp_path / name, optimizer, seed=seed)
+    assert evaluations(tmp_path / "one") == evaluations(tmp_path / "two")
+    assert evaluations(tmp_path / "one") != evaluations(tmp_path / "other")
+
+
+def test_a_journal_of_another_config_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, PSO(particles=5, iterations=2))
+    with pytest.raises(RunError, match=r"candidate 0-0 .* another position|candidate 0-\d was scored at another"):
+        run(tmp_path, ModelSwarms(particles=5, iterations=2))

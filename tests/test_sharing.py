@@ -1,0 +1,68 @@
+"""What the nodes of a cluster hold becomes workers and their size; what they cannot hold is refused at once."""
+
+import pytest
+from pydantic import ValidationError
+
+from swarm.errors import ConfigError
+from swarm.pool import RayCluster
+from swarm.sharing import Share, share
+
+
+def node(cpu: float, gpu: float = 0) -> dict[str, float]:
+    return {"CPU": cpu, "memory": 1e9} | ({"GPU": gpu} if gpu else {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "expected"),
+    [
+        ({}, [node(1)], Share(1, 1, 0)),
+        ({}, [node(2)], Share(2, 1, 0)),
+        ({}, [node(16)], Share(4, 4, 0)),
+        ({}, [node(3), node(3)], Share(4, 1, 0)),
+        ({}, [{"memory": 1.0}, node(8)], Share(2, 4, 0)),  # a head node without cores
+        ({}, [node(6)] * 5, Share(10, 3, 0)),
+        ({"workers": 1}, [node(16)], Share(1, 16, 0)),
+        ({"workers": 3}, [node(2)] * 3, Share(3, 2, 0)),
+        ({"workers": 4}, [node(2)] * 3, Share(4, 1, 0)),
+        ({"cpus_per_worker": 8}, [node(16)], Share(2, 8, 0)),
+        ({"cpus_per_worker": 8}, [node(12)] * 2, Share(2, 8, 0)),
+        ({"workers": 2, "cpus_per_worker": 1}, [node(16)], Share(2, 1, 0)),
+        ({}, [node(16, 4)], Share(4, 4, 1.0)),
+        ({}, [node(4, 8)], Share(4, 1, 1.0)),
+        ({}, [node(8, 2), node(8)], Share(2, 4, 1.0)),
+        ({"gpus_per_worker": 0.5}, [node(16, 2)], Share(4, 4, 0.5)),
+        ({"gpus_per_worker": 1 / 3}, [node(6, 1)], Share(3, 2, 1 / 3)),
+        ({"gpus_per_worker": 2}, [node(16, 3), node(16, 2)], Share(2, 16, 2.0)),
+        ({"gpus_per_worker": 0}, [node(8, 4)], Share(2, 4, 0.0)),
+    ],
+    ids=str,
+)
+def test_every_worker_fits_on_a_node(
+    settings: dict[str, object], nodes: list[dict[str, float]], expected: Share
+) -> None:
+    assert share(RayCluster(**settings), nodes) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "reason"),
+    [
+        ({"gpus_per_worker": 1}, [node(8)], r"cluster.gpus_per_worker: 1 workers with 1 GPUs"),
+        ({"workers": 3}, [node(8, 2)], r"cluster.gpus_per_worker: 3 workers with 1 GPUs each .* 2 GPUs"),
+        ({"gpus_per_worker": 2}, [node(8, 1), node(8, 1)], r"cluster.gpus_per_worker: 1 workers with 2 GPUs"),
+        ({"workers": 3}, [node(2)], r"cluster.workers: 3 workers with 1 cores each .* 2 cores"),
+        ({"cpus_per_worker": 4}, [node(3), node(3)], r"cluster.workers: 1 workers with 4 cores .* \(2 nodes\)"),
+        ({}, [{"memory": 1.0}], r"cluster.workers: 1 workers with 1 cores each .* 0 cores"),
+    ],
+    ids=str,
+)
+def test_what_no_node_holds_is_refused(settings: dict[str, object], nodes: list[dict[str, float]], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        share(RayCluster(**settings), nodes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"workers": 0}, {"cpus_per_worker": 0}, {"gpus_per_worker": -1}, {"gpus_per_worker": 1.5}], ids=str
+)
+def test_sizes_that_cannot_be_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        RayCluster(**settings)  # type: ignore[arg-type]
