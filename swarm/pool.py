@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
@@ -52,24 +52,28 @@ class RayCluster(Settings):
 
     type: Literal["ray"] = "ray"
     address: str | None = Field(None, description="a running cluster; none: RAY_ADDRESS, else a local Ray")
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="actors; auto: what the cluster's resources hold"
-    )
-    cpus_per_worker: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="CPU cores, and torch threads, an actor"
-    )
-    gpus_per_worker: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+    workers: int | Literal["auto"] = Field("auto", description="actors; auto: what the cluster's resources hold")
+    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores, and torch threads, an actor")
+    gpus_per_worker: float | Literal["auto"] = Field(
         "auto", description="GPUs an actor, a share of one or whole ones; auto: 1 where there are GPUs"
     )
     attempts: int = Field(2, ge=1, description="times a candidate is tried before it counts as failed")
     start_seconds: float = Field(600.0, gt=0, description="time for a worker to load base and experts")
 
-    @field_validator("gpus_per_worker")
+    @field_validator("workers", "cpus_per_worker", mode="before")
     @classmethod
-    def _whole(cls, value: float | str) -> float | str:
-        if isinstance(value, float) and value > 1 and not value.is_integer():
-            raise ValueError("Ray shares out a part of one GPU, or whole ones; round it")
+    def _count(cls, value: object) -> object:
+        if value != "auto" and not (type(value) is int and value >= 1):
+            raise ValueError("it is none of: auto, a whole number of at least 1")
         return value
+
+    @field_validator("gpus_per_worker", mode="before")
+    @classmethod
+    def _gpus(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value == "auto" or (number and (0 <= value <= 1 or (value > 1 and value % 1 == 0))):  # type: ignore[operator]
+            return value
+        raise ValueError("it is none of: auto, a part of one GPU (0 to 1), a whole number of GPUs")
 
 
 ClusterSettings = LocalCluster | RayCluster

@@ -112,7 +112,8 @@ def _check_same(archive: Archive, plan: Plan) -> None:
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
             raise RunError(
-                f"{folder / CONFIG}: it gives another {name} than the run began with; undo the change or start a new run"
+                f"{folder / CONFIG}: it gives another {name} than the run began with; "
+                "undo the change or start a new run"
             )
 
 
@@ -220,23 +221,32 @@ class Run:
             candidate_id=result.winner.id,
         )
         self.listener.phase("exporting")
-        best = export(exported, self.folder / BEST, config.export.format, overwrite=True)
-        summary["export_check"] = self._load_back(best, result.winner)
+        form = self._form(exported)
+        best = export(exported, self.folder / BEST, form, overwrite=True)
+        summary["export_check"] = self._load_back(best, form, result.winner)
         write_json(self.folder / SUMMARY, summary)
         if self.archive.ended("run") is None:
             self.archive.append("end", phase="run", reason="done")
         write_report(self.folder, self.archive.lines, summary)
         return summary
 
-    def _load_back(self, best: Path, winner: Candidate) -> Json | None:
+    def _form(self, exported: Exported) -> str:
+        """The form of export that the user asked for, or a checkpoint where there is no such form of the best."""
+        form = self.plan.config.export.format
+        if form != "adapter" or exported.active:
+            return form
+        self.listener.note("the best is the base itself, of which there is no adapter: best/ holds a checkpoint")
+        return "hf"
+
+    def _load_back(self, best: Path, form: str, winner: Candidate) -> Json | None:
         """Scores of the exported model against those that the search saw; None where there is nothing to load."""
         settings = self.plan.config.export
         seen = self.archive.at(winner.position, "search")
-        if settings.format not in ("hf", "adapter") or seen is None or not settings.check_examples:
+        if form not in ("hf", "adapter") or seen is None or not settings.check_examples:
             return None
         self.listener.phase("loading the export back")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
-        checked = load_back(best, settings.format, self.plan.spec, examples, seen)
+        checked = load_back(best, form, self.plan.spec, examples, seen)
         if checked.equal < checked.n:
             self.listener.note(f"the export gives other scores on {checked.n - checked.equal} of {checked.n} examples")
         return asdict(checked)

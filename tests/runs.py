@@ -22,6 +22,11 @@ from swarm.types import Candidate, Example, Group, Recipe, WeightRecipe
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")
 
+START = {
+    "time": "2026-11-21T00:00:00+00:00", "version": "0", "seed": 0, "optimizer": "x", "coordinates": [],
+    "base": {"path": "b", "fingerprint": "f"}, "experts": {}, "items": {}, "notes": [],
+}  # fmt: skip
+
 
 class Silent:
     """A listener that keeps the notes and says nothing."""

@@ -320,6 +320,7 @@ def test_the_base_comes_back_after_weights_out_of_range(
     assert_holds(shared, load(folder / "base").state_dict().__getitem__)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT's, of transformers
 def test_a_one_hot_recipe_puts_the_expert_in_place(folder: Path, catalog: Catalog, shared: TransformersEngine) -> None:
     for name in ("one", "two", "three"):
         reply(shared, catalog, Continuation("a", "b"), **{name: 1.0})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from optimizer_runs import space
-from test_search import START
+from runs import START
 
 from swarm.archive import Archive
 from swarm.errors import RunError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from optimizer_runs import space
-from runs import journal, timeless
+from runs import START, journal, timeless
 
 from swarm.archive import Archive, utility
 from swarm.errors import RunError
@@ -26,10 +26,6 @@ from swarm.pool import Failure, Outcome
 from swarm.search import Evaluate, Search
 from swarm.types import Candidate, Evaluation
 
-START = {
-    "time": "2026-11-21T00:00:00+00:00", "version": "0", "seed": 0, "optimizer": "x", "coordinates": [],
-    "base": {"path": "b", "fingerprint": "f"}, "experts": {}, "items": {}, "notes": [],
-}  # fmt: skip
 TARGET = np.array([0.1, 0.7, 0.3])
 WEIGHTS = {"near": 3.0, "small": 1.0}
 SMALL: dict[str, Optimizer[Any]] = {
