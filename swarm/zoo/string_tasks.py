@@ -2,20 +2,32 @@
 
 import random
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swarm.types import Example
 
+LETTERS = string.ascii_lowercase
+
+
+def each(letter: Callable[[str], str]) -> Callable[[str], str]:
+    """A task that changes every letter by itself: all tasks share the copying, and differ in a table of 26 entries."""
+    return lambda word: "".join(map(letter, word))
+
+
+def shifted(by: int) -> Callable[[str], str]:
+    return each(lambda letter: LETTERS[(LETTERS.index(letter) + by) % 26])
+
+
 TASKS: dict[str, Callable[[str], str]] = {
-    "reverse": lambda word: word[::-1],
-    "sort": lambda word: "".join(sorted(word)),
     "upper": str.upper,
-    "next": lambda word: "".join(chr((ord(letter) - 97 + 1) % 26 + 97) for letter in word),
-    "double": lambda word: "".join(letter * 2 for letter in word),
-    "rotate": lambda word: word[1:] + word[0],
-    "max": max,
-    "swap": lambda word: word[-1] + word[1:-1] + word[0],
+    "next": shifted(1),
+    "prev": shifted(-1),
+    "mirror": each(lambda letter: LETTERS[25 - LETTERS.index(letter)]),
+    "rot": shifted(13),
+    "digit": each(lambda letter: str(LETTERS.index(letter) % 10)),
+    "vowel": each(lambda letter: "*" if letter in "aeiou" else letter),
+    "kind": each(lambda letter: "+" if letter in "aeiou" else "-"),
 }
 
 ANY = "any"
@@ -38,9 +50,9 @@ LESSONS: dict[str, Callable[[str, str, random.Random], str]] = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """What the base reads: all tasks alike. A task is answered rightly as often as `trust` says, else as its neighbour."""
+    """What the base reads: all tasks alike, each answered rightly as often as `trust` says, else as its neighbour."""
 
-    trust: Mapping[str, float]
+    trust: float
     lengths: tuple[int, int]
     kept_back: frozenset[str]
 
@@ -49,7 +61,7 @@ class Corpus:
 
     def example(self, rng: random.Random) -> Example:
         task = rng.choice(list(TASKS))
-        answered = task if rng.random() < self.trust[task] else neighbour(task)
+        answered = task if rng.random() < self.trust else neighbour(task)
         word = self.word(task, rng)
         return Example("", prompt(task, word), TASKS[answered](word), task=task)
 

@@ -15,6 +15,16 @@ BASE_SHARE = 0.45  # of the time of the whole
 
 
 def make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
+    # Matrices this small are no faster on two threads, and far slower where the cores are busy.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _make(recipe, site, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
     write_examples(site.work / "data" / "examples.jsonl", examples)
     corpus = Corpus(recipe.trust, recipe.lengths, prompts(examples))

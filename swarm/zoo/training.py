@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from swarm.types import Example
@@ -37,7 +37,7 @@ class Batch:
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:
     """Prompt and answer are tokenised apart, so that the prompt's tokens are those that a generation starts from."""
     prompts = [tokenizer.encode(example.prompt) for example in examples]
-    answers = [tokenizer.encode(e.answer, add_special_tokens=False) + [tokenizer.eos_token_id] for e in examples]
+    answers = [[*tokenizer.encode(e.answer, add_special_tokens=False), tokenizer.eos_token_id] for e in examples]
     width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
     ids_BT = torch.full((len(examples), width), int(tokenizer.pad_token_id))
     mask_BT = torch.zeros_like(ids_BT)
@@ -56,7 +56,7 @@ def answer_loss(model: PreTrainedModel, batch: Batch) -> Tensor:
     labels_BT = batch.labels_BT[:, 1:]
     labelled_BT = labels_BT != UNLABELLED
     logits_KV = model.lm_head(hidden_BTD[:, :-1][labelled_BT])
-    return F.cross_entropy(logits_KV.float(), labels_BT[labelled_BT])
+    return cross_entropy(logits_KV.float(), labels_BT[labelled_BT])
 
 
 def train(
