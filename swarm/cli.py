@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -172,6 +173,7 @@ def main() -> NoReturn:
     """Entry point: the user's mistakes and interruptions become exit codes; bugs keep their traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         code = app(standalone_mode=False)  # typer makes an interruption a code

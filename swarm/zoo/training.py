@@ -14,6 +14,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from swarm.types import Example
 from swarm.zoo.base import ExpertRecipe, Progress, Schedule, Site
@@ -68,6 +69,7 @@ def train(
     message: str,
 ) -> None:
     """Train the parameters that want a gradient. bfloat16 autocast where the model is bfloat16."""
+    disable_progress_bar()  # the zoo shows its own
     rng = random.Random(schedule.seed)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=schedule.rate, weight_decay=0.0)
