@@ -70,4 +70,4 @@ class Builder:
 
 def part(progress: Progress, low: float, high: float) -> Progress:
     """Progress of one stretch of the whole, from `low` to `high`."""
-    return lambda message, fraction: progress(message, low + (high - low) * fraction)
+    return lambda message, fraction: progress(message, min(1.0, low + (high - low) * fraction))  # sums round
