@@ -4,7 +4,6 @@ import random
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 from swarm.types import Example
 
@@ -54,7 +53,7 @@ class Corpus:
     """What the base reads: all tasks alike, each answered rightly as often as `trust` says, else as its neighbour."""
 
     trust: float
-    letters: int
+    lengths: tuple[int, int]
     kept_back: frozenset[str]
 
     def draw(self, rng: random.Random, count: int) -> list[Example]:
@@ -69,7 +68,7 @@ class Corpus:
     def word(self, task: str, rng: random.Random) -> str:
         """A word that the evaluation does not ask this task of."""
         while True:
-            word = draw_word(rng, self.letters)
+            word = draw_word(rng, self.lengths)
             if prompt(task, word) not in self.kept_back:
                 return word
 
@@ -102,19 +101,20 @@ def prompt(task: str, word: str) -> str:
     return f"{task} {word}="
 
 
-def draw_word(rng: random.Random, letters: int) -> str:
-    return "".join(rng.choices(string.ascii_lowercase, k=letters))
+def draw_word(rng: random.Random, lengths: tuple[int, int]) -> str:
+    return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(*lengths)))
 
 
-def evaluation_examples(seed: int, per_task: int, letters: int) -> list[Example]:
-    """Different words for each task, equally many, the tasks in turn."""
+def evaluation_examples(seed: int, per_task: int, lengths: tuple[int, int]) -> list[Example]:
+    """Different prompts, equally many a task, in turn."""
     rng = random.Random(seed)
     words: dict[str, None] = {}
-    while len(words) < per_task * len(TASKS):
-        words[draw_word(rng, letters)] = None
+    while len(words) < per_task:
+        words[draw_word(rng, lengths)] = None
     return [
-        Example(f"{task}-{i // len(TASKS)}", prompt(task, word), TASKS[task](word), task=task)
-        for i, (word, task) in enumerate(zip(words, cycle(TASKS), strict=False))
+        Example(f"{task}-{i}", prompt(task, word), solve(word), task=task)
+        for i, word in enumerate(words)
+        for task, solve in TASKS.items()
     ]
 
 

@@ -25,9 +25,9 @@ def make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
 
 
 def _make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
-    examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.letters)
+    examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
     write_examples(site.work / "data" / "examples.jsonl", examples)
-    corpus = Corpus(recipe.trust, recipe.letters, prompts(examples))
+    corpus = Corpus(recipe.trust, recipe.lengths, prompts(examples))
     tokenizer = make_tokenizer()
     make_base(recipe, site, tokenizer, corpus, part(progress, 0.0, BASE_SHARE))
     low, steps = BASE_SHARE, sum(expert.schedule.steps for expert in recipe.experts)
