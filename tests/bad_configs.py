@@ -1,6 +1,7 @@
 """Mistakes in a config, and in --set."""
 
 import yaml
+
 from bad_inputs import Case, Scene, Words
 
 

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from bad_inputs import Case, Scene, Words, edited
-from models import make_adapter, make_base, make_gpt2
 from safetensors.torch import load_file, save_file
 
+from bad_inputs import Case, Scene, Words, edited
+from models import make_adapter, make_base, make_gpt2
 from swarm.vectors import make_vector
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
-from models import ATTENTION, make_adapter, make_base, make_checkpoint
 
+from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensors
 from swarm.experts import Catalog, ExpertSpec, open_catalog

@@ -13,8 +13,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import yaml
-from models import make_adapter, make_base
 
+from models import make_adapter, make_base
 from swarm.cli import main
 
 EXPERTS = ("red", "green", "blue")

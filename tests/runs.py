@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from models import make_adapter, make_base, make_checkpoint
-
 from swarm.compositions.weights import Weights
 from swarm.config import parse_config
 from swarm.engines.transformers import TransformersEngine, TransformersSettings

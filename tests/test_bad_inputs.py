@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 import bad_configs
 import bad_data
 import bad_runs
 import bad_weights
-import pytest
 from bad_inputs import Case, Scene
 from playground import Playground, run_cli, summary_of
-
 from swarm.rundir import locked
 
 CASES = [*bad_configs.CASES, *bad_configs.BUDGETS, *bad_weights.CASES, *bad_data.CASES, *bad_runs.CASES]

@@ -5,8 +5,8 @@ Shape suffixes: D coordinates, N particles.
 
 import numpy as np
 import pytest
-from optimizer_runs import concave, positions, run, space
 
+from optimizer_runs import concave, positions, run, space
 from swarm.errors import ConfigError
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.grid import Grid

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playground import Playground, command, run_cli, summary_of
 
+from playground import Playground, command, run_cli, summary_of
 from swarm import __version__
 from swarm.cli import app
 from swarm.export import EXPORTS

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from peft import PeftModel
 from torch import Tensor
 
+from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.errors import ConfigError

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models import load
 from peft import PeftModel
-from runs import ADAPTERS, make_workshop, opened
 
+from models import load
+from runs import ADAPTERS, make_workshop, opened
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensors

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from playground import EXPERTS, Playground
 from pydantic import BaseModel
 
+from playground import EXPERTS, Playground
 from swarm.config import dump_config, json_schema, load_config, parse_config
 from swarm.engines import ENGINES
 from swarm.objectives import OBJECTIVES

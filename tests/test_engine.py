@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import SPECIAL, load, make_base
 from peft import PeftModel
-from runs import engine, make_workshop, opened, recipe, words
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from models import SPECIAL, load, make_base
+from runs import engine, make_workshop, opened, recipe, words
 from swarm.engines.composer import composed_tensors
 from swarm.engines.transformers import TransformersEngine
 from swarm.errors import DataError, EvaluationError

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from runs import ADAPTERS, choices, make_workshop, opened, spec
 
+from runs import ADAPTERS, choices, make_workshop, opened, spec
 from swarm.compositions.weights import Weights
 from swarm.engines import Engine
 from swarm.errors import ConfigError, DataError, EvaluationError

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from optimizer_runs import space
 from runs import START
-
 from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.evidence import Difference, Emergence, Score, emergence, join, paired, score

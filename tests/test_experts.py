@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import make_adapter, make_base, make_checkpoint, make_tokenizer
 from safetensors.torch import load_file, save_file
 
+from models import make_adapter, make_base, make_checkpoint, make_tokenizer
 from swarm.errors import ExpertError
 from swarm.experts import Catalog, ExpertSpec, check_finite, factors_problem, open_base, open_catalog
 from swarm.tensors import TensorFiles

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from exports import assert_holds, exported, make_experts, opened
-from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
 from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoTokenizer
 
+from exports import assert_holds, exported, make_experts, opened
+from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.engines.transformers import TransformersSettings

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from models import make_adapter, make_base
 
 ROOT = Path(__file__).parent.parent

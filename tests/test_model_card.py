@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from exports import exported, make_experts, opened
 
+from exports import exported, make_experts, opened
 from swarm.errors import RunError
 from swarm.export import EXPORTS, export
 

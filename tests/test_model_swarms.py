@@ -5,8 +5,8 @@ Shape suffixes: N particles.
 
 import numpy as np
 import pytest
-from optimizer_runs import concave, positions, run, same, score, space
 
+from optimizer_runs import concave, positions, run, same, score, space
 from swarm.errors import ConfigError
 from swarm.optimizers.model_swarms import ModelSwarms
 

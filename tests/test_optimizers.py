@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from optimizer_runs import concave, half_failing, positions, run, same, score, space
 from pydantic import ValidationError
 
+from optimizer_runs import concave, half_failing, positions, run, same, score, space
 from swarm.optimizers import OPTIMIZERS, Result
 from swarm.optimizers.draws import random_other
 

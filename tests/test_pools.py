@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import ray
-from runs import candidates, choices, make_workshop, spec
 
+from runs import candidates, choices, make_workshop, spec
 from swarm.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec

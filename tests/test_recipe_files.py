@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from exports import assert_holds, exported, make_experts, opened
 from models import make_adapter
-
 from swarm.errors import ExpertError, UserError
 from swarm.export import export, read_recipe
 

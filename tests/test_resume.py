@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from models import make_adapter, make_base
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from models import load
 from peft import PeftModel
-from runs import ADAPTERS, Silent, engine, journal, make_workshop, opened, recipe, start, timeless, write_examples
 from transformers import AutoTokenizer
 
+from models import load
+from runs import ADAPTERS, Silent, engine, journal, make_workshop, opened, recipe, start, timeless, write_examples
 from swarm.compositions.weights import Weights
 from swarm.config import load_config
 from swarm.engines.composer import composed_tensors

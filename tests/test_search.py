@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from optimizer_runs import space
 from runs import START, journal, timeless
-
 from swarm.archive import Archive, utility
 from swarm.errors import RunError
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result

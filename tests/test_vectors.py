@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from safetensors.torch import load_file, save_file
 
+from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.errors import ExpertError, UserError
 from swarm.experts import VECTOR_FORMAT, Catalog, ExpertSpec, open_catalog

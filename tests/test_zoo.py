@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
-from playground import run_cli
 
+from playground import run_cli
 from swarm import zoo
 from swarm.errors import UserError
 from swarm.zoo import tiny
