@@ -41,6 +41,7 @@ class StartLine(JournalLine):
     version: str
     seed: int
     optimizer: str
+    settings: str = ""
     coordinates: tuple[str, ...]
     base: Source
     experts: dict[str, Source]

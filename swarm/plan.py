@@ -1,5 +1,7 @@
 """From a config to everything a run needs, checked: nothing is started or written here."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from swarm.errors import ConfigError, DataError, ExpertError
 from swarm.evaluator import EvaluatorSpec, Examples, make_importable
 from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.export import Exported, check_form
+from swarm.optimizers import Optimizer
 from swarm.splits import Splits, make_splits
 from swarm.thinning import Thinning
 from swarm.types import Space, Split
@@ -41,6 +44,19 @@ class Plan:
     def weights(self) -> dict[str, float]:
         """The objectives' shares in the utility."""
         return {objective.name: objective.weight for objective in self.config.objectives}
+
+    @property
+    def settings(self) -> str:
+        """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
+        config = self.config
+        decisive = {
+            "composition": config.composition.model_dump(mode="json"),
+            "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
+            "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
+            "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
+            "dtype": config.engine.dtype,
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def notes(self) -> list[str]:

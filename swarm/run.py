@@ -6,20 +6,18 @@ same code.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from swarm import __version__
 from swarm.archive import Archive
 from swarm.config import Config, dump_config, load_config
-from swarm.errors import RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.export import Exported, export
 from swarm.files import write_json, write_text
-from swarm.lines import Kind, StartLine
+from swarm.lines import Kind
 from swarm.loadback import load_back
-from swarm.plan import Plan, items, make_plan
+from swarm.origin import check_same, sources, start_line
+from swarm.plan import Plan, make_plan
 from swarm.pool import Failure, LocalCluster, LocalPool, Pool
 from swarm.ray_pool import RayPool
 from swarm.report import write_report
@@ -69,52 +67,8 @@ def resume_run(folder: Path, listener: Listener) -> Json:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
         if archive.start is None:
             archive.append("start", **start_line(plan))
-        _check_same(archive, plan)
+        check_same(archive, plan)
         return Run(plan, folder, archive, listener).carry_on()
-
-
-def start_line(plan: Plan) -> Json:
-    """The journal's first line: what the run rests on."""
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "seed": plan.config.seed,
-        "optimizer": plan.config.optimizer.type,
-        "coordinates": list(plan.space.coordinates),
-        **sources(plan),
-        "items": {name: items(splits) for name, splits in plan.splits.items()},
-        "notes": plan.notes,
-    }
-
-
-def sources(plan: Plan) -> Json:
-    """Where base and experts were read from, and their fingerprints."""
-    catalog = plan.catalog
-    return {
-        "base": {"path": str(catalog.base.path), "fingerprint": catalog.base.tensors.fingerprint},
-        "experts": {e.name: {"path": str(e.path), "fingerprint": e.fingerprint} for e in catalog.experts},
-    }
-
-
-def _check_same(archive: Archive, plan: Plan) -> None:
-    """A run goes on only with the weights, the coordinates, the examples and the seed that it began with."""
-    assert archive.start is not None
-    folder = archive.journal.path.parent
-    began, goes_on = (StartLine.model_validate(line) for line in (archive.start, start_line(plan)))
-    for owner, now in goes_on.sources.items():
-        before = began.sources.get(owner)
-        if before is None or before.fingerprint != now.fingerprint:
-            was = before.fingerprint if before else "none"
-            raise RunError(
-                f"{folder}: {owner} at {now.path} changed since the run began (fingerprint {now.fingerprint}, "
-                f"then {was}); put the old files back"
-            )
-    for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
-        if getattr(began, key) != getattr(goes_on, key):
-            raise RunError(
-                f"{folder / CONFIG}: it gives another {name} than the run began with; "
-                "undo the change or start a new run"
-            )
 
 
 @dataclass

@@ -115,10 +115,17 @@ CASES = [
     Case("broken-summary", broken_summary, "summary.json", "no JSON", "swarm resume"),
     Case("lost-start", resumed_after(lost_first_line), "journal.jsonl:1", "out of place", "restore it from a copy"),
     Case(
-        "other-positions",
+        "other-settings",
         resumed_after(lambda run: edited(run / "config.yaml", "cognitive: 2.05", "cognitive: 1.05")),
+        "config.yaml",
+        "setting of composition, objectives, experts, optimizer",
+        "start a new run",
+    ),
+    Case(
+        "other-positions",
+        resumed_after(lambda run: edited(run / "journal.jsonl", '"position": [', '"position": [0.0625, ')),
         "journal.jsonl",
-        "candidate 2-0",
+        "candidate 0-0",
         "start a new run",
     ),
     Case(

@@ -23,6 +23,7 @@ FLOORS = [
     {"export"},
     {"plan"},
     {"rundir", "check", "progress"},
+    {"origin"},
     {"run"},
     {"cli"},
 ]
