@@ -55,6 +55,12 @@ class Adapter:
         where = self.factors[parameter]
         return LowRank(self.files.read(where.a), self.files.read(where.b), where.scaling, where.transposed)
 
+    def embeds(self, parameter: str) -> bool:
+        """True where the parameter is an embedding that the adapter changes."""
+        if parameter in self.saved:
+            return "embed" in parameter or parameter.endswith("wte.weight")
+        return self.factors[parameter].a.endswith("lora_embedding_A")
+
     def shape(self, parameter: str) -> tuple[int, ...]:
         """The shape of the base parameter that the update fits."""
         if parameter in self.saved:

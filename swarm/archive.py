@@ -52,6 +52,14 @@ class Archive:
         return list(self._searched)
 
     @property
+    def search_began(self) -> float | None:
+        """The time of the run at which the first candidate was handed out, or None before that."""
+        if not self._searched:
+            return None
+        first = next(EvaluationLine.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
+        return max(0.0, first.elapsed - first.seconds)
+
+    @property
     def evaluations(self) -> int:
         """How many candidates the search has scored: what the budget counts."""
         return len(self._searched)

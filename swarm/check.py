@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from swarm.experts import Base, Catalog
+from swarm.experts import Base, Catalog, Expert
 from swarm.plan import Plan
 from swarm.pool import ClusterSettings, LocalCluster
 from swarm.sharing import share
@@ -126,8 +126,16 @@ def _worker_bytes(catalog: Catalog, dtype: str) -> float:
     """The live model, pristine copies of what experts touch, and the experts' own tensors."""
     live = sum(info.elements for info in catalog.base.tensors.info.values()) * DTYPE_BYTES[dtype]
     pristine = sum(_bytes(catalog.base, name) for name in catalog.parameters())
-    experts = sum(_stored(info) for expert in catalog.experts for info in expert.source.files.info.values())
+    experts = sum(_held(expert, catalog.base) for expert in catalog.experts)
     return float(live + pristine + experts)
+
+
+def _held(expert: Expert, base: Base) -> int:
+    """Factors are held in float32; what is thinned becomes a float32 tensor as large as the base's."""
+    if expert.thinning.active:
+        return sum(4 * base.tensors.info[name].elements for name in expert.source.parameters())
+    bytes_each = 4 if expert.kind == "adapter" else 0
+    return sum(info.elements * bytes_each or _stored(info) for info in expert.source.files.info.values())
 
 
 def _bytes(base: Base, name: str) -> int:

@@ -111,7 +111,7 @@ def export(
     """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
     from swarm.export import export as write
     from swarm.export import read_recipe
-    from swarm.rundir import exported_candidate
+    from swarm.reexport import exported_candidate
 
     what = read_recipe(run_dir) if run_dir.is_file() else exported_candidate(run_dir, candidate)
     console.print(str(write(what, dest, export_format)), markup=False, soft_wrap=True)

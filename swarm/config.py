@@ -49,6 +49,17 @@ KINDS: dict[str, type[BaseModel]] = {
 DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "pso", "cluster": "ray"}
 
 
+class StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 class ExpertSettings(Thinning):
     """An expert: where it is, what to call it, and how to thin it."""
 
@@ -80,7 +91,7 @@ class ExportSettings(Settings):
 class Config(Settings):
     """One search."""
 
-    base: str = Field(description="zoo:NAME, a local folder, or a hub id that is in the local cache")
+    base: str = Field(description="zoo:NAME, a local folder, or a hub id")
     experts: list[PathOrExpert] = Field(min_length=1, description="each a path, or a path with settings")
     composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
@@ -105,7 +116,7 @@ class Config(Settings):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read, override (`a.b=v`, v as YAML) and validate. Raises ConfigError: key, value, remedy in one line."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; give the path of a config file") from None
     except (OSError, UnicodeDecodeError) as error:

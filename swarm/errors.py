@@ -6,8 +6,7 @@ SwarmError
 │   ├── DataError      in the examples
 │   ├── ExpertError    in the base or an expert
 │   └── RunError       in a run directory: locked, corrupt, unfinished
-├── EvaluationError    one candidate could not be scored: becomes data, never a crash
-└── Interrupted        the user asked to stop; the run can be resumed; exit code 130
+└── EvaluationError    one candidate could not be scored: becomes data, never a crash
 """
 
 
@@ -37,7 +36,3 @@ class RunError(UserError):
 
 class EvaluationError(SwarmError):
     """A candidate cannot be scored; the evaluator turns it into a failed evaluation."""
-
-
-class Interrupted(SwarmError):  # noqa: N818 - a request, not an error
-    """The user asked to stop."""

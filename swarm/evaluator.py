@@ -31,15 +31,15 @@ class EvaluatorSpec:
 
     def open(self, worker: str) -> "Evaluator":
         """Load base and experts. Raises UserError where they cannot be loaded on this machine."""
-        make_importable(self.import_path)
+        make_importable(self.objectives, self.import_path)
         catalog = open_catalog(self.base, self.experts)
         return Evaluator(self.engine.open(catalog), catalog, self.composition, self.objectives, worker)
 
 
-def make_importable(folder: Path) -> None:
-    """The user's own objective functions are modules in a folder that the config names."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
+    """The user's own functions are modules in a folder that the config names; last, so that they hide nothing."""
+    if any(objective.type == "function" for objective in objectives) and str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 class Evaluator:

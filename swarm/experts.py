@@ -22,6 +22,7 @@ ARCHITECTURE = (
 
 
 HEADS = ("lm_head.weight", "embed_out.weight")
+BUFFERS = (".inv_freq", ".masked_bias", ".attn.bias")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Base:
     def tied(self) -> bool:
         """True where lm_head and the input embeddings are one tensor."""
         return bool(self.config.get("tie_word_embeddings")) or not any(n.endswith(HEADS) for n in self.tensors.info)
+
+    def spares(self, name: str) -> bool:
+        """True for a tensor that one checkpoint may hold and another not: a buffer, or a tied head's copy."""
+        return name.endswith(BUFFERS) or (self.tied and name.endswith(HEADS))
 
 
 class Source(Protocol):
@@ -117,11 +122,10 @@ class Catalog:
     def parameters(self) -> tuple[str, ...]:
         """Every parameter that at least one expert changes, in the base's order.
 
-        A head that a file holds beside the embeddings that it is tied to is the embeddings' copy, no parameter.
+        Buffers, and a head that a file holds beside the embeddings it is tied to, are no parameters.
         """
         touched = {name for expert in self.experts for name in expert.source.parameters()}
-        copies = HEADS if self.base.tied else ()
-        return tuple(name for name in self.base.tensors.info if name in touched and not name.endswith(copies))
+        return tuple(name for name in self.base.tensors.info if name in touched and not self.base.spares(name))
 
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
@@ -205,6 +209,8 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
         raise ExpertError(f"{owner}: it changes no parameter; train it or remove it from experts")
     for parameter in parameters:
         if parameter not in base.tensors.info:
+            if kind == "checkpoint" and base.spares(parameter):
+                continue
             why = "the base ties it to the embeddings" if base.tied and "lm_head" in parameter else "the base has none"
             raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
         if source.shape(parameter) != base.tensors.info[parameter].shape:
@@ -212,11 +218,12 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
                 f"{owner}: {parameter} is {list(source.shape(parameter))}, but the base has "
                 f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
             )
-        if kind == "adapter" and base.tied and "embed_tokens" in parameter:
+        if base.tied and isinstance(source, Adapter) and source.embeds(parameter):
             raise ExpertError(
                 f"{owner}: it adapts {parameter}, which the base ties to lm_head; merge it into a full checkpoint"
             )
-    missing = [name for name in base.tensors.info if kind == "checkpoint" and name not in parameters]
+    needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.spares(name)]
+    missing = [name for name in needed if name not in parameters]
     if missing:
         raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarm.compositions.weights import Weights
+from swarm.errors import EvaluationError
 from swarm.evaluator import EvaluatorSpec, Examples
 from swarm.experts import ExpertSpec
 from swarm.types import Candidate, Evaluation
@@ -21,8 +22,8 @@ class LoadBack:
 def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Examples, seen: Evaluation) -> LoadBack:
     """Score the exported hf model or adapter on the first of the examples behind `seen`.
 
-    Raises UserError where the export cannot be loaded. An adapter in a lower dtype than float32 may differ in
-    a few examples, because its update is rounded apart from the base's weights.
+    Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored. An adapter in a
+    lower dtype than float32 may differ in a few examples: its update is rounded apart from the base's weights.
     """
     if export_format == "adapter":
         loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
@@ -31,6 +32,8 @@ def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Exa
     evaluator = loaded.open("load-back")
     evaluator.load("search", examples)
     again = evaluator.evaluate(Candidate("best", (1.0,) * len(loaded.experts)), "search")
+    if again.status == "failed":
+        raise EvaluationError(again.error)
     pairs = [pair for name, scores in again.examples.items() for pair in zip(seen.examples[name], scores, strict=False)]
     return LoadBack(n=sum(len(part) for part in examples.values()), equal=_equal(pairs))
 

@@ -4,18 +4,13 @@ from datetime import UTC, datetime
 
 from swarm import __version__
 from swarm.archive import Archive
+from swarm.config import Config
 from swarm.errors import RunError
+from swarm.experts import Catalog
 from swarm.lines import StartLine
-from swarm.plan import Plan, items
+from swarm.plan import Plan, items, settings_of
 from swarm.rundir import CONFIG
 from swarm.summary import Json
-
-SAME = (
-    ("coordinates", "list of coordinates"),
-    ("seed", "seed"),
-    ("items", "choice of examples"),
-    ("settings", "setting of composition, objectives, experts, optimizer or dtype"),
-)
 
 
 def start_line(plan: Plan) -> Json:
@@ -25,17 +20,16 @@ def start_line(plan: Plan) -> Json:
         "version": __version__,
         "seed": plan.config.seed,
         "optimizer": plan.config.optimizer.type,
-        "settings": plan.settings,
+        "settings": settings_of(plan.config),
         "coordinates": list(plan.space.coordinates),
-        **sources(plan),
+        **sources(plan.catalog),
         "items": {name: items(splits) for name, splits in plan.splits.items()},
         "notes": plan.notes,
     }
 
 
-def sources(plan: Plan) -> Json:
+def sources(catalog: Catalog) -> Json:
     """Where base and experts were read from, and their fingerprints."""
-    catalog = plan.catalog
     return {
         "base": {"path": str(catalog.base.path), "fingerprint": catalog.base.tensors.fingerprint},
         "experts": {e.name: {"path": str(e.path), "fingerprint": e.fingerprint} for e in catalog.experts},
@@ -43,21 +37,45 @@ def sources(plan: Plan) -> Json:
 
 
 def check_same(archive: Archive, plan: Plan) -> None:
-    """A run goes on only with the weights, the coordinates, the examples and the seed that it began with."""
-    assert archive.start is not None
-    folder = archive.journal.path.parent
-    began, goes_on = (StartLine.model_validate(line) for line in (archive.start, start_line(plan)))
-    for owner, now in goes_on.sources.items():
-        before = began.sources.get(owner)
-        if before is None or before.fingerprint != now.fingerprint:
-            was = before.fingerprint if before else "none"
-            raise RunError(
-                f"{folder}: {owner} at {now.path} changed since the run began (fingerprint {now.fingerprint}, "
-                f"then {was}); put the old files back"
-            )
-    for key, name in SAME:
+    """A run goes on only with the weights, settings, coordinates, examples and seed that it began with."""
+    check_weights(archive, plan.catalog)
+    check_settings(archive, plan.config)
+    began, goes_on = _began(archive), StartLine.model_validate(start_line(plan))
+    for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
+            raise _changed(archive, name)
+
+
+def check_weights(archive: Archive, catalog: Catalog) -> None:
+    """Raise RunError where base or experts are not those that the run began with."""
+    began = _began(archive).sources
+    now = {"base": (catalog.base.path, catalog.base.tensors.fingerprint)}
+    now |= {f"expert {expert.name}": (expert.path, expert.fingerprint) for expert in catalog.experts}
+    for owner, (path, fingerprint) in now.items():
+        before = began[owner].fingerprint if owner in began else "none"
+        if before != fingerprint:
             raise RunError(
-                f"{folder / CONFIG}: it gives another {name} than the run began with; "
-                "undo the change or start a new run"
+                f"{archive.journal.path.parent}: {owner} at {path} changed since the run began "
+                f"(fingerprint {fingerprint}, then {before}); put the old files back"
             )
+
+
+def check_settings(archive: Archive, config: Config) -> None:
+    """Raise RunError where the settings that decide scores and positions are not those that the run began with."""
+    if _began(archive).settings != settings_of(config):
+        raise _changed(archive, "setting of composition, objectives, experts, optimizer or dtype")
+
+
+def _began(archive: Archive) -> StartLine:
+    if archive.start is None:
+        raise RunError(
+            f"{archive.journal.path}: nothing has been scored yet; swarm resume {archive.journal.path.parent}"
+        )
+    return StartLine.model_validate(archive.start)
+
+
+def _changed(archive: Archive, name: str) -> RunError:
+    return RunError(
+        f"{archive.journal.path.parent / CONFIG}: it gives another {name} than the run began with; "
+        "undo the change or start a new run"
+    )

@@ -22,7 +22,7 @@ from swarm.thinning import Thinning
 from swarm.types import Space, Split
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
+HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 PROMPT_CHARACTERS = 240
 
 
@@ -46,22 +46,21 @@ class Plan:
         return {objective.name: objective.weight for objective in self.config.objectives}
 
     @property
-    def settings(self) -> str:
-        """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
-        config = self.config
-        decisive = {
-            "composition": config.composition.model_dump(mode="json"),
-            "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
-            "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
-            "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
-            "dtype": config.engine.dtype,
-        }
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
     def notes(self) -> list[str]:
         """What the user should know about the data."""
         return [note for splits in self.splits.values() for note in splits.notes]
+
+
+def settings_of(config: Config) -> str:
+    """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
+    decisive = {
+        "composition": config.composition.model_dump(mode="json"),
+        "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
+        "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
+        "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
+        "dtype": config.engine.dtype,
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def resolve(config: Config, folder: Path) -> Config:
@@ -69,7 +68,7 @@ def resolve(config: Config, folder: Path) -> Config:
     experts = []
     for i, expert in enumerate(config.experts):
         path = find(expert.path, folder, f"experts.{i}.path")
-        experts.append(expert.model_copy(update={"path": str(path), "name": expert.name or path.stem}))
+        experts.append(expert.model_copy(update={"path": str(path), "name": expert.name or name_of(expert.path)}))
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
         for i, objective in enumerate(config.objectives)
@@ -95,7 +94,7 @@ def resolve(config: Config, folder: Path) -> Config:
 def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None) -> Plan:
     """Open and check everything that a resolved config names. Raises UserError."""
     on_step("reading data")
-    make_importable(Path(config.modules))
+    make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     on_step("checking base and experts")
     catalog = open_experts(config)
@@ -127,6 +126,11 @@ def _specs(config: Config) -> list[ExpertSpec]:
     ]
 
 
+def name_of(reference: str) -> str:
+    """An expert's name where the user gives none: the last part of the path, zoo reference or hub id as written."""
+    return reference.rstrip("/").rpartition("/")[2].removesuffix(".safetensors")
+
+
 def find(reference: str, folder: Path, key: str) -> Path:
     """The local path of a reference: zoo:..., a path from here or from the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
@@ -136,7 +140,8 @@ def find(reference: str, folder: Path, key: str) -> Path:
     for place in places:
         if place.exists():
             return place.resolve()
-    if HUB_ID.fullmatch(reference) and not key.startswith(("objectives", "splits")):
+    known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, no hub id
+    if HUB_ID.fullmatch(reference) and not known_folder and not key.startswith(("objectives", "splits")):
         return _from_hub(reference, key)
     kind = DataError if key.startswith(("objectives", "splits")) else ExpertError
     raise kind(f"{key}: {reference} does not exist (looked for {' and '.join(map(str, places))}); correct the path")

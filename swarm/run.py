@@ -11,6 +11,7 @@ from typing import Protocol
 
 from swarm.archive import Archive
 from swarm.config import Config, dump_config, load_config
+from swarm.errors import SwarmError
 from swarm.evaluator import EvaluatorSpec
 from swarm.export import Exported, export
 from swarm.files import write_json, write_text
@@ -163,8 +164,12 @@ class Run:
             self._pool = None
 
     def _deliver(self, result: Result) -> Json:
-        """Summary, export, check and report; the end line says that all of it is there."""
-        summary = summarise(result) | {"seed": self.plan.config.seed, **sources(self.plan), "notes": self.plan.notes}
+        """Export, summary and report, then the export's check, which may fail where the driver is a small machine."""
+        summary = summarise(result) | {
+            "seed": self.plan.config.seed,
+            **sources(self.plan.catalog),
+            "notes": self.plan.notes,
+        }
         config = self.plan.config
         exported = Exported(
             catalog=self.plan.catalog,
@@ -177,12 +182,16 @@ class Run:
         self.listener.phase("exporting")
         form = self._form(exported)
         best = export(exported, self.folder / BEST, form, overwrite=True)
-        summary["export_check"] = self._load_back(best, form, result.winner)
-        write_json(self.folder / SUMMARY, summary)
+        self._publish(summary | {"export_check": None})
         if self.archive.ended("run") is None:
             self.archive.append("end", phase="run", reason="done")
-        write_report(self.folder, self.archive.lines, summary)
+        summary["export_check"] = self._load_back(best, form, result.winner)
+        self._publish(summary)
         return summary
+
+    def _publish(self, summary: Json) -> None:
+        write_json(self.folder / SUMMARY, summary)
+        write_report(self.folder, self.archive.lines, summary)
 
     def _form(self, exported: Exported) -> str:
         """The form of export that the user asked for, or a checkpoint where there is no such form of the best."""
@@ -200,7 +209,11 @@ class Run:
             return None
         self.listener.phase("loading the export back")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
-        checked = load_back(best, form, self.plan.spec, examples, seen)
+        try:
+            checked = load_back(best, form, self.plan.spec, examples, seen)
+        except SwarmError as error:
+            self.listener.note(f"the export could not be loaded back here: {error}")
+            return None
         if checked.equal < checked.n:
             self.listener.note(f"the export gives other scores on {checked.n - checked.equal} of {checked.n} examples")
         return asdict(checked)

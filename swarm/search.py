@@ -41,6 +41,8 @@ class Search:
             if reason := self._score([_candidate(proposal) for proposal in proposals]):
                 return reason
             results = [self._result(proposal) for proposal in proposals]
+            if iteration == 0 and all(math.isnan(result.utility) for result in results):
+                raise RunError(f"every candidate of the first generation failed; the first said: {self._first_error()}")
             state = self.optimizer.tell(state, results)
             top = max((r.utility for r in results if not math.isnan(r.utility)), default=-math.inf)
             if top > best:
@@ -102,9 +104,13 @@ class Search:
         value = utility(evaluation.scores, self.weights) if evaluation.status == "ok" else math.nan
         return Result(proposal.iteration, proposal.particle, value)
 
+    def _first_error(self) -> str:
+        return f"{self.archive.searched()[0].error}; correct that and start a new run"
+
     def _out_of_time(self) -> bool:
-        minutes = self.optimizer.minutes
-        return minutes is not None and self.archive.elapsed >= 60.0 * minutes
+        """True once the search has worked its minutes, counted from its first evaluation on."""
+        minutes, began = self.optimizer.minutes, self.archive.search_began
+        return minutes is not None and began is not None and self.archive.elapsed - began >= 60.0 * minutes
 
 
 def _candidate(proposal: Proposal) -> Candidate:

@@ -114,11 +114,18 @@ def delta_of(update: Update, base: Tensor) -> Tensor:
     return delta_sum([(1.0, update)], base)
 
 
+def oriented(update: LowRank, transposed: bool) -> LowRank:
+    """The same update with its factors kept for the other orientation: (b a)^T = a^T b^T."""
+    if update.transposed == transposed:
+        return update
+    return LowRank(update.b_OR.T, update.a_RI.T, update.scaling, transposed)
+
+
 def _stacked_product(terms: Sequence[tuple[float, LowRank]]) -> Tensor:
     c, first = terms[0]
     if len(terms) == 1:
         return _product(first).mul_(c)
-    a_RI, b_OR = stacked_factors(terms)
+    a_RI, b_OR = stacked_factors([(c, oriented(update, first.transposed)) for c, update in terms])
     return _oriented(b_OR @ a_RI, first.transposed)
 
 

@@ -19,6 +19,7 @@ CASES = [
     Case("config-is-a-folder", a_folder_as_config, "folder.yaml", "Is a directory", "give the path of a YAML file"),
     Case("broken-yaml", lambda s: s.search_text("base: [a\nexperts: b"), "case.yaml", "line 2", "correct it"),
     Case("tabs-in-yaml", lambda s: s.search_text("base:\n\t- a"), "case.yaml", "\\t", "correct it"),
+    Case("key-twice", lambda s: s.search_text("base: a\nbase: b"), "case.yaml", "'base' is given twice", "correct it"),
     Case("a-list", lambda s: s.search_text("- base\n"), "case.yaml", "no mapping", "start it with base:"),
     Case("empty", lambda s: s.search_text(""), "case.yaml", "no mapping", "start it with base:"),
     Case("unknown-key", lambda s: s.search(optimzer={}), "case.yaml", "'optimzer'", "did you mean 'optimizer'?"),

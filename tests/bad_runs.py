@@ -77,6 +77,11 @@ def changed_weights(scene: Scene) -> Words:
     return ["resume", scene.run]
 
 
+def export_of_changed_weights(scene: Scene) -> Words:
+    changed_weights(scene)
+    return ["export", scene.run, scene.folder / "dest", "--candidate", "0-0"]
+
+
 def full_destination(scene: Scene) -> Words:
     (scene.folder / "dest").mkdir()
     (scene.folder / "dest" / "mine.txt").write_text("mine")
@@ -150,6 +155,7 @@ CASES = [
         "no best yet",
         "swarm resume it",
     ),
+    Case("export-of-changed-weights", export_of_changed_weights, "expert red", "fingerprint", "put the old files back"),
     Case("taken-destination", full_destination, "dest", "is not empty", "choose another folder"),
     Case("unknown-candidate", export_to("--candidate", "99-9"), "--candidate", "'99-9'", "use an id"),
     Case("unknown-format", export_to("--format", "gguf"), "--format", "'gguf'", "use one of hf"),

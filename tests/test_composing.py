@@ -177,3 +177,24 @@ def test_a_group_has_its_own_coefficients(catalog: Catalog) -> None:
 def test_unknown_groups_are_refused(catalog: Catalog, spec: object) -> None:
     with pytest.raises(ConfigError, match=r"composition\.groups"):
         make_groups(spec, catalog.parameters())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_a_pair_is_the_sum_of_its_halves_whatever_form_their_updates_have(tmp_path: Path, architecture: str) -> None:
+    """Plain LoRA and SVD-truncated updates, on Linear, Conv1D and embeddings, keep factors of two orientations."""
+    make, targets = (
+        (make_gpt2, ["c_attn", "c_proj"]) if architecture == "gpt2" else (make_base, ["q_proj", "embed_tokens"])
+    )
+    base = make(tmp_path / "base")
+    options = {"fan_in_fan_out": True} if architecture == "gpt2" else {}
+    specs = [
+        ExpertSpec(name, make_adapter(tmp_path / name, base, seed, targets=targets, **options), thinning)
+        for seed, (name, thinning) in enumerate({"plain": Thinning(), "cut": Thinning(svd=2)}.items())
+    ]
+    opened = open_catalog(base, specs)
+    for name in opened.parameters():
+        zero, one, two, both = (
+            composed_tensor(opened, recipe(plain=c, cut=d), name, torch.float32)
+            for c, d in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
+        )
+        assert torch.allclose(both - zero, (one - zero) + (two - zero), atol=1e-6), name

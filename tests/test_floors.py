@@ -24,6 +24,7 @@ FLOORS = [
     {"plan"},
     {"rundir", "check", "progress"},
     {"origin"},
+    {"reexport"},
     {"run"},
     {"cli"},
 ]

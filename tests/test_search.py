@@ -92,9 +92,19 @@ def test_a_budget_of_evaluations_is_kept_to_the_letter(tmp_path: Path, kind: str
 
 
 def test_failed_evaluations_count_too(tmp_path: Path) -> None:
-    failing = Scorer(lambda candidate: [Evaluation(candidate, "failed", error="no")])
-    assert run(tmp_path, PSO(particles=4, evaluations=10, patience=None), failing) == "evaluations"
-    assert len(failing.seen) == 10
+    def failing(candidate: Candidate) -> list[Outcome]:
+        return [Evaluation(candidate, "failed", error="no") if candidate.iteration else scored(candidate)]
+
+    scorer = Scorer(failing)
+    assert run(tmp_path, PSO(particles=4, evaluations=10, patience=None), scorer) == "evaluations"
+    assert len(scorer.seen) == 10
+
+
+def test_a_first_generation_of_nothing_but_failures_ends_the_search_with_the_first_reason(tmp_path: Path) -> None:
+    failing = Scorer(lambda candidate: [Evaluation(candidate, "failed", error="no such function")])
+    with pytest.raises(RunError, match="no such function"):
+        run(tmp_path, PSO(particles=4), failing)
+    assert len(failing.seen) == 4
 
 
 def test_a_budget_of_iterations_is_kept(tmp_path: Path) -> None:
@@ -141,11 +151,20 @@ def test_minutes_end_a_search_between_two_evaluations(tmp_path: Path) -> None:
 
 
 def test_minutes_count_over_all_sessions(tmp_path: Path) -> None:
-    worked = {"kind": "start", **START, "elapsed": 61.0}
-    (tmp_path / "journal.jsonl").write_text(json.dumps(worked) + "\n")
+    assert run(tmp_path, PSO(particles=4, evaluations=2)) == "evaluations"
+    later = {"kind": "failure", "id": "0-3", "attempt": 1, "error": "gone", "worker": "w", "elapsed": 90.0}
+    with (tmp_path / "journal.jsonl").open("a") as stream:
+        stream.write(json.dumps(later) + "\n")
     scorer = Scorer()
-    assert run(tmp_path, PSO(minutes=1), scorer) == "minutes"
+    assert run(tmp_path, PSO(particles=4, minutes=1), scorer) == "minutes"
     assert scorer.seen == []
+
+
+def test_minutes_begin_with_the_first_evaluation(tmp_path: Path) -> None:
+    """Starting workers and loading experts is no search."""
+    started = {"kind": "start", **START, "elapsed": 600.0}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(started) + "\n")
+    assert run(tmp_path, PSO(particles=4, minutes=1, evaluations=4)) == "evaluations"
 
 
 @pytest.mark.parametrize(

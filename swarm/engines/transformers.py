@@ -46,7 +46,7 @@ class TransformersEngine:
         disable_progress_bar()
         try:
             model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=DTYPES[settings.dtype], local_files_only=True, use_safetensors=True
+                path, dtype=DTYPES[settings.dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False
             )
             self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:

@@ -20,7 +20,7 @@ from swarm.experts import Expert
 from swarm.export.base import Exported, kind_of, local_path
 from swarm.files import write_json
 from swarm.tensor_writer import tensor_stream
-from swarm.updates import LowRank, Term, combined_factors, stacked_factors
+from swarm.updates import LowRank, Term, combined_factors, oriented, stacked_factors
 
 REMEDY = "use --format hf"
 
@@ -80,18 +80,11 @@ def _modules(what: Exported) -> dict[str, Module]:
 def _module(what: Exported, parameter: str, terms: list[Term], owner: Expert) -> Module:
     assert isinstance(owner.source, Adapter), "checked before"
     factors = owner.source.factors[parameter]
-    oriented = [(c, _oriented(update, factors.transposed)) for c, update in terms if isinstance(update, LowRank)]
+    turned = [(c, oriented(update, factors.transposed)) for c, update in terms if isinstance(update, LowRank)]
     combine = stacked_factors if what.recipe.weights.algebra == "delta" else combined_factors
-    a_RI, b_OR = combine(oriented)
+    a_RI, b_OR = combine(turned)
     embedding = factors.a.endswith("lora_embedding_A")
     return Module(a_RI, b_OR, embedding, factors.transposed and not embedding)
-
-
-def _oriented(update: LowRank, transposed: bool) -> LowRank:
-    """The same update as PEFT keeps it for this module: (b a)^T = a^T b^T."""
-    if update.transposed == transposed:
-        return update
-    return LowRank(update.b_OR.T, update.a_RI.T, update.scaling, transposed)
 
 
 def _config(what: Exported, modules: Mapping[str, Module]) -> dict[str, object]:

@@ -22,7 +22,10 @@ def cache_directory() -> Path:
 def build_at(builder: Builder, name: str, directory: Path, progress: Progress) -> Path:
     """Build beside `directory` and rename at the end. Returns at once where the same recipe's zoo lies there."""
     final = Path(os.path.abspath(directory.expanduser()))
-    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"zoo: {final} cannot be made ({error.strerror}); give another directory") from None
     with _lock(final.with_name(f".{final.name}.lock")):
         if not is_complete(final, builder.recipe):
             _refuse_foreign(final)
@@ -68,7 +71,9 @@ def _remove(folder: Path) -> None:
 
 def _refuse_foreign(directory: Path) -> None:
     """A folder that is no zoo is somebody's, and is not replaced."""
-    if directory.exists() and not (directory / MANIFEST).is_file() and any(directory.iterdir()):
+    if directory.is_file() or (
+        directory.exists() and not (directory / MANIFEST).is_file() and any(directory.iterdir())
+    ):
         raise UserError(f"zoo: {directory} holds something that is no zoo; give a new or an empty directory")
 
 
