@@ -1,6 +1,5 @@
 """The base and its experts: found, fingerprinted and checked against each other before anything starts."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from swarm.tensors import TensorFiles, read_json
 from swarm.thinning import Thinning, thin
 from swarm.types import ExpertKind
 from swarm.updates import Delta, LowRank, Replacement, Update
+from swarm.vocabulary import check_vocabulary
 
 VECTOR_FORMAT = "swarm-alignment-vector"
 ARCHITECTURE = (
@@ -166,7 +166,7 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     kind, source = _open_source(spec, base, owner)
     _check_parameters(owner, kind, source, base)
     if spec.path.is_dir():
-        _check_tokenizer(owner, spec.path, base)
+        check_vocabulary(owner, spec.path, base.path)
     return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.thinning)
 
 
@@ -226,25 +226,6 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
     missing = [name for name in needed if name not in parameters]
     if missing:
         raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
-
-
-def _check_tokenizer(owner: str, path: Path, base: Base) -> None:
-    theirs, ours = path / "tokenizer.json", base.path / "tokenizer.json"
-    if theirs.is_file() and ours.is_file() and _vocabulary(theirs) != _vocabulary(ours):
-        raise ExpertError(
-            f"{owner}: its tokenizer.json differs from the base's in vocabulary or merges; "
-            "experts must share the base's tokenizer"
-        )
-
-
-def _vocabulary(path: Path) -> tuple[object, ...]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        model = content["model"]
-        added = [(token["id"], token["content"]) for token in content.get("added_tokens", [])]
-        return model.get("type"), model.get("vocab"), model.get("merges"), added
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExpertError(f"{path} is no tokenizer file ({error}); save the tokenizer again") from None
 
 
 def factors_problem(catalog: Catalog) -> str | None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
     {"errors", "types", "settings"},
     {"lines", "files", "tensors", "updates", "groups", "data", "duplicates"},
-    {"adapters", "thinning", "dealing", "tensor_writer"},
+    {"adapters", "thinning", "dealing", "tensor_writer", "vocabulary"},
     {"experts", "splits"},
     {"vectors", "compositions", "engines", "objectives", "optimizers"},
     {"evaluator"},
