@@ -3,6 +3,7 @@
 Shape suffixes: P examples.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +18,16 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Score:
-    """A mean over n examples with its 95 % interval."""
+    """A mean over n examples with its 95 % interval (NaN where it is not known)."""
 
     mean: float
     low: float
     high: float
     n: int
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)

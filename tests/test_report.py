@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from swarm.errors import RunError
+from swarm.evidence import Difference
 from swarm.report import bars, facts, plots, svg, words, write_report
 from swarm.report.course import costs, course, troubles
 from swarm.report.examples import by_task, changes
 from swarm.report.journal import read_journal
-from swarm.report.summary import Difference, read_summary
+from swarm.report.summary import read_summary
 
 EXPERTS = ("reverse", "sort", "count", "upper")
 TASKS = ("reverse", "sort", "count", "reverse then sort", "sort then count", "upper then reverse")

@@ -3,11 +3,12 @@
 import math
 from functools import partial
 
+from swarm.evidence import Score
 from swarm.report import svg
 from swarm.report.coefficients import group_names
 from swarm.report.course import Costs
 from swarm.report.facts import Row
-from swarm.report.summary import SPLITS, Best, Coefficients, Score
+from swarm.report.summary import SPLITS, Best, Coefficients
 from swarm.report.svg import Figure, Key, Scale
 from swarm.report.words import Unit, cut, duration, signed
 

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from swarm.evidence import Difference, Score
 from swarm.lines import EvaluationLine
 from swarm.report.coefficients import of_position, with_group_names
 from swarm.report.journal import Journal
-from swarm.report.summary import SPLITS, Best, Difference, Score, Scores, Summary
+from swarm.report.summary import SPLITS, Best, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
 
 ORDER = {"best": 0, "uniform": 1, "expert": 2, "base": 3}

@@ -1,37 +1,14 @@
 """`summary.json` as types; whatever an unfinished run lacks is empty."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from swarm.evidence import Difference, Score
 from swarm.report.parse import Json, mapping, number, sequence, text, texts, whole
 
 T = TypeVar("T")
 SPLITS = ("search", "select", "test")
-
-
-@dataclass(frozen=True)
-class Score:
-    """A mean over n examples with its 95 % interval (NaN where it is not known)."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def has_interval(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Best minus a baseline on the same test examples, with its 95 % interval."""
-
-    difference: float
-    low: float
-    high: float
 
 
 Scores = Mapping[str, Mapping[str, Score]]  # split -> objective -> score

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from swarm.report.summary import Difference, Score
+from swarm.evidence import Difference, Score
 
 REASONS = {
     "patience": "it ended because the best had stopped improving (its patience ran out)",
