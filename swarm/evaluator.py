@@ -1,21 +1,22 @@
-"""Scores one candidate: position to recipe, examples to requests, answers to per-example scores."""
+"""Scores candidates: position to recipe, examples to answers in rungs, answers to per-example scores."""
 
-import math
 import os
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.compositions import Composition
 from swarm.engines import Engine, EngineSettings
 from swarm.errors import EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.objectives.base import Objective, Scored
-from swarm.types import Candidate, Evaluation, Example, Reply, Request, Split
+from swarm.lap import Lap
+from swarm.objectives.base import Objective
+from swarm.racing import Race, Racing
+from swarm.types import Evaluation, Split, Task
+from swarm.workload import Part, Workload
 
-Examples = Mapping[str, Sequence[Example]]
+FAILURES = (EvaluationError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,13 @@ class EvaluatorSpec:
     engine: EngineSettings
     objectives: tuple[Objective, ...]
     import_path: Path
+    racing: Racing = field(default_factory=Racing)
 
     def open(self, worker: str) -> "Evaluator":
         """Load base and experts. Raises UserError where they cannot be loaded on this machine."""
         make_importable(self.objectives, self.import_path)
         catalog = open_catalog(self.base, self.experts)
-        return Evaluator(self.engine.open(catalog), catalog, self.composition, self.objectives, worker)
+        return Evaluator(self.engine.open(catalog), catalog, self, worker)
 
 
 def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
@@ -45,62 +47,65 @@ def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
 class Evaluator:
     """An engine, the objectives, and the examples of the splits it has been given."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        catalog: Catalog,
-        composition: Composition,
-        objectives: Sequence[Objective],
-        worker: str = "",
-    ) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, spec: EvaluatorSpec, worker: str = "") -> None:
         self._engine = engine
         self._catalog = catalog
-        self._composition = composition
-        self._objectives = tuple(objectives)
+        self._spec = spec
+        self._objectives = {objective.name: objective for objective in spec.objectives}
         self._worker = worker or f"pid-{os.getpid()}"
-        self._splits: dict[Split, Examples] = {}
+        self._splits: dict[Split, Workload] = {}
 
-    def load(self, split: Split, examples: Examples) -> None:
-        """Give the examples of a split, by objective. A split that was never given cannot be scored."""
-        self._splits[split] = examples
+    def load(self, split: Split, workload: Workload) -> None:
+        """Give the examples of a split. A split that was never given cannot be scored."""
+        self._splits[split] = workload
 
-    def evaluate(self, candidate: Candidate, split: Split) -> Evaluation:
-        """Score the candidate on a split. A failure is an evaluation with status "failed", never an exception.
+    def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
+        """Score candidates on a split, together where that is faster. A failure is an evaluation with status
+        "failed", never an exception.
 
         Only the user's mistakes (UserError) come through: no other candidate would fare better.
         """
-        start = time.perf_counter()
-        try:
-            reply, scored = self._score(candidate, self._splits[split])
-        except (EvaluationError, RuntimeError, ArithmeticError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            seconds = time.perf_counter() - start
-            return Evaluation(candidate, "failed", seconds=seconds, worker=self._worker, error=reason)
-        return Evaluation(
-            candidate,
-            "ok",
-            scores={name: math.fsum(item.score for item in items) / len(items) for name, items in scored.items()},
-            examples={name: tuple(item.score for item in items) for name, items in scored.items()},
-            outputs={name: tuple(item.output for item in items) for name, items in scored.items()},
-            tokens=reply.tokens,
-            seconds=time.perf_counter() - start,
-            compose_seconds=reply.compose_seconds,
-            forward_seconds=reply.forward_seconds,
-            worker=self._worker,
-        )
+        workload = self._splits[split]
+        laps = [self._start(task, workload) for task in tasks]
+        self._run(laps, workload)
+        return [lap.evaluation(self._worker) for lap in laps]
 
-    def _score(self, candidate: Candidate, examples: Examples) -> tuple[Reply, dict[str, list[Scored]]]:
-        recipe = self._composition.recipe(candidate.position, self._catalog)
-        work = [(objective, example) for objective in self._objectives for example in examples[objective.name]]
-        requests = [objective.requests(example) for objective, example in work]
-        flat: list[Request] = [request for each in requests for request in each]
-        (reply,) = self._engine.answer([recipe], flat)
-        scored: dict[str, list[Scored]] = {objective.name: [] for objective in self._objectives}
-        at = 0
-        for (objective, example), asked in zip(work, requests, strict=True):
-            item = objective.score(example, reply.answers[at : at + len(asked)])
-            at += len(asked)
-            if not math.isfinite(item.score):
-                raise EvaluationError(f"objective {objective.name} gave {item.score} for example {example.id}")
-            scored[objective.name].append(item)
-        return reply, scored
+    def _start(self, task: Task, workload: Workload) -> Lap:
+        race = Race(
+            settings=self._spec.racing,
+            stakes=task.stakes,
+            sizes=workload.sizes,
+            ranges={name: objective.range for name, objective in self._objectives.items()},
+            weights={name: objective.weight for name, objective in self._objectives.items()},
+        )
+        recipe = self._spec.composition.recipe(task.candidate.position, self._catalog)
+        return Lap(task.candidate, recipe, race)
+
+    def _run(self, laps: Sequence[Lap], workload: Workload) -> None:
+        """All laps to their end, rung by rung: side by side as long as the engine gains by it."""
+        going = [lap for lap in laps if not lap.done]
+        while going:
+            part = workload.part(going[0].at, min(lap.next_rung for lap in going))
+            if len(going) > 1 and not self._engine.joins([lap.recipe for lap in going], part.requests):
+                for lap in going:
+                    self._run([lap], workload)
+            else:
+                self._step(going, part)
+            going = [lap for lap in going if not lap.done]
+
+    def _step(self, laps: Sequence[Lap], part: Part) -> None:
+        """One rung. What fails together is tried one by one, so that a failure has one name."""
+        try:
+            replies = self._engine.answer([lap.recipe for lap in laps], part.requests)
+        except FAILURES as error:
+            if len(laps) == 1:
+                laps[0].fail(error)
+            for lap in laps if len(laps) > 1 else ():
+                self._step([lap], part)
+            return
+        for lap, reply in zip(laps, replies, strict=True):
+            try:
+                lap.take(part, reply, self._objectives)
+            except FAILURES as error:
+                lap.fail(error)
+

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarm.compositions.weights import Weights
+from swarm.engines import Encoder
 from swarm.errors import EvaluationError
-from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec
-from swarm.types import Candidate, Evaluation
+from swarm.types import Candidate, Evaluation, Task
+from swarm.workload import Examples, make_workload
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Exa
     else:
         loaded = replace(spec, composition=Weights(), base=best, experts=())
     evaluator = loaded.open("load-back")
-    evaluator.load("search", examples)
-    again = evaluator.evaluate(Candidate("best", (1.0,) * len(loaded.experts)), "search")
+    evaluator.load("search", make_workload(spec.objectives, examples, Encoder.of(loaded.base)))
+    (again,) = evaluator.evaluate([Task(Candidate("best", (1.0,) * len(loaded.experts)))], "search")
     if again.status == "failed":
         raise EvaluationError(again.error)
     pairs = [pair for name, scores in again.examples.items() for pair in zip(seen.examples[name], scores, strict=False)]

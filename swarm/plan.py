@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -12,14 +12,16 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from swarm import zoo
 from swarm.config import Config
+from swarm.engines import Encoder
 from swarm.errors import ConfigError, DataError, ExpertError
-from swarm.evaluator import EvaluatorSpec, Examples, make_importable
+from swarm.evaluator import EvaluatorSpec, make_importable
 from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
-from swarm.splits import Splits, make_splits
+from swarm.splits import SPLITS, Splits, make_splits
 from swarm.thinning import Thinning
 from swarm.types import Space, Split
+from swarm.workload import Examples, Workload, make_workload
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
@@ -34,11 +36,12 @@ class Plan:
     catalog: Catalog
     space: Space
     splits: Mapping[str, Splits]
+    workloads: Mapping[Split, Workload]
     spec: EvaluatorSpec
 
     def examples(self, split: Split) -> Examples:
         """The examples of a split, by objective."""
-        return {name: getattr(splits, split) for name, splits in self.splits.items()}
+        return examples_of(self.splits, split)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -59,6 +62,7 @@ def settings_of(config: Config) -> str:
         "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
         "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
         "dtype": config.engine.dtype,
+        "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -103,6 +107,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
     check_form(Exported(catalog, recipe, config.engine.dtype, {}, "", ""), config.export.format)
     check_finite(catalog)
+    on_step("encoding examples")
+    workloads = _workloads(config, catalog, splits)
     spec = EvaluatorSpec(
         base=Path(config.base),
         experts=tuple(_specs(config)),
@@ -110,8 +116,24 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         engine=config.engine,
         objectives=tuple(config.objectives),
         import_path=Path(config.modules),
+        racing=config.racing,
     )
-    return Plan(config, catalog, space, splits, spec)
+    return Plan(config, catalog, space, splits, workloads, spec)
+
+
+def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
+    """The examples of a split, by objective."""
+    return {name: each.of(split) for name, each in splits.items()}
+
+
+def _workloads(config: Config, catalog: Catalog, splits: Mapping[str, Splits]) -> dict[Split, Workload]:
+    """Every split as the engine is asked it. Raises DataError for an example that the model cannot take."""
+    encoder = Encoder.of(catalog.base.path)
+    workloads = {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
+    search = workloads["search"]
+    first = min([rung for rung in config.racing.rungs if rung < search.total], default=search.total)
+    together = config.engine.together(catalog, search.part(0, first).requests)
+    return workloads | {"search": replace(search, together=together)}
 
 
 def open_experts(config: Config) -> Catalog:

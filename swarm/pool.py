@@ -6,9 +6,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
-from swarm.evaluator import EvaluatorSpec, Examples
+from swarm.evaluator import EvaluatorSpec
 from swarm.settings import Settings
-from swarm.types import Candidate, Evaluation, Split
+from swarm.types import Candidate, Evaluation, Split, Task
+from swarm.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Pool(Protocol):
     def workers(self) -> int:
         """How many candidates are scored at a time."""
 
-    def load(self, split: Split, examples: Examples) -> None:
+    def load(self, split: Split, workload: Workload) -> None:
         """Give every worker the examples of a split."""
 
-    def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
+    def run(self, tasks: Sequence[Task], split: Split) -> Iterator[Outcome]:
         """Exactly one Evaluation for every candidate, Failures between them. Closing the iterator cancels the rest."""
 
     def close(self) -> None:
@@ -79,6 +80,11 @@ class RayCluster(Settings):
 ClusterSettings = LocalCluster | RayCluster
 
 
+def bundles(tasks: Sequence[Task], size: int) -> list[list[Task]]:
+    """The tasks in order, `size` at a time: a function of the tasks alone, not of the workers."""
+    return [list(tasks[i : i + size]) for i in range(0, len(tasks), size)]
+
+
 class LocalPool:
     """One evaluator in this process."""
 
@@ -86,13 +92,15 @@ class LocalPool:
 
     def __init__(self, spec: EvaluatorSpec) -> None:
         self._evaluator = spec.open("local")
+        self._together: dict[Split, int] = {}
 
-    def load(self, split: Split, examples: Examples) -> None:
-        self._evaluator.load(split, examples)
+    def load(self, split: Split, workload: Workload) -> None:
+        self._together[split] = workload.together
+        self._evaluator.load(split, workload)
 
-    def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
-        for candidate in candidates:
-            yield self._evaluator.evaluate(candidate, split)
+    def run(self, tasks: Sequence[Task], split: Split) -> Iterator[Outcome]:
+        for bundle in bundles(tasks, self._together[split]):
+            yield from self._evaluator.evaluate(bundle, split)
 
     def close(self) -> None:
         del self._evaluator

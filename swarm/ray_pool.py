@@ -15,10 +15,11 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from swarm.errors import ConfigError, RunError, UserError
-from swarm.evaluator import EvaluatorSpec, Examples
-from swarm.pool import Failure, Outcome, RayCluster
+from swarm.evaluator import EvaluatorSpec
+from swarm.pool import Failure, Outcome, RayCluster, bundles
 from swarm.sharing import share
-from swarm.types import Candidate, Evaluation, Split
+from swarm.types import Evaluation, Split, Task
+from swarm.workload import Workload
 
 RESPAWNS_PER_WORKER = 3
 
@@ -31,24 +32,24 @@ class Worker:
         torch.set_num_threads(threads)
         self._evaluator = spec.open(name)
 
-    def load(self, split: Split, examples: Examples) -> None:
-        self._evaluator.load(split, examples)
+    def load(self, split: Split, workload: Workload) -> None:
+        self._evaluator.load(split, workload)
 
-    def evaluate(self, candidate: Candidate, split: Split) -> Evaluation:
-        return self._evaluator.evaluate(candidate, split)
+    def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
+        return self._evaluator.evaluate(tasks, split)
 
 
 @dataclass(frozen=True)
 class Flight:
-    """A candidate on its way: the worker that scores it, and which attempt this is."""
+    """Candidates on their way: the worker that scores them, and which attempt this is."""
 
     actor: ActorHandle
-    candidate: Candidate
+    tasks: Sequence[Task]
     attempt: int
 
 
 class RayPool:
-    """Actors with one candidate in flight each. A candidate whose worker dies is tried again elsewhere.
+    """Actors with one bundle of candidates in flight each. One whose worker dies is tried again elsewhere, alone.
 
     A dead worker is replaced while the others go on; when the respawns are spent, the pool shrinks.
     """
@@ -56,6 +57,7 @@ class RayPool:
     def __init__(self, spec: EvaluatorSpec, settings: RayCluster) -> None:
         self._settings = settings
         self._splits: dict[Split, Any] = {}
+        self._together: dict[Split, int] = {}
         self._names: dict[ActorHandle, str] = {}
         self._ready: list[ActorHandle] = []
         self._starting: dict[ray.ObjectRef, ActorHandle] = {}
@@ -76,8 +78,9 @@ class RayPool:
     def workers(self) -> int:
         return self._share.workers
 
-    def load(self, split: Split, examples: Examples) -> None:
-        self._splits[split] = ray.put(dict(examples))
+    def load(self, split: Split, workload: Workload) -> None:
+        self._together[split] = workload.together
+        self._splits[split] = ray.put(workload)
         told = [(actor, actor.load.remote(split, self._splits[split])) for actor in self._ready]
         for actor, ref in told:
             try:
@@ -86,23 +89,23 @@ class RayPool:
                 self._ready.remove(actor)
                 self._replace(actor)
 
-    def run(self, candidates: Sequence[Candidate], split: Split) -> Iterator[Outcome]:
-        waiting = deque((candidate, 1) for candidate in candidates)
+    def run(self, tasks: Sequence[Task], split: Split) -> Iterator[Outcome]:
+        waiting = deque((bundle, 1) for bundle in bundles(tasks, self._together[split]))
         flying: dict[ray.ObjectRef, Flight] = {}
         try:
             while waiting or flying:
                 while waiting and self._ready:
                     flight = Flight(self._ready.pop(), *waiting.popleft())
-                    flying[flight.actor.evaluate.remote(flight.candidate, split)] = flight
+                    flying[flight.actor.evaluate.remote(flight.tasks, split)] = flight
                 done = self._next(list(flying))
                 if done not in flying:
                     self._receive(done)
                     continue
                 flight = flying.pop(done)
-                outcome = self._outcome(done, flight)
-                if isinstance(outcome, Failure):
-                    waiting.append((flight.candidate, flight.attempt + 1))
-                yield outcome
+                outcomes = self._outcomes(done, flight)
+                if any(isinstance(outcome, Failure) for outcome in outcomes):
+                    waiting.extend(([task], flight.attempt + 1) for task in flight.tasks)
+                yield from outcomes
         finally:
             for ref, flight in flying.items():
                 ray.cancel(ref, force=False)
@@ -128,11 +131,11 @@ class RayPool:
             raise self._late()
         return done[0]
 
-    def _outcome(self, ref: "ray.ObjectRef[Evaluation]", flight: Flight) -> Outcome:
-        """What came of a finished task; its worker is ready again, or replaced where it died."""
+    def _outcomes(self, ref: "ray.ObjectRef[list[Evaluation]]", flight: Flight) -> Sequence[Outcome]:
+        """What came of a finished bundle; its worker is ready again, or replaced where it died."""
         name = self._names[flight.actor]
         try:
-            evaluation: Evaluation = ray.get(ref)
+            evaluations: list[Evaluation] = ray.get(ref)
         except RayTaskError as error:
             self._ready.append(flight.actor)
             if isinstance(error.cause, UserError):
@@ -143,10 +146,11 @@ class RayPool:
             self._replace(flight.actor)
         else:
             self._ready.append(flight.actor)
-            return evaluation
+            return evaluations
+        candidates = [task.candidate for task in flight.tasks]
         if flight.attempt < self._settings.attempts:
-            return Failure(flight.candidate, flight.attempt, reason, name)
-        return Evaluation(flight.candidate, "failed", worker=name, error=reason)
+            return [Failure(candidate, flight.attempt, reason, name) for candidate in candidates]
+        return [Evaluation(candidate, "failed", worker=name, error=reason) for candidate in candidates]
 
     def _spawn(self) -> None:
         name = f"worker-{self._started}"

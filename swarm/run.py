@@ -26,7 +26,7 @@ from swarm.rundir import BEST, CONFIG, SUMMARY, check_free, config_path, known_r
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.summary import Json, Result, summarise
-from swarm.types import Candidate, Evaluation, Split
+from swarm.types import Candidate, Evaluation, Split, Task
 
 
 class Listener(Protocol):
@@ -112,8 +112,10 @@ class Run:
             seed=self.plan.config.seed,
             weights=self.plan.weights,
             archive=self.archive,
-            evaluate=lambda candidates: pool.run(candidates, "search"),
+            evaluate=lambda tasks: pool.run(tasks, "search"),
             on_evaluation=lambda evaluation: self.listener.evaluated(evaluation, self.archive),
+            finalists=self.plan.config.selection.finalists,
+            sequential=self.plan.config.racing.sequential,
         )
         reason = search.run()
         self.archive.append("end", phase="search", reason=reason, workers=pool.workers)
@@ -138,7 +140,7 @@ class Run:
         """Score candidates on a split and journal them; nothing is scored twice."""
         unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
         if unknown:
-            for outcome in self._workers(split).run(unknown, split):
+            for outcome in self._workers(split).run([Task(candidate) for candidate in unknown], split):
                 if isinstance(outcome, Failure):
                     self.archive.append_failure(outcome)
                 else:
@@ -154,7 +156,7 @@ class Run:
             self._pool = self.open_pool(self.plan.config, self.plan.spec)
             self._loaded: set[Split] = set()
         if split not in self._loaded:
-            self._pool.load(split, self.plan.examples(split))
+            self._pool.load(split, self.plan.workloads[split])
             self._loaded.add(split)
         return self._pool
 

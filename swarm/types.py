@@ -1,8 +1,9 @@
-"""The nouns that every floor shares: examples, requests, recipes, candidates, evaluations.
+"""The nouns that every floor shares: examples, requests, recipes, candidates, tasks, evaluations.
 
 Shape suffixes: E experts, D coordinates, U uniform averages.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -81,14 +82,22 @@ class Text:
 Answer = Likelihood | Text
 
 
+Method = Literal["merged", "stacked", "adapters"]
+
+
 @dataclass(frozen=True)
 class Reply:
-    """One recipe's answers, in the order of the requests, and what they cost."""
+    """One recipe's answers, in the order of the requests, and what they cost.
+
+    tokens: positions computed for it. method: how it was put in place: merged into the weights, or beside
+    other recipes in one batch, stacked by rows or as adapters of a serving engine.
+    """
 
     answers: tuple[Answer, ...]
     tokens: int
     compose_seconds: float
     forward_seconds: float
+    method: Method = "merged"
 
 
 @dataclass(frozen=True)
@@ -153,11 +162,44 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another candidate's per-example scores and guides on the search split, by objective, in the split's order."""
+
+    scores: Mapping[str, tuple[float, ...]]
+    guides: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What a candidate's utility can change.
+
+    A utility u with low <= u <= high changes nothing: a race may stop where no other is left. The default interval
+    is empty: scored in full. personal, best, worst: the personal and the global best and the worst utility, for a
+    sequential test.
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    personal: Rival | None = None
+    best: Rival | None = None
+    worst: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A candidate to be scored, and what its score is worth."""
+
+    candidate: Candidate
+    stakes: Stakes = field(default_factory=Stakes)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A candidate with its per-example scores, or the reason it has none. Higher is better.
 
     scores: objective -> mean. examples: objective -> one score for each example, in the order scored.
-    outputs: objective -> what the model said, beside each score.
+    outputs: objective -> what the model said, beside each score. guides: objective -> a smooth value beside each
+    score, for a sequential test. A "stopped" one holds the first examples alone.
     """
 
     candidate: Candidate
@@ -171,6 +213,8 @@ class Evaluation:
     forward_seconds: float = 0.0
     worker: str = ""
     error: str = ""
+    guides: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    method: Method = "merged"
 
     @property
     def n_examples(self) -> int:

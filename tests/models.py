@@ -62,12 +62,12 @@ def make_base(
     return path
 
 
-def make_gpt2(path: Path, *, seed: int = 0) -> Path:
+def make_gpt2(path: Path, *, seed: int = 0, positions: int = 64) -> Path:
     """A GPT-2 with random weights: its linear weights are stored as (in, out), the embeddings are tied."""
     torch.manual_seed(seed)
     config = GPT2Config(
         vocab_size=VOCABULARY,
-        n_positions=64,
+        n_positions=positions,
         n_embd=32,
         n_layer=2,
         n_head=4,

@@ -2,13 +2,14 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from models import make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.config import parse_config
+from swarm.engines import Encoder, Engine
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import Catalog, ExpertSpec, open_catalog
@@ -16,7 +17,8 @@ from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.plan import resolve
 from swarm.run import start_run
-from swarm.types import Candidate, Example, Group, Recipe, WeightRecipe
+from swarm.types import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
+from swarm.workload import Examples, Workload, make_workload
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")
@@ -58,6 +60,11 @@ def engine(catalog: Catalog, **settings: Any) -> TransformersEngine:
     return TransformersSettings(**{"dtype": "float32", **settings}).open(catalog)
 
 
+def answer(held: Engine, catalog: Catalog, recipes: Sequence[Recipe], requests: Sequence[Request]) -> list[Reply]:
+    """What the engine answers to requests that are encoded for it."""
+    return held.answer(recipes, Encoder.of(catalog.base.path).encode(requests))
+
+
 def recipe(catalog: Catalog, **coefficients: float) -> Recipe:
     """One group; experts that are not named have coefficient 0."""
     values = {name: (coefficients.get(name, 0.0),) for name in catalog.names}
@@ -86,6 +93,15 @@ def spec(folder: Path, *objectives: Objective, experts: tuple[str, ...] = ADAPTE
         objectives=objectives or (MultipleChoice(name="words"),),
         import_path=folder,
     )
+
+
+def workload(spec: EvaluatorSpec, examples: Examples) -> Workload:
+    """The examples as workers of this spec are given them."""
+    return make_workload(spec.objectives, examples, Encoder.of(spec.base))
+
+
+def tasks(*positions: tuple[float, ...]) -> list[Task]:
+    return [Task(candidate) for candidate in candidates(*positions)]
 
 
 def candidates(*positions: tuple[float, ...]) -> list[Candidate]:

@@ -221,7 +221,8 @@ def wait_for_lines(process: "subprocess.Popen[str]", journal: Path, lines: int) 
 def assert_plain(out: str) -> None:
     """Lines for a pipe: the phases, what is best so far, and nothing that moves a cursor."""
     lines = out.splitlines()
-    assert lines[:4] == ["reading data", "checking base and experts", "starting workers", "searching"]
+    steps = ["reading data", "checking base and experts", "encoding examples", "starting workers", "searching"]
+    assert lines[:5] == steps
     assert lines[4].startswith("best ")
     assert "\x1b" not in out
     assert "\r" not in out

@@ -1,21 +1,36 @@
 """The evaluator: scores are the objectives' own, a failure is data, and no split is reached that was not given."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runs import ADAPTERS, choices, make_workshop, opened, spec
+from runs import ADAPTERS, choices, make_workshop, opened, spec, workload
 from swarm.compositions.weights import Weights
-from swarm.engines import Engine
+from swarm.engines import Encoder, Engine, Requests
 from swarm.errors import ConfigError, DataError, EvaluationError
 from swarm.evaluator import Evaluator
 from swarm.experts import Catalog
+from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.types import Candidate, Continuation, Example, Likelihood, Recipe, Reply, Request, Text
+from swarm.types import (
+    Candidate,
+    Continuation,
+    Evaluation,
+    Example,
+    Likelihood,
+    Recipe,
+    Reply,
+    Request,
+    Split,
+    Task,
+    Text,
+)
+from swarm.workload import Examples
 
 CANDIDATE = Candidate("0-1", (0.5, 0.25, 0.0), 0, 1)
 SUMS = [Example(str(i), f"{i}+{i}=", str(2 * i)) for i in range(4)]
@@ -27,10 +42,12 @@ class Scripted:
     def __init__(self, answer: Callable[[Recipe, Request], Likelihood | Text]) -> None:
         self._answer = answer
 
-    def answer(self, recipes: Sequence[Recipe], requests: Sequence[Request]) -> list[Reply]:
-        return [
-            Reply(tuple(self._answer(recipe, request) for request in requests), 100, 0.25, 0.5) for recipe in recipes
-        ]
+    def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
+        asked = [item.request for item in requests.items]
+        return [Reply(tuple(self._answer(recipe, request) for request in asked), 100, 0.25, 0.5) for recipe in recipes]
+
+    def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
+        return len(recipes) == 2
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +68,23 @@ def length(recipe: Recipe, request: Request) -> Likelihood | Text:
     return Text("?" if first == "3" else str(2 * int(first)), 1)
 
 
-def evaluator(engine: Engine, catalog: Catalog, *objectives: object) -> Evaluator:
-    return Evaluator(engine, catalog, Weights(), objectives, "w")  # type: ignore[arg-type]
+class Scoring:
+    """An evaluator that is given examples and scores one candidate at a time."""
+
+    def __init__(self, engine: Engine, catalog: Catalog, *objectives: Objective) -> None:
+        self._spec = replace(spec(catalog.base.path.parent), objectives=objectives)
+        self._evaluator = Evaluator(engine, catalog, self._spec, "w")
+
+    def load(self, split: Split, examples: Examples) -> None:
+        self._evaluator.load(split, workload(self._spec, examples))
+
+    def evaluate(self, candidate: Candidate, split: Split) -> Evaluation:
+        (found,) = self._evaluator.evaluate([Task(candidate)], split)
+        return found
+
+
+def evaluator(engine: Engine, catalog: Catalog, *objectives: Objective) -> Scoring:
+    return Scoring(engine, catalog, *objectives)
 
 
 def test_scores_are_the_objectives_own(catalog: Catalog) -> None:
@@ -87,16 +119,20 @@ def test_the_engine_is_given_the_meaning_of_the_position(catalog: Catalog) -> No
 def test_a_real_engine_gives_what_its_answers_are_scored_to(folder: Path) -> None:
     opened_spec, examples = spec(folder), choices(6)
     one = opened_spec.open("w")
-    one.load("search", {"words": examples})
-    found = one.evaluate(CANDIDATE, "search")
+    one.load("search", workload(opened_spec, {"words": examples}))
+    (found,) = one.evaluate([Task(CANDIDATE)], "search")
     (objective,) = opened_spec.objectives
     catalog = opened(folder, *ADAPTERS)
     engine = opened_spec.engine.open(catalog)
     recipe = Weights().recipe(CANDIDATE.position, catalog)
-    expected = [objective.score(e, engine.answer([recipe], objective.requests(e))[0].answers) for e in examples]
+    encoder = Encoder.of(folder / "base")
+    asked = [encoder.encode(objective.requests(e)) for e in examples]
+    replies = [engine.answer([recipe], each)[0] for each in asked]
+    expected = [objective.score(e, reply.answers) for e, reply in zip(examples, replies, strict=True)]
     assert found.examples == {"words": tuple(item.score for item in expected)}
     assert found.outputs == {"words": tuple(item.output for item in expected)}
-    assert found.tokens == sum(len(str(e.prompt)) + 1 + len(c) for e in examples for c in (e.choices or {}).values())
+    # A prompt is computed once for its choices, and no choice's last character is fed.
+    assert found.tokens == sum(len(e.prompt) + sum(len(c) for c in (e.choices or {}).values()) for e in examples)
 
 
 def raising(error: Exception) -> Scripted:

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from exports import assert_holds, exported, make_experts, opened
 from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
+from runs import answer
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.engines.transformers import TransformersSettings
@@ -179,10 +180,10 @@ def test_an_export_answers_as_the_engine_does(folder: Path, tmp_path: Path) -> N
     what = exported(opened(folder, "plain", "full"), "bfloat16", groups="modules")
     request = Continuation("reverse: abc", " cba")
     settings = TransformersSettings(dtype="bfloat16", device="cpu")
-    (ours,) = settings.open(what.catalog).answer([what.recipe], [request])
+    (ours,) = answer(settings.open(what.catalog), what.catalog, [what.recipe], [request])
     alone = open_catalog(export(what, tmp_path / "out", "hf"), [])
     neutral = Recipe(WeightRecipe("delta", what.recipe.weights.groups, {}))
-    (theirs,) = settings.open(alone).answer([neutral], [request])
+    (theirs,) = answer(settings.open(alone), alone, [neutral], [request])
     assert ours.answers == theirs.answers
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from runs import candidates, choices, make_workshop, spec
+from runs import candidates, choices, make_workshop, spec, workload
 from swarm.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec
@@ -19,7 +19,7 @@ from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.pool import Failure, LocalPool, Outcome, RayCluster
 from swarm.ray_pool import RayPool
-from swarm.types import Candidate, Evaluation, Example
+from swarm.types import Candidate, Evaluation, Example, Task
 
 LETHAL = '''
 """Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""
@@ -44,6 +44,7 @@ def score(example, output):
 EXAMPLES = {"words": choices(4), "mine": (Example("x", "tell me", ""),)}
 POSITIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.7, -0.5, 1.2)]
 CANDIDATES = candidates(*POSITIONS)
+TASKS = [Task(candidate) for candidate in CANDIDATES]
 CLUSTER = {"workers": 2, "cpus_per_worker": 1, "start_seconds": 120}
 
 
@@ -78,7 +79,7 @@ def what(folder: Path) -> EvaluatorSpec:
 def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[RayPool]:
     """Two workers that all tests share; those that die are replaced, so there is work for the next test."""
     opened = RayPool(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
-    opened.load("search", EXAMPLES)
+    opened.load("search", workload(what, EXAMPLES))
     yield opened
     opened.close()
 
@@ -88,8 +89,8 @@ def expected(folder: Path, what: EvaluatorSpec) -> dict[str, Evaluation]:
     """What the pool in this process says: one evaluation a candidate, in their order."""
     mode(folder)
     local = LocalPool(what)
-    local.load("search", EXAMPLES)
-    outcomes = list(local.run(CANDIDATES, "search"))
+    local.load("search", workload(what, EXAMPLES))
+    outcomes = list(local.run(TASKS, "search"))
     assert [outcome.candidate for outcome in outcomes] == CANDIDATES
     local.close()
     return {outcome.candidate.id: outcome for outcome in outcomes if isinstance(outcome, Evaluation)}
@@ -109,7 +110,8 @@ def split(outcomes: list[Outcome]) -> tuple[dict[str, Evaluation], list[Failure]
 
 def timeless(evaluations: dict[str, Evaluation]) -> dict[str, Evaluation]:
     return {
-        name: replace(e, seconds=0, compose_seconds=0, forward_seconds=0, worker="") for name, e in evaluations.items()
+        name: replace(e, seconds=0, compose_seconds=0, forward_seconds=0, worker="", method="merged")
+        for name, e in evaluations.items()
     }
 
 
@@ -122,7 +124,7 @@ def said(expected: dict[str, Evaluation], name: str) -> str:
 
 
 def test_ray_and_local_pools_give_equal_evaluations(pool: RayPool, expected: dict[str, Evaluation]) -> None:
-    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    found, failures = split(list(pool.run(TASKS, "search")))
     assert timeless(found) == timeless(expected)
     assert failures == []
     assert pool.workers == 2
@@ -139,11 +141,11 @@ def test_one_worker_gives_the_evaluations_of_two_and_is_the_last(
     """Without respawns a dead worker is a smaller pool, and nobody left an error that says so."""
     monkeypatch.setattr("swarm.ray_pool.RESPAWNS_PER_WORKER", 0)
     one = RayPool(what, RayCluster(**CLUSTER | {"workers": 1}))  # type: ignore[arg-type]
-    one.load("search", EXAMPLES)
-    found, _ = split(list(one.run(CANDIDATES, "search")))
+    one.load("search", workload(what, EXAMPLES))
+    found, _ = split(list(one.run(TASKS, "search")))
     assert timeless(found) == timeless(expected)
     mode(folder, poison=said(expected, "0-0"), deaths=1)
-    outcomes = one.run(CANDIDATES, "search")
+    outcomes = one.run(TASKS, "search")
     assert isinstance(next(outcomes), Failure)
     with pytest.raises(RunError, match=r"cluster: workers died 1 times and none is left"):
         next(outcomes)
@@ -159,7 +161,7 @@ def test_an_error_of_the_objective_is_a_failed_evaluation(
     pool: RayPool, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, error=said(expected, "0-1"))
-    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    found, failures = split(list(pool.run(TASKS, "search")))
     assert (found["0-1"].status, failures) == ("failed", [])
     assert "no score for this" in found["0-1"].error
     assert timeless({**found, "0-1": expected["0-1"]}) == timeless(expected)
@@ -169,7 +171,7 @@ def test_a_candidate_whose_worker_dies_is_tried_again(
     pool: RayPool, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, poison=said(expected, "0-2"), deaths=1)
-    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    found, failures = split(list(pool.run(TASKS, "search")))
     assert timeless(found) == timeless(expected)
     assert [(failure.candidate.id, failure.attempt) for failure in failures] == [("0-2", 1)]
     assert "the worker died" in failures[0].error
@@ -180,7 +182,7 @@ def test_poison_ends_as_failed_and_the_others_are_scored(
     pool: RayPool, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, poison=said(expected, "0-0"), deaths=99)
-    found, failures = split(list(pool.run(CANDIDATES, "search")))
+    found, failures = split(list(pool.run(TASKS, "search")))
     assert found["0-0"].status == "failed"
     assert "the worker died" in found["0-0"].error
     assert [(failure.candidate.id, failure.attempt) for failure in failures] == [("0-0", 1)]
@@ -198,7 +200,7 @@ def test_a_worker_killed_from_outside_costs_nothing_but_time(
     mode(folder, sleep=0.5)
     for file in (folder / "pids").iterdir():
         file.unlink()
-    outcomes = pool.run(CANDIDATES, "search")
+    outcomes = pool.run(TASKS, "search")
     got = [next(outcomes)]
     os.kill(newest(folder), signal.SIGKILL)
     found, failures = split([*got, *outcomes])
@@ -207,12 +209,12 @@ def test_a_worker_killed_from_outside_costs_nothing_but_time(
 
 
 def test_a_worker_that_died_between_two_splits_is_replaced(
-    pool: RayPool, folder: Path, expected: dict[str, Evaluation]
+    pool: RayPool, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
     os.kill(newest(folder), signal.SIGKILL)
     time.sleep(0.5)  # until the process is gone
-    pool.load("select", EXAMPLES)
-    found, failures = split(list(pool.run(CANDIDATES, "select")))
+    pool.load("select", workload(what, EXAMPLES))
+    found, failures = split(list(pool.run(TASKS, "select")))
     assert timeless(found) == timeless(expected)
     assert failures == []
 
@@ -221,24 +223,36 @@ def test_closing_cancels_the_rest_and_the_pool_goes_on(
     pool: RayPool, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, sleep=0.3)
-    many = [Candidate(f"1-{i}", POSITIONS[i % 5]) for i in range(200)]
+    many = [Task(Candidate(f"1-{i}", POSITIONS[i % 5])) for i in range(200)]
     outcomes = pool.run(many, "search")
     next(outcomes)
     start = time.monotonic()
     outcomes.close()  # type: ignore[attr-defined]
     assert time.monotonic() - start < 5
     mode(folder)
-    found, _ = split(list(pool.run(CANDIDATES, "search")))
+    found, _ = split(list(pool.run(TASKS, "search")))
     assert timeless(found) == timeless(expected)
     assert time.monotonic() - start < 20
 
 
-def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(pool: RayPool, expected: dict[str, Evaluation]) -> None:
-    pool.load("select", {"words": choices(1), "mine": (Example("long", "a" * 300, ""),)})
-    with pytest.raises(DataError, match="the model takes 256"):
-        list(pool.run(CANDIDATES, "select"))
-    found, _ = split(list(pool.run(CANDIDATES, "search")))
-    assert timeless(found) == timeless(expected)
+def test_a_bundle_whose_worker_dies_is_tried_again_one_by_one(
+    pool: RayPool, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-2"), deaths=99)
+    pool.load("select", replace(workload(what, EXAMPLES), together=3))
+    found, failures = split(list(pool.run(TASKS, "select")))
+    assert [failure.candidate.id for failure in failures] == ["0-0", "0-1", "0-2"]
+    assert found["0-2"].status == "failed"
+    assert timeless({**found, "0-2": expected["0-2"]}) == timeless(expected)
+
+
+def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
+    mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
+    one = RayPool(mistaken, RayCluster(**CLUSTER | {"workers": 1}))  # type: ignore[arg-type]
+    one.load("search", workload(mistaken, EXAMPLES))
+    with pytest.raises(ConfigError, match="nowhere cannot be imported"):
+        list(one.run(TASKS, "search"))
+    one.close()
 
 
 def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:

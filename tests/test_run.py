@@ -12,7 +12,19 @@ from peft import PeftModel
 from transformers import AutoTokenizer
 
 from models import load
-from runs import ADAPTERS, Silent, engine, journal, make_workshop, opened, recipe, start, timeless, write_examples
+from runs import (
+    ADAPTERS,
+    Silent,
+    answer,
+    engine,
+    journal,
+    make_workshop,
+    opened,
+    recipe,
+    start,
+    timeless,
+    write_examples,
+)
 from swarm.compositions.weights import Weights
 from swarm.config import load_config
 from swarm.engines.composer import composed_tensors
@@ -212,7 +224,7 @@ def write_objective_of_the_base(folder: Path, place: Path) -> dict[str, object]:
     examples = [json.loads(line) for line in (folder / "words.jsonl").read_text().splitlines()]
     catalog = opened(folder, *ADAPTERS)
     requests = [Generation(example["prompt"], 9) for example in examples]
-    (reply,) = engine(catalog).answer([recipe(catalog)], requests)
+    (reply,) = answer(engine(catalog), catalog, [recipe(catalog)], requests)
     known = {request.prompt: answer.text for request, answer in zip(requests, reply.answers, strict=True)}
     (place / "known.json").write_text(json.dumps(known))
     (place / "base_wins.py").write_text(BASE_WINS)

@@ -13,9 +13,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
+from swarm.engines.encoding import Requests
 from swarm.experts import Catalog
 from swarm.settings import Settings
-from swarm.types import Recipe, Reply, Request
+from swarm.types import Recipe, Reply
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 
@@ -23,11 +24,14 @@ DtypeName = Literal["float32", "bfloat16", "float16"]
 class Engine(Protocol):
     """Base and experts in memory."""
 
-    def answer(self, recipes: Sequence[Recipe], requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
         """One reply a recipe, its answers in the order of the requests.
 
         Raises EvaluationError where a recipe cannot be scored (not finite, out of memory).
         """
+
+    def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
+        """True where answering the recipes together is faster than one after another. A function of shapes alone."""
 
 
 class EngineSettings(Settings, ABC):
@@ -35,6 +39,10 @@ class EngineSettings(Settings, ABC):
 
     type: str
     dtype: DtypeName = Field("bfloat16", description="dtype of the composed weights, scored and exported")
+
+    def together(self, catalog: Catalog, requests: Requests) -> int:
+        """How many candidates a worker is best given at a time, to be asked these requests."""
+        return 1
 
     @abstractmethod
     def open(self, catalog: Catalog) -> Engine:

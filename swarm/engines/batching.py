@@ -1,22 +1,6 @@
-"""Batches of similar length under a token budget, padded on the left.
-
-Shape suffixes: B rows, T positions.
-"""
+"""Batches of similar length under a token budget."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Left-padded ids, their mask (1 on real tokens) and their positions."""
-
-    ids_BT: Tensor
-    mask_BT: Tensor
-    positions_BT: Tensor
 
 
 def buckets(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -30,13 +14,3 @@ def buckets(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         batch.append(i)
     if batch:
         yield batch
-
-
-def left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
-    """The rows as one batch that ends in the same column. Padding is masked, so its id does not matter."""
-    width = max(len(row) for row in rows)
-    ids = [[0] * (width - len(row)) + list(row) for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    mask_BT = torch.tensor(mask, device=device)
-    positions_BT = (mask_BT.cumsum(1) - 1).clamp(min=0)
-    return Batch(torch.tensor(ids, device=device), mask_BT, positions_BT)

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from swarm.errors import DataError
+from transformers import AutoConfig, AutoTokenizer
+
+from swarm.errors import DataError, ExpertError
 from swarm.types import Continuation, Generation, Prompt, Request
 
 
@@ -24,10 +27,11 @@ class Tokenizer(Protocol):
     ) -> str: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """A request as token ids: the prompt's, and the continuation's (empty for a generation)."""
 
+    request: Request
     prompt: tuple[int, ...]
     continuation: tuple[int, ...]
 
@@ -35,24 +39,39 @@ class Encoded:
         return len(self.prompt) + len(self.continuation)
 
 
+@dataclass(frozen=True, eq=False)
+class Requests:
+    """Requests that are asked together, again and again: an engine keeps what it derives from one."""
+
+    items: tuple[Encoded, ...]
+
+
 class Encoder:
-    """Encodes each request once a run."""
+    """Encodes requests as the base's tokenizer and context length have it. Needs no weights."""
 
     def __init__(self, tokenizer: Tokenizer, max_positions: int) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._max_positions = max_positions
-        self._known: dict[Request, Encoded] = {}
 
-    def encode(self, request: Request) -> Encoded:
-        """Raises DataError where the prompt needs a chat template that is missing, or more tokens than fit."""
-        if request not in self._known:
-            self._known[request] = self._encode(request)
-        return self._known[request]
+    @classmethod
+    def of(cls, base: Path) -> "Encoder":
+        """The encoder of the base checkpoint in a folder. Raises ExpertError where transformers cannot load it."""
+        try:
+            config = AutoConfig.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder") from error
+        return cls(tokenizer, _max_positions(config))
+
+    def encode(self, requests: Sequence[Request]) -> Requests:
+        """Raises DataError where a prompt needs a chat template that is missing, or more tokens than fit."""
+        return Requests(tuple(self._encode(request) for request in requests))
 
     def _encode(self, request: Request) -> Encoded:
         text, special = self._render(request.prompt)
         if isinstance(request, Generation):
-            encoded, extra = Encoded(self._prompt(text, special), ()), request.max_new_tokens
+            encoded, extra = Encoded(request, self._prompt(text, special), ()), request.max_new_tokens
         else:
             encoded, extra = self._continuation(text, special, request), 0
         if len(encoded) + extra > self._max_positions:
@@ -66,20 +85,20 @@ class Encoder:
         # Spaces at the end of a prompt belong to the continuation's first token in most vocabularies.
         stripped = text.rstrip(" ")
         moved = text[len(stripped) :] + request.text
-        alone = self._tokenizer.encode(stripped, add_special_tokens=special)
-        whole = self._tokenizer.encode(stripped + moved, add_special_tokens=special)
-        continuation = whole[len(alone) :] or self._tokenizer.encode(moved, add_special_tokens=False)
-        return Encoded(self._started(alone), tuple(continuation))
+        alone = self.tokenizer.encode(stripped, add_special_tokens=special)
+        whole = self.tokenizer.encode(stripped + moved, add_special_tokens=special)
+        continuation = whole[len(alone) :] or self.tokenizer.encode(moved, add_special_tokens=False)
+        return Encoded(request, self._started(alone), tuple(continuation))
 
     def _prompt(self, text: str, special: bool) -> tuple[int, ...]:
-        return self._started(self._tokenizer.encode(text, add_special_tokens=special))
+        return self._started(self.tokenizer.encode(text, add_special_tokens=special))
 
     def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
         """The ids, or where there are none the token that a text starts from."""
         if ids:
             return tuple(ids)
-        start = self._tokenizer.bos_token_id
-        start = self._tokenizer.eos_token_id if start is None else start
+        start = self.tokenizer.bos_token_id
+        start = self.tokenizer.eos_token_id if start is None else start
         assert start is not None, "a tokenizer has a token to start from"
         return (start,)
 
@@ -87,7 +106,11 @@ class Encoder:
         """The text, and whether the tokenizer still has to add its special tokens."""
         if isinstance(prompt, str):
             return prompt, True
-        if self._tokenizer.chat_template is None:
+        if self.tokenizer.chat_template is None:
             raise DataError("objectives: chat: true, but the base's tokenizer has no chat template; set chat: false")
         turns = [{"role": message.role, "content": message.content} for message in prompt]
-        return self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True), False
+        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True), False
+
+
+def _max_positions(config: object) -> int:
+    return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)

@@ -1,19 +1,65 @@
 """Greedy and seeded sampled generation with a key-value cache; finished rows leave the batch.
 
-Shape suffixes: B rows, V vocabulary.
+Shape suffixes: B rows, T columns, V vocabulary.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache
 
-from swarm.engines.batching import buckets, left_padded
+from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
-from swarm.errors import EvaluationError
+from swarm.engines.forward import Forward, taken
+from swarm.engines.prefixes import families
+from swarm.engines.sampling import choose
 from swarm.types import Generation, Text
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts after a prefix that all share (possibly empty), left-padded so that they end in one column.
+
+    indices: the requests, one a row. mask_BS: 1 on real tokens, prefix included.
+    """
+
+    prefix: tuple[int, ...]
+    indices: tuple[int, ...]
+    ids_BT: Tensor
+    mask_BS: Tensor
+    positions_BT: Tensor
+
+    @property
+    def tokens(self) -> int:
+        return int(self.mask_BS.sum()) - len(self.indices) * len(self.prefix)
+
+
+def prompt_batches(
+    requests: Sequence[tuple[Generation, Encoded]], budget: int, device: torch.device, share: bool
+) -> list[PromptBatch]:
+    """Batches for all the requests; rows times the longest prompt and text stay within the budget."""
+    found: list[PromptBatch] = []
+    for family in families([encoded.prompt for _, encoded in requests], share):
+        lengths = [len(requests[i][1].prompt) + requests[i][0].max_new_tokens for i in family.members]
+        for batch in buckets(lengths, budget):
+            indices = [family.members[i] for i in batch]
+            prompts = [requests[i][1].prompt[len(family.prefix) :] for i in indices]
+            found.append(_left_padded(family.prefix, indices, prompts, device))
+    return found
+
+
+def _left_padded(
+    prefix: tuple[int, ...], indices: Sequence[int], prompts: Sequence[tuple[int, ...]], device: torch.device
+) -> PromptBatch:
+    width = max(len(prompt) for prompt in prompts)
+    ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    mask = [[1] * len(prefix) + [0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    mask_BS = torch.tensor(mask, device=device)
+    positions_BT = (mask_BS.cumsum(1) - 1).clamp(min=0)[:, len(prefix) :]
+    return PromptBatch(prefix, tuple(indices), torch.tensor(ids, device=device), mask_BS, positions_BT)
 
 
 @dataclass
@@ -21,98 +67,87 @@ class Row:
     """One generation under way: the tokens so far, and the text once a stop has been met."""
 
     index: int
+    particle: int
     request: Generation
     tokens: list[int] = field(default_factory=list)
     text: str | None = None
 
 
-@torch.inference_mode()
-def generate(
-    model: nn.Module,
-    tokenizer: Tokenizer,
-    end_ids: frozenset[int],
-    requests: Sequence[tuple[Generation, Encoded]],
-    budget: int,
-) -> list[Text]:
-    """A text for every request, in their order. Sampling depends on the request's own seed alone."""
-    texts: dict[int, Text] = {}
-    lengths = [len(encoded) + request.max_new_tokens for request, encoded in requests]
-    for indices in buckets(lengths, budget):
-        rows = [Row(i, requests[i][0]) for i in indices]
-        _decode(model, tokenizer, end_ids, rows, [requests[i][1].prompt for i in indices])
-        texts |= {row.index: Text(row.text or "", len(row.tokens)) for row in rows}
-    return [texts[i] for i in range(len(requests))]
+class Generator:
+    """Writes texts with a model and its tokenizer."""
 
+    def __init__(self, forward: Forward, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
+        self._forward = forward
+        self._tokenizer = tokenizer
+        self._end_ids = end_ids
+        self._piece = lru_cache(maxsize=None)(self._decoded)
 
-def _decode(
-    model: nn.Module,
-    tokenizer: Tokenizer,
-    end_ids: frozenset[int],
-    rows: Sequence[Row],
-    prompts: Sequence[Sequence[int]],
-) -> None:
-    device = next(model.parameters()).device
-    batch = left_padded(prompts, device)
-    cache = DynamicCache()
-    ids, mask, positions = batch.ids_BT, batch.mask_BT, batch.positions_BT
-    active = list(rows)
-    while active:
-        logits_BV = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        chosen = _choose(logits_BV, active)
-        for row, token in zip(active, chosen, strict=True):
-            _append(row, token, tokenizer, end_ids)
-        going = [b for b, row in enumerate(active) if row.text is None]
-        keep = torch.tensor(going, dtype=torch.long, device=device)
-        if len(going) < len(active):
-            cache.batch_select_indices(keep)
-        active = [active[b] for b in going]
-        ids = torch.tensor([[row.tokens[-1]] for row in active], device=device)
-        mask = torch.cat([mask[keep], mask.new_ones(len(active), 1)], dim=1)
-        positions = positions[keep][:, -1:] + 1
+    @torch.inference_mode()
+    def generate(
+        self, requests: Sequence[Generation], batches: Sequence[PromptBatch], particles: int
+    ) -> list[list[Text]]:
+        """For each particle a text for every request, in their order. Sampling depends on the request's seed alone.
 
+        Raises EvaluationError where logits are not finite.
+        """
+        texts: list[dict[int, Text]] = [{} for _ in range(particles)]
+        prefix: tuple[int, ...] = ()
+        cache: DynamicCache | None = None
+        for batch in batches:
+            if batch.prefix != prefix:
+                prefix = batch.prefix
+                cache = self._forward.prefix(prefix, particles) if prefix else None
+            rows = [Row(i, p, requests[i]) for p in range(particles) for i in batch.indices]
+            self._decode(batch, rows, particles, cache)
+            for row in rows:
+                texts[row.particle][row.index] = Text(row.text or "", len(row.tokens))
+        return [[of[i] for i in range(len(requests))] for of in texts]
 
-def _append(row: Row, token: int, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
-    """Add a token; set the row's text where it ends: at an end token, a stop text or the limit."""
-    ended = token in end_ids
-    row.tokens.append(token)
-    text = tokenizer.decode(row.tokens, skip_special_tokens=True)
-    stops = [text.find(stop) for stop in row.request.stop if stop in text]
-    if stops:
-        row.text = text[: min(stops)]
-    elif ended or len(row.tokens) >= row.request.max_new_tokens:
-        row.text = text
+    def _decode(self, batch: PromptBatch, rows: Sequence[Row], particles: int, prefix: DynamicCache | None) -> None:
+        device = batch.ids_BT.device
+        particles_B = torch.tensor([row.particle for row in rows], device=device)
+        cache = DynamicCache() if prefix is None else taken(prefix, particles_B)
+        ids, mask, positions = (part.repeat(particles, 1) for part in (batch.ids_BT, batch.mask_BS, batch.positions_BT))
+        active = list(rows)
+        while active:
+            logits_BV = self._forward(
+                ids,
+                particles_B,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )[:, -1]
+            steps = [(row.request, len(row.tokens)) for row in active]
+            for row, token in zip(active, choose(logits_BV, steps), strict=True):
+                self._append(row, token)
+            going = [b for b, row in enumerate(active) if row.text is None]
+            if len(going) < len(active):
+                keep = torch.tensor(going, dtype=torch.long, device=device)
+                cache.batch_select_indices(keep)
+                mask, positions, particles_B = mask[keep], positions[keep], particles_B[keep]
+                active = [active[b] for b in going]
+            ids = torch.tensor([[row.tokens[-1]] for row in active], device=device)
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
 
+    def _append(self, row: Row, token: int) -> None:
+        """Add a token; set the row's text where it ends: at an end token, a stop text or the limit."""
+        row.tokens.append(token)
+        ended = token in self._end_ids or len(row.tokens) >= row.request.max_new_tokens
+        if ended or self._may_stop(row.request.stop, token):
+            text = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
+            stops = [text.find(stop) for stop in row.request.stop if stop in text]
+            if stops:
+                row.text = text[: min(stops)]
+            elif ended:
+                row.text = text
 
-def _choose(logits_BV: Tensor, rows: Sequence[Row]) -> list[int]:
-    if bool(logits_BV.isnan().any()):
-        raise EvaluationError("the logits are not finite: the composed weights are out of range")
-    greedy = logits_BV.argmax(dim=-1).tolist()
-    return [
-        _sample(logits_V, row) if row.request.temperature > 0 else token
-        for logits_V, row, token in zip(logits_BV, rows, greedy, strict=True)
-    ]
+    def _may_stop(self, stops: tuple[str, ...], token: int) -> bool:
+        """Whether a stop text can end with this token: decoding every text at every step would cost more."""
+        piece = self._piece(token)
+        return not piece.isascii() or any(stop[-1] in piece or stop[-1] == " " or not stop.isascii() for stop in stops)
 
-
-def _sample(logits_V: Tensor, row: Row) -> int:
-    """Gumbel-max sampling within the top-p nucleus; the noise is a function of (seed, step)."""
-    request = row.request
-    scaled = logits_V.float().cpu() / request.temperature
-    if request.top_p < 1.0:
-        scaled = _nucleus(scaled, request.top_p)
-    noise = torch.Generator().manual_seed((request.seed * 1_000_003 + len(row.tokens)) % 2**63)
-    uniform = torch.rand(scaled.shape, generator=noise).clamp(min=1e-20)
-    return int((scaled - torch.log(-torch.log(uniform))).argmax())
-
-
-def _nucleus(scaled_V: Tensor, top_p: float) -> Tensor:
-    """Only the most probable tokens whose mass reaches top_p stay; at least one does."""
-    probability, order = torch.softmax(scaled_V, dim=-1).sort(descending=True)
-    outside = order[(probability.cumsum(0) - probability) >= top_p]
-    return scaled_V.index_fill(0, outside, float("-inf"))
+    def _decoded(self, token: int) -> str:
+        return self._tokenizer.decode([token], skip_special_tokens=True)

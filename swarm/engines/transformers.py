@@ -1,7 +1,9 @@
-"""The engine on Hugging Face transformers: one model in memory, recipes merged into it in place."""
+"""The engine on Hugging Face transformers: one model in memory, recipes merged into it in place or stacked beside it."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,18 +13,26 @@ from transformers.utils.logging import disable_progress_bar
 
 from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.composer import Composer
-from swarm.engines.encoding import Encoded, Encoder
-from swarm.engines.generation import generate
+from swarm.engines.costs import Costs
+from swarm.engines.encoding import Requests
+from swarm.engines.forward import Forward
+from swarm.engines.generation import Generator
+from swarm.engines.layout import Limits
+from swarm.engines.probe import takes_sharing
+from swarm.engines.questions import Batcher, Batches
 from swarm.engines.scoring import log_likelihoods
+from swarm.engines.stacked import Stack
+from swarm.engines.trunk import Trunk, untouched_layers
 from swarm.errors import ConfigError, EvaluationError, ExpertError
 from swarm.experts import Catalog
-from swarm.types import Answer, Continuation, Generation, Recipe, Reply, Request
+from swarm.types import Answer, Recipe, Reply, WeightRecipe
 
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+LOGITS = {"cpu": 1 << 26, "cuda": 1 << 28}  # entries of a batch's logits
 
 
 class TransformersSettings(EngineSettings):
@@ -31,16 +41,34 @@ class TransformersSettings(EngineSettings):
     type: Literal["transformers"] = "transformers"
     device: str = Field("auto", description="auto: cuda where there is one, else cpu")
     batch_tokens: int = Field(8192, ge=1, description="tokens a batch, padding included")
+    method: Literal["auto", "merged", "stacked"] = Field(
+        "auto", description="merged into the weights, stacked by rows of one batch (adapters only), or what is faster"
+    )
+    particles: int = Field(8, ge=1, description="candidates in one batch at most, where they are stacked")
+
+    def together(self, catalog: Catalog, requests: Requests) -> int:
+        costs = self.costs(catalog)
+        return self.particles if self.joins(costs, self.particles, requests) else 1
 
     def open(self, catalog: Catalog) -> "TransformersEngine":
         return TransformersEngine(self, catalog)
+
+    def costs(self, catalog: Catalog) -> Costs | None:
+        """What scoring costs; None where nothing can be stacked."""
+        return Costs.of(catalog, _device(self.device), DTYPES[self.dtype], self.batch_tokens)
+
+    def joins(self, costs: Costs | None, particles: int, requests: Requests) -> bool:
+        """Whether so many particles are stacked."""
+        if costs is None or self.method == "merged" or particles < 2:
+            return False
+        return self.method == "stacked" or costs.stacked_pays(particles, requests)
 
 
 class TransformersEngine:
     """A live model and what composing it needs."""
 
     def __init__(self, settings: TransformersSettings, catalog: Catalog) -> None:
-        self._budget = settings.batch_tokens
+        self._settings = settings
         device = _device(settings.device)
         path = str(catalog.base.path)
         disable_progress_bar()
@@ -48,54 +76,89 @@ class TransformersEngine:
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=DTYPES[settings.dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False
             )
-            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ExpertError(f"base {path}: transformers cannot load it ({reason}); check the folder") from error
         self._model = model.to(device).eval()
-        self._encoder = Encoder(self._tokenizer, _max_positions(model.config))
-        self._end_ids = _end_ids(model, self._tokenizer)
         self._composer = Composer(self._model, catalog)
+        updates = {touched.name: touched.updates for touched in self._composer.touched}
+        self._stack = Stack.of(self._model, updates)
+        self._costs = None if self._stack is None else settings.costs(catalog)
+        trunk = Trunk(untouched_layers(self._model, updates))
+        self._forward = Forward(self._model, self._stack, trunk)
+        share = takes_sharing(self._forward, len(tokenizer), self._model.dtype)
+        self._generator = Generator(self._forward, tokenizer, _end_ids(model, tokenizer))
+        self._batcher = Batcher(Limits(settings.batch_tokens, _most_logits(model, device), share), device)
 
-    def answer(self, recipes: Sequence[Recipe], requests: Sequence[Request]) -> list[Reply]:
-        encoded = [self._encoder.encode(request) for request in requests]
+    def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
+        return self._settings.joins(self._costs, len(recipes), requests)
+
+    def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
         try:
-            return [self._answer_one(recipe, requests, encoded) for recipe in recipes]
+            if self.joins(recipes, requests):
+                return self._stacked(recipes, requests)
+            return [self._merged(recipe, requests) for recipe in recipes]
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
             raise EvaluationError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
 
-    def _answer_one(self, recipe: Recipe, requests: Sequence[Request], encoded: Sequence[Encoded]) -> Reply:
+    def _merged(self, recipe: Recipe, requests: Requests) -> Reply:
+        (reply,) = self._timed(1, requests, lambda: self._composer.put(recipe))
+        return reply
+
+    def _stacked(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
+        assert self._stack is not None, "joins() refuses what cannot be stacked"
+        stack = self._stack
+
+        def put() -> None:
+            self._composer.put(_neutral(recipes[0]))
+            stack.put(recipes)
+
+        try:
+            return [replace(reply, method="stacked") for reply in self._timed(len(recipes), requests, put)]
+        finally:
+            stack.clear()
+
+    def _timed(self, particles: int, requests: Requests, put: Callable[[], None]) -> list[Reply]:
+        """Put in place, then answer; the costs are shared out evenly."""
         start = time.perf_counter()
-        self._composer.put(recipe)
+        put()
         _synchronize()
         composed = time.perf_counter()
-        answers = self._answers(requests, encoded)
+        batches = self._batcher.batches(requests, particles)
+        answers = self._answers(batches, particles)
         _synchronize()
-        generated = sum(
-            answer.n_tokens
-            for answer, request in zip(answers, requests, strict=True)
-            if isinstance(request, Generation)
-        )
-        return Reply(
-            answers=tuple(answers),
-            tokens=sum(len(item) for item in encoded) + generated,
-            compose_seconds=composed - start,
-            forward_seconds=time.perf_counter() - composed,
-        )
+        done = time.perf_counter()
+        return [
+            Reply(
+                answers=tuple(each),
+                tokens=batches.tokens + sum(each[i].n_tokens for i in batches.written),
+                compose_seconds=(composed - start) / particles,
+                forward_seconds=(done - composed) / particles,
+            )
+            for each in answers
+        ]
 
-    def _answers(self, requests: Sequence[Request], encoded: Sequence[Encoded]) -> list[Answer]:
-        scored = [i for i, request in enumerate(requests) if isinstance(request, Continuation)]
-        written = [(i, request) for i, request in enumerate(requests) if isinstance(request, Generation)]
-        answers: dict[int, Answer] = {}
-        if scored:
-            totals = log_likelihoods(self._model, [encoded[i] for i in scored], self._budget)
-            answers |= dict(zip(scored, totals, strict=True))
-        if written:
-            work = [(request, encoded[i]) for i, request in written]
-            texts = generate(self._model, self._tokenizer, self._end_ids, work, self._budget)
-            answers |= {i: text for (i, _), text in zip(written, texts, strict=True)}
-        return [answers[i] for i in range(len(requests))]
+    def _answers(self, batches: Batches, particles: int) -> list[list[Answer]]:
+        """For each particle the answers in the order of the requests."""
+        scored = log_likelihoods(self._forward, batches.asked, batches.layouts, particles)
+        if not all(math.isfinite(each.log_likelihood) for of in scored for each in of):
+            raise EvaluationError("the log-likelihood is not finite: the composed weights are out of range")
+        texts = self._generator.generate(batches.writing, batches.prompts, particles)
+        places = (*batches.scored, *batches.written)
+        answers: list[list[Answer]] = []
+        for each in zip(scored, texts, strict=True):
+            by_place = dict(zip(places, (*each[0], *each[1]), strict=True))
+            answers.append([by_place[i] for i in range(len(places))])
+        return answers
+
+
+def _neutral(recipe: Recipe) -> Recipe:
+    """The base itself."""
+    weights = recipe.weights
+    nothing = {name: tuple(0.0 for _ in values) for name, values in weights.coefficients.items()}
+    return replace(recipe, weights=WeightRecipe(weights.algebra, weights.groups, nothing))
 
 
 def _device(name: str) -> torch.device:
@@ -116,8 +179,11 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def _max_positions(config: object) -> int:
-    return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)
+def _most_logits(model: torch.nn.Module, device: torch.device) -> int:
+    """Picked positions a batch, so that their logits stay within bounds."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    entries = LOGITS["cuda" if device.type == "cuda" else "cpu"]
+    return max(1, entries // int(head.weight.shape[0]))
 
 
 def _end_ids(model: object, tokenizer: object) -> frozenset[int]:

@@ -1,0 +1,88 @@
+"""The model's forward pass: logits only where they are asked for, keys and values of shared prefixes once.
+
+Several recipes may be in one pass, each row under its own (see stacked.py): `particles_N` says which.
+
+Shape suffixes: N rows (B of a layout, once a particle), T columns, S columns seen, M logits, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from swarm.engines.layout import Layout
+from swarm.engines.stacked import Stack
+from swarm.engines.trunk import Trunk
+
+
+class Forward:
+    """A causal language model, the stack beside its weights and the trunk under them."""
+
+    def __init__(self, model: nn.Module, stack: Stack | None = None, trunk: Trunk | None = None) -> None:
+        self._model = model
+        self._stack = stack or Stack()
+        self._trunk = trunk or Trunk([])
+        self._picks_M: Tensor | None = None
+        head = model.get_output_embeddings()  # type: ignore[operator]
+        head.register_forward_pre_hook(self._pick)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self._model.parameters()).device
+
+    def prefix(self, tokens: Sequence[int], particles: int) -> DynamicCache:
+        """Keys and values of a prefix under each particle."""
+        ids = torch.tensor([list(tokens)] * particles, device=self.device)
+        cache = DynamicCache()
+        last_P = torch.arange(1, particles + 1, device=self.device) * len(tokens) - 1
+        self(ids, torch.arange(particles, device=self.device), picks_M=last_P, past_key_values=cache, use_cache=True)
+        return cache
+
+    def logits(self, layout: Layout, particles: int, prefix: DynamicCache | None) -> Tensor:
+        """The logits that a layout needs, particle after particle. Shape (particles * M, V)."""
+        rows, width = layout.ids_BT.shape
+        particles_N = torch.arange(particles, device=self.device).repeat_interleave(rows)
+        offsets = torch.arange(particles, device=self.device)[:, None] * (rows * width)
+        mask = None if layout.mask_BTS is None else self._additive(layout.mask_BTS).repeat(particles, 1, 1, 1)
+        cache = None if prefix is None else taken(prefix, particles_N)
+        with self._trunk.batch(layout, particles) if prefix is None else nullcontext():
+            logits: Tensor = self(
+                layout.ids_BT.repeat(particles, 1),
+                particles_N,
+                picks_M=(offsets + layout.picks_M).flatten(),
+                attention_mask=mask,
+                position_ids=layout.positions_BT.repeat(particles, 1),
+                past_key_values=cache,
+                use_cache=cache is not None,
+            )
+        return logits
+
+    def __call__(self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object) -> Tensor:
+        """Logits of every column, or in one row (M, V) those at the flat positions `picks_M`."""
+        self._picks_M = picks_M
+        with self._stack.rows(particles_N):
+            logits: Tensor = self._model(input_ids=ids_NT, **given).logits
+        return logits if picks_M is None else logits[0]
+
+    def _pick(self, head: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
+        """Only the picked hidden states go through the head: a vocabulary is wide."""
+        if self._picks_M is None:
+            return None
+        (hidden_NTH,) = inputs
+        return (hidden_NTH.flatten(0, 1)[self._picks_M][None],)
+
+    def _additive(self, mask_BTS: Tensor) -> Tensor:
+        """0 where seen, else the lowest number: what every attention implementation takes. Shape (B, 1, T, S)."""
+        dtype = next(self._model.parameters()).dtype
+        hidden = torch.finfo(dtype).min
+        return torch.where(mask_BTS, 0.0, hidden).to(dtype)[:, None]
+
+
+def taken(cache: DynamicCache, rows_N: Tensor) -> DynamicCache:
+    """A cache of its own with these rows of another one."""
+    copy = DynamicCache()
+    for i, layer in enumerate(cache.layers):
+        copy.update(layer.keys[rows_N], layer.values[rows_N], i)
+    return copy

@@ -1,0 +1,133 @@
+"""How continuations are laid out in rows: one row a prompt, its continuations behind it as branches.
+
+A branch sees the prompt and itself, not its siblings, so a prompt is computed once for all of its
+continuations. Positions and logits are as if each continuation followed the prompt alone.
+
+Shape suffixes: B rows, T columns, S columns of prefix and row together, M logits that are needed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swarm.engines.batching import buckets
+from swarm.engines.encoding import Encoded
+from swarm.engines.prefixes import MIN_SAVED, families
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt without its family's prefix, and the continuations that follow it, each with its request's index."""
+
+    prompt: tuple[int, ...]
+    branches: tuple[tuple[int, ...], ...]
+    indices: tuple[int, ...]
+
+    @property
+    def logits(self) -> int:
+        return sum(len(branch) for branch in self.branches)
+
+    def __len__(self) -> int:
+        # A continuation's last token is only ever predicted, so it is not fed.
+        return len(self.prompt) + sum(len(branch) - 1 for branch in self.branches)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """One batch, right-padded, after a prefix that all rows share (possibly empty).
+
+    mask_BTS: which columns a column sees; None where plain causal attention does. picks_M: flat (row, column) of
+    the hidden state that predicts targets_M, the token of request owner_M.
+    """
+
+    prefix: tuple[int, ...]
+    ids_BT: Tensor
+    positions_BT: Tensor
+    mask_BTS: Tensor | None
+    picks_M: Tensor
+    targets_M: Tensor
+    owner_M: Tensor
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a batch may hold: columns, padding included, and logits that are needed. share: prompts computed once."""
+
+    columns: int
+    logits: int
+    share: bool = True
+    min_saved: int = MIN_SAVED
+
+
+def layouts(requests: Sequence[Encoded], limits: Limits, device: torch.device) -> list[Layout]:
+    """Batches that answer all the requests."""
+    rows = _rows(requests, limits.share)
+    found: list[Layout] = []
+    for family in families([row.prompt for row in rows], limits.share, limits.min_saved):
+        cut = len(family.prefix)
+        members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
+        for batch in buckets([len(row) for row in members], limits.columns):
+            for part in _within([members[i] for i in batch], limits.logits):
+                found.append(_layout(family.prefix, part, device))
+    return found
+
+
+def _within(rows: Sequence[Row], logits: int) -> Iterator[list[Row]]:
+    """The rows in order, cut where they need more logits than a batch may hold."""
+    part: list[Row] = []
+    for row in rows:
+        if part and sum(each.logits for each in (*part, row)) > logits:
+            yield part
+            part = []
+        part.append(row)
+    yield part
+
+
+def _rows(requests: Sequence[Encoded], share: bool) -> list[Row]:
+    """One row a prompt, or one a request."""
+    by_prompt: dict[object, list[int]] = {}
+    for i, request in enumerate(requests):
+        by_prompt.setdefault(request.prompt if share else i, []).append(i)
+    return [
+        Row(requests[indices[0]].prompt, tuple(requests[i].continuation for i in indices), tuple(indices))
+        for indices in by_prompt.values()
+    ]
+
+
+def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) -> Layout:
+    width = max(len(row) for row in rows)
+    ids, positions, branch = ([[0] * width for _ in rows] for _ in range(3))
+    picks, targets, owner = [], [], []
+    for b, row in enumerate(rows):
+        n = len(row.prompt)
+        ids[b][:n] = row.prompt
+        positions[b][:n] = range(len(prefix), len(prefix) + n)
+        at = n
+        for k, (tokens, index) in enumerate(zip(row.branches, row.indices, strict=True), start=1):
+            fed = len(tokens) - 1
+            ids[b][at : at + fed] = tokens[:-1]
+            positions[b][at : at + fed] = range(len(prefix) + n, len(prefix) + n + fed)
+            branch[b][at : at + fed] = [k] * fed
+            picks += [b * width + t for t in (n - 1, *range(at, at + fed))]
+            targets += tokens
+            owner += [index] * len(tokens)
+            at += fed
+    tensors = [torch.tensor(values, device=device) for values in (ids, positions, picks, targets, owner)]
+    plain = not prefix and all(len(row.branches) == 1 for row in rows)
+    mask_BTS = None if plain else _mask(torch.tensor(branch, device=device), len(prefix))
+    return Layout(prefix, tensors[0], tensors[1], mask_BTS, *tensors[2:], tokens=sum(len(row) for row in rows))
+
+
+def _mask(branch_BT: Tensor, prefix: int) -> Tensor:
+    """Column t sees the prefix, and columns s <= t of the prompt (branch 0) or its own branch. Shape (B, T, S), bool.
+
+    Padding is branch 0 behind everything: nothing real sees it, as it lies to the right.
+    """
+    rows, width = branch_BT.shape
+    own_BTT = (branch_BT[:, :, None] == branch_BT[:, None, :]) | (branch_BT[:, None, :] == 0)
+    causal_TT = torch.ones(width, width, dtype=torch.bool, device=branch_BT.device).tril()
+    before_BTP = torch.ones(rows, width, prefix, dtype=torch.bool, device=branch_BT.device)
+    return torch.cat([before_BTP, own_BTT & causal_TT], dim=2)

@@ -1,0 +1,65 @@
+"""What an engine derives from requests, once: which are scored and which written, in which batches."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+
+from swarm.engines.encoding import Encoded, Requests
+from swarm.engines.generation import PromptBatch, prompt_batches
+from swarm.engines.layout import Layout, Limits, layouts
+from swarm.types import Generation
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Requests by kind, with their places among all, and the batches that answer them.
+
+    tokens: positions that one particle needs, generated ones left out. prefills: columns that are computed in the
+    passes over prompts; steps: passes with one column a row that writing takes at most, by rows.
+    """
+
+    scored: tuple[int, ...]
+    written: tuple[int, ...]
+    asked: tuple[Encoded, ...]
+    writing: tuple[Generation, ...]
+    layouts: tuple[Layout, ...]
+    prompts: tuple[PromptBatch, ...]
+
+    @property
+    def tokens(self) -> int:
+        batches = (*self.layouts, *self.prompts)
+        return sum(batch.tokens for batch in batches) + sum(len(prefix) for prefix in {b.prefix for b in batches})
+
+
+class Batcher:
+    """Makes batches of requests and keeps them as long as the requests live."""
+
+    def __init__(self, limits: Limits, device: torch.device) -> None:
+        self._limits = limits
+        self._device = device
+        self._known: WeakKeyDictionary[Requests, dict[int, Batches]] = WeakKeyDictionary()
+
+    def batches(self, requests: Requests, particles: int = 1) -> Batches:
+        """Batches small enough for so many particles together."""
+        known = self._known.setdefault(requests, {})
+        if particles not in known:
+            known[particles] = self._make(requests, particles)
+        return known[particles]
+
+    def _make(self, requests: Requests, particles: int) -> Batches:
+        limits = Limits(self._limits.columns // particles, self._limits.logits // particles, self._limits.share)
+        generations = [(i, item.request) for i, item in enumerate(requests.items)]
+        writing = [(i, request) for i, request in generations if isinstance(request, Generation)]
+        written = {i for i, _ in writing}
+        scored = tuple(i for i in range(len(requests.items)) if i not in written)
+        asked = tuple(requests.items[i] for i in scored)
+        prompts = [(request, requests.items[i]) for i, request in writing]
+        return Batches(
+            scored=scored,
+            written=tuple(i for i, _ in writing),
+            asked=asked,
+            writing=tuple(request for _, request in writing),
+            layouts=tuple(layouts(asked, limits, self._device)),
+            prompts=tuple(prompt_batches(prompts, limits.columns, self._device, limits.share)),
+        )

@@ -1,0 +1,40 @@
+"""The next token: the likeliest, or one drawn by the request's own seed.
+
+Shape suffixes: B rows, V vocabulary.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from swarm.errors import EvaluationError
+from swarm.types import Generation
+
+
+def choose(logits_BV: Tensor, rows: Sequence[tuple[Generation, int]]) -> list[int]:
+    """A token a row, from its request and the step it is at. Raises EvaluationError where logits are not finite."""
+    if bool(logits_BV.isnan().any()):
+        raise EvaluationError("the logits are not finite: the composed weights are out of range")
+    greedy: list[int] = logits_BV.argmax(dim=-1).tolist()
+    return [
+        _sample(logits_V, request, step) if request.temperature > 0 else token
+        for logits_V, (request, step), token in zip(logits_BV, rows, greedy, strict=True)
+    ]
+
+
+def _sample(logits_V: Tensor, request: Generation, step: int) -> int:
+    """Gumbel-max sampling within the top-p nucleus; the noise is a function of (seed, step)."""
+    scaled = logits_V.float().cpu() / request.temperature
+    if request.top_p < 1.0:
+        scaled = _nucleus(scaled, request.top_p)
+    noise = torch.Generator().manual_seed((request.seed * 1_000_003 + step) % 2**63)
+    uniform = torch.rand(scaled.shape, generator=noise).clamp(min=1e-20)
+    return int((scaled - torch.log(-torch.log(uniform))).argmax())
+
+
+def _nucleus(scaled_V: Tensor, top_p: float) -> Tensor:
+    """Only the most probable tokens whose mass reaches top_p stay; at least one does."""
+    probability, order = torch.softmax(scaled_V, dim=-1).sort(descending=True)
+    outside = order[(probability.cumsum(0) - probability) >= top_p]
+    return scaled_V.index_fill(0, outside, float("-inf"))

@@ -1,0 +1,99 @@
+"""One candidate on its way through the rungs: what it has scored so far, what that cost, and whether it is over.
+
+Costs are counted by the clock of the worker; work done together is shared out evenly by the engine.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+
+from swarm.errors import EvaluationError
+from swarm.objectives.base import Objective, Scored
+from swarm.racing import Race
+from swarm.types import Candidate, Evaluation, Method, Recipe, Reply
+from swarm.workload import Part
+
+class Lap:
+    """A candidate, its recipe and its race, with the scores so far."""
+
+    def __init__(self, candidate: Candidate, recipe: Recipe, race: Race) -> None:
+        self.recipe = recipe
+        self.at = 0
+        self._candidate = candidate
+        self._race = race
+        self._rungs = race.rungs()
+        self._scored: dict[str, list[Scored]] = {name: [] for name in race.sizes}
+        self._tokens = 0
+        self._seconds = self._compose = self._forward = 0.0
+        self._method: Method = "merged"
+        self._stopped = False
+        self._error = ""
+
+    @property
+    def done(self) -> bool:
+        return self._stopped or bool(self._error) or self.at == self._rungs[-1]
+
+    @property
+    def next_rung(self) -> int:
+        """The number of examples after which the race is looked at again."""
+        return next(rung for rung in self._rungs if rung > self.at)
+
+    def fail(self, error: Exception) -> None:
+        self._error = str(error).splitlines()[0] if str(error) else type(error).__name__
+
+    def take(self, part: Part, reply: Reply, objectives: Mapping[str, Objective]) -> None:
+        """Score a rung's answers. Raises EvaluationError where an objective gives no finite score."""
+        start = time.perf_counter()
+        used = 0
+        for question in part.questions:
+            answers = reply.answers[used : used + len(question.requests)]
+            used += len(question.requests)
+            scored = objectives[question.objective].score(question.example, answers)
+            if not math.isfinite(scored.score):
+                raise EvaluationError(
+                    f"objective {question.objective} gave {scored.score} for example {question.example.id}"
+                )
+            self._scored[question.objective].append(scored)
+        self.at += len(part.questions)
+        self._add_costs(reply)
+        if self.at < self._rungs[-1]:
+            self._stopped = self._race.over(self._scores(), self._guides())
+        self._seconds += time.perf_counter() - start
+
+    def evaluation(self, worker: str) -> Evaluation:
+        """What came of it."""
+        costs = {"tokens": self._tokens, "seconds": self._seconds}
+        if self._error:
+            return Evaluation(self._candidate, "failed", **costs, worker=worker, error=self._error)
+        scores = self._scores()
+        return Evaluation(
+            self._candidate,
+            "stopped" if self._stopped else "ok",
+            scores={name: math.fsum(values) / len(values) for name, values in scores.items()},
+            examples=scores,
+            outputs={name: tuple(item.output for item in items) for name, items in self._scored.items()},
+            guides=self._guides() if self._race.settings.sequential else {},
+            compose_seconds=self._compose,
+            forward_seconds=self._forward,
+            method=self._method,
+            worker=worker,
+            **costs,
+        )
+
+    def _add_costs(self, reply: Reply) -> None:
+        self._tokens += reply.tokens
+        self._compose += reply.compose_seconds
+        self._forward += reply.forward_seconds
+        self._seconds += reply.compose_seconds + reply.forward_seconds
+        if reply.method != "merged":
+            self._method = reply.method
+
+    def _scores(self) -> dict[str, tuple[float, ...]]:
+        return {name: tuple(item.score for item in items) for name, items in self._scored.items()}
+
+    def _guides(self) -> dict[str, tuple[float, ...]]:
+        """A smooth value beside each score, where the objective has one."""
+        return {
+            name: tuple(item.score if item.guide is None else item.guide for item in items)
+            for name, items in self._scored.items()
+        }

@@ -1,0 +1,192 @@
+"""Racing: a candidate is stopped once going on cannot matter or, where the user asks for it, is unlikely to.
+
+Its examples are scored in rungs, in the search split's order, of which every prefix is a fair share of every task.
+After a rung there are two reasons to stop:
+
+- The exact bound, always on. What is still to be scored is taken at its highest and at its lowest; if no utility
+  between changes anything (`Stakes`), the rest is not scored. The search goes as if it had been.
+- The sequential test, with `sequential: true`. The candidate's examples are compared with those of the particle's
+  personal best and of the global best; where it is below both, beyond chance, the rest is not scored. Chance is
+  Student's one-sided bound at `error` divided by the number of looks, so that over all looks together at most that
+  share of new personal bests is lost. Only the spread within a task counts, as every prefix has its share of each,
+  and it shrinks with the examples left, since the whole split is what is asked for.
+
+The test uses guides, smooth values beside the scores (log-likelihoods), for they tell candidates apart with fewer
+examples; several objectives' guides have no common scale, so there it uses the scores.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field, field_validator
+from scipy import stats
+
+from swarm.dealing import in_turn
+from swarm.settings import Settings
+from swarm.types import Rival, Stakes
+from swarm.utility import utility
+
+PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
+Values = Mapping[str, Sequence[float]]
+
+
+class Racing(Settings):
+    """When candidates are looked at, and whether they may be stopped by a test."""
+
+    rungs: tuple[int, ...] = Field(
+        (25, 50, 75, 100, 150, 200, 300, 400),
+        description="numbers of examples after which a candidate may be stopped; []: never",
+    )
+    sequential: bool = Field(
+        False, description="stop candidates that are significantly worse too, not only those that cannot matter"
+    )
+    error: float = Field(0.05, gt=0, lt=0.5, description="share of new personal bests that the test may lose")
+
+    @field_validator("rungs")
+    @classmethod
+    def _rising(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
+        if any(after <= before for before, after in zip((0, *rungs), rungs, strict=False)):
+            raise ValueError("the rungs are no rising numbers of at least 1; write for example [25, 50, 100]")
+        return rungs
+
+
+def rung_sizes(k: int, sizes: Mapping[str, int]) -> dict[str, int]:
+    """How many of each objective's examples are among the first k of all: in proportion, never fewer for a larger k."""
+    taken = Counter(in_turn(sizes)[:k])
+    return {name: taken[name] for name in sizes}
+
+
+@dataclass(frozen=True)
+class Race:
+    """The race of one candidate: at which rungs a stop is possible, and whether it is called for.
+
+    sizes, ranges, weights: by objective, in the order of the evaluation's scores: the number of its examples, its
+    lowest and highest possible score, its weight in the utility. strata: the task of each of its examples.
+    """
+
+    settings: Racing
+    stakes: Stakes
+    sizes: Mapping[str, int]
+    ranges: Mapping[str, tuple[float, float]]
+    weights: Mapping[str, float]
+    strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def rungs(self) -> tuple[int, ...]:
+        """Numbers of examples after which a stop is possible; the last is all of them."""
+        return (*(k for k in self._looks() if self._possible(rung_sizes(k, self.sizes))), sum(self.sizes.values()))
+
+    def over(self, scores: Values, guides: Values) -> bool:
+        """Whether to stop, given the first examples' scores and guides of every objective."""
+        if all(len(scores[name]) == size for name, size in self.sizes.items()):
+            return False
+        return self._immaterial(scores) or self._outclassed(scores, guides)
+
+    def _looks(self) -> list[int]:
+        total = sum(self.sizes.values())
+        return [k for k in self.settings.rungs if k < total]
+
+    @property
+    def _tested(self) -> bool:
+        return self.settings.sequential and self.stakes.best is not None
+
+    # The exact bound
+
+    def _immaterial(self, scores: Values) -> bool:
+        low, high = self._attainable(scores)
+        return self.stakes.low <= low and high <= self.stakes.high
+
+    def _attainable(self, scores: Values) -> tuple[float, float]:
+        """The lowest and the highest utility that the rest can lead to.
+
+        Sums are rounded once, and utility rises with them, so the full utility never lies outside by rounding.
+        """
+        ends = [
+            {name: _filled(scores[name], size, self.ranges[name][end]) for name, size in self.sizes.items()}
+            for end in (0, 1)
+        ]
+        return utility(ends[0], self.weights), utility(ends[1], self.weights)
+
+    def _possible(self, prefix: Mapping[str, int]) -> bool:
+        """Whether any scores of this prefix could end the race."""
+        if not all(prefix.values()):
+            return False
+        lowest = self._attainable({name: [self.ranges[name][0]] * count for name, count in prefix.items()})
+        highest = self._attainable({name: [self.ranges[name][1]] * count for name, count in prefix.items()})
+        low, high = self.stakes.low, self.stakes.high
+        fits = highest[1] - highest[0] <= high - low  # what is open spans as much whatever came before
+        return self._tested or (lowest[1] <= high and low <= highest[0] and fits)
+
+    # The sequential test
+
+    def _outclassed(self, scores: Values, guides: Values) -> bool:
+        """Below the personal and the global best, and above the worst where it matters, each beyond chance."""
+        if not self._tested or min(len(scores[name]) for name in self.sizes) < PAIRS_AT_LEAST:
+            return False
+        personal, best, worst = self.stakes.personal, self.stakes.best, self.stakes.worst
+        assert best is not None, "tested"
+        return (
+            self._above(worst, scores)
+            and self._upper(_minus(scores, best.scores), self.settings.error) < 0
+            and self._below(best, scores, guides)
+            and (personal is None or (self._below(personal, scores, guides) and self._no_better(personal, scores)))
+        )
+
+    def _above(self, worst: float | None, scores: Values) -> bool:
+        if worst is None:
+            return True
+        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, self.settings.error) > worst
+
+    def _below(self, rival: Rival, scores: Values, guides: Values) -> bool:
+        """Whether the mean of the paired differences is below 0: the test that keeps to the error over all looks."""
+        differences = _minus(guides, rival.guides) if len(self.sizes) == 1 else _minus(scores, rival.scores)
+        return self._upper(differences, self.settings.error / len(self._looks())) < 0
+
+    def _no_better(self, rival: Rival, scores: Values) -> bool:
+        """A guard where guide and score disagree: who has scored more so far is not stopped."""
+        return all(math.fsum(values) <= 0 for values in _minus(scores, rival.scores).values())
+
+    def _upper(self, values: Values, level: float) -> float:
+        """One-sided upper confidence bound of the weighted mean over the whole split, from the first values."""
+        total = sum(self.weights[name] for name in self.sizes)
+        mean = variance = 0.0
+        freedom = sum(self.sizes.values())
+        for name, n in self.sizes.items():
+            k, share = len(values[name]), self.weights[name] / total
+            spread = _spread(values[name], self.strata.get(name, ()))
+            mean += share * math.fsum(values[name]) / k
+            variance += share**2 * spread.variance / k * (1 - k / n)  # sampled without replacement
+            freedom = min(freedom, spread.freedom)
+        return mean + float(stats.t.ppf(1 - level, freedom)) * math.sqrt(variance)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """A variance and its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+
+def _spread(values: Sequence[float], strata: Sequence[str]) -> _Spread:
+    """The variance within strata; overall where there are none, or so many that few values are left to judge by."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for value, stratum in zip(values, strata, strict=False):
+        groups[stratum].append(value)
+    if not groups or len(groups) > len(values) / 2:
+        groups = {"": list(values)}
+    squares = [(x - math.fsum(group) / len(group)) ** 2 for group in groups.values() for x in group]
+    freedom = len(values) - len(groups)
+    return _Spread(math.fsum(squares) / freedom, freedom)
+
+
+def _filled(scores: Sequence[float], size: int, bound: float) -> float:
+    """The mean of `size` scores, of which those that are not known are at the bound."""
+    left = size - len(scores)
+    return bound if left and math.isinf(bound) else math.fsum([*scores, *[bound] * left]) / size
+
+
+def _minus(values: Values, rival: Values) -> dict[str, list[float]]:
+    """Example by example; the rival's has all of them, of which the first are compared."""
+    return {name: [x - y for x, y in zip(own, rival[name], strict=False)] for name, own in values.items()}
