@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 
-.PHONY: quickstart test test-slow lint format clean
+.PHONY: quickstart test test-slow test-vllm bench lint format clean
 
 quickstart: $(VENV)/.installed  ## install, then run the main job on the embedded default
 	$(BIN)/swarm search configs/quickstart.yaml
@@ -13,6 +14,13 @@ test: $(VENV)/.installed-dev lint  ## install, then run linters and tests
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes or need the smollm2 zoo
 	$(BIN)/pytest -m "slow or real"
+
+test-vllm: $(VLLM)/.installed  ## the tests of the vLLM engine, in an environment of its own
+	$(VLLM)/bin/pytest -m vllm
+
+# Takes about an hour on two quiet cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
+bench: $(VENV)/.installed-zoo  ## measure speed against others' tools and write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/table.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -24,7 +32,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) .pytest_cache .mypy_cache .ruff_cache
 
 # torch comes first and by its exact version: a bare `torch` would take the newest build with its CUDA packages.
 $(VENV)/.torch: constraints.txt
@@ -39,3 +47,13 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-zoo: $(VENV)/.installed pyproject.toml
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[zoo]"
+	touch $@
+
+$(VLLM)/.installed: requirements-vllm.txt pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --no-deps --requirement requirements-vllm.txt
+	$(VLLM)/bin/pip install --quiet --no-deps --editable .
+	touch $@

@@ -1,5 +1,6 @@
 """The archive: the journal read back. Best so far, resume, selection and report are functions of it."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from swarm.journal import Journal, Line
 from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.pool import Failure
 from swarm.types import Candidate, Evaluation, Split
+from swarm.utility import utility
 
 
 class Archive:
@@ -20,6 +22,7 @@ class Archive:
         self._by_id: dict[tuple[Split, str], Evaluation] = {}
         self._by_position: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
         self._searched: list[Evaluation] = []
+        self._paid: set[tuple[float, ...]] = set()
         for line in self.journal.read():
             self._index(line)
         self._elapsed_before = max((float(str(line.get("elapsed", 0.0))) for line in self.lines), default=0.0)
@@ -44,12 +47,28 @@ class Archive:
         return self._by_id.get((split, candidate_id))
 
     def at(self, position: Sequence[float], split: Split = "search") -> Evaluation | None:
-        """What is known of a position on a split, under the id that scored it first."""
-        return self._by_position.get((split, tuple(position)))
+        """What is known of a position on a split, under the id that scored it first.
+
+        None where all that came by was stopped: its score is not known, and a later candidate there is raced anew.
+        """
+        found = self._by_position.get((split, tuple(position)))
+        return None if found is None or found.status == "stopped" else found
+
+    def paid(self, position: Sequence[float]) -> bool:
+        """Whether the search has evaluated this position, stopped or not: the budget counts it once."""
+        return tuple(position) in self._paid
 
     def searched(self) -> list[Evaluation]:
         """What the search has scored, in the journal's order; a position that came again is not repeated."""
         return list(self._searched)
+
+    def ranked(self, weights: Mapping[str, float], before: float = math.inf) -> list[Evaluation]:
+        """What the search has scored in full in the iterations before, best first; of equals the earlier candidate.
+
+        Not the line that came first: that depends on the workers.
+        """
+        scored = [e for e in self._searched if e.status == "ok" and (e.candidate.iteration or 0) < before]
+        return sorted(scored, key=lambda e: (-utility(e.scores, weights), _age(e.candidate)))
 
     @property
     def search_began(self) -> float | None:
@@ -61,8 +80,8 @@ class Archive:
 
     @property
     def evaluations(self) -> int:
-        """How many candidates the search has scored: what the budget counts."""
-        return len(self._searched)
+        """How many positions the search has evaluated: what the budget counts."""
+        return len(self._paid)
 
     def append(self, kind: Kind, **content: object) -> None:
         """Write one line, then take it in."""
@@ -75,7 +94,7 @@ class Archive:
         self.append(**line.content())
 
     def append_repeat(self, kind: Kind, candidate: Candidate, split: Split) -> Evaluation:
-        """Journal a candidate whose position another one has scored: it takes those scores and costs nothing."""
+        """Journal a candidate at a position that another one was scored at: it takes its scores and costs nothing."""
         first = self._by_position[split, candidate.position]
         repeated = replace(first, candidate=candidate, tokens=0, seconds=0.0, compose_seconds=0.0, forward_seconds=0.0)
         self.append_evaluation(kind, repeated, split, same_as=first.candidate.id)
@@ -93,12 +112,15 @@ class Archive:
         parsed = EvaluationLine.model_validate(line)
         evaluation = parsed.evaluation()
         self._by_id[parsed.split, parsed.id] = evaluation
-        self._by_position.setdefault((parsed.split, parsed.position), evaluation)
-        if parsed.kind == "evaluation" and not parsed.same_as:
+        if parsed.same_as:
+            return
+        place = (parsed.split, parsed.position)
+        if self.at(parsed.position, parsed.split) is None:
+            self._by_position[place] = evaluation
+        if parsed.kind == "evaluation":
             self._searched.append(evaluation)
+            self._paid.add(parsed.position)
 
 
-def utility(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    """The weighted mean of the objectives: what a single-objective optimizer is told. Higher is better."""
-    total = sum(weights[name] for name in scores)
-    return sum(weights[name] * score for name, score in scores.items()) / total
+def _age(candidate: Candidate) -> tuple[int, int]:
+    return candidate.iteration or 0, candidate.particle or 0

@@ -22,6 +22,7 @@ from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.pso import PSO
 from swarm.pool import ClusterSettings, LocalCluster, RayCluster
+from swarm.racing import Racing
 from swarm.settings import Settings
 from swarm.splits import SplitSettings
 from swarm.thinning import Thinning
@@ -97,6 +98,7 @@ class Config(Settings):
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)
     optimizer: AnyOptimizer = Field(default_factory=PSO)
+    racing: Racing = Field(default_factory=Racing)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     engine: AnyEngine = Field(default_factory=TransformersSettings)
     cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")

@@ -1,11 +1,12 @@
 """Deals a pool of examples to the splits that it feeds: a seeded shuffle with the same share of every task in each.
 
-The order comes from hashes of seed and content, so it does not depend on the order of the lines.
+The order comes from hashes of seed and content, so it does not depend on the order of the lines. Tasks take turns in
+the search split, so that every prefix of it, at which a race may stop, has a fair share of every task.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.duplicates import content_key
@@ -25,25 +26,52 @@ class Pool:
 
 
 def deal(pool: Pool, wanted: Mapping[Split, int | str], seed: int) -> dict[Split, tuple[Example, ...]]:
-    """Disjoint parts of the pool. A pool that goes as a whole to one split stays in its order.
+    """Disjoint parts of the pool. A pool that goes as a whole to select or test stays in its order.
 
     Raises ConfigError naming `splits.NAME` where a part would be empty or there are not enough examples.
     """
     counts = _counts(pool, {split: wanted[split] for split in pool.feeds})
     if list(counts.values()) == [len(pool.examples)]:
-        return {pool.feeds[0]: tuple(pool.examples)}
-    place = {id(example): _hash(seed, content_key(example)) for example in pool.examples}
-    left: dict[str, list[Example]] = defaultdict(list)
-    for example in sorted(pool.examples, key=lambda example: (place[id(example)], example.id)):
-        left[example.task].append(example)
+        whole = pool.examples if pool.feeds[0] != "search" else _taking_turns(_shuffled(pool.examples, seed), seed)
+        return {pool.feeds[0]: tuple(whole)}
+    left = _by_task(_shuffled(pool.examples, seed))
     dealt: dict[Split, tuple[Example, ...]] = {}
     for split, count in counts.items():
         part: list[Example] = []
         for task, share in _shares({task: len(rest) for task, rest in left.items()}, count, seed).items():
             part += left[task][:share]
             left[task] = left[task][share:]
-        dealt[split] = tuple(sorted(part, key=lambda example: (place[id(example)], example.id)))
+        shuffled = _shuffled(part, seed)
+        dealt[split] = tuple(_taking_turns(shuffled, seed) if split == "search" else shuffled)
     return dealt
+
+
+def in_turn(sizes: Mapping[str, int]) -> list[str]:
+    """Each name as often as its size, spread evenly: every prefix has a fair share of every name.
+
+    The j-th of n lies at (j + 1/2) / n; of equals the earlier name comes first.
+    """
+    turns = [((j + 0.5) / size, i, name) for i, (name, size) in enumerate(sizes.items()) for j in range(size)]
+    return [name for _, _, name in sorted(turns)]
+
+
+def _shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
+    return sorted(examples, key=lambda example: (_hash(seed, content_key(example)), example.id))
+
+
+def _by_task(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    tasks: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        tasks[example.task].append(example)
+    return tasks
+
+
+def _taking_turns(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The same examples with their tasks interleaved, each task in its order."""
+    tasks = _by_task(examples)
+    order = in_turn({task: len(tasks[task]) for task in sorted(tasks, key=lambda task: _hash(seed, task))})
+    waiting = {task: iter(part) for task, part in tasks.items()}
+    return [next(waiting[task]) for task in order]
 
 
 def _counts(pool: Pool, wanted: Mapping[Split, int | str]) -> dict[Split, int]:

@@ -77,6 +77,7 @@ class Evaluator:
             sizes=workload.sizes,
             ranges={name: objective.range for name, objective in self._objectives.items()},
             weights={name: objective.weight for name, objective in self._objectives.items()},
+            strata=workload.tasks,
         )
         recipe = self._spec.composition.recipe(task.candidate.position, self._catalog)
         return Lap(task.candidate, recipe, race)
@@ -108,4 +109,3 @@ class Evaluator:
                 lap.take(part, reply, self._objectives)
             except FAILURES as error:
                 lap.fail(error)
-

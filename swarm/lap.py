@@ -6,12 +6,14 @@ Costs are counted by the clock of the worker; work done together is shared out e
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from swarm.errors import EvaluationError
 from swarm.objectives.base import Objective, Scored
 from swarm.racing import Race
 from swarm.types import Candidate, Evaluation, Method, Recipe, Reply
 from swarm.workload import Part
+
 
 class Lap:
     """A candidate, its recipe and its race, with the scores so far."""
@@ -62,9 +64,9 @@ class Lap:
 
     def evaluation(self, worker: str) -> Evaluation:
         """What came of it."""
-        costs = {"tokens": self._tokens, "seconds": self._seconds}
         if self._error:
-            return Evaluation(self._candidate, "failed", **costs, worker=worker, error=self._error)
+            failed = Evaluation(self._candidate, "failed", worker=worker, error=self._error)
+            return replace(failed, tokens=self._tokens, seconds=self._seconds)
         scores = self._scores()
         return Evaluation(
             self._candidate,
@@ -73,11 +75,12 @@ class Lap:
             examples=scores,
             outputs={name: tuple(item.output for item in items) for name, items in self._scored.items()},
             guides=self._guides() if self._race.settings.sequential else {},
+            tokens=self._tokens,
+            seconds=self._seconds,
             compose_seconds=self._compose,
             forward_seconds=self._forward,
             method=self._method,
             worker=worker,
-            **costs,
         )
 
     def _add_costs(self, reply: Reply) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from swarm.types import Candidate, Evaluation, Split
+from swarm.types import Candidate, Evaluation, Method, Split
 
 Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
 SCORED = ("evaluation", "select", "test")
@@ -74,7 +74,8 @@ class EndLine(JournalLine):
 class EvaluationLine(JournalLine):
     """A line that holds an evaluation: of the search ("evaluation"), the selection or the test.
 
-    `same_as` names the candidate that scored the same position first: nothing was run for this line.
+    `same_as` names the candidate that scored the same position first: nothing was run for this line. A `stopped` one
+    holds the first examples alone, and their means. `guides`: what sequential racing compares.
     """
 
     kind: Kind
@@ -87,11 +88,13 @@ class EvaluationLine(JournalLine):
     scores: dict[str, float]
     examples: dict[str, tuple[float, ...]]
     outputs: dict[str, tuple[str, ...]] = {}
+    guides: dict[str, tuple[float, ...]] = {}
     n_examples: int
     tokens: int
     seconds: float
     compose_seconds: float
     forward_seconds: float
+    method: Method = "merged"
     worker: str
     error: str = ""
     same_as: str = ""
@@ -115,11 +118,13 @@ class EvaluationLine(JournalLine):
             scores=dict(evaluation.scores),
             examples=dict(evaluation.examples),
             outputs=dict(evaluation.outputs) if kind == "test" else {},
+            guides=dict(evaluation.guides) if kind == "evaluation" else {},
             n_examples=evaluation.n_examples,
             tokens=evaluation.tokens,
             seconds=round(evaluation.seconds, 4),
             compose_seconds=round(evaluation.compose_seconds, 4),
             forward_seconds=round(evaluation.forward_seconds, 4),
+            method=evaluation.method,
             worker=evaluation.worker,
             error=evaluation.error,
             same_as=same_as,
@@ -127,7 +132,7 @@ class EvaluationLine(JournalLine):
 
     def content(self) -> dict[str, Any]:
         """The line as it is written: what is empty is left out, and the archive adds the time."""
-        empty = {name for name in ("outputs", "error", "same_as") if not getattr(self, name)}
+        empty = {name for name in ("outputs", "guides", "error", "same_as") if not getattr(self, name)}
         return self.model_dump(mode="json", exclude={"elapsed", *empty})
 
     def evaluation(self) -> Evaluation:
@@ -137,10 +142,12 @@ class EvaluationLine(JournalLine):
             scores=self.scores,
             examples=self.examples,
             outputs=self.outputs,
+            guides=self.guides,
             tokens=self.tokens,
             seconds=self.seconds,
             compose_seconds=self.compose_seconds,
             forward_seconds=self.forward_seconds,
+            method=self.method,
             worker=self.worker,
             error=self.error,
         )

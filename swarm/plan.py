@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
 from swarm.splits import SPLITS, Splits, make_splits
 from swarm.thinning import Thinning
+from swarm.truncation import truncation_notes
 from swarm.types import Space, Split
 from swarm.workload import Examples, Workload, make_workload
 
@@ -38,6 +39,7 @@ class Plan:
     splits: Mapping[str, Splits]
     workloads: Mapping[Split, Workload]
     spec: EvaluatorSpec
+    truncations: Sequence[str] = ()
 
     def examples(self, split: Split) -> Examples:
         """The examples of a split, by objective."""
@@ -50,8 +52,8 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know about the data."""
-        return [note for splits in self.splits.values() for note in splits.notes]
+        """What the user should know about data and experts."""
+        return [*(note for splits in self.splits.values() for note in splits.notes), *self.truncations]
 
 
 def settings_of(config: Config) -> str:
@@ -62,6 +64,8 @@ def settings_of(config: Config) -> str:
         "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
         "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
         "dtype": config.engine.dtype,
+        # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
+        "finalists": config.selection.finalists if config.racing.rungs else None,
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
@@ -118,7 +122,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    return Plan(config, catalog, space, splits, workloads, spec)
+    return Plan(config, catalog, space, splits, workloads, spec, truncation_notes(catalog))
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:

@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from swarm.archive import Archive, utility
+from swarm.archive import Archive
 from swarm.config import Config
 from swarm.types import Evaluation
+from swarm.utility import utility
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_FRAMES = 0.25
@@ -77,17 +78,16 @@ class Progress:
         assert self._config is not None
         assert self._began is not None
         weights = {objective.name: objective.weight for objective in self._config.objectives}
-        scored = [e for e in archive.searched() if e.status == "ok"]
-        values = [utility(e.scores, weights) for e in scored]
-        best = max(range(len(values)), key=values.__getitem__, default=None)
+        scored = [e for e in archive.searched() if e.status != "failed"]
+        best = max((e for e in scored if e.status == "ok"), key=lambda e: utility(e.scores, weights), default=None)
         latest = max((e.candidate.iteration or 0 for e in scored), default=0)
-        population = [v for e, v in zip(scored, values, strict=True) if e.candidate.iteration == latest]
+        population = [utility(e.scores, weights) for e in scored if e.candidate.iteration == latest]
         began, before = self._began
         pace = (archive.evaluations - before) / max(now - began, 1e-9)
         most = self._most()
         left = (most - archive.evaluations) / pace if pace else 0.0
         return {
-            "best": "-" if best is None else f"{values[best]:.3f} ({scored[best].candidate.id})",
+            "best": "-" if best is None else f"{utility(best.scores, weights):.3f} ({best.candidate.id})",
             "mean": f"{sum(population) / len(population):.3f}" if population else "-",
             "iteration": str(latest),
             "evaluations": f"{archive.evaluations} of at most {most}",

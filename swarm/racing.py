@@ -170,14 +170,20 @@ class _Spread:
 
 
 def _spread(values: Sequence[float], strata: Sequence[str]) -> _Spread:
-    """The variance within strata; overall where there are none, or so many that few values are left to judge by."""
+    """The variance within strata; overall where there are none, or so many that few values are left to judge by.
+
+    Overall, too, where every stratum is of one value: of right and wrong answers that is easily chance.
+    """
     groups: dict[str, list[float]] = defaultdict(list)
     for value, stratum in zip(values, strata, strict=False):
         groups[stratum].append(value)
-    if not groups or len(groups) > len(values) / 2:
-        groups = {"": list(values)}
-    squares = [(x - math.fsum(group) / len(group)) ** 2 for group in groups.values() for x in group]
-    freedom = len(values) - len(groups)
+    within = _pooled(list(groups.values())) if 0 < len(groups) <= len(values) / 2 else None
+    return within if within is not None and within.variance > 0 else _pooled([values])
+
+
+def _pooled(groups: Sequence[Sequence[float]]) -> _Spread:
+    squares = [(x - math.fsum(group) / len(group)) ** 2 for group in groups for x in group]
+    freedom = len(squares) - len(groups)
     return _Spread(math.fsum(squares) / freedom, freedom)
 
 

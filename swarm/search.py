@@ -5,22 +5,29 @@ It sees an optimizer and a callable that scores candidates; it cannot reach the 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
-from swarm.archive import Archive, utility
+from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Outcome
-from swarm.types import Candidate, Evaluation, Space
+from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
+from swarm.utility import utility
 
-Evaluate = Callable[[Sequence[Candidate]], Iterator[Outcome]]
+Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
+Evaluate = Callable[[Sequence[Task]], Iterator[Outcome]]
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search is made of. The archive holds what has been scored, so running again goes on."""
+    """What a search is made of. The archive holds what has been scored, so running again goes on.
+
+    finalists: how many of the best its result depends on. sequential: whether tasks carry the rivals that a
+    sequential test compares a candidate with.
+    """
 
     optimizer: Optimizer[Any]
     space: Space
@@ -29,6 +36,8 @@ class Search:
     archive: Archive
     evaluate: Evaluate
     on_evaluation: Callable[[Evaluation], None]
+    finalists: int
+    sequential: bool = False
 
     def run(self) -> str:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
@@ -38,7 +47,7 @@ class Search:
             iteration = proposals[0].iteration
             if reason := self._spent(iteration, iteration - 1 - best_iteration):
                 return reason
-            if reason := self._score([_candidate(proposal) for proposal in proposals]):
+            if reason := self._score(proposals):
                 return reason
             results = [self._result(proposal) for proposal in proposals]
             if iteration == 0 and all(math.isnan(result.utility) for result in results):
@@ -58,45 +67,85 @@ class Search:
             return "patience"
         return ""
 
-    def _score(self, candidates: Sequence[Candidate]) -> str:
+    def _score(self, proposals: Sequence[Proposal]) -> str:
         """Score what the archive does not hold yet; returns the budget that ended it early, or ""."""
-        fresh = self._unscored(candidates)
-        limit = self.optimizer.evaluations
-        affordable = fresh if limit is None else fresh[: max(0, limit - self.archive.evaluations)]
+        places = _places(proposals)
+        unscored = self._unscored(places)
+        affordable = self._affordable(unscored)
         if affordable and self._out_of_time():
             return "minutes"
-        outcomes = self.evaluate(affordable)
+        outcomes = self.evaluate([Task(_candidate(place[0]), stakes) for place, stakes in self._staked(affordable)])
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 self.archive.append_failure(outcome)
                 continue
             self.archive.append_evaluation("evaluation", outcome)
             self.on_evaluation(outcome)
-            if self._out_of_time() and any(self.archive.of(c.id) is None for c in affordable):
+            if self._out_of_time() and self._unscored(affordable):
                 outcomes.close()  # type: ignore[attr-defined]  # cancels what is in flight
                 return "minutes"
-        self._repeat(candidates)
-        return "evaluations" if len(affordable) < len(fresh) else ""
+        self._repeat(places)
+        return "evaluations" if len(affordable) < len(unscored) else ""
 
-    def _unscored(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Candidates whose position nobody has scored; the first of several with one position."""
-        fresh: dict[tuple[float, ...], Candidate] = {}
-        for candidate in candidates:
+    def _unscored(self, places: Sequence[Place]) -> list[Place]:
+        """Places where nobody was scored before, nor anybody of this generation; stopped ones are raced anew."""
+        for candidate in (_candidate(proposal) for place in places for proposal in place):
             known = self.archive.of(candidate.id)
             if known is not None and known.candidate.position != candidate.position:
                 raise RunError(
                     f"{self.archive.journal.path}: candidate {candidate.id} was scored at another position than this "
                     "config gives; the config or this version differs from the run's: start a new run"
                 )
-            if known is None and self.archive.at(candidate.position) is None:
-                fresh.setdefault(candidate.position, candidate)
-        return list(fresh.values())
+        return [place for place in places if self._known(place) is None]
 
-    def _repeat(self, candidates: Sequence[Candidate]) -> None:
-        """Journal candidates whose position another one has scored: no position is scored twice."""
-        for candidate in candidates:
-            if self.archive.of(candidate.id) is None and self.archive.at(candidate.position) is not None:
-                self.on_evaluation(self.archive.append_repeat("evaluation", candidate, "search"))
+    def _known(self, place: Place) -> Evaluation | None:
+        """The evaluation that holds for a place: of the position, or of its first proposal, which may be stopped."""
+        first = _candidate(place[0])
+        return self.archive.at(first.position) or self.archive.of(first.id)
+
+    def _affordable(self, places: Sequence[Place]) -> list[Place]:
+        """Those that the budget of evaluations still holds. A position that was stopped before is paid for."""
+        limit = self.optimizer.evaluations
+        if limit is None:
+            return list(places)
+        left = limit - self.archive.evaluations
+        new = accumulate(not self.archive.paid(_candidate(place[0]).position) for place in places)
+        return [place for place, spent in zip(places, new, strict=True) if spent <= left]
+
+    def _staked(self, places: Sequence[Place]) -> list[tuple[Place, Stakes]]:
+        """Each place with what its utility can change: the optimizer's course, or who is among the finalists.
+
+        Only earlier generations count, so neither the workers' order nor a resume matters.
+        """
+        if not places:
+            return []
+        ranked = self.archive.ranked(self.weights, before=places[0][0].iteration)
+        enough = len(ranked) >= self.finalists
+        bar = utility(ranked[self.finalists - 1].scores, self.weights) if enough else -math.inf
+        return [(place, self._stakes(place, bar, ranked[:1])) for place in places]
+
+    def _stakes(self, place: Place, bar: float, best: Sequence[Evaluation]) -> Stakes:
+        low, high = max(p.low for p in place), min(p.high for p in place)
+        stakes = Stakes(low, min(high, bar))
+        if not self.sequential or not best or high == -math.inf or len(place) > 1:
+            return stakes
+        personal_D = place[0].personal_D
+        personal = None if personal_D is None else self.archive.at(_position(personal_D))
+        return replace(
+            stakes,
+            personal=None if personal is None else _rival(personal),
+            best=_rival(best[0]),
+            worst=low if low > -math.inf else None,
+        )
+
+    def _repeat(self, places: Sequence[Place]) -> None:
+        """Journal candidates at a place that was scored: nothing is scored twice."""
+        for place in places:
+            if self._known(place) is None:
+                continue
+            for candidate in (_candidate(proposal) for proposal in place):
+                if self.archive.of(candidate.id) is None:
+                    self.on_evaluation(self.archive.append_repeat("evaluation", candidate, "search"))
 
     def _result(self, proposal: Proposal) -> Result:
         evaluation = self.archive.of(_candidate(proposal).id)
@@ -115,4 +164,20 @@ class Search:
 
 def _candidate(proposal: Proposal) -> Candidate:
     name = f"{proposal.iteration}-{proposal.particle}"
-    return Candidate(name, tuple(float(x) for x in proposal.x_D), proposal.iteration, proposal.particle)
+    return Candidate(name, _position(proposal.x_D), proposal.iteration, proposal.particle)
+
+
+def _position(x_D: Array) -> tuple[float, ...]:
+    return tuple(float(x) for x in x_D)
+
+
+def _rival(evaluation: Evaluation) -> Rival:
+    return Rival(evaluation.examples, evaluation.guides)
+
+
+def _places(proposals: Sequence[Proposal]) -> list[Place]:
+    """Proposals by their position, in the order of each one's first."""
+    places: dict[tuple[float, ...], list[Proposal]] = {}
+    for proposal in proposals:
+        places.setdefault(_position(proposal.x_D), []).append(proposal)
+    return list(places.values())

@@ -7,9 +7,10 @@ best there wins, and only the winner and the baselines meet the test split.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.archive import Archive, utility
+from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.types import Array, Candidate, Evaluation, Space
+from swarm.utility import utility
 
 BASE = "base"
 
@@ -46,11 +47,9 @@ class Selection:
 
     def finalists(self, count: int) -> list[Candidate]:
         """The best of the search, at most `count`. Raises RunError where nothing was scored."""
-        scored = [evaluation for evaluation in self.archive.searched() if evaluation.status == "ok"]
-        if not scored:
+        ranked = self.archive.ranked(self.weights)
+        if not ranked:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
-        # Of equals the earlier candidate, not the line that came first: that depends on the workers.
-        ranked = sorted(scored, key=lambda e: (-utility(e.scores, self.weights), _age(e.candidate)))
         return [evaluation.candidate for evaluation in ranked[:count]]
 
     def uniform(self) -> tuple[float, Candidate]:
@@ -81,10 +80,6 @@ class Selection:
 
 def _candidate(name: str, x_D: Array) -> Candidate:
     return Candidate(name, tuple(float(x) for x in x_D))
-
-
-def _age(candidate: Candidate) -> tuple[int, int]:
-    return candidate.iteration or 0, candidate.particle or 0
 
 
 def _first_error(archive: Archive) -> str:

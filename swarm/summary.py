@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from swarm import __version__
-from swarm.archive import Archive, utility
+from swarm.archive import Archive
 from swarm.evidence import emergence, join, paired, score
 from swarm.lines import SCORED, EvaluationLine
 from swarm.selection import Selection
 from swarm.types import Candidate, Evaluation, Recipe, Split
+from swarm.utility import utility
 
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
 SPLITS: tuple[Split, ...] = ("search", "select", "test")
@@ -69,11 +70,12 @@ def coefficients(recipe: Recipe) -> Json:
 
 
 def counts(archive: Archive) -> Json:
-    """What was run: candidates of the search, examples and tokens of everything, failed attempts and candidates."""
+    """What was run: candidates of the search, those that a race stopped, examples and tokens, what failed."""
     lines = _run_lines(archive)
     failed = sum(line.status == "failed" for line in lines)
     return {
         "evaluations": archive.evaluations,
+        "stopped": sum(line.status == "stopped" for line in lines),
         "example_evaluations": sum(line.n_examples for line in lines),
         "tokens": sum(line.tokens for line in lines),
         "failures": failed + sum(line["kind"] == "failure" for line in archive.lines),

@@ -1,9 +1,12 @@
 """What an expert does to one parameter of its base, and how several such updates add up.
 
-All sums are made in float32 from the base's pristine tensor and cast once.
-Shape suffixes: O rows and I columns of a weight (out, in), R rank.
+A parameter is composed block of rows by block of rows, so that the float32 sums stay in a core's cache: from the
+base's pristine tensor, in float32, cast once. The blocks depend on shapes alone, so the same recipe gives the same bits.
+
+Shape suffixes: O rows and I columns of a weight (out, in), R rank, C the ranks of all experts together.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +15,8 @@ import torch
 from torch import Tensor
 
 Algebra = Literal["delta", "factors"]
+BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # elements of a block
+SCRATCH = threading.local()
 
 
 @dataclass(frozen=True)
@@ -42,20 +47,112 @@ Update = LowRank | Delta | Replacement
 Term = tuple[float, Update]
 
 
-def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.dtype) -> Tensor:
-    """base + the weighted updates, in `dtype`, as a tensor of its own.
+@dataclass(frozen=True)
+class Joined:
+    """The low-rank updates of one parameter side by side, float32, scaled: their sum is left_OC @ right_CI."""
+
+    left_OC: Tensor
+    right_CI: Tensor
+    ranks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, updates: Sequence[Update], device: torch.device) -> "Joined | None":
+        """Of the low-rank ones among the updates; None where there are none."""
+        turned = [oriented(update, transposed=False) for update in updates if isinstance(update, LowRank)]
+        if not turned:
+            return None
+        left_OC = torch.cat([update.b_OR.float() * update.scaling for update in turned], dim=1)
+        right_CI = torch.cat([update.a_RI.float() for update in turned], dim=0)
+        return cls(left_OC.to(device), right_CI.to(device), tuple(len(update.a_RI) for update in turned))
+
+    def weighed(self, coefficients: Sequence[float], algebra: Algebra) -> tuple[Tensor, Tensor]:
+        """The two sides under the coefficients: sum c_i B_i A_i, or (sum c_i B_i) @ (sum c_i A_i) for factors."""
+        by_rank = [c for c, rank in zip(coefficients, self.ranks, strict=True) for _ in range(rank)]
+        scales_C = torch.tensor(by_rank, dtype=torch.float32, device=self.left_OC.device)
+        left_OC = self.left_OC * scales_C
+        if algebra == "delta":
+            return left_OC, self.right_CI
+        shape = (len(self.ranks), self.ranks[0])
+        return left_OC.unflatten(1, shape).sum(1), (self.right_CI * scales_C[:, None]).unflatten(0, shape).sum(0)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A composed parameter before it is computed: sum c_i * tensor_i, and what low-rank updates add.
+
+    sides: of their product. alone: the only update in use, where that is low-rank.
+    """
+
+    tensors: tuple[tuple[float, Tensor], ...]
+    sides: tuple[Tensor, Tensor] | None = None
+    alone: Term | None = None
+
+    @property
+    def copied(self) -> bool:
+        """True where it is one of the tensors as it stands."""
+        return len(self.tensors) == 1 and self.tensors[0][0] == 1.0 and self.sides is None and self.alone is None
+
+
+def mix(base: Tensor, terms: Sequence[Term], algebra: Algebra, joined: Joined | None) -> Mix:
+    """What base and weighted updates add up to; `joined` is of the terms' updates, in their order.
 
     No term with a coefficient other than 0 gives the base bit for bit; one term with coefficient 1 gives
     that expert bit for bit (a Replacement: its tensor; a LowRank: what PEFT merges in float32).
     """
     active = [(c, update) for c, update in terms if c != 0.0]
-    if not active:
-        return base.to(dtype, copy=True)
-    first_c, first = active[0]
-    if len(active) == 1 and first_c == 1.0 and isinstance(first, Replacement):
-        return first.value.to(dtype, copy=True)
-    update = factor_sum(active) if algebra == "factors" else delta_sum(active, base)
-    return (base.float() + update).to(dtype)
+    low_rank = [c for c, update in terms if isinstance(update, LowRank)]
+    assert algebra == "delta" or len(low_rank) == len(terms), "the catalog admits only adapters to factors"
+    if len(active) == 1 and isinstance(active[0][1], LowRank):
+        c, update = active[0]
+        return Mix(((1.0, base),), alone=(c * c if algebra == "factors" else c, update))
+    tensors = [(1.0 - sum(c for c, update in active if isinstance(update, Replacement)), base)]
+    for c, update in active:
+        if isinstance(update, Delta):
+            tensors.append((c, update.delta))
+        elif isinstance(update, Replacement):
+            tensors.append((c, update.value))
+    used = tuple((c, tensor) for c, tensor in tensors if c != 0.0)
+    return Mix(used, sides=joined.weighed(low_rank, algebra) if joined and any(low_rank) else None)
+
+
+def blocks(shape: torch.Size, whole: Mix, device: torch.device) -> list[slice]:
+    """The rows of each block. What is a lone low-rank update is one block: PEFT makes its product at once."""
+    rows = shape[0] if shape else 1
+    columns = max(1, shape.numel() // max(1, rows))
+    step = max(1, rows) if whole.alone else max(1, BLOCKS.get(device.type, BLOCKS["cuda"]) // columns)
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def write(out: Tensor, whole: Mix, rows: slice) -> None:
+    """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host."""
+    (first, tensor), *others = whole.tensors
+    target = torch.atleast_1d(out)[rows]
+    if whole.copied:
+        target.copy_(_rows(tensor, rows, out.device))
+        return
+    total, part = _scratch(target)
+    total.copy_(_rows(tensor, rows, out.device))
+    if first != 1.0:
+        total.mul_(first)
+    for c, tensor in others:
+        total.add_(part.copy_(_rows(tensor, rows, out.device)), alpha=c)
+    if whole.sides is not None:
+        left_OC, right_CI = whole.sides
+        total.addmm_(left_OC[rows], right_CI)
+    if whole.alone is not None:
+        c, update = whole.alone
+        assert isinstance(update, LowRank)
+        total.add_(_product(update).mul_(c).to(out.device))
+    target.copy_(total)
+
+
+def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.dtype) -> Tensor:
+    """base + the weighted updates, in `dtype`, as a tensor of its own on the base's device. What it is, `mix` says."""
+    out = torch.empty_like(base, dtype=dtype)
+    whole = mix(base, terms, algebra, Joined.of([update for _, update in terms], base.device))
+    for rows in blocks(out.shape, whole, out.device):
+        write(out, whole, rows)
+    return out
 
 
 def to_device(update: Update, device: torch.device) -> Update:
@@ -66,29 +163,6 @@ def to_device(update: Update, device: torch.device) -> Update:
     if isinstance(update, Delta):
         return Delta(update.delta.to(device))
     return Replacement(update.value.to(device))
-
-
-def delta_sum(terms: Sequence[Term], base: Tensor) -> Tensor:
-    """Sum of c_i * update_i in float32: low-rank updates by one product of their stacked factors."""
-    low_rank = [(c, update) for c, update in terms if isinstance(update, LowRank)]
-    total = _stacked_product(low_rank) if low_rank else torch.zeros_like(base, dtype=torch.float32)
-    for c, update in terms:
-        if isinstance(update, Delta):
-            total.add_(update.delta.float(), alpha=c)
-        elif isinstance(update, Replacement):
-            total.add_(update.value.float() - base.float(), alpha=c)
-    return total
-
-
-def factor_sum(terms: Sequence[Term]) -> Tensor:
-    """(sum c_i s_i B_i) @ (sum c_i A_i) in float32: Model Swarms' own combination, cross terms included."""
-    updates = [update for _, update in terms if isinstance(update, LowRank)]
-    assert len(updates) == len(terms), "the catalog admits only adapters to factors"
-    if len(terms) == 1:
-        c = terms[0][0]
-        return _product(updates[0]).mul_(c * c)
-    a_RI, b_OR = combined_factors(terms)
-    return _oriented(b_OR @ a_RI, updates[0].transposed)
 
 
 def combined_factors(terms: Sequence[Term]) -> tuple[Tensor, Tensor]:
@@ -111,7 +185,7 @@ def delta_of(update: Update, base: Tensor) -> Tensor:
     """The update itself in float32, in the base's shape."""
     if isinstance(update, LowRank):
         return _product(update)
-    return delta_sum([(1.0, update)], base)
+    return update.delta.float() if isinstance(update, Delta) else update.value.float() - base.float()
 
 
 def oriented(update: LowRank, transposed: bool) -> LowRank:
@@ -121,18 +195,21 @@ def oriented(update: LowRank, transposed: bool) -> LowRank:
     return LowRank(update.b_OR.T, update.a_RI.T, update.scaling, transposed)
 
 
-def _stacked_product(terms: Sequence[tuple[float, LowRank]]) -> Tensor:
-    c, first = terms[0]
-    if len(terms) == 1:
-        return _product(first).mul_(c)
-    a_RI, b_OR = stacked_factors([(c, oriented(update, first.transposed)) for c, update in terms])
-    return _oriented(b_OR @ a_RI, first.transposed)
+def _scratch(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Two float32 tensors like a block; on a CPU a thread has the same ones for all, so no page is fetched twice."""
+    if target.device.type != "cpu" or target.numel() > BLOCKS["cpu"]:
+        return torch.empty_like(target, dtype=torch.float32), torch.empty_like(target, dtype=torch.float32)
+    if not hasattr(SCRATCH, "pair"):
+        SCRATCH.pair = torch.empty(2, BLOCKS["cpu"])
+    total, part = SCRATCH.pair[:, : target.numel()]
+    return total.view(target.shape), part.view(target.shape)
+
+
+def _rows(tensor: Tensor, rows: slice, device: torch.device) -> Tensor:
+    return torch.atleast_1d(tensor)[rows].to(device)
 
 
 def _product(update: LowRank) -> Tensor:
     # PEFT's order of operations (transpose, then scale), so that a one-hot equals its float32 merge bit for bit.
-    return _oriented(update.b_OR.float() @ update.a_RI.float(), update.transposed) * update.scaling
-
-
-def _oriented(product_OI: Tensor, transposed: bool) -> Tensor:
-    return product_OI.T.contiguous() if transposed else product_OI
+    product_OI = update.b_OR.float() @ update.a_RI.float()
+    return (product_OI.T.contiguous() if update.transposed else product_OI) * update.scaling

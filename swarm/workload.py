@@ -42,6 +42,11 @@ class Workload:
         return {name: len(questions) for name, questions in self.questions.items()}
 
     @property
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """The task of every example, in order."""
+        return {name: tuple(q.example.task for q in questions) for name, questions in self.questions.items()}
+
+    @property
     def total(self) -> int:
         return sum(self.sizes.values())
 

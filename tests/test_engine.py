@@ -85,9 +85,9 @@ def test_log_likelihoods_are_the_naive_ones_in_any_batch(
     batch_tokens: int,
 ) -> None:
     found = reply(engine(catalog, batch_tokens=batch_tokens), catalog, *continuations).answers
-    for request, answer in zip(continuations, found, strict=True):
+    for request, likelihood in zip(continuations, found, strict=True):
         prompt, text = bytes_of(tokenizer, str(request.prompt)), bytes_of(tokenizer, request.text)
-        assert answer == Likelihood(pytest.approx(naive(base, prompt, text), abs=1e-4), len(text))
+        assert likelihood == Likelihood(pytest.approx(naive(base, prompt, text), abs=1e-4), len(text))
 
 
 def test_an_answer_does_not_depend_on_the_other_requests(
@@ -142,9 +142,9 @@ def test_a_tokenizer_that_adds_bos_adds_it_once(tmp_path: Path, tokenizer: PreTr
     catalog = open_catalog(path, [])
     found = reply(engine(catalog), catalog, Continuation("ab", " cd"), Continuation("", "cd"))
     prompts = [[BOS, *bytes_of(tokenizer, "ab")], [BOS]]
-    for answer, prompt, text in zip(found.answers, prompts, (" cd", "cd"), strict=True):
+    for likelihood, prompt, text in zip(found.answers, prompts, (" cd", "cd"), strict=True):
         expected = naive(load(path), prompt, bytes_of(tokenizer, text))
-        assert answer == Likelihood(pytest.approx(expected, abs=1e-4), len(text))
+        assert likelihood == Likelihood(pytest.approx(expected, abs=1e-4), len(text))
     assert found.tokens == 5 + 2
 
 

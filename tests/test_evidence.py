@@ -257,6 +257,7 @@ def test_counts_are_exact(story: Story) -> None:
     scored = 2 + 7 * 3 + 2
     assert summary["counts"] == {
         "evaluations": 3,
+        "stopped": 0,
         "example_evaluations": 4 * scored,
         "tokens": 10 * scored,
         "failures": 2,

@@ -9,10 +9,12 @@ import pytest
 ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
     {"errors", "types", "settings"},
-    {"lines", "files", "tensors", "updates", "groups", "data", "duplicates"},
+    {"lines", "utility", "files", "tensors", "updates", "groups", "data", "duplicates"},
     {"adapters", "thinning", "dealing", "tensor_writer", "vocabulary"},
     {"experts", "splits"},
-    {"vectors", "compositions", "engines", "objectives", "optimizers"},
+    {"vectors", "compositions", "engines", "objectives", "optimizers", "racing"},
+    {"workload", "truncation"},
+    {"lap"},
     {"evaluator"},
     {"pool", "evidence"},
     {"sharing"},
@@ -92,6 +94,7 @@ def test_search_cannot_reach_the_test_split() -> None:
         "swarm.optimizers.base",
         "swarm.pool",
         "swarm.types",
+        "swarm.utility",
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from copy import deepcopy
+from dataclasses import replace
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -102,6 +103,37 @@ def test_a_failure_is_never_a_best_nor_a_worst(name):
     has_N = state.personal_utility_N > -np.inf
     assert has_N.any()
     assert [half_failing(x_D) for x_D in state.personal_best_ND[has_N]] == list(state.personal_utility_N[has_N])
+
+
+@every_optimizer
+@pytest.mark.parametrize("seed", range(5))
+def test_what_changes_nothing_may_as_well_be_unknown(optimizer, seed):
+    """Utilities between low and high are told as nan: the proposals stay the same."""
+    told, blind = optimizer.init(space(3), seed), optimizer.init(space(3), seed)
+    hidden = 0
+    for _ in range(8):
+        asked = optimizer.ask(told)
+        assert same(optimizer.ask(blind), asked)
+        results = score(asked)
+        told = optimizer.tell(told, results)
+        unknown = [p.low <= r.utility <= p.high for p, r in zip(asked, results, strict=True)]
+        hidden += sum(unknown)
+        blind = optimizer.tell(
+            blind, [replace(r, utility=float("nan")) if u else r for r, u in zip(results, unknown, strict=True)]
+        )
+    assert hidden
+
+
+@every_optimizer
+def test_a_proposal_names_the_personal_best_that_it_has_to_beat(optimizer):
+    history, state = run(optimizer, half_failing, generations=5)
+    for proposal in optimizer.ask(state):
+        own = [half_failing(p.x_D) for generation in history for p in generation if p.particle == proposal.particle]
+        known = [utility for utility in own if not np.isnan(utility)]
+        if proposal.personal_D is not None:
+            assert half_failing(proposal.personal_D) == proposal.high == max(known)
+        elif proposal.high < np.inf:
+            assert not known
 
 
 def test_a_random_other_is_anybody_else():

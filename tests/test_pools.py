@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from runs import candidates, choices, make_workshop, spec, workload
-from swarm.errors import ConfigError, DataError, ExpertError, RunError
+from swarm.errors import ConfigError, ExpertError, RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec
 from swarm.objectives.function import UserFunction

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from optimizer_runs import space
 from runs import START, journal, timeless
-from swarm.archive import Archive, utility
+from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.grid import Grid
@@ -24,7 +25,8 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Failure, Outcome
 from swarm.search import Evaluate, Search
-from swarm.types import Candidate, Evaluation
+from swarm.types import Array, Candidate, Evaluation, Stakes, Task
+from swarm.utility import utility
 
 TARGET = np.array([0.1, 0.7, 0.3])
 WEIGHTS = {"near": 3.0, "small": 1.0}
@@ -45,10 +47,10 @@ class Scorer:
         self.seen: list[Candidate] = []
         self._outcome = outcome
 
-    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
-        for candidate in candidates:
-            self.seen.append(candidate)
-            yield from self._outcome(candidate) or [scored(candidate)]
+    def __call__(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        for task in tasks:
+            self.seen.append(task.candidate)
+            yield from self._outcome(task.candidate) or [scored(task.candidate)]
 
 
 def scored(candidate: Candidate) -> Evaluation:
@@ -65,7 +67,7 @@ def search(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: in
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append("start", **START)
-    return Search(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None)
+    return Search(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
 def run(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate | None = None, seed: int = 0) -> str:
@@ -137,11 +139,11 @@ def test_patience_begins_again_at_every_new_best(tmp_path: Path) -> None:
 def test_minutes_end_a_search_between_two_evaluations(tmp_path: Path) -> None:
     closed = []
 
-    def slow(candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+    def slow(tasks: Sequence[Task]) -> Iterator[Outcome]:
         try:
-            for candidate in candidates:
+            for task in tasks:
                 time.sleep(0.05)
-                yield scored(candidate)
+                yield scored(task.candidate)
         finally:
             closed.append(True)
 
@@ -260,12 +262,19 @@ def by_id(folder: Path) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in lines}
 
 
-def backwards(candidates: Sequence[Candidate]) -> Iterator[Outcome]:
-    """As a pool may: the last one first, with a failed attempt now and then."""
-    for candidate in reversed(candidates):
-        if candidate.particle == 2:
-            yield Failure(candidate, 1, "died", "w")
-        yield scored(candidate)
+def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """As a pool may: the last one first, with a failed attempt now and then, and stopped where that is harmless."""
+    for task in reversed(tasks):
+        if task.candidate.particle == 2:
+            yield Failure(task.candidate, 1, "died", "w")
+        yield stopped_where_harmless(task)
+
+
+def stopped_where_harmless(task: Task) -> Evaluation:
+    """Stopped wherever the utility lies where it changes nothing: as often as any race could."""
+    full = scored(task.candidate)
+    harmless = task.stakes.low <= utility(full.scores, WEIGHTS) <= task.stakes.high
+    return replace(full, status="stopped") if harmless else full
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -305,3 +314,104 @@ def test_a_journal_of_another_config_is_refused(tmp_path: Path) -> None:
     run(tmp_path, PSO(particles=5, iterations=2))
     with pytest.raises(RunError, match=r"candidate 0-0 .* another position|candidate 0-\d was scored at another"):
         run(tmp_path, ModelSwarms(particles=5, iterations=2))
+
+
+def finalists(archive: Archive) -> list[Candidate]:
+    return [evaluation.candidate for evaluation in archive.ranked(WEIGHTS)[:4]]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_stopping_what_changes_nothing_changes_nothing(tmp_path: Path, name: str) -> None:
+    """The harshest race that the stakes allow leaves positions, bests, finalists and the end as they were."""
+    stopped = 0
+    for seed in range(10):
+        searches = [search(tmp_path / f"{kind}{seed}", SMALL[name], Scorer(), seed) for kind in ("full", "raced")]
+        raced = replace(searches[1], evaluate=lambda tasks: map_outcomes(stopped_where_harmless, tasks))
+        assert searches[0].run() == raced.run()
+        pairs = [by_id(tmp_path / f"{kind}{seed}") for kind in ("full", "raced")]
+        assert [line["position"] for line in pairs[0].values()] == [line["position"] for line in pairs[1].values()]
+        assert finalists(searches[0].archive) == finalists(raced.archive)
+        stopped += sum(line["status"] == "stopped" for line in pairs[1].values())
+    assert stopped > 0 or name in ("grid", "patience"), "too short to have any"
+
+
+def map_outcomes(score: Callable[[Task], Evaluation], tasks: Sequence[Task]) -> Iterator[Outcome]:
+    return (score(task) for task in tasks)
+
+
+def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
+    seen: list[Task] = []
+
+    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        seen.extend(tasks)
+        return map_outcomes(lambda task: scored(task.candidate), tasks)
+
+    found = search(tmp_path, PSO(particles=5, iterations=4), watching)
+    found.run()
+    for task in seen:
+        iteration = task.candidate.iteration or 0
+        earlier = [utility(e.scores, WEIGHTS) for e in found.archive.ranked(WEIGHTS, before=iteration)]
+        own = [
+            utility(e.scores, WEIGHTS)
+            for e in found.archive.searched()
+            if e.candidate.particle == task.candidate.particle and (e.candidate.iteration or 0) < iteration
+        ]
+        high = min(max(own), earlier[3]) if iteration else -math.inf
+        assert task.stakes == Stakes(-math.inf, high)
+
+
+def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:
+    seen: list[Task] = []
+
+    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        seen.extend(tasks)
+        return map_outcomes(lambda task: scored(task.candidate), tasks)
+
+    found = replace(search(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
+    found.run()
+    for task in seen:
+        stakes, iteration = task.stakes, task.candidate.iteration or 0
+        if not iteration:
+            assert (stakes.personal, stakes.best, stakes.worst) == (None, None, None)
+            continue
+        ranked = found.archive.ranked(WEIGHTS, before=iteration)
+        assert stakes.best is not None
+        assert stakes.best.scores == ranked[0].examples
+        assert stakes.worst == utility(ranked[-1].scores, WEIGHTS)
+        own = [e for e in ranked if e.candidate.particle == task.candidate.particle]
+        assert stakes.personal is not None
+        assert stakes.personal.scores == own[0].examples
+
+
+class Still(PSO):
+    """All particles at one place, which is another one in every second iteration."""
+
+    def advance(self, state: Any) -> Any:
+        state = super().advance(state)
+        place = float(state.generation.iteration % 2)
+        x_ND: Array = np.full_like(state.generation.x_ND, place)
+        return replace(state, generation=replace(state.generation, x_ND=x_ND))
+
+
+def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Path) -> None:
+    scorer = Scorer(lambda candidate: [replace(scored(candidate), status="stopped")] if candidate.iteration else None)
+    found = search(tmp_path, Still(particles=4, iterations=5, patience=None), scorer)
+    assert found.run() == "iterations"
+    raced = [candidate.id for candidate in scorer.seen]
+    assert raced == ["0-0", "0-1", "0-2", "0-3", "1-0", "2-0", "3-0", "4-0"], "one for all who are there"
+    assert found.archive.evaluations == 4 + 2
+    assert found.archive.at((1.0, 1.0, 1.0)) is None
+    lines = by_id(tmp_path)
+    assert {lines[f"3-{i}"]["same_as"] for i in (1, 2, 3)} == {"3-0"}
+    assert {lines[f"3-{i}"]["status"] for i in range(4)} == {"stopped"}
+    assert search(tmp_path, Still(particles=4, iterations=5, patience=None), Scorer()).run() == "iterations"
+
+
+@pytest.mark.parametrize("limit", [5, 6, 7])
+def test_a_budget_of_evaluations_counts_a_stopped_position_once(tmp_path: Path, limit: int) -> None:
+    def stopped(candidate: Candidate) -> list[Outcome] | None:
+        return [replace(scored(candidate), status="stopped")] if candidate.iteration else None
+
+    found = search(tmp_path, Still(particles=4, evaluations=limit, patience=None, iterations=9), Scorer(stopped))
+    assert found.run() == ("evaluations" if limit == 5 else "iterations")
+    assert found.archive.evaluations == min(limit, 6)

@@ -44,7 +44,7 @@ def alone(model: torch.nn.Module, base: Path, request: Request) -> Likelihood | 
     (item,) = encoder.encode([request]).items
     if isinstance(request, Generation):
         ids = torch.tensor([item.prompt])
-        out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=5, pad_token_id=0)
+        out = model.generate(ids, attention_mask=ids * 0 + 1, do_sample=False, max_new_tokens=5, pad_token_id=0)
         written = out[0, len(item.prompt) :].tolist()
         return Text(encoder.tokenizer.decode(written, skip_special_tokens=True), len(written))
     logits = model(torch.tensor([item.prompt + item.continuation])).logits[0].log_softmax(-1)

@@ -67,6 +67,32 @@ def test_every_split_has_its_share_of_every_task(tmp_path, seed):
         assert all(abs(found[task] - len(part) * TASKS.count(task) / 10) <= 1 for task in TASKS)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("own_file", [False, True])
+def test_every_prefix_of_search_has_its_share_of_every_task(tmp_path, seed, own_file):
+    """A race may stop after any prefix."""
+    lines = jsonl(tmp_path / "x.jsonl", rows(120 if own_file else 300))
+    rest = {name: jsonl(tmp_path / f"{name}.jsonl", rows(9, start=s)) for name, s in (("select", 500), ("test", 600))}
+    part = (split({"search": lines, **rest}, seed) if own_file else split(lines, seed, search=120)).search
+    assert len(part) == 120
+    sizes = Counter(example.task for example in part)
+    for k in range(1, len(part) + 1):
+        found = Counter(example.task for example in part[:k])
+        assert all(abs(found[task] - k * size / len(part)) <= 1 for task, size in sizes.items())
+
+
+def test_the_order_of_a_search_file_is_the_seeds(tmp_path):
+    """By content and seed, whatever the order of lines; select and test keep the order of their own files."""
+    files = {
+        name: jsonl(tmp_path / f"{name}.jsonl", rows(30, start=s)) for name, s in zip(SPLITS, (0, 50, 90), strict=True)
+    }
+    backward = {**files, "search": jsonl(tmp_path / "backward.jsonl", rows(30)[::-1])}
+    assert split(files).search == split(backward).search
+    assert split(files).search != split(files, seed=1).search
+    assert sorted(example.id for example in split(files).search) == sorted(f"e{k}" for k in range(30))
+    assert [example.id for example in split(files).test] == [f"e{k}" for k in range(90, 120)]
+
+
 def test_exact_duplicates_are_dropped_and_told(tmp_path):
     repeats = [{"id": f"r{k}", "prompt": f" question  {k} ", "answer": f"{k}"} for k in range(8)]
     splits = split(jsonl(tmp_path / "x.jsonl", rows(40) + repeats))
@@ -115,7 +141,9 @@ def three_files(folder: Path) -> dict[str, str]:
 def test_a_file_for_each_split_is_used_as_it_is(tmp_path):
     files = three_files(tmp_path)
     expected = {name: [f"e{10 * k + n}" for n in range(10)] for k, name in enumerate(SPLITS)}
-    assert ids(split(files)) == ids(split(None, **files)) == expected
+    found = ids(split(files))
+    assert found == ids(split(None, **files))
+    assert found | {"search": sorted(found["search"])} == expected, "search in an order of our own"
     assert len(split(files, search=4).search) == 4
 
 

@@ -26,14 +26,18 @@ TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats a continuation; in bfloat
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Experts of several ranks and targets, alike ones for `factors`, a full fine-tune, and a GPT-2 with its own."""
     folder = tmp_path_factory.mktemp("stacked")
-    base = make_base(folder / "base", layers=3)
+    base = make_base(folder / "base", layers=3, tied=True)
     make_adapter(folder / "small", base, 1, r=2, scale=0.2)
     make_adapter(folder / "large", base, 2, r=8, scale=0.2)
     make_adapter(folder / "part", base, 3, r=4, scale=0.2, targets=ATTENTION, use_rslora=True)
     for seed, name in enumerate(("a", "b", "c")):
         make_adapter(folder / name, base, seed, scale=0.2)
     make_checkpoint(folder / "full", base, 9)
-    make_adapter(folder / "embeds", base, 4, targets=("embed_tokens", "q_proj"))
+    make_checkpoint(folder / "other", base, 10)
+    untied = make_base(folder / "untied", layers=2, tied=False)
+    make_checkpoint(folder / "untied_full", untied, 9)
+    make_checkpoint(folder / "untied_other", untied, 10)
+    make_adapter(folder / "untied_lora", untied, 1, scale=0.2)
     gpt2 = make_gpt2(folder / "gpt2")
     for seed, name in enumerate(("g1", "g2", "g3")):
         make_adapter(folder / name, gpt2, seed, scale=0.1, targets=("c_attn", "c_fc", "c_proj"))
@@ -65,6 +69,8 @@ def assert_close(one: Reply, other: Reply, atol: float) -> None:
 
 
 CASES = {
+    "full fine-tunes cut to a rank": (("full", "other", "small"), "base", Weights()),
+    "with a head of its own": (("untied_full", "untied_other", "untied_lora"), "untied", Weights()),
     "ranks and targets that differ": (("small", "large", "part"), "base", Weights()),
     "a coefficient a layer group": (("small", "large", "part"), "base", Weights(groups="layers:3")),
     "factors": (("a", "b", "c"), "base", Weights(algebra="factors")),
@@ -76,7 +82,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_stacked_and_merged_give_the_same_answers(folder: Path, case: str, dtype: str) -> None:
     names, base, composition = CASES[case]
-    known = catalog(folder, *names, base=base)
+    known = catalog(folder, *names, base=base, svd=8 if "full" in names[0] else None)
     asked, mixed = requests(known), recipes(known, composition)
     stacked = engine(known, dtype=dtype, method="stacked").answer(mixed, asked)
     merged = engine(known, dtype=dtype, method="merged").answer(mixed, asked)
@@ -113,11 +119,11 @@ def held_together(folder: Path, *names: str, svd: int | None = None) -> bool:
     return joins
 
 
-def test_only_factors_of_linear_layers_are_stacked(folder: Path) -> None:
+def test_full_updates_are_stacked_only_where_the_user_allows_a_rank(folder: Path) -> None:
     assert held_together(folder, "a", "large")
     assert held_together(folder, "a", "large", svd=2)
+    assert held_together(folder, "full", "other", svd=2)
     assert not held_together(folder, "a", "full")
-    assert not held_together(folder, "full", svd=2)  # norms are no matrices
 
 
 def test_one_particle_out_of_range_fails_for_all_of_its_batch(folder: Path) -> None:

@@ -5,10 +5,13 @@ name and whose `open` returns the engine, and add one line to ENGINES.
 """
 
 from swarm.engines.base import Engine, EngineSettings
+from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers import TransformersSettings
+from swarm.engines.vllm import VllmSettings
 
 ENGINES: dict[str, type[EngineSettings]] = {
     "transformers": TransformersSettings,
+    "vllm": VllmSettings,
 }
 
-__all__ = ["ENGINES", "Engine", "EngineSettings"]
+__all__ = ["ENGINES", "Encoder", "Engine", "EngineSettings", "Requests"]

@@ -1,34 +1,71 @@
 """Puts recipes into a model's parameters: pristine tensors and updates in, composed weights out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from swarm.engines.cores import each
 from swarm.errors import ExpertError
 from swarm.experts import Catalog
 from swarm.groups import group_index
 from swarm.types import Recipe
-from swarm.updates import Term, Update, compose, to_device
+from swarm.updates import Delta, Joined, LowRank, Mix, Replacement, Term, Update, blocks, mix, to_device, write
+
+SPARED = 0.5  # share of an accelerator's free memory that is left to activations
 
 
 @dataclass(frozen=True)
 class Touched:
-    """A parameter that experts change: the live tensor, the base's pristine one, and each expert's update."""
+    """A parameter that experts change: the live tensor, the base's pristine one, and each expert's update.
+
+    joined: the low-rank updates side by side. Pristine and full tensors lie in memory-mapped files, which all
+    processes of a node share, or on the accelerator.
+    """
 
     name: str
     live: nn.Parameter
     pristine: Tensor
     updates: Mapping[str, Update]
+    joined: Joined | None
+
+    def mix(self, recipe: Recipe) -> Mix:
+        """What the recipe means for this parameter."""
+        return mix(self.pristine, terms_of(recipe, self.name, self.updates), recipe.weights.algebra, self.joined)
+
+
+class Room:
+    """Room for pristine and full tensors on a device. What no longer fits stays on the host and is streamed."""
+
+    def __init__(self, device: torch.device, left: int | None = None) -> None:
+        self._device = device
+        self._left = _room(device) if left is None else left
+
+    def placed(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device where it fits, else as it is."""
+        if self._device.type == "cpu" or tensor.nbytes > self._left:
+            return tensor
+        self._left -= tensor.nbytes
+        return tensor.to(self._device)
+
+    def update(self, update: Update) -> Update:
+        """The update with its full tensor so placed. Factors are small: they are always on the device."""
+        if isinstance(update, LowRank):
+            return to_device(update, self._device)
+        if isinstance(update, Delta):
+            return Delta(self.placed(update.delta))
+        return Replacement(self.placed(update.value))
 
 
 class Composer:
-    """Holds what composing needs, in memory; `put` writes a recipe into the live model in place."""
+    """Holds what composing needs; `put` writes a recipe into the live model in place, block by block."""
 
-    def __init__(self, model: nn.Module, catalog: Catalog) -> None:
+    def __init__(self, model: nn.Module, catalog: Catalog, room: Room | None = None) -> None:
         live = dict(model.named_parameters())
-        self.touched = [self._load(name, live, catalog) for name in catalog.parameters()]
+        self._device = next(iter(live.values())).device
+        room = room or Room(self._device)
+        self.touched = [self._load(name, live, catalog, room) for name in catalog.parameters()]
         self._in_place: Recipe | None = None
 
     @torch.no_grad()
@@ -37,26 +74,38 @@ class Composer:
         if recipe == self._in_place:
             return
         self._in_place = None
-        for touched in self.touched:
-            terms = terms_of(recipe, touched.name, touched.updates)
-            live = touched.live
-            live.copy_(compose(touched.pristine, terms, recipe.weights.algebra, live.dtype))
+        fill([(touched.live, touched.mix(recipe)) for touched in self.touched])
         self._in_place = recipe
 
     @staticmethod
-    def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog) -> Touched:
+    def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog, room: Room) -> Touched:
         if name not in live:
             raise ExpertError(
                 f"base {catalog.base.path}: transformers knows no parameter {name}; "
                 "save the base again with this version of transformers"
             )
-        device = live[name].device
-        updates = {
-            expert.name: to_device(expert.update(name, catalog.base), device)
-            for expert in catalog.experts
-            if name in expert.source.parameters()
-        }
-        return Touched(name, live[name], catalog.base.tensors.read(name).to(device), updates)
+        pristine = room.placed(catalog.base.tensors.read(name))
+        updates = {owner: room.update(update) for owner, update in updates_of(catalog, name).items()}
+        return Touched(name, live[name], pristine, updates, Joined.of([*updates.values()], live[name].device))
+
+
+def fill(parameters: Sequence[tuple[Tensor, Mix]]) -> None:
+    """Compute every mix into its tensor; on a CPU all cores take blocks."""
+    work = [(out, whole, rows) for out, whole in parameters for rows in blocks(out.shape, whole, out.device)]
+    if all(out.device.type == "cpu" for out, _ in parameters):
+        each(lambda block: write(*block), work)
+        return
+    for block in work:
+        write(*block)
+
+
+def updates_of(catalog: Catalog, parameter: str) -> dict[str, Update]:
+    """The updates of the experts that change the parameter, from disk."""
+    return {
+        expert.name: expert.update(parameter, catalog.base)
+        for expert in catalog.experts
+        if parameter in expert.source.parameters()
+    }
 
 
 def terms_of(recipe: Recipe, parameter: str, updates: Mapping[str, Update]) -> list[Term]:
@@ -78,9 +127,16 @@ def composed_tensor(catalog: Catalog, recipe: Recipe, name: str, dtype: torch.dt
     base = catalog.base.tensors.read(name)
     if not base.is_floating_point():
         return base
-    updates = {
-        expert.name: to_device(expert.update(name, catalog.base), base.device)
-        for expert in catalog.experts
-        if name in expert.source.parameters()
-    }
-    return compose(base, terms_of(recipe, name, updates), recipe.weights.algebra, dtype)
+    updates = updates_of(catalog, name)
+    terms = terms_of(recipe, name, updates)
+    out = torch.empty_like(base, dtype=dtype)
+    fill([(out, mix(base, terms, recipe.weights.algebra, Joined.of([*updates.values()], base.device)))])
+    return out
+
+
+def _room(device: torch.device) -> int:
+    """Bytes that may be taken on an accelerator now."""
+    if device.type != "cuda":
+        return 0
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free * (1 - SPARED))

@@ -121,7 +121,9 @@ def _rank(catalog: Catalog, parameter: str) -> int | None:
 
 def _expert_rank(expert: Expert, parameter: str, base: Base) -> int | None:
     shape = base.tensors.info[parameter].shape
-    if expert.thinning.svd is not None and len(shape) == 2:
+    if len(shape) == 1:
+        return 0
+    if expert.thinning.svd is not None:
         return min(expert.thinning.svd, *shape)
     source = expert.source
     if expert.thinning.active or not isinstance(source, Adapter) or parameter not in source.factors:

@@ -59,10 +59,13 @@ class Forward:
             )
         return logits
 
-    def __call__(self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object) -> Tensor:
+    def __call__(
+        self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object
+    ) -> Tensor:
         """Logits of every column, or in one row (M, V) those at the flat positions `picks_M`."""
         self._picks_M = picks_M
-        with self._stack.rows(particles_N):
+        rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
+        with self._stack.rows(particles_N, rows_M):
             logits: Tensor = self._model(input_ids=ids_NT, **given).logits
         return logits if picks_M is None else logits[0]
 

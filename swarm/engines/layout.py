@@ -100,7 +100,9 @@ def _rows(requests: Sequence[Encoded], share: bool) -> list[Row]:
 def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) -> Layout:
     width = max(len(row) for row in rows)
     ids, positions, branch = ([[0] * width for _ in rows] for _ in range(3))
-    picks, targets, owner = [], [], []
+    picks: list[int] = []
+    targets: list[int] = []
+    owner: list[int] = []
     for b, row in enumerate(rows):
         n = len(row.prompt)
         ids[b][:n] = row.prompt
@@ -115,10 +117,17 @@ def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) 
             targets += tokens
             owner += [index] * len(tokens)
             at += fed
-    tensors = [torch.tensor(values, device=device) for values in (ids, positions, picks, targets, owner)]
     plain = not prefix and all(len(row.branches) == 1 for row in rows)
-    mask_BTS = None if plain else _mask(torch.tensor(branch, device=device), len(prefix))
-    return Layout(prefix, tensors[0], tensors[1], mask_BTS, *tensors[2:], tokens=sum(len(row) for row in rows))
+    return Layout(
+        prefix=prefix,
+        ids_BT=torch.tensor(ids, device=device),
+        positions_BT=torch.tensor(positions, device=device),
+        mask_BTS=None if plain else _mask(torch.tensor(branch, device=device), len(prefix)),
+        picks_M=torch.tensor(picks, device=device),
+        targets_M=torch.tensor(targets, device=device),
+        owner_M=torch.tensor(owner, device=device),
+        tokens=sum(len(row) for row in rows),
+    )
 
 
 def _mask(branch_BT: Tensor, prefix: int) -> Tensor:

@@ -15,8 +15,7 @@ from swarm.types import Generation
 class Batches:
     """Requests by kind, with their places among all, and the batches that answer them.
 
-    tokens: positions that one particle needs, generated ones left out. prefills: columns that are computed in the
-    passes over prompts; steps: passes with one column a row that writing takes at most, by rows.
+    scored, asked: the continuations; written, writing: the generations.
     """
 
     scored: tuple[int, ...]
@@ -28,7 +27,8 @@ class Batches:
 
     @property
     def tokens(self) -> int:
-        batches = (*self.layouts, *self.prompts)
+        """Positions that one particle needs, generated ones left out."""
+        batches: tuple[Layout | PromptBatch, ...] = (*self.layouts, *self.prompts)
         return sum(batch.tokens for batch in batches) + sum(len(prefix) for prefix in {b.prefix for b in batches})
 
 

@@ -1,76 +1,52 @@
 """Many particles in one batch: y = x W0 + ((x A_cat) * c_row) B_cat, each row under its own coefficients.
 
-The base stays in place; a hook on every linear layer that experts change adds their part. With `factors`
-(Model Swarms' own combination) the detour is ((sum_i c_i x A_i) c_1, ..., (sum_i c_i x A_i) c_E) B_cat.
+The base stays in place; a hook on every layer that experts change adds their part (detours.py has one kind of layer
+each). With `factors` (Model Swarms' own combination) the detour is ((sum_i c_i x A_i) c_1, ..., (sum_i c_i x A_i) c_E)
+B_cat.
 
-Shape suffixes: N rows, T columns, I in, O out, E experts, R rank of one expert, C ranks of all, P particles.
+Shape suffixes: N rows, M picked hidden states, P particles, K coefficients of a layer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers.pytorch_utils import Conv1D
 
+from swarm.engines.detours import Detour, detours_of
 from swarm.groups import group_index
 from swarm.types import Recipe
-from swarm.updates import LowRank, Update, oriented
-
-
-@dataclass(frozen=True)
-class Detour:
-    """The factors of one layer's experts side by side, in the model's dtype. owner_C: the expert of each rank."""
-
-    parameter: str
-    module: nn.Module
-    names: tuple[str, ...]
-    owner_C: Tensor
-    a_CI: Tensor
-    b_OC: Tensor
-
-    def scales(self, recipe: Recipe) -> Tensor:
-        """The recipe's coefficient for each of the stacked ranks. Shape C, float32."""
-        weights = recipe.weights
-        group = group_index(weights.groups, self.parameter)
-        c_E = torch.tensor([weights.coefficients[name][group] for name in self.names])
-        return c_E.to(self.owner_C.device)[self.owner_C]
+from swarm.updates import Update
 
 
 class Stack:
     """The detours of a model. It is plain until `put`, and after `clear`."""
 
-    def __init__(self) -> None:
-        self._detours: list[Detour] = []
+    def __init__(self, detours: Sequence[Detour] = ()) -> None:
+        self._detours = list(detours)
         self._hooks: list[RemovableHandle] = []
-        self._particles_N: Tensor | None = None
+        self._particles_N = self._picked_M = torch.zeros(0, dtype=torch.long)
 
     @classmethod
     def of(cls, model: nn.Module, updates: Mapping[str, Mapping[str, Update]]) -> "Stack | None":
-        """The stack of a model, from parameter -> expert -> update; None where an update has no factors."""
-        modules = dict(model.named_modules())
-        stack = cls()
+        """The stack of a model, from parameter -> expert -> update; None where one has no such form."""
+        detours: list[Detour] = []
         for parameter, by_expert in updates.items():
-            owner, _, kind = parameter.rpartition(".")
-            module = modules.get(owner)
-            low_rank = {name: update for name, update in by_expert.items() if isinstance(update, LowRank)}
-            plain = isinstance(module, nn.Linear | Conv1D) and module is not model.get_output_embeddings()  # type: ignore[operator]
-            if kind != "weight" or not plain or len(low_rank) < len(by_expert):
+            found = detours_of(model, parameter, by_expert)
+            if not found:
                 return None
-            assert isinstance(module, nn.Module)
-            stack._add(module, parameter, low_rank)
-        return stack
+            detours += found
+        return cls(detours)
 
     def put(self, recipes: Sequence[Recipe]) -> None:
         """Make particle p of the next passes what recipe p means. The base has to be in place."""
         self.clear()
         factors = recipes[0].weights.algebra == "factors"
         for detour in self._detours:
-            scales_PC = torch.stack([detour.scales(recipe) for recipe in recipes]).to(detour.a_CI.dtype)
-            hook = partial(self._detoured, detour, scales_PC, factors)
+            c_PE = torch.stack([_coefficients(detour, recipe) for recipe in recipes])
+            hook = partial(self._detoured, detour, detour.spread(c_PE), factors)
             self._hooks.append(detour.module.register_forward_hook(hook))
 
     def clear(self) -> None:
@@ -80,37 +56,24 @@ class Stack:
         self._hooks = []
 
     @contextmanager
-    def rows(self, particles_N: Tensor) -> Iterator[None]:
-        """Within, row n of every pass belongs to particle particles_N[n]."""
+    def rows(self, particles_N: Tensor, picked_M: Tensor | None) -> Iterator[None]:
+        """Within, row n belongs to particle particles_N[n], and so does what is picked of it for the head."""
         self._particles_N = particles_N
-        try:
-            yield
-        finally:
-            self._particles_N = None
-
-    def _add(self, module: nn.Module, parameter: str, updates: Mapping[str, LowRank]) -> None:
-        weight: Tensor = module.weight  # type: ignore[assignment]
-        facing = [oriented(update, isinstance(module, Conv1D)) for update in updates.values()]
-        ranks = torch.tensor([len(update.a_RI) for update in facing])
-        owner_C = torch.arange(len(ranks)).repeat_interleave(ranks).to(weight.device)
-        a_CI = torch.cat([update.a_RI for update in facing]).to(weight)
-        b_OC = torch.cat([update.scaling * update.b_OR for update in facing], dim=1).to(weight)
-        self._detours.append(Detour(parameter, module, tuple(updates), owner_C, a_CI, b_OC))
+        self._picked_M = torch.zeros(0) if picked_M is None else particles_N[picked_M]
+        yield
 
     def _detoured(
-        self,
-        detour: Detour,
-        scales_PC: Tensor,
-        factors: bool,
-        module: nn.Module,
-        inputs: tuple[Tensor],
-        y_NTO: Tensor,
+        self, detour: Detour, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
     ) -> Tensor:
-        """The layer's output with the experts' part added, in place."""
-        scales_N1C = scales_PC[self._particles_N][:, None]
-        h_NTC = (inputs[0] @ detour.a_CI.T) * scales_N1C
-        if factors:  # one rank for all experts of a layer
-            mixed_NTR = h_NTC.unflatten(2, (len(detour.names), -1)).sum(2)
-            h_NTC = mixed_NTR.repeat(1, 1, len(detour.names)) * scales_N1C
-        y_NTO.flatten(0, 1).addmm_(h_NTC.flatten(0, 1), detour.b_OC.T)
-        return y_NTO
+        if not detour.head or not len(self._picked_M):
+            return detour(inputs[0], output, c_PK[self._particles_N], factors)
+        # The head sees one row of picked hidden states: here they are rows of their own.
+        picked = detour(inputs[0][0][:, None], output[0][:, None], c_PK[self._picked_M], factors)
+        return picked[None, :, 0]
+
+
+def _coefficients(detour: Detour, recipe: Recipe) -> Tensor:
+    """The recipe's coefficient of each of the detour's experts. Shape E."""
+    weights = recipe.weights
+    group = group_index(weights.groups, detour.parameter)
+    return torch.tensor([weights.coefficients[name][group] for name in detour.names])

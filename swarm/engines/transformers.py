@@ -1,4 +1,4 @@
-"""The engine on Hugging Face transformers: one model in memory, recipes merged into it in place or stacked beside it."""
+"""The engine on Hugging Face transformers: one model in memory, recipes merged into it or stacked beside it."""
 
 import math
 import time
@@ -149,7 +149,7 @@ class TransformersEngine:
         places = (*batches.scored, *batches.written)
         answers: list[list[Answer]] = []
         for each in zip(scored, texts, strict=True):
-            by_place = dict(zip(places, (*each[0], *each[1]), strict=True))
+            by_place: dict[int, Answer] = dict(zip(places, (*each[0], *each[1]), strict=True))
             answers.append([by_place[i] for i in range(len(places))])
         return answers
 

@@ -1,9 +1,10 @@
 """What an objective is: it turns an example into requests, and their answers into a score.
 
-Promises: higher is better; the score depends on the example and the answers alone; no torch.
+Promises: higher is better; the score depends on the example and the answers alone and lies in `range`; no torch.
 `requests` always gives the same number and order of requests for the same example.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,20 @@ from pydantic import Field
 from swarm.settings import Settings
 from swarm.types import Answer, Example, Request
 
+GUIDE_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Scored:
-    """One example's score and, to read it by, what the model said."""
+    """One example's score and, to read it by, what the model said.
+
+    guide: a smooth value that rises with the score (a log-likelihood), where there is one: racing tells candidates
+    apart by it. Rounded, so that it is the same once it was written down.
+    """
 
     score: float
     output: str
+    guide: float | None = None
 
 
 class Objective(Settings, ABC):
@@ -32,6 +40,11 @@ class Objective(Settings, ABC):
     )
     weight: float = Field(1.0, gt=0, description="its share in the weighted mean that a search maximises")
     chat: bool = Field(False, description="wrap the prompt in the tokenizer's chat template")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest score that an example can have: what a race can rely on."""
+        return -math.inf, math.inf
 
     @abstractmethod
     def check(self, example: Example) -> None:

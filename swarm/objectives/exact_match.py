@@ -49,6 +49,10 @@ class ExactMatch(GeneratingObjective):
     )
     ignore_case: bool = False
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def check(self, example: Example) -> None:
         """Also refuses an answer that would not be found right in any text of the model."""
         super().check(example)

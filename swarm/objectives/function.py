@@ -22,6 +22,15 @@ class UserFunction(GeneratingObjective):
 
     type: Literal["function"] = "function"
     function: str = Field(pattern=r"^[\w.]+:\w+$", description="module:function, called with (example, output)")
+    lowest: float | None = Field(None, description="the lowest score it can return; stated, racing can rely on it")
+    highest: float | None = Field(None, description="the highest score it can return")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return (
+            -math.inf if self.lowest is None else self.lowest,
+            math.inf if self.highest is None else self.highest,
+        )
 
     def check(self, example: Example) -> None:
         super().check(example)
@@ -37,6 +46,9 @@ class UserFunction(GeneratingObjective):
         number = _finite(value)
         if number is None:
             raise self._failure(example, f"returned {repr(value)[:80]}, which is no finite number")
+        low, high = self.range
+        if not low <= number <= high:
+            raise self._failure(example, f"returned {number}, beyond lowest and highest ({low} to {high})")
         return Scored(number, written)
 
     def _failure(self, example: Example, problem: str) -> EvaluationError:

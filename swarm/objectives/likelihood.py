@@ -1,5 +1,6 @@
 """The mean log-likelihood a token of the right answer: smooth where accuracy is blind to small moves."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,6 +15,10 @@ class AnswerLikelihood(PromptedObjective):
 
     type: Literal["likelihood"] = "likelihood"
     metric: Literal["log_likelihood"] = "log_likelihood"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return -math.inf, 0.0
 
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.objectives.answers import likelihoods
-from swarm.objectives.base import Scored
+from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.prompting import PromptedObjective, continue_with
 from swarm.types import Answer, Array, Continuation, Example, Likelihood, Request
 
@@ -22,6 +22,10 @@ class MultipleChoice(PromptedObjective):
     normalise: Literal["tokens", "bytes", "none"] = Field(
         "bytes", description="what a choice's log-likelihood is divided by, so that long ones are not at a loss"
     )
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     def check(self, example: Example) -> None:
         super().check(example)
@@ -39,7 +43,8 @@ class MultipleChoice(PromptedObjective):
         right = list(choices).index(example.answer)
         chosen = int(np.argmax(values_C))
         score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
-        return Scored(float(score), list(choices.values())[chosen])
+        guide = round(float(_log_softmax(values_C)[right]), GUIDE_DIGITS)
+        return Scored(float(score), list(choices.values())[chosen], guide)
 
     def _normalised(self, found: Likelihood, text: str) -> float:
         lengths = {"tokens": found.n_tokens, "bytes": len(text.encode()), "none": 1}
@@ -55,3 +60,9 @@ def _softmax(values_C: Array) -> Array:
     powers_C = np.exp(values_C - values_C.max())
     shares_C: Array = powers_C / powers_C.sum()
     return shares_C
+
+
+def _log_softmax(values_C: Array) -> Array:
+    below_C = values_C - values_C.max()
+    logs_C: Array = below_C - np.log(np.exp(below_C).sum())
+    return logs_C

@@ -4,13 +4,16 @@ Promises, held by tests for every optimizer in the registry:
 - `ask` and `tell` never change a state and never draw from a global generator: all randomness is a
   function of (seed, iteration, particle).
 - `ask` returns what is still to be scored; asking twice returns the same. Empty means the search is over.
-- `tell` takes results singly or in any number and any order; a result of nan is a failed evaluation
-  and never becomes a best.
+- `tell` takes results singly or in any number and any order; a result of nan is no utility (the evaluation
+  failed, or was stopped by a race) and never becomes a best or a worst.
+- A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So a race
+  may stop a candidate that cannot get out of there.
 - Budgets (iterations, evaluations, patience, minutes) are kept by the search, not here.
 
 Shape suffixes: N particles, D coordinates.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,16 +29,23 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A position (shape D) that a particle wants scored."""
+    """A position (shape D) that a particle wants scored.
+
+    low, high: a utility between, both included, changes nothing; by default there is none such. personal_D: the
+    particle's personal best, where it has one.
+    """
 
     iteration: int
     particle: int
     x_D: Array
+    low: float = math.inf
+    high: float = -math.inf
+    personal_D: Array | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """The utility of a proposal: higher is better, nan is failed."""
+    """The utility of a proposal: higher is better, nan is none (failed, or stopped)."""
 
     iteration: int
     particle: int

@@ -17,9 +17,14 @@ from swarm.types import Array, Space
 Mask = NDArray[np.bool_]
 
 
+def indifferent(proposal: Proposal) -> Proposal:
+    """For an optimizer that goes its way whatever is scored."""
+    return replace(proposal, low=-np.inf, high=np.inf)
+
+
 @dataclass(frozen=True)
 class Generation:
-    """Positions scored together. open_N: still to be scored. utilities_N: nan where failed, skipped or open."""
+    """Positions scored together. open_N: still to be scored. utilities_N: nan where there is none, or none yet."""
 
     iteration: int
     x_ND: Array
@@ -69,7 +74,7 @@ class Generational(Optimizer[S], Generic[S]):
     """
 
     def ask(self, state: S) -> list[Proposal]:
-        return state.generation.proposals()
+        return [self.stake(state, proposal) for proposal in state.generation.proposals()]
 
     def tell(self, state: S, results: Sequence[Result]) -> S:
         for result in sorted(results, key=lambda result: result.iteration):
@@ -77,6 +82,10 @@ class Generational(Optimizer[S], Generic[S]):
             while state.generation.complete:
                 state = self.advance(state)
         return state
+
+    def stake(self, state: S, proposal: Proposal) -> Proposal:
+        """The proposal with the utilities that change nothing in this state. Without a word every one does."""
+        return proposal
 
     @abstractmethod
     def advance(self, state: S) -> S:

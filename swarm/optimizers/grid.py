@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from swarm.errors import ConfigError
-from swarm.optimizers.generations import Generation, Generational, GenerationState
+from swarm.optimizers.base import Proposal
+from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import anchors, distinct
 from swarm.types import Array, Space
 
@@ -40,6 +41,9 @@ class Grid(Generational[GridState]):
         candidates_MD = distinct(np.vstack([anchors(space), np.array(list(product(*axes)))]))
         self._check(len(candidates_MD), len(axes))
         return GridState(space=space, seed=seed, candidates_MD=candidates_MD, generation=self._slice(candidates_MD, 0))
+
+    def stake(self, state: GridState, proposal: Proposal) -> Proposal:
+        return indifferent(proposal)
 
     def advance(self, state: GridState) -> GridState:
         return replace(state, generation=self._slice(state.candidates_MD, state.generation.iteration + 1))

@@ -13,11 +13,13 @@ import numpy as np
 from pydantic import Field
 
 from swarm.errors import ConfigError
+from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
 from swarm.optimizers.generations import Generational, Mask
 from swarm.optimizers.swarm_state import (
     Movement,
     SwarmState,
+    below_personal_best,
     global_best,
     global_worst,
     launch,
@@ -55,6 +57,10 @@ class ModelSwarms(Generational[SwarmState]):
         x_ND = self.starts(space.experts_ED, seed)
         others = [random_other(seed, i, self.particles) for i in range(self.particles)]
         return launch(space, seed, x_ND, x_ND[others] - x_ND)  # v_i = x_j - x_i
+
+    def stake(self, state: SwarmState, proposal: Proposal) -> Proposal:
+        """A new worst repels, so below the worst so far a utility matters too."""
+        return replace(below_personal_best(state, proposal), low=state.worst_utility)
 
     def advance(self, state: SwarmState) -> SwarmState:
         state = self.restarted(remember(state))

@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
 from swarm.optimizers.generations import Generational
 from swarm.optimizers.starts import starts
 from swarm.optimizers.swarm_state import (
     Movement,
     SwarmState,
+    below_personal_best,
     global_best,
     launch,
     next_generation,
@@ -39,6 +41,9 @@ class PSO(Generational[SwarmState]):
         # Half the difference, as Standard PSO 2006 (Clerc 2012, hal-00764996), but to a particle rather than to a
         # uniform point of the bounds: that keeps the first steps among the starts.
         return launch(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
+
+    def stake(self, state: SwarmState, proposal: Proposal) -> Proposal:
+        return below_personal_best(state, proposal)
 
     def advance(self, state: SwarmState) -> SwarmState:
         state = remember(state)

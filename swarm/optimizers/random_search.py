@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw
-from swarm.optimizers.generations import Generation, Generational, GenerationState
+from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import combination, starts
 from swarm.types import Array, Space
 
@@ -22,6 +23,9 @@ class RandomSearch(Generational[GenerationState]):
         return GenerationState(
             space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, self.particles))
         )
+
+    def stake(self, state: GenerationState, proposal: Proposal) -> Proposal:
+        return indifferent(proposal)
 
     def advance(self, state: GenerationState) -> GenerationState:
         iteration = state.generation.iteration + 1

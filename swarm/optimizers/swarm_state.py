@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.optimizers.base import Proposal
 from swarm.optimizers.generations import Generation, GenerationState, Mask
 from swarm.types import Array, Space
 
@@ -86,6 +87,13 @@ def _remember_worst(state: SwarmState, i: int) -> SwarmState:
     if utility >= state.worst_utility:
         return state
     return replace(state, global_worst_D=state.generation.x_ND[i], worst_utility=utility)
+
+
+def below_personal_best(state: SwarmState, proposal: Proposal) -> Proposal:
+    """What is no better than the particle's best, and so than the swarm's, changes neither."""
+    best = float(state.personal_utility_N[proposal.particle])
+    known_D = state.personal_best_ND[proposal.particle].copy() if best > -np.inf else None
+    return replace(proposal, low=-np.inf, high=best, personal_D=known_D)
 
 
 def personal_best(state: SwarmState, i: int) -> Array:

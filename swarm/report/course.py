@@ -31,7 +31,10 @@ class Course:
 
 
 def course(journal: Journal, objective: str) -> Course:
-    """Repeats of a scored position cost nothing and do not count as evaluations; they are of the population."""
+    """Repeats of a scored position cost nothing and do not count as evaluations; they are of the population.
+
+    A stopped candidate stands at the mean of its first examples; it is never the best.
+    """
     made, top = 0, -math.inf
     points, best, failed = [], [], []
     iterations: dict[int, list[tuple[int, float]]] = {}

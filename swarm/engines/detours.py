@@ -1,0 +1,141 @@
+"""What experts add to one layer's output, under coefficients of each row's own: one class a kind of layer.
+
+Shape suffixes: N rows, T columns, I in, O out, E experts, C ranks of all experts, V vocabulary, P particles, K
+coefficients of a layer (C or E).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from swarm.updates import Delta, LowRank, Replacement, Update, delta_of, oriented
+
+
+@dataclass(frozen=True)
+class Detour:
+    """A layer, the parameter of it that experts change, and the experts' names. head: it makes the logits."""
+
+    parameter: str
+    module: nn.Module
+    names: tuple[str, ...]
+    head: bool
+
+    def spread(self, c_PE: Tensor) -> Tensor:
+        """Coefficients of experts as the detour multiplies with them. Shape (P, K)."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, y_NTO: Tensor, c_NK: Tensor, factors: bool) -> Tensor:
+        """The layer's output with the experts' part."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Factored(Detour):
+    """Factors side by side, in the model's dtype, of a linear layer. owner_C: the expert of each rank."""
+
+    owner_C: Tensor
+    a_CI: Tensor
+    b_OC: Tensor
+
+    def spread(self, c_PE: Tensor) -> Tensor:
+        return c_PE.to(self.a_CI)[:, self.owner_C]
+
+    def __call__(self, x_NTI: Tensor, y_NTO: Tensor, c_NC: Tensor, factors: bool) -> Tensor:
+        h_NTC = self.inner(x_NTI) * c_NC[:, None]
+        if factors:  # one rank for all experts of a layer
+            h_NTC = (
+                h_NTC.view(*h_NTC.shape[:2], len(self.names), -1).sum(2).repeat(1, 1, len(self.names)) * c_NC[:, None]
+            )
+        y_NTO.view(-1, y_NTO.shape[2]).addmm_(h_NTC.flatten(0, 1), self.b_OC.T)
+        return y_NTO
+
+    def inner(self, x_NTI: Tensor) -> Tensor:
+        return x_NTI @ self.a_CI.T
+
+
+@dataclass(frozen=True)
+class FactoredEmbedding(Factored):
+    """The same of an embedding: a_CI (here C, V) is looked up instead of multiplied."""
+
+    def inner(self, ids_NT: Tensor) -> Tensor:
+        return self.a_CI.T[ids_NT]
+
+
+@dataclass(frozen=True)
+class Bias(Detour):
+    """Whole differences of a bias: they are added to every column."""
+
+    deltas_EO: Tensor
+
+    def spread(self, c_PE: Tensor) -> Tensor:
+        return c_PE.to(self.deltas_EO.device)
+
+    def __call__(self, x: Tensor, y_NTO: Tensor, c_NE: Tensor, factors: bool) -> Tensor:
+        return y_NTO + (c_NE @ self.deltas_EO)[:, None].to(y_NTO.dtype)
+
+
+@dataclass(frozen=True)
+class Norm(Detour):
+    """Whole differences of an RMS norm's weight: the norm is run again under each row's own weight."""
+
+    deltas_EO: Tensor
+
+    def spread(self, c_PE: Tensor) -> Tensor:
+        return c_PE.to(self.deltas_EO.device)
+
+    def __call__(self, x_NTO: Tensor, y_NTO: Tensor, c_NE: Tensor, factors: bool) -> Tensor:
+        base: nn.Parameter = self.module._parameters.pop("weight")  # type: ignore[assignment]
+        # A plain tensor in the parameter's place, one weight a row: `weight * x` broadcasts.
+        self.module.weight = (base.float() + c_NE @ self.deltas_EO)[:, None].to(base.dtype)
+        try:
+            found: Tensor = self.module.forward(x_NTO)
+            return found
+        finally:
+            del self.module.weight
+            self.module.weight = base
+
+
+def detours_of(model: nn.Module, parameter: str, updates: Mapping[str, Update]) -> Sequence[Detour]:
+    """The detours of one parameter (two where the head is tied to the embeddings); none where it has no such form."""
+    owner, _, kind = parameter.rpartition(".")
+    module = model.get_submodule(owner)
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    if all(isinstance(update, LowRank) for update in updates.values()) and kind == "weight":
+        factors = {name: update for name, update in updates.items() if isinstance(update, LowRank)}
+        if isinstance(module, nn.Linear | Conv1D):
+            return [_factored(Factored, parameter, module, factors, isinstance(module, Conv1D), module is head)]
+        if type(module) is nn.Embedding:
+            looked_up = _factored(FactoredEmbedding, parameter, module, factors, True, False)
+            tied = head.weight is module.weight
+            return [looked_up, _factored(Factored, parameter, head, factors, False, True)] if tied else [looked_up]
+    if all(isinstance(update, Delta | Replacement) for update in updates.values()):
+        if kind == "bias" and isinstance(module, nn.Linear | Conv1D):
+            return [Bias(parameter, module, tuple(updates), module is head, _deltas(module.bias, updates))]
+        if kind == "weight" and "RMSNorm" in type(module).__name__:
+            weight: Tensor = module.weight  # type: ignore[assignment]
+            return [Norm(parameter, module, tuple(updates), False, _deltas(weight, updates))]
+    return []
+
+
+def _factored(
+    form: type[Factored],
+    parameter: str,
+    module: nn.Module,
+    updates: Mapping[str, LowRank],
+    transposed: bool,
+    head: bool,
+) -> Factored:
+    weight: Tensor = module.weight  # type: ignore[assignment]
+    facing = [oriented(update, transposed) for update in updates.values()]
+    ranks = torch.tensor([len(update.a_RI) for update in facing])
+    owner_C = torch.arange(len(ranks)).repeat_interleave(ranks).to(weight.device)
+    a_CI = torch.cat([update.a_RI for update in facing]).to(weight)
+    b_OC = torch.cat([update.scaling * update.b_OR for update in facing], dim=1).to(weight)
+    return form(parameter, module, tuple(updates), head, owner_C, a_CI, b_OC)
+
+
+def _deltas(base: Tensor, updates: Mapping[str, Update]) -> Tensor:
+    return torch.stack([delta_of(update, base) for update in updates.values()])

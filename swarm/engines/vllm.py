@@ -1,0 +1,168 @@
+"""The engine on vLLM: recipes swapped into its weights in place, or served side by side as LoRA adapters.
+
+vLLM fuses, shards and packs weights and caches what it computed from them, so a recipe goes in through its own reload
+(`vllm_worker.py`), and the prefix cache is thrown away whenever weights change.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from pydantic import Field
+
+from swarm.engines.adapters import Ranks, write_composed
+from swarm.engines.base import EngineSettings
+from swarm.engines.encoding import Encoded, Encoder, Requests
+from swarm.engines.vllm_requests import Asked, answers_to, end_ids_of
+from swarm.engines.vllm_server import CatalogSpec, Room, Server, Start, lora_request, start
+from swarm.errors import DataError, EvaluationError
+from swarm.experts import Catalog
+from swarm.types import Answer, Generation, Group, Recipe, Reply, Text, WeightRecipe
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+class VllmSettings(EngineSettings):
+    """Settings of the vLLM engine."""
+
+    type: Literal["vllm"] = "vllm"
+    max_model_len: int | None = Field(
+        None, ge=1, description="longest request in tokens; null: what the base takes, or less where memory is short"
+    )
+    memory: float = Field(0.9, gt=0, le=1, description="share of an accelerator's memory for weights and cache")
+    kv_cache_gb: float | None = Field(
+        None, gt=0, description="key-value cache in GiB instead of what `memory` leaves for it; null: on a CPU 2"
+    )
+    tensor_parallel_size: int = Field(1, ge=1, description="accelerators that share one model")
+    enforce_eager: bool = Field(
+        False, description="no compilation, no CUDA graphs: starts faster, runs slower; always so on a CPU"
+    )
+    adapters: int = Field(
+        0,
+        ge=0,
+        description="candidates asked at once, each as a LoRA adapter, where all experts are plain adapters; "
+        "0: candidates are merged into the weights one after another",
+    )
+
+    def together(self, catalog: Catalog, requests: Requests) -> int:
+        return max(1, self.adapters) if Ranks.of(catalog) else 1
+
+    def open(self, catalog: Catalog) -> "VllmEngine":
+        return VllmEngine(self, catalog)
+
+    def how(self, base: Path, ranks: Ranks | None) -> Start:
+        """How to start vLLM; with room for adapters where there are ranks."""
+        return Start(
+            base=base,
+            dtype=self.dtype,
+            max_model_len=self.max_model_len,
+            memory=self.memory,
+            kv_cache_gb=self.kv_cache_gb,
+            tensor_parallel_size=self.tensor_parallel_size,
+            enforce_eager=self.enforce_eager,
+            room=Room(self.adapters, ranks.allowed, ranks.modules) if ranks else None,
+        )
+
+
+class VllmEngine:
+    """A vLLM in this process, its weights in place, and numbers that no adapter has had yet."""
+
+    def __init__(self, settings: VllmSettings, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._encoder = Encoder.of(catalog.base.path)
+        self._end_ids = end_ids_of(catalog.base, self._encoder.tokenizer)
+        self._ranks = Ranks.of(catalog) if settings.adapters > 1 else None
+        self._server: Server = start(settings.how(catalog.base.path, self._ranks))
+        lengths = self._server.collective_rpc("swarm_open", args=(CatalogSpec.of(catalog),))
+        self._max_model_len = min(int(str(length)) for length in lengths)
+        self._neutral = neutral(catalog)
+        self._in_place: Recipe | None = self._neutral
+        self._served = 0
+
+    def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
+        """Adapters, all of them: beside adapters vLLM's CPU kernels answer wrongly for a prompt that has none."""
+        ranks = self._ranks
+        return len(recipes) > 1 and ranks is not None and all(ranks.admit(recipe) for recipe in recipes)
+
+    def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
+        for item in requests.items:
+            self._check_length(item)
+        if self.joins(recipes, requests):
+            return self._answer_as_adapters(recipes, requests.items)
+        return [self._answer_merged(recipe, requests.items) for recipe in recipes]
+
+    def _answer_merged(self, recipe: Recipe, items: Sequence[Encoded]) -> Reply:
+        start = time.perf_counter()
+        self._put(recipe)
+        composed = time.perf_counter()
+        answers = self._ask([Asked(item) for item in items])
+        return Reply(
+            answers=tuple(answers),
+            tokens=_tokens(items, answers),
+            compose_seconds=composed - start,
+            forward_seconds=time.perf_counter() - composed,
+        )
+
+    def _answer_as_adapters(self, recipes: Sequence[Recipe], items: Sequence[Encoded]) -> list[Reply]:
+        start = time.perf_counter()
+        self._put(self._neutral)
+        with TemporaryDirectory(prefix="swarm-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
+            adapters = [self._adapter(recipe, Path(folder)) for recipe in recipes]
+            composed = time.perf_counter()
+            found = self._ask([Asked(item, adapter) for adapter in adapters for item in items])
+        done = time.perf_counter()
+        each = [found[i * len(items) : (i + 1) * len(items)] for i in range(len(recipes))]
+        return [
+            Reply(
+                answers=tuple(answers),
+                tokens=_tokens(items, answers),
+                compose_seconds=(composed - start) / len(recipes),
+                forward_seconds=(done - composed) / len(recipes),
+                method="adapters",
+            )
+            for answers in each
+        ]
+
+    def _put(self, recipe: Recipe) -> None:
+        """Make the weights what the recipe means, and forget what was computed with others."""
+        if recipe == self._in_place:
+            return
+        self._in_place = None
+        self._server.collective_rpc("swarm_put", args=(recipe,))
+        self._forget()
+        self._in_place = recipe
+
+    def _forget(self) -> None:
+        if not self._server.reset_prefix_cache():
+            raise EvaluationError("vLLM could not reset its prefix cache, which holds what other weights computed")
+
+    def _adapter(self, recipe: Recipe, folder: Path) -> object:
+        """The recipe as an adapter with a number of its own."""
+        self._served += 1
+        path = folder / str(self._served)
+        write_composed(self._catalog, recipe, path)
+        return lora_request(self._served, path)
+
+    def _ask(self, asked: Sequence[Asked]) -> list[Answer]:
+        return answers_to(self._server, self._encoder.tokenizer, self._end_ids, asked)
+
+    def _check_length(self, item: Encoded) -> None:
+        """vLLM makes at least one token after a prompt, and a continuation is scored as part of the prompt."""
+        new = item.request.max_new_tokens if isinstance(item.request, Generation) else 1
+        if len(item) + new > self._max_model_len:
+            raise DataError(
+                f"the prompt {str(item.request.prompt)[:60]!r}... needs {len(item) + new} tokens, but this vLLM takes "
+                f"{self._max_model_len}; raise engine.max_model_len or the memory, or shorten the example"
+            )
+
+
+def neutral(catalog: Catalog) -> Recipe:
+    """The recipe that is the base itself."""
+    return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), dict.fromkeys(catalog.names, (0.0,))))
+
+
+def _tokens(items: Sequence[Encoded], answers: Sequence[Answer]) -> int:
+    """Tokens read and written. What the prefix cache saves is not taken off: it depends on what was asked before."""
+    return sum(len(item) for item in items) + sum(a.n_tokens for a in answers if isinstance(a, Text))

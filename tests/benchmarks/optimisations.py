@@ -1,0 +1,164 @@
+"""What each part of the scoring engine is worth: the same requests with it and without it.
+
+SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
+logits of every column, requests encoded and laid out for every candidate, all layers run for every candidate, every
+text decoded at every step to look for stops.
+"""
+
+import argparse
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from common import Metric, main, options, paired, zoo_path
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from swarm.compositions.weights import Weights
+from swarm.engines.encoding import Encoded, Encoder, Requests
+from swarm.engines.generation import Generator
+from swarm.engines.layout import Limits, layouts
+from swarm.engines.questions import Batcher
+from swarm.engines.scoring import log_likelihoods
+from swarm.engines.transformers import TransformersEngine, TransformersSettings
+from swarm.engines.trunk import Trunk
+from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.types import Continuation, Generation, Recipe
+
+APART = Limits(8192, 1 << 20, share=False)
+
+
+def run(arguments: argparse.Namespace) -> Iterator[Metric]:
+    """One metric a part."""
+    zoo = zoo_path("tiny" if arguments.toy else "smollm2")
+    n = 2 if arguments.toy else 24
+    catalog = open_catalog(zoo / "base", [])
+    engine = TransformersSettings(dtype="bfloat16").open(catalog)
+    nothing = Weights().recipe([], catalog)
+    times = arguments.repetitions
+
+    def ratio(what: str, ours: Callable[[], object], without: Callable[[], object]) -> Metric:
+        return Metric("optimisations", what, paired(ours, without, times).ratio, "x")
+
+    choices = asked(n, prefix=0, own=60, options=4, length=10)
+    yield ratio("a prompt once for its four options of 10 tokens", *_shared(engine, nothing, choices))
+    single = asked(n, prefix=0, own=60, options=4, length=1)
+    yield ratio("a prompt once for four options of one token", *_shared(engine, nothing, single))
+    shots = asked(n, prefix=200, own=30, options=1, length=4)
+    yield ratio("200 tokens of few-shot prefix once", *_shared(engine, nothing, shots))
+    yield ratio("logits only where a continuation is predicted", *_picked(engine, choices))
+    with tempfile.TemporaryDirectory() as folder:
+        upper = _upper_layers(zoo / "base", Path(folder))
+        yield ratio("the lower half of the layers once a run", *_trunk(upper, choices))
+    yield from _host_work(arguments, ratio)
+
+
+def asked(prompts: int, prefix: int, own: int, options: int, length: int) -> Requests:
+    """Prompts with a common prefix and tokens of their own, each with continuations."""
+    draw = random.Random(0)
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(10, 200) for _ in range(count))
+
+    common = tokens(prefix)
+    items = []
+    for _ in range(prompts):
+        prompt = common + tokens(own)
+        items += [Encoded(Continuation("", ""), prompt, tokens(length)) for _ in range(options)]
+    return Requests(tuple(items))
+
+
+def _shared(engine: TransformersEngine, recipe: Recipe, requests: Requests) -> tuple[Callable[[], object], ...]:
+    ours, apart = engine._batcher, Batcher(APART, torch.device("cpu"))
+
+    def side(batcher: Batcher) -> None:
+        engine._batcher = batcher
+        engine.answer([recipe], requests)
+        engine._batcher = ours
+
+    return lambda: side(ours), lambda: side(apart)
+
+
+def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[], object], ...]:
+    """The engine's own pass, and the same columns with all logits turned into log-probabilities."""
+    forward = engine._forward
+    batches = layouts(requests.items, Limits(2048, 1 << 20), torch.device("cpu"))
+
+    @torch.inference_mode()
+    def everywhere() -> None:
+        for layout in batches:
+            rows = torch.zeros(len(layout.ids_BT), dtype=torch.long)
+            mask = None if layout.mask_BTS is None else forward._additive(layout.mask_BTS)
+            logits = forward(
+                layout.ids_BT, rows, attention_mask=mask, position_ids=layout.positions_BT, use_cache=False
+            )
+            logits.float().log_softmax(-1).flatten(0, 1)[layout.picks_M, layout.targets_M].tolist()
+
+    return lambda: log_likelihoods(forward, requests.items, batches, 1), everywhere
+
+
+def _upper_layers(base: Path, folder: Path) -> Catalog:
+    """Two adapters of the upper half of the layers: noise, which costs what trained ones do."""
+    specs = []
+    for name in ("one", "two"):
+        model = AutoModelForCausalLM.from_pretrained(base)
+        layers = range(model.config.num_hidden_layers // 2, model.config.num_hidden_layers)
+        lora = LoraConfig(
+            task_type="CAUSAL_LM", r=8, target_modules=["q_proj", "v_proj", "up_proj"], layers_to_transform=list(layers)
+        )
+        with warnings.catch_warnings(action="ignore"):
+            get_peft_model(model, lora).save_pretrained(folder / name)
+        specs.append(ExpertSpec(name, folder / name))
+    return open_catalog(base, specs)
+
+
+def _trunk(catalog: Catalog, requests: Requests) -> tuple[Callable[[], object], ...]:
+    engine, plain = (TransformersSettings(dtype="bfloat16").open(catalog) for _ in range(2))
+    assert engine._forward._trunk.depth > 0, "the lower layers are untouched"
+    plain._forward._trunk = Trunk([])
+    recipe = Weights().recipe([0.5, 0.5], catalog)
+    return lambda: engine.answer([recipe], requests), lambda: plain.answer([recipe], requests)
+
+
+def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Metric]) -> Iterator[Metric]:
+    """What is not the model's work, where the model is tiny: 200 words that are written."""
+    zoo = zoo_path("tiny")
+    catalog = open_catalog(zoo / "base", [])
+    engine, nothing = TransformersSettings(dtype="float32").open(catalog), Weights().recipe([], catalog)
+    encoder = Encoder.of(zoo / "base")
+    words = ["".join(random.Random(i).choices("abcdefgh", k=4)) for i in range(20 if arguments.toy else 200)]
+    requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
+    known = encoder.encode(requests)
+    yield ratio(
+        "tiny zoo: requests encoded and laid out once a run",
+        lambda: engine.answer([nothing], known),
+        lambda: engine.answer([nothing], encoder.encode(requests)),
+    )
+    ours, always = engine._generator, _Decoding.like(engine._generator)
+
+    def side(generator: Generator) -> None:
+        engine._generator = generator
+        engine.answer([nothing], known)
+        engine._generator = ours
+
+    yield ratio("tiny zoo: texts decoded only where a stop can end", lambda: side(ours), lambda: side(always))
+
+
+class _Decoding(Generator):
+    """Looks for stops after every token."""
+
+    @classmethod
+    def like(cls, generator: Generator) -> "_Decoding":
+        return cls(generator._forward, generator._tokenizer, generator._end_ids)
+
+    def _may_stop(self, stops: Sequence[str], token: int) -> bool:
+        return True
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("--toy", action="store_true", help="few requests on the tiny zoo: whether the script works")
+    main(run, parser)

@@ -1,0 +1,225 @@
+"""Racing on the tiny zoo: the same search in full, with the exact bound, and with the sequential test, seed by seed.
+
+The exact bound must leave every position, every new best and the winner as they are. The sequential test may lose
+little: the winner's test score has to lie in the interval of the full search's, on a part of the example evaluations.
+A search is smaller here than by default, and what is counted is examples, not seconds.
+"""
+
+import argparse
+import math
+import statistics
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from common import ROOT, Metric, main, options, say, zoo_path
+
+from swarm.archive import Archive
+from swarm.config import parse_config
+from swarm.evidence import score
+from swarm.origin import start_line
+from swarm.plan import Plan, make_plan, resolve
+from swarm.pool import LocalPool
+from swarm.racing import Racing
+from swarm.search import Search
+from swarm.types import Candidate, Evaluation, Split, Task
+from swarm.utility import utility
+
+VARIANTS = {"full": Racing(rungs=()), "exact": Racing(), "sequential": Racing(sequential=True)}
+FINALISTS = 8
+CHECKED = 8  # stopped candidates a seed that are scored in full afterwards, to see what was lost
+
+
+@dataclass(frozen=True)
+class Raced:
+    """One search: its evaluations in order, its winner, and what share of the stopped would have been a new best."""
+
+    archive: Archive
+    weights: Mapping[str, float]
+    winner: Candidate
+    tested: tuple[float, ...]
+    examples: int
+    seconds: float
+    stopped: int
+    checked: int
+    lost: int
+
+    @property
+    def positions(self) -> list[tuple[str, tuple[float, ...]]]:
+        return [(e.candidate.id, e.candidate.position) for e in self.archive.searched()]
+
+    @property
+    def bests(self) -> list[tuple[str, float]]:
+        """Every new best in its turn."""
+        top, records = -math.inf, []
+        for evaluation in self.archive.searched():
+            value = utility(evaluation.scores, self.weights)
+            if evaluation.status == "ok" and value > top:
+                top = value
+                records.append((evaluation.candidate.id, value))
+        return records
+
+
+class Scorer:
+    """A pool that remembers what it scored in full on select and test, by position: variants share their finalists."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._known: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
+        self._pool = self.pool(VARIANTS["full"], "search", "select", "test")
+
+    def pool(self, racing: Racing, *splits: Split) -> LocalPool:
+        pool = LocalPool(replace(self._plan.spec, racing=racing))
+        for split in splits:
+            pool.load(split, self._plan.workloads[split])
+        return pool
+
+    def full(self, candidate: Candidate, split: Split) -> Evaluation:
+        key = (split, candidate.position)
+        if key not in self._known:
+            (outcome,) = self._pool.run([Task(candidate)], split)
+            assert isinstance(outcome, Evaluation)
+            self._known[key] = outcome
+        return self._known[key]
+
+
+def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
+    pool, tasks = scorer.pool(racing, "search"), list[Task]()
+
+    def evaluate(asked: Sequence[Task]) -> Iterable[object]:
+        tasks.extend(asked)
+        return pool.run(asked, "search")
+
+    archive = Archive(folder / "journal.jsonl")
+    archive.append("start", **start_line(plan))
+    Search(
+        optimizer=plan.config.optimizer,
+        space=plan.space,
+        seed=plan.config.seed,
+        weights=plan.weights,
+        archive=archive,
+        evaluate=evaluate,  # type: ignore[arg-type]
+        on_evaluation=lambda evaluation: None,
+        finalists=FINALISTS,
+        sequential=racing.sequential,
+    ).run()
+    made = archive.searched()
+    finalists = [evaluation.candidate for evaluation in archive.ranked(plan.weights)[:FINALISTS]]
+    winner = max(finalists, key=lambda c: utility(scorer.full(c, "select").scores, plan.weights))
+    stopped = {e.candidate.id for e in made if e.status == "stopped"}
+    checked = [task for task in tasks if task.candidate.id in stopped][:: max(1, len(stopped) // CHECKED)]
+    return Raced(
+        archive=archive,
+        weights=plan.weights,
+        winner=winner,
+        tested=next(iter(scorer.full(winner, "test").examples.values())),
+        examples=sum(e.n_examples for e in made),
+        seconds=sum(e.seconds for e in made),
+        stopped=len(stopped),
+        checked=len(checked) if racing.sequential else 0,
+        lost=sum(is_best(task, scorer, plan.weights) for task in checked) if racing.sequential else 0,
+    )
+
+
+def is_best(task: Task, scorer: Scorer, weights: Mapping[str, float]) -> bool:
+    """Whether the full score would have been a new personal best (for who has none: the best of all)."""
+    rival = task.stakes.personal or task.stakes.best
+    if rival is None:
+        return False
+    theirs = {name: statistics.fmean(values) for name, values in rival.scores.items()}
+    return utility(scorer.full(task.candidate, "search").scores, weights) > utility(theirs, weights)
+
+
+def raced(seed: int, arguments: argparse.Namespace) -> dict[str, Raced]:
+    """All variants with one seed."""
+    raw = {
+        "base": "zoo:tiny",
+        "experts": [f"zoo:tiny/{name}" for name in arguments.experts],
+        "objectives": [
+            {"name": "letters", "type": arguments.objective, "data": "zoo:tiny/data/examples.jsonl"}
+            | ({"max_new_tokens": 8} if arguments.objective == "exact_match" else {})
+        ],
+        "splits": {"search": 200, "select": 200, "test": 600},
+        "optimizer": {
+            "type": arguments.optimizer,
+            "particles": arguments.particles,
+            "iterations": arguments.iterations,
+        },
+        "engine": {"type": "transformers", "dtype": "float32"},
+        "cluster": {"type": "local"},
+        "seed": seed,
+    }
+    plan = make_plan(resolve(parse_config(raw, "benchmark"), ROOT))
+    scorer = Scorer(plan)
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, racing in VARIANTS.items():
+            (Path(folder) / name).mkdir()
+            found[name] = search(plan, racing, scorer, Path(folder) / name)
+            one = found[name]
+            say(
+                f"seed {seed} {name}: {len(one.positions)} candidates, {one.stopped} stopped, {one.examples} examples, "
+                f"{one.seconds:.1f} s, test {statistics.fmean(one.tested):.3f}"
+            )
+    return found
+
+
+def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    zoo_path("tiny")
+    found = [raced(seed, arguments) for seed in range(arguments.seeds)]
+    full, exact, sequential = ([each[name] for each in found] for name in VARIANTS)
+    n = len(found)
+    same_bests = sum(a.bests == b.bests for a, b in zip(full, exact, strict=True))
+    same = sum((a.positions, a.winner) == (b.positions, b.winner) for a, b in zip(full, exact, strict=True))
+    inside = sum(within(a, b) for a, b in zip(full, sequential, strict=True))
+    shares = [one.examples / (200 * len(one.positions)) for one in sequential]
+    drop = statistics.fmean(
+        statistics.fmean(a.tested) - statistics.fmean(b.tested) for a, b in zip(full, sequential, strict=True)
+    )
+    checked = sum(one.checked for one in sequential)
+    yield metric("exact: seeds with the full search's journal of bests", same_bests, "seeds", f">= {n}")
+    yield metric("exact: seeds with the full search's positions and winner", same, "seeds", f">= {n}")
+    yield metric("exact: example evaluations of full", share(exact, full), "share")
+    yield metric("exact: worker seconds of full", seconds(exact, full), "share")
+    yield metric("sequential: example evaluations of full", statistics.fmean(shares), "share", "<= 0.65")
+    yield metric("sequential: example evaluations of full, the worst seed", max(shares), "share")
+    yield metric("sequential: worker seconds of full, a candidate", seconds(sequential, full), "share")
+    yield metric(
+        "sequential: seeds whose test score is in full's interval", inside, "seeds", f">= {math.ceil(0.9 * n)}"
+    )
+    yield metric("sequential: test score lost against full, on average", drop, "score")
+    yield metric("sequential: stopped candidates scored again in full", checked, "candidates")
+    lost = sum(one.lost for one in sequential) / max(1, checked)
+    yield metric("sequential: of these, new personal bests", lost, "share", "<= 0.05")
+
+
+def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
+    return Metric("racing", what, value, unit, target)
+
+
+def within(full: Raced, raced: Raced) -> bool:
+    interval = score(full.tested)
+    return interval.low <= statistics.fmean(raced.tested) <= interval.high
+
+
+def share(ours: Sequence[Raced], theirs: Sequence[Raced]) -> float:
+    return sum(one.examples for one in ours) / sum(one.examples for one in theirs)
+
+
+def seconds(ours: Sequence[Raced], theirs: Sequence[Raced]) -> float:
+    """Worker seconds a candidate, ours over theirs."""
+    a, b = (sum(one.seconds for one in each) / sum(len(one.positions) for one in each) for each in (ours, theirs))
+    return a / b
+
+
+if __name__ == "__main__":
+    parser = options(__doc__ or "")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--optimizer", default="pso")
+    parser.add_argument("--objective", default="exact_match", choices=["exact_match", "likelihood"])
+    parser.add_argument("--particles", type=int, default=15)
+    parser.add_argument("--iterations", type=int, default=10)
+    experts = ["upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo"]
+    parser.add_argument("--experts", nargs="+", default=experts)
+    main(run, parser)

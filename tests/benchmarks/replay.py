@@ -1,0 +1,102 @@
+"""Records the model calls of a program and makes them again on a plain model: the bare time of the forward passes.
+
+Of a call are kept its inputs, of key-value caches only the shapes, and how many positions it made logits at. It is
+replayed on a model that transformers has loaded from the base, without any hook of ours but one that makes as many
+logits, on a cache of noise that is made before the clock starts. On CPU, where calls are synchronous.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, Cache, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the model. logits: at how many positions of the batch it made them."""
+
+    keywords: Mapping[str, object]
+    logits: int
+
+
+@contextmanager
+def recorded() -> Iterator[list[Call]]:
+    """The model calls that are made inside, in their order."""
+    calls: list[Call] = []
+    original: Callable[..., object] = nn.Module.__call__
+    depth = 0
+
+    def call(module: nn.Module, *arguments: object, **keywords: object) -> object:
+        nonlocal depth
+        kept = {name: _kept(value) for name, value in keywords.items()} if depth == 0 else {}
+        depth += 1
+        try:
+            result = original(module, *arguments, **keywords)
+        finally:
+            depth -= 1
+        if depth == 0:
+            assert isinstance(module, PreTrainedModel), "only whole models are called"
+            assert not arguments, "models are called by keywords"
+            calls.append(Call(kept, result.logits.shape[:2].numel()))
+        return result
+
+    with patch.object(nn.Module, "__call__", call):
+        yield calls
+
+
+class Bare:
+    """The base as transformers loads it."""
+
+    def __init__(self, base: Path, dtype: torch.dtype) -> None:
+        self._model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype).eval()
+        self._logits = 0
+        self._model.get_output_embeddings().register_forward_pre_hook(self._pick)
+
+    @torch.inference_mode()
+    def seconds(self, calls: Sequence[Call]) -> float:
+        """Seconds of all calls, without what lies between them."""
+        return sum(self._seconds(call) for call in calls)
+
+    def _seconds(self, call: Call) -> float:
+        keywords = {name: _live(value) for name, value in call.keywords.items()}
+        self._logits = call.logits
+        start = time.perf_counter()
+        self._model(**keywords)
+        return time.perf_counter() - start
+
+    def _pick(self, head: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
+        hidden_NTH = inputs[0]
+        if hidden_NTH.shape[:2].numel() == self._logits:
+            return None
+        return (hidden_NTH.flatten(0, 1)[: self._logits][None],)
+
+
+def _kept(value: object) -> object:
+    """What a recorded call keeps of an argument: tensors as they are now, caches as shapes."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return _with_tensors(value, lambda tensor: tensor.to("meta")) if isinstance(value, Cache) else value
+
+
+def _live(value: object) -> object:
+    """The argument as the model takes it: a cache is filled with noise."""
+    if not isinstance(value, Cache):
+        return value
+    return _with_tensors(value, lambda tensor: torch.randn(tensor.shape, dtype=tensor.dtype))
+
+
+def _with_tensors(cache: Cache, change: Callable[[Tensor], Tensor]) -> Cache:
+    """A copy of the cache with the keys and values of every layer changed."""
+    copied = copy.copy(cache)
+    copied.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in copied.layers:
+        if layer.keys is not None and layer.keys.numel():
+            layer.keys, layer.values = change(layer.keys), change(layer.values)
+    return copied

@@ -1,0 +1,166 @@
+"""Runs every benchmark in a process of its own and writes docs/benchmarks.md: `make bench`.
+
+A benchmark is a script beside this one that can be run. What a section says of its lines is the script's docstring.
+Status 77 is a script that cannot run here; its last line says what to install.
+"""
+
+import argparse
+import ast
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import ROOT, SKIPPED, number, say, verdict
+
+from swarm.summary import versions
+
+HERE = Path(__file__).parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+PACKAGES = ("peft", "numpy")
+INTRODUCTION = """\
+# Benchmarks
+
+`{command}` wrote this page on {date}. Both sides of a comparison are measured in one run, by turns; figures are medians
+of the repetitions, and a ratio is the median of the ratios of neighbours in time. They are of one machine, and a shared
+one changes from minute to minute: the smallest and largest ratios say how much. Lines without a target are there to
+read the others by.
+
+- machine: {machine}
+- versions: {versions}
+
+{summary}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a script printed, or why it printed nothing."""
+
+    name: str
+    lines: Sequence[Mapping[str, object]]
+    status: int
+    last_words: str
+    seconds: float
+
+    @property
+    def outcome(self) -> str:
+        if self.status == SKIPPED:
+            return self.last_words
+        return f"failed with status {self.status}: {self.last_words}" if self.status else ""
+
+
+def scripts() -> list[str]:
+    """The names of all benchmarks, in alphabetical order."""
+    found = [path for path in sorted(HERE.glob("*.py")) if '__name__ == "__main__"' in path.read_text()]
+    return [path.stem for path in found if path.stem != Path(__file__).stem]
+
+
+def run_script(name: str, options: Sequence[str]) -> Result:
+    """Run one; what it says on the way is passed on."""
+    say(f"== {name}")
+    start = time.perf_counter()
+    command = [sys.executable, str(HERE / f"{name}.py"), "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
+        lines, words = [], [""]
+        for line in process.stdout or ():
+            if line.startswith('{"benchmark"'):
+                lines.append(json.loads(line))
+            elif line.strip():
+                say(line.rstrip())
+                words.append(line.strip())
+    return Result(name, lines, process.returncode, words[-1], time.perf_counter() - start)
+
+
+def page(results: Sequence[Result], command: str) -> str:
+    """The page's text."""
+    measured = [line for result in results for line in result.lines]
+    targets = [line for line in measured if line["target"] is not None]
+    failed = [f"{line['benchmark']}: {line['metric']}" for line in targets if not line["holds"]]
+    summary = f"{len(targets) - len(failed)} of {len(targets)} targets hold."
+    if failed:
+        summary += " Missed: " + "; ".join(failed) + "."
+    head = INTRODUCTION.format(
+        command=command, date=time.strftime("%Y-%m-%d"), machine=machine(), versions=known_versions(), summary=summary
+    )
+    text = "\n".join([head, *(section(result) for result in results)])
+    for private in (str(ROOT), str(Path.home()), str(ROOT.parent)):
+        text = text.replace(private, "...")
+    return text
+
+
+def section(result: Result) -> str:
+    """One script's docstring and its lines."""
+    doc = ast.get_docstring(ast.parse((HERE / f"{result.name}.py").read_text())) or ""
+    parts = [f"## {result.name}", doc]
+    if result.outcome:
+        parts.append(f"Not here: {result.outcome}")
+    if result.lines:
+        parts.append("\n".join(rows(result.lines)))
+        parts.append(f"({result.seconds:.0f} s)")
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(lines: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    yield "| what | value | target | |"
+    yield "|---|---:|---|---|"
+    for line in lines:
+        cells = (line["metric"], f"{number(float(str(line['value'])))} {line['unit']}", line["target"] or "")
+        yield f"| {cells[0]} | {cells[1]} | {cells[2]} | {verdict(line['holds'])} |"
+
+
+def machine() -> str:
+    """Processor, cores, memory, accelerator."""
+    import torch
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    parts = [_processor(), f"{os.cpu_count()} cores", f"{memory:.0f} GiB", f"{torch.get_num_threads()} torch threads"]
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(parts)
+
+
+def known_versions() -> str:
+    """Of everything that decides a figure, lm-eval's from its own environment."""
+    found = versions() | {package: importlib.metadata.version(package) for package in PACKAGES}
+    if other := os.environ.get("SWARM_LMEVAL"):
+        ask = "import importlib.metadata as m; print(m.version('lm_eval'))"
+        found["lm-eval"] = subprocess.run([other, "-c", ask], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
+    return ", ".join(
+        [*(f"{name} {version}" for name, version in found.items()), f"commit {commit.stdout.strip() or 'unknown'}"]
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[], help="benchmarks to run (default: all)")
+    parser.add_argument("--output", type=Path, default=PAGE, help="the page (default: docs/benchmarks.md)")
+    arguments, options = parser.parse_known_args()
+    unknown = [name for name in arguments.names if name not in scripts()]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(scripts())}")
+    results = [run_script(name, options) for name in arguments.names or scripts()]
+    given = " ".join([*arguments.names, *options])
+    command = f"python tests/benchmarks/table.py {given}" if given else "make bench"
+    arguments.output.write_text(page(results, command))
+    say(f"wrote {arguments.output}")
+    sys.exit(any(result.status not in (0, SKIPPED) for result in results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The benchmarks: each one starts, the cheap ones measure at toy settings, and their lines are as agreed."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parent / "benchmarks"
+KEYS = {"benchmark", "metric", "value", "unit", "target", "holds"}
+SKIPPED = 77
+SCRIPTS = [path for path in sorted(FOLDER.glob("*.py")) if '__name__ == "__main__"' in path.read_text()]
+
+sys.path.append(str(FOLDER))  # scripts find each other by lying in one folder
+
+import common  # noqa: E402
+import table  # noqa: E402
+
+
+def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """A benchmark in a process of its own."""
+    command = [sys.executable, str(FOLDER / script), *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=280, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    """The JSON lines, each checked against the contract."""
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found
+    for line in found:
+        assert set(line) == KEYS
+        assert isinstance(line["value"], int | float)
+        assert isinstance(line["target"], str | None)
+        assert (line["holds"] is None) == (line["target"] is None)
+    return found
+
+
+def names(found: Sequence[dict[str, object]]) -> str:
+    return "\n".join(str(line["metric"]) for line in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_help_says_what_is_measured(script: Path) -> None:
+    done = run(script.name, "--help")
+    assert done.returncode == 0, done.stderr
+    first = (ast.get_docstring(ast.parse(script.read_text())) or "").splitlines()[0]
+    assert first in done.stdout
+
+
+def test_every_benchmark_is_in_the_table() -> None:
+    assert {path.stem for path in SCRIPTS} == {*table.scripts(), "table"}
+
+
+@pytest.mark.slow
+def test_gpu_script_runs_at_a_toy_shape_on_cpu() -> None:
+    found = lines(run("gpu.py", "--device", "cpu", "--toy", "--dtype", "float32", "--repetitions", "1", "--json"))
+    for what in ("scoring", "swap", "merged / stacked", "writing: 8 particles", "reloading / ours"):
+        assert what in names(found)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.slow
+def test_gpu_script_is_skipped_with_the_remedy() -> None:
+    done = run("gpu.py", "--json")
+    assert done.returncode == SKIPPED
+    assert not done.stdout
+    assert "gpu-todo.md" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_search_is_measured_against_its_forward_passes() -> None:
+    options = ("--zoo", "tiny", "--examples", "8", "--repetitions", "1", "--evaluations", "6", "--json")
+    found = lines(run("end_to_end.py", *options))
+    (ratio,) = (line for line in found if line["metric"] == "tiny: search / bare")
+    assert ratio["target"] == "<= 1.25"
+    (sums,) = (line for line in found if "add up" in str(line["metric"]))
+    assert sums["holds"]
+
+
+@pytest.mark.real
+def test_reloading_writes_the_same_texts() -> None:
+    options = ("--items", "12", "--check-items", "12", "--repetitions", "1", "--json", "--threads", "2")
+    found = lines(run("reloading.py", *options))
+    (same,) = (line for line in found if "same texts" in str(line["metric"]))
+    assert same["holds"]
+
+
+@pytest.mark.real
+def test_harness_chooses_alike_or_says_what_to_install() -> None:
+    options = ("--items", "4", "--batch-sizes", "8", "--repetitions", "1", "--dtypes", "float32", "--json")
+    done = run("harness.py", *options)
+    if done.returncode == SKIPPED:
+        assert ".[bench]" in done.stderr
+        return
+    assert all(line["holds"] for line in lines(done) if "same choice" in str(line["metric"]))
+
+
+def test_targets_are_compared() -> None:
+    assert common.Metric("b", "m", 1.1, "x", "<= 1.10").holds
+    assert not common.Metric("b", "m", 1.9, "x", ">= 2").holds
+    assert common.Metric("b", "m", 1.9, "x").holds is None
+
+
+def test_a_value_is_rounded_on_the_side_of_the_verdict() -> None:
+    content = common.Metric("b", "m", 1.10004, "x", "<= 1.10").content()
+    assert content["holds"] == (content["value"] <= 1.10)
+
+
+def test_sides_take_turns() -> None:
+    calls: list[str] = []
+    seconds = common.by_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert "".join(calls) == "ab" + "abbaab"
+    assert [len(each) for each in seconds.values()] == [3, 3]
+
+
+def test_the_ratio_is_of_neighbours() -> None:
+    assert common.Paired(ours=(1.0, 10.0, 100.0), theirs=(2.0, 20.0, 300.0)).ratio == 2.0
+
+
+def test_the_page_names_outcomes_and_no_path() -> None:
+    line = common.Metric("gpu", f"read from {common.ROOT}/x", 1234.5, "x", ">= 2000").content()
+    results = [
+        table.Result("gpu", [line], 0, "", 1.0),
+        table.Result("harness", [], SKIPPED, "skipped: no lm-eval", 0.1),
+    ]
+    text = table.page(results, "make bench")
+    assert "0 of 1 targets hold. Missed: gpu: read from .../x." in text
+    assert "Not here: skipped: no lm-eval" in text
+    assert str(common.ROOT) not in text
+    assert "FAILS" in text
