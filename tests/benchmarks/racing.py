@@ -1,12 +1,17 @@
 """Racing on the tiny zoo: the same search in full, with the exact bound, and with the sequential test, seed by seed.
 
+The model writes, and the test has only scores to go by. With `--objective multiple_choice` it chooses among four answers
+(the wrong ones are those that other tasks give to the same word), and the test has log-likelihoods.
+
 The exact bound must leave every position, every new best and the winner as they are. The sequential test may lose
 little: the winner's test score has to lie in the interval of the full search's, on a part of the example evaluations.
 A search is smaller here than by default, and what is counted is examples, not seconds.
 """
 
 import argparse
+import json
 import math
+import random
 import statistics
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -131,13 +136,31 @@ def is_best(task: Task, scorer: Scorer, weights: Mapping[str, float]) -> bool:
     return utility(scorer.full(task.candidate, "search").scores, weights) > utility(theirs, weights)
 
 
-def raced(seed: int, arguments: argparse.Namespace) -> dict[str, Raced]:
+def with_choices(source: Path, target: Path) -> Path:
+    """The zoo's examples with four choices each: the right answer and other tasks' answers to the same word."""
+    lines = [json.loads(line) for line in source.read_text().splitlines()]
+    answers: dict[str, list[str]] = {}
+    for line in lines:
+        answers.setdefault(line["prompt"].split()[1], []).append(line["answer"])
+    with target.open("w") as file:
+        for line in lines:
+            others = sorted(set(answers[line["prompt"].split()[1]]) - {line["answer"]})
+            draw = random.Random(line["id"])
+            chosen = [line["answer"], *draw.sample(others, min(3, len(others)))]
+            draw.shuffle(chosen)
+            choices = dict(zip("ABCD", chosen, strict=False))
+            right = next(key for key, text in choices.items() if text == line["answer"])
+            file.write(json.dumps(line | {"choices": choices, "answer": right}) + "\n")
+    return target
+
+
+def raced(seed: int, data: Path, arguments: argparse.Namespace) -> dict[str, Raced]:
     """All variants with one seed."""
     raw = {
         "base": "zoo:tiny",
         "experts": [f"zoo:tiny/{name}" for name in arguments.experts],
         "objectives": [
-            {"name": "letters", "type": arguments.objective, "data": "zoo:tiny/data/examples.jsonl"}
+            {"name": "letters", "type": arguments.objective, "data": str(data)}
             | ({"max_new_tokens": 8} if arguments.objective == "exact_match" else {})
         ],
         "splits": {"search": 200, "select": 200, "test": 600},
@@ -166,8 +189,11 @@ def raced(seed: int, arguments: argparse.Namespace) -> dict[str, Raced]:
 
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
-    zoo_path("tiny")
-    found = [raced(seed, arguments) for seed in range(arguments.seeds)]
+    source = zoo_path("tiny") / "data" / "examples.jsonl"
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = arguments.objective == "multiple_choice"
+        data = with_choices(source, Path(folder) / "choices.jsonl") if chosen else source
+        found = [raced(seed, data, arguments) for seed in range(arguments.seeds)]
     full, exact, sequential = ([each[name] for each in found] for name in VARIANTS)
     n = len(found)
     same_bests = sum(a.bests == b.bests for a, b in zip(full, exact, strict=True))
@@ -217,8 +243,8 @@ if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--optimizer", default="pso")
-    parser.add_argument("--objective", default="exact_match", choices=["exact_match", "likelihood"])
-    parser.add_argument("--particles", type=int, default=15)
+    parser.add_argument("--objective", default="exact_match", choices=["exact_match", "multiple_choice"])
+    parser.add_argument("--particles", type=int, default=12)
     parser.add_argument("--iterations", type=int, default=10)
     experts = ["upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo"]
     parser.add_argument("--experts", nargs="+", default=experts)

@@ -47,8 +47,8 @@ class Case:
 
 
 GRID = [
-    *(Case(particles, 1, length) for particles in (2, 4, 8) for length in (16, 64, 256, 512)),
-    *(Case(8, prompts, 64) for prompts in (4, 16, 40, 100)),
+    *(Case(particles, 1, length) for particles in (2, 4, 8) for length in (16, 64, 256)),
+    *(Case(8, prompts, 64) for prompts in (4, 12, 24, 40)),
     *(Case(4, prompts, 48, written=6) for prompts in (2, 8, 24)),
 ]
 TOY = [Case(2, 1, 16), Case(2, 2, 16, written=2)]

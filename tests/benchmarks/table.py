@@ -24,6 +24,7 @@ from swarm.summary import versions
 HERE = Path(__file__).parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("peft", "numpy")
+OWN_ENVIRONMENT = {"vllm_engine": ROOT / ".venv-vllm" / "bin" / "python"}
 INTRODUCTION = """\
 # Benchmarks
 
@@ -66,7 +67,8 @@ def run_script(name: str, options: Sequence[str]) -> Result:
     """Run one; what it says on the way is passed on."""
     say(f"== {name}")
     start = time.perf_counter()
-    command = [sys.executable, str(HERE / f"{name}.py"), "--json", *options]
+    python = OWN_ENVIRONMENT.get(name, Path(sys.executable))
+    command = [str(python if python.exists() else sys.executable), str(HERE / f"{name}.py"), "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
         lines, words = [], [""]
         for line in process.stdout or ():
@@ -76,6 +78,14 @@ def run_script(name: str, options: Sequence[str]) -> Result:
                 say(line.rstrip())
                 words.append(line.strip())
     return Result(name, lines, process.returncode, words[-1], time.perf_counter() - start)
+
+
+def kept(folder: Path, name: str) -> Result | None:
+    """What a script printed before, from NAME.jsonl in the folder."""
+    file = folder / f"{name}.jsonl"
+    if not file.is_file():
+        return None
+    return Result(name, [json.loads(line) for line in file.read_text().splitlines()], 0, "", 0.0)
 
 
 def page(results: Sequence[Result], command: str) -> str:
@@ -103,7 +113,7 @@ def section(result: Result) -> str:
         parts.append(f"Not here: {result.outcome}")
     if result.lines:
         parts.append("\n".join(rows(result.lines)))
-        parts.append(f"({result.seconds:.0f} s)")
+        parts += [f"({result.seconds:.0f} s)"] if result.seconds else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -150,11 +160,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=[], help="benchmarks to run (default: all)")
     parser.add_argument("--output", type=Path, default=PAGE, help="the page (default: docs/benchmarks.md)")
+    parser.add_argument("--kept", type=Path, default=None, help="folder with NAME.jsonl of scripts that ran before")
     arguments, options = parser.parse_known_args()
     unknown = [name for name in arguments.names if name not in scripts()]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(scripts())}")
-    results = [run_script(name, options) for name in arguments.names or scripts()]
+    known = {name: kept(arguments.kept, name) if arguments.kept else None for name in arguments.names or scripts()}
+    results = [before or run_script(name, options) for name, before in known.items()]
     given = " ".join([*arguments.names, *options])
     command = f"python tests/benchmarks/table.py {given}" if given else "make bench"
     arguments.output.write_text(page(results, command))
