@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from swarm.experts import Base, Catalog, Expert
+from swarm.engines.transformers import TransformersSettings
+from swarm.memory import Batch, memory
 from swarm.plan import Plan
 from swarm.pool import ClusterSettings, LocalCluster
 from swarm.sharing import share
-from swarm.tensors import TensorInfo
 from swarm.types import Example
 
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 CHARACTERS_PER_TOKEN = 4
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # a modest core pair in bfloat16: an order of magnitude, not a promise
@@ -22,7 +22,10 @@ GIB = 1024.0**3
 
 @dataclass(frozen=True)
 class Forecast:
-    """The plan of a run in figures. Tokens and seconds are estimates; memory is of one worker."""
+    """The plan of a run in figures. Tokens and seconds are estimates.
+
+    worker_gib: memory that each worker has of its own; node_gib: weight files that the workers of a node share.
+    """
 
     base: str
     parameters: int
@@ -33,6 +36,7 @@ class Forecast:
     tokens: int
     workers: str
     worker_gib: float
+    node_gib: float
     disk_gib: float
     cpu_minutes: float
     smallest_gain: float
@@ -47,6 +51,7 @@ def forecast(plan: Plan) -> Forecast:
     evaluations = _evaluations(plan)
     tokens = evaluations * _tokens(plan)
     parameters = sum(info.elements for info in plan.catalog.base.tensors.info.values())
+    needed = memory(plan.catalog, plan.config.engine.dtype, _batch(plan))
     return Forecast(
         base=str(plan.catalog.base.path),
         parameters=parameters,
@@ -56,7 +61,8 @@ def forecast(plan: Plan) -> Forecast:
         examples={name: _sizes(plan, name) for name in plan.splits},
         tokens=tokens,
         workers=_workers(plan.config.cluster),
-        worker_gib=_worker_bytes(plan.catalog, plan.config.engine.dtype) / GIB,
+        worker_gib=needed.private / GIB,
+        node_gib=needed.shared / GIB,
         disk_gib=parameters * DTYPE_BYTES[plan.config.engine.dtype] / GIB,
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
         smallest_gain=_smallest_gain(plan),
@@ -76,7 +82,8 @@ def lines(plan: Plan) -> list[str]:
         f"search       {f.coordinates} coordinates, {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
         *(f"examples     {line}" for line in splits),
         f"tokens       about {f.tokens:,} in the search",
-        f"workers      {f.workers}; each needs about {f.worker_gib:.2f} GiB for weights",
+        f"workers      {f.workers}",
+        f"memory       about {f.worker_gib:.2f} GiB a worker, and {f.node_gib:.2f} GiB of weight files shared on a node",
         f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model",
         f"time         very roughly {f.cpu_minutes:,.0f} minutes of two CPU cores; far less on a GPU",
         f"power        on the test split a gain below about {100 * f.smallest_gain:.1f} points looks like luck",
@@ -122,28 +129,13 @@ def _characters(example: Example) -> int:
     return sum(len(prompt) + len(option) for option in options)
 
 
-def _worker_bytes(catalog: Catalog, dtype: str) -> float:
-    """The live model, pristine copies of what experts touch, and the experts' own tensors."""
-    live = sum(info.elements for info in catalog.base.tensors.info.values()) * DTYPE_BYTES[dtype]
-    pristine = sum(_bytes(catalog.base, name) for name in catalog.parameters())
-    experts = sum(_held(expert, catalog.base) for expert in catalog.experts)
-    return float(live + pristine + experts)
-
-
-def _held(expert: Expert, base: Base) -> int:
-    """Factors are held in float32; what is thinned becomes a float32 tensor as large as the base's."""
-    if expert.thinning.active:
-        return sum(4 * base.tensors.info[name].elements for name in expert.source.parameters())
-    bytes_each = 4 if expert.kind == "adapter" else 0
-    return sum(info.elements * bytes_each or _stored(info) for info in expert.source.files.info.values())
-
-
-def _bytes(base: Base, name: str) -> int:
-    return _stored(base.tensors.info[name])
-
-
-def _stored(info: TensorInfo) -> int:
-    return info.elements * DTYPE_BYTES.get(info.dtype, 1)
+def _batch(plan: Plan) -> Batch:
+    """The largest batch of the search. Of vLLM's own memory nothing is foretold."""
+    engine, workload = plan.config.engine, plan.workloads["search"]
+    if not isinstance(engine, TransformersSettings):
+        return Batch()
+    vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
+    return Batch.of(workload.part(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
 
 
 def _smallest_gain(plan: Plan) -> float:

@@ -1,12 +1,11 @@
 """What an expert does to one parameter of its base, and how several such updates add up.
 
-A parameter is composed block of rows by block of rows, so that the float32 sums stay in a core's cache: from the
-base's pristine tensor, in float32, cast once. The blocks depend on shapes alone, so the same recipe gives the same bits.
+A parameter is composed block of rows by block of rows, so that the float32 sums stay in the cache: from the base's
+pristine tensor, cast once. The blocks depend on shapes alone, so the same recipe gives the same bits.
 
 Shape suffixes: O rows and I columns of a weight (out, in), R rank, C the ranks of all experts together.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor
 
 Algebra = Literal["delta", "factors"]
-BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # elements of a block
-SCRATCH = threading.local()
+# Elements of a block. On a CPU two float32 blocks stay in the cache; smaller ones cost more in calls than they save.
+BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,9 @@ class Joined:
         left_OC = self.left_OC * scales_C
         if algebra == "delta":
             return left_OC, self.right_CI
-        shape = (len(self.ranks), self.ranks[0])
-        return left_OC.unflatten(1, shape).sum(1), (self.right_CI * scales_C[:, None]).unflatten(0, shape).sum(0)
+        experts, rank = len(self.ranks), self.ranks[0]
+        right_CI = self.right_CI * scales_C[:, None]
+        return left_OC.view(-1, experts, rank).sum(1), right_CI.view(experts, rank, -1).sum(0)
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,16 @@ def blocks(shape: torch.Size, whole: Mix, device: torch.device) -> list[slice]:
 def write(out: Tensor, whole: Mix, rows: slice) -> None:
     """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host."""
     (first, tensor), *others = whole.tensors
-    target = torch.atleast_1d(out)[rows]
+    target = _rows(out, rows, out.device)
     if whole.copied:
         target.copy_(_rows(tensor, rows, out.device))
         return
-    total, part = _scratch(target)
+    total = torch.empty_like(target, dtype=torch.float32)
     total.copy_(_rows(tensor, rows, out.device))
     if first != 1.0:
         total.mul_(first)
     for c, tensor in others:
-        total.add_(part.copy_(_rows(tensor, rows, out.device)), alpha=c)
+        total.add_(_rows(tensor, rows, out.device).float(), alpha=c)
     if whole.sides is not None:
         left_OC, right_CI = whole.sides
         total.addmm_(left_OC[rows], right_CI)
@@ -195,18 +195,8 @@ def oriented(update: LowRank, transposed: bool) -> LowRank:
     return LowRank(update.b_OR.T, update.a_RI.T, update.scaling, transposed)
 
 
-def _scratch(target: Tensor) -> tuple[Tensor, Tensor]:
-    """Two float32 tensors like a block; on a CPU a thread has the same ones for all, so no page is fetched twice."""
-    if target.device.type != "cpu" or target.numel() > BLOCKS["cpu"]:
-        return torch.empty_like(target, dtype=torch.float32), torch.empty_like(target, dtype=torch.float32)
-    if not hasattr(SCRATCH, "pair"):
-        SCRATCH.pair = torch.empty(2, BLOCKS["cpu"])
-    total, part = SCRATCH.pair[:, : target.numel()]
-    return total.view(target.shape), part.view(target.shape)
-
-
 def _rows(tensor: Tensor, rows: slice, device: torch.device) -> Tensor:
-    return torch.atleast_1d(tensor)[rows].to(device)
+    return (tensor if tensor.ndim else tensor.view(1))[rows].to(device)
 
 
 def _product(update: LowRank) -> Tensor:

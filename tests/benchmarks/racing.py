@@ -1,16 +1,17 @@
 """Racing on the tiny zoo: the same search in full, with the exact bound, and with the sequential test, seed by seed.
 
-The model writes, and the test has only scores to go by. With `--objective multiple_choice` it chooses among four answers
-(the wrong ones are those that other tasks give to the same word), and the test has log-likelihoods.
+The model writes, and the test has only scores to go by. With `--objective multiple_choice` it chooses among four
+answers (the wrong ones are those that other tasks give to the same word), and the test has log-likelihoods.
 
 The exact bound must leave every position, every new best and the winner as they are. The sequential test may lose
 little: the winner's test score has to lie in the interval of the full search's, on a part of the example evaluations.
-A search is smaller here than by default, and what is counted is examples, not seconds.
+What is counted is examples, not seconds.
 """
 
 import argparse
 import json
 import math
+import multiprocessing
 import random
 import statistics
 import tempfile
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 
 from swarm.archive import Archive
@@ -40,8 +42,8 @@ CHECKED = 8  # stopped candidates a seed that are scored in full afterwards, to 
 class Raced:
     """One search: its evaluations in order, its winner, and what share of the stopped would have been a new best."""
 
-    archive: Archive
-    weights: Mapping[str, float]
+    positions: Sequence[tuple[str, tuple[float, ...]]]
+    bests: Sequence[tuple[str, float]]
     winner: Candidate
     tested: tuple[float, ...]
     examples: int
@@ -50,20 +52,16 @@ class Raced:
     checked: int
     lost: int
 
-    @property
-    def positions(self) -> list[tuple[str, tuple[float, ...]]]:
-        return [(e.candidate.id, e.candidate.position) for e in self.archive.searched()]
 
-    @property
-    def bests(self) -> list[tuple[str, float]]:
-        """Every new best in its turn."""
-        top, records = -math.inf, []
-        for evaluation in self.archive.searched():
-            value = utility(evaluation.scores, self.weights)
-            if evaluation.status == "ok" and value > top:
-                top = value
-                records.append((evaluation.candidate.id, value))
-        return records
+def bests(made: Sequence[Evaluation], weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Every new best in its turn."""
+    top, records = -math.inf, []
+    for evaluation in made:
+        value = utility(evaluation.scores, weights)
+        if evaluation.status == "ok" and value > top:
+            top = value
+            records.append((evaluation.candidate.id, value))
+    return records
 
 
 class Scorer:
@@ -115,8 +113,8 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
     stopped = {e.candidate.id for e in made if e.status == "stopped"}
     checked = [task for task in tasks if task.candidate.id in stopped][:: max(1, len(stopped) // CHECKED)]
     return Raced(
-        archive=archive,
-        weights=plan.weights,
+        positions=[(e.candidate.id, e.candidate.position) for e in made],
+        bests=bests(made, plan.weights),
         winner=winner,
         tested=next(iter(scorer.full(winner, "test").examples.values())),
         examples=sum(e.n_examples for e in made),
@@ -156,6 +154,7 @@ def with_choices(source: Path, target: Path) -> Path:
 
 def raced(seed: int, data: Path, arguments: argparse.Namespace) -> dict[str, Raced]:
     """All variants with one seed."""
+    torch.set_num_threads(1)
     raw = {
         "base": "zoo:tiny",
         "experts": [f"zoo:tiny/{name}" for name in arguments.experts],
@@ -193,7 +192,8 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     with tempfile.TemporaryDirectory() as folder:
         chosen = arguments.objective == "multiple_choice"
         data = with_choices(source, Path(folder) / "choices.jsonl") if chosen else source
-        found = [raced(seed, data, arguments) for seed in range(arguments.seeds)]
+        with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+            found = pool.starmap(raced, [(seed, data, arguments) for seed in range(arguments.seeds)], chunksize=1)
     full, exact, sequential = ([each[name] for each in found] for name in VARIANTS)
     n = len(found)
     same_bests = sum(a.bests == b.bests for a, b in zip(full, exact, strict=True))
@@ -244,8 +244,9 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--optimizer", default="pso")
     parser.add_argument("--objective", default="exact_match", choices=["exact_match", "multiple_choice"])
-    parser.add_argument("--particles", type=int, default=12)
-    parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, each on one core")
+    parser.add_argument("--particles", type=int, default=20)
+    parser.add_argument("--iterations", type=int, default=20)
     experts = ["upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo"]
     parser.add_argument("--experts", nargs="+", default=experts)
     main(run, parser)
