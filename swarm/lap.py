@@ -23,7 +23,7 @@ class Lap:
         self.at = 0
         self._candidate = candidate
         self._race = race
-        self._rungs = race.rungs()
+        self._total = sum(race.sizes.values())
         self._scored: dict[str, list[Scored]] = {name: [] for name in race.sizes}
         self._tokens = 0
         self._seconds = self._compose = self._forward = 0.0
@@ -33,12 +33,12 @@ class Lap:
 
     @property
     def done(self) -> bool:
-        return self._stopped or bool(self._error) or self.at == self._rungs[-1]
+        return self._stopped or bool(self._error) or self.at == self._total
 
     @property
     def next_rung(self) -> int:
         """The number of examples after which the race is looked at again."""
-        return next(rung for rung in self._rungs if rung > self.at)
+        return self._race.next_rung(self._scores())
 
     def fail(self, error: Exception) -> None:
         self._error = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -58,7 +58,7 @@ class Lap:
             self._scored[question.objective].append(scored)
         self.at += len(part.questions)
         self._add_costs(reply)
-        if self.at < self._rungs[-1]:
+        if self.at < self._total:
             self._stopped = self._race.over(self._scores(), self._guides())
         self._seconds += time.perf_counter() - start
 

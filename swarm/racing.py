@@ -28,6 +28,7 @@ from swarm.settings import Settings
 from swarm.types import Rival, Stakes
 from swarm.utility import utility
 
+WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
 PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
 Values = Mapping[str, Sequence[float]]
 
@@ -77,6 +78,15 @@ class Race:
         """Numbers of examples after which a stop is possible; the last is all of them."""
         return (*(k for k in self._looks() if self._possible(rung_sizes(k, self.sizes))), sum(self.sizes.values()))
 
+    def next_rung(self, scores: Values) -> int:
+        """The number of examples after which to look next, given the scores so far; in the end all of them.
+
+        A look costs a pass of its own, so for the exact bound alone only those are taken at which a stop would come
+        if the rest scored as the first did (at the start: as the last generation did) and would spare enough.
+        """
+        at, total = sum(map(len, scores.values())), sum(self.sizes.values())
+        return next(k for k in self.rungs() if k > at and (k == total or self._tested or self._promising(k, scores)))
+
     def over(self, scores: Values, guides: Values) -> bool:
         """Whether to stop, given the first examples' scores and guides of every objective."""
         if all(len(scores[name]) == size for name, size in self.sizes.items()):
@@ -117,6 +127,15 @@ class Race:
         low, high = self.stakes.low, self.stakes.high
         fits = highest[1] - highest[0] <= high - low  # what is open spans as much whatever came before
         return self._tested or (lowest[1] <= high and low <= highest[0] and fits)
+
+    def _promising(self, k: int, scores: Values) -> bool:
+        if WORTHWHILE * (sum(self.sizes.values()) - k) < k:
+            return False
+        means = {name: sum(own) / len(own) for name, own in scores.items() if own} or self.stakes.expected
+        if len(means) < len(self.sizes):
+            return True
+        prefix = rung_sizes(k, self.sizes)
+        return self._immaterial({name: _filled_up(scores[name], prefix[name], mean) for name, mean in means.items()})
 
     # The sequential test
 
@@ -185,6 +204,10 @@ def _pooled(groups: Sequence[Sequence[float]]) -> _Spread:
     squares = [(x - math.fsum(group) / len(group)) ** 2 for group in groups for x in group]
     freedom = len(squares) - len(groups)
     return _Spread(math.fsum(squares) / freedom, freedom)
+
+
+def _filled_up(scores: Sequence[float], size: int, mean: float) -> list[float]:
+    return [*scores, *[mean] * (size - len(scores))]
 
 
 def _filled(scores: Sequence[float], size: int, bound: float) -> float:

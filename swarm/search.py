@@ -122,7 +122,13 @@ class Search:
         ranked = self.archive.ranked(self.weights, before=places[0][0].iteration)
         enough = len(ranked) >= self.finalists
         bar = utility(ranked[self.finalists - 1].scores, self.weights) if enough else -math.inf
-        return [(place, self._stakes(place, bar, ranked[:1])) for place in places]
+        expected = self._expected(places[0][0].iteration - 1)
+        return [(place, replace(self._stakes(place, bar, ranked[:1]), expected=expected)) for place in places]
+
+    def _expected(self, iteration: int) -> dict[str, float]:
+        """The mean score of an iteration's candidates, by objective; nothing where none was scored."""
+        made = [e for e in self.archive.searched() if e.candidate.iteration == iteration and e.status != "failed"]
+        return {name: math.fsum(e.scores[name] for e in made) / len(made) for name in made[0].scores} if made else {}
 
     def _stakes(self, place: Place, bar: float, best: Sequence[Evaluation]) -> Stakes:
         low, high = max(p.low for p in place), min(p.high for p in place)

@@ -174,8 +174,8 @@ class Stakes:
     """What a candidate's utility can change.
 
     A utility u with low <= u <= high changes nothing: a race may stop where no other is left. The default interval
-    is empty: scored in full. personal, best, worst: the personal and the global best and the worst utility, for a
-    sequential test.
+    is empty: scored in full. expected: objective -> mean score of the last generation. personal, best, worst: the
+    personal and the global best and the worst utility, for a sequential test.
     """
 
     low: float = math.inf
@@ -183,6 +183,7 @@ class Stakes:
     personal: Rival | None = None
     best: Rival | None = None
     worst: float | None = None
+    expected: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

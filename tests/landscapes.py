@@ -89,7 +89,9 @@ class Scorer:
         strata = {name: [str(task) for task in part.task_P] for name, part in self.landscape.search.items()}
         race = Race(self.racing, task.stakes, sizes, dict.fromkeys(sizes, (0.0, 1.0)), self.weights, strata)
         scores, guides = self.everything(task.candidate)
-        for k in race.rungs():
+        k, part = 0, {name: scores[name][:0] for name in sizes}
+        while k < sum(sizes.values()):
+            k = race.next_rung(part)
             seen = rung_sizes(k, sizes)
             part = {name: scores[name][:n] for name, n in seen.items()}
             guide = {name: guides[name][:n] for name, n in seen.items()}

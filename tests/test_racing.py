@@ -84,6 +84,18 @@ def test_rungs_at_which_no_scores_could_end_the_race_are_left_out() -> None:
 # The exact bound
 
 
+def test_a_look_is_taken_where_a_stop_is_likely() -> None:
+    """A rung is a pass of its own; who scores well needs none."""
+    one = race(low=-math.inf, high=0.75)
+    assert one.next_rung({"right": []}) == 50, "nothing is known: where a stop is possible"
+    expecting = race(low=-math.inf, high=0.75, expected={"right": 0.5})
+    assert expecting.next_rung({"right": []}) == 100
+    assert expecting.next_rung({"right": [0.0] * 50}) == 75
+    assert expecting.next_rung({"right": [1.0, 0.0] * 25}) == 100
+    assert expecting.next_rung({"right": [1.0] * 50}) == 200
+    assert race(low=-math.inf, high=0.2, expected={"right": 0.0}).next_rung({"right": []}) == 200, "spares too little"
+
+
 @pytest.mark.parametrize("low", [-math.inf, 0.0, 0.25, 0.5])
 @pytest.mark.parametrize("high", [-math.inf, 0.25, 0.5, 0.9, math.inf])
 def test_a_race_is_over_just_where_every_ending_changes_nothing(low: float, high: float) -> None:

@@ -357,7 +357,9 @@ def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
             if e.candidate.particle == task.candidate.particle and (e.candidate.iteration or 0) < iteration
         ]
         high = min(max(own), earlier[3]) if iteration else -math.inf
-        assert task.stakes == Stakes(-math.inf, high)
+        expected = found._expected(iteration - 1)
+        assert task.stakes == Stakes(-math.inf, high, expected=expected)
+        assert bool(expected) == bool(iteration)
 
 
 def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import math
 import multiprocessing
 import random
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from common import ROOT, Metric, main, options, say, zoo_path
 from swarm.archive import Archive
 from swarm.config import parse_config
 from swarm.evidence import score
+from swarm.optimizers.pso import PSO
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import LocalPool
@@ -32,6 +34,10 @@ from swarm.racing import Racing
 from swarm.search import Search
 from swarm.types import Candidate, Evaluation, Split, Task
 from swarm.utility import utility
+
+sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
+from landscapes import Landscape
+from landscapes import run as landscape_run
 
 VARIANTS = {"full": Racing(rungs=()), "exact": Racing(), "sequential": Racing(sequential=True)}
 FINALISTS = 8
@@ -188,6 +194,7 @@ def raced(seed: int, data: Path, arguments: argparse.Namespace) -> dict[str, Rac
 
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    yield from landscapes(arguments.seeds)
     source = zoo_path("tiny") / "data" / "examples.jsonl"
     with tempfile.TemporaryDirectory() as folder:
         chosen = arguments.objective == "multiple_choice"
@@ -220,6 +227,23 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     yield metric("sequential: of these, new personal bests", lost, "share", "<= 0.05")
 
 
+def landscapes(seeds: int) -> Iterable[Metric]:
+    """The same search on synthetic landscapes with the noise of 200 examples and guides: see tests/landscapes.py."""
+    optimizer, shares, inside = PSO(particles=15, iterations=12), [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            full, sequential = (
+                landscape_run(Path(folder) / f"{seed}-{name}", optimizer, Landscape.drawn(seed), VARIANTS[name], seed)
+                for name in ("full", "sequential")
+            )
+            shares.append(sequential.scorer.examples / (200 * len(sequential.archive.searched())))
+            interval = score(full.tested())
+            inside += interval.low <= statistics.fmean(sequential.tested()) <= interval.high
+    yield metric("landscapes, sequential: example evaluations of full", statistics.fmean(shares), "share", "<= 0.65")
+    what = "landscapes, sequential: seeds whose test score is in full's interval"
+    yield metric(what, inside, "seeds", f">= {math.ceil(0.9 * seeds)}")
+
+
 def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
     return Metric("racing", what, value, unit, target)
 
@@ -245,8 +269,8 @@ if __name__ == "__main__":
     parser.add_argument("--optimizer", default="pso")
     parser.add_argument("--objective", default="exact_match", choices=["exact_match", "multiple_choice"])
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, each on one core")
-    parser.add_argument("--particles", type=int, default=20)
-    parser.add_argument("--iterations", type=int, default=20)
+    parser.add_argument("--particles", type=int, default=12)
+    parser.add_argument("--iterations", type=int, default=10)
     experts = ["upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo"]
     parser.add_argument("--experts", nargs="+", default=experts)
     main(run, parser)
