@@ -11,10 +11,9 @@ from swarm.memory import Batch, memory
 from swarm.plan import Plan
 from swarm.pool import ClusterSettings, LocalCluster
 from swarm.sharing import share
-from swarm.types import Example
+from swarm.types import Generation
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-CHARACTERS_PER_TOKEN = 4
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # a modest core pair in bfloat16: an order of magnitude, not a promise
 GIB = 1024.0**3
@@ -83,7 +82,7 @@ def lines(plan: Plan) -> list[str]:
         *(f"examples     {line}" for line in splits),
         f"tokens       about {f.tokens:,} in the search",
         f"workers      {f.workers}",
-        f"memory       about {f.worker_gib:.2f} GiB a worker, and {f.node_gib:.2f} GiB of weight files shared on a node",
+        f"memory       about {f.worker_gib:.2f} GiB a worker, and {f.node_gib:.2f} GiB of files shared on a node",
         f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model",
         f"time         very roughly {f.cpu_minutes:,.0f} minutes of two CPU cores; far less on a GPU",
         f"power        on the test split a gain below about {100 * f.smallest_gain:.1f} points looks like luck",
@@ -115,18 +114,12 @@ def _sizes(plan: Plan, name: str) -> dict[str, int]:
 
 
 def _tokens(plan: Plan) -> int:
-    """Tokens of one evaluation, by characters: a tokenizer is not loaded for an estimate."""
-    return sum(
-        _characters(example) // CHARACTERS_PER_TOKEN + 1
-        for examples in plan.examples("search").values()
-        for example in examples
-    )
-
-
-def _characters(example: Example) -> int:
-    prompt = example.prompt if isinstance(example.prompt, str) else "".join(m.content for m in example.prompt)
-    options = list((example.choices or {}).values()) or [example.answer]
-    return sum(len(prompt) + len(option) for option in options)
+    """Tokens of one evaluation: prompts once, continuations, and what is written at most."""
+    workload = plan.workloads["search"]
+    items = workload.part(0, workload.total).requests.items
+    written = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
+    fed = sum(max(0, len(item.continuation) - 1) for item in items)
+    return sum(map(len, {item.prompt for item in items})) + fed + written
 
 
 def _batch(plan: Plan) -> Batch:

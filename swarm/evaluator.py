@@ -86,12 +86,15 @@ class Evaluator:
         """All laps to their end, rung by rung: side by side as long as the engine gains by it."""
         going = [lap for lap in laps if not lap.done]
         while going:
-            part = workload.part(going[0].at, min(lap.next_rung for lap in going))
-            if len(going) > 1 and not self._engine.joins([lap.recipe for lap in going], part.requests):
-                for lap in going:
+            # A candidate's rungs are its own, whoever goes beside it: so is its score.
+            at, rung = min((lap.at, lap.next_rung) for lap in going)
+            beside = [lap for lap in going if (lap.at, lap.next_rung) == (at, rung)]
+            part = workload.part(at, rung)
+            if len(beside) > 1 and not self._engine.joins([lap.recipe for lap in beside], part.requests):
+                for lap in beside:
                     self._run([lap], workload)
             else:
-                self._step(going, part)
+                self._step(beside, part)
             going = [lap for lap in going if not lap.done]
 
     def _step(self, laps: Sequence[Lap], part: Part) -> None:

@@ -63,7 +63,7 @@ def check_weights(archive: Archive, catalog: Catalog) -> None:
 def check_settings(archive: Archive, config: Config) -> None:
     """Raise RunError where the settings that decide scores and positions are not those that the run began with."""
     if _began(archive).settings != settings_of(config):
-        raise _changed(archive, "setting of composition, objectives, experts, optimizer or dtype")
+        raise _changed(archive, "setting of composition, objectives, experts, optimizer, engine, racing or finalists")
 
 
 def _began(archive: Archive) -> StartLine:

@@ -64,6 +64,7 @@ def settings_of(config: Config) -> str:
         "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
         "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
         "dtype": config.engine.dtype,
+        "method": [getattr(config.engine, name, None) for name in ("method", "particles", "adapters")],
         # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
         "finalists": config.selection.finalists if config.racing.rungs else None,
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},

@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from scipy import stats
 
 from swarm.dealing import in_turn
@@ -44,6 +44,12 @@ class Racing(Settings):
         False, description="stop candidates that are significantly worse too, not only those that cannot matter"
     )
     error: float = Field(0.05, gt=0, lt=0.5, description="share of new personal bests that the test may lose")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "Racing":
+        if self.sequential and not self.rungs:
+            raise ValueError("sequential: true stops nobody without rungs; write for example rungs: [25, 50, 100]")
+        return self
 
     @field_validator("rungs")
     @classmethod

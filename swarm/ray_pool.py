@@ -47,6 +47,11 @@ class Flight:
     tasks: Sequence[Task]
     attempt: int
 
+    @property
+    def next_attempt(self) -> int:
+        """A bundle that failed counts for nobody: one of its candidates may be poison to the others."""
+        return self.attempt + (len(self.tasks) == 1)
+
 
 class RayPool:
     """Actors with one bundle of candidates in flight each. One whose worker dies is tried again elsewhere, alone.
@@ -104,7 +109,7 @@ class RayPool:
                 flight = flying.pop(done)
                 outcomes = self._outcomes(done, flight)
                 if any(isinstance(outcome, Failure) for outcome in outcomes):
-                    waiting.extend(([task], flight.attempt + 1) for task in flight.tasks)
+                    waiting.extend(([task], flight.next_attempt) for task in flight.tasks)
                 yield from outcomes
         finally:
             for ref, flight in flying.items():
@@ -148,7 +153,7 @@ class RayPool:
             self._ready.append(flight.actor)
             return evaluations
         candidates = [task.candidate for task in flight.tasks]
-        if flight.attempt < self._settings.attempts:
+        if flight.next_attempt <= self._settings.attempts:
             return [Failure(candidate, flight.attempt, reason, name) for candidate in candidates]
         return [Evaluation(candidate, "failed", worker=name, error=reason) for candidate in candidates]
 

@@ -223,6 +223,6 @@ def assert_plain(out: str) -> None:
     lines = out.splitlines()
     steps = ["reading data", "checking base and experts", "encoding examples", "starting workers", "searching"]
     assert lines[:5] == steps
-    assert lines[4].startswith("best ")
+    assert lines[5].startswith("best ")
     assert "\x1b" not in out
     assert "\r" not in out

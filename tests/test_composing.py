@@ -9,13 +9,14 @@ from torch import Tensor
 
 from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from swarm.compositions.weights import Weights
-from swarm.engines.composer import composed_tensor, composed_tensors
+from swarm.engines.composer import Composer, composed_tensor, composed_tensors, fill
+from swarm.engines.cores import each
 from swarm.errors import ConfigError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.groups import group_index, make_groups
 from swarm.thinning import Thinning
 from swarm.types import Group, Recipe, WeightRecipe
-from swarm.updates import delta_of
+from swarm.updates import BLOCKS, Delta, Joined, LowRank, Replacement, Term, compose, delta_of, mix
 
 ADAPTERS = {
     "plain": {},
@@ -198,3 +199,55 @@ def test_a_pair_is_the_sum_of_its_halves_whatever_form_their_updates_have(tmp_pa
             for c, d in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
         )
         assert torch.allclose(both - zero, (one - zero) + (two - zero), atol=1e-6), name
+
+
+SHAPES = [(7, 5), (300, 64), (1000,), (), (40, 3, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_cover_a_parameter_and_change_nothing(
+    shape: tuple[int, ...], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many small blocks, on however many cores, give the same bits, and what one block gives up to rounding."""
+    base, value, delta = (torch.randn(shape, dtype=torch.bfloat16) for _ in range(3))
+    terms: list[Term] = [(0.3, Replacement(value)), (0.4, Delta(delta))]
+    if len(shape) == 2:
+        rows, columns = shape
+        terms += [(0.7, LowRank(torch.randn(2, columns), torch.randn(rows, 2), 2.0))]
+        terms += [(-0.2, LowRank(torch.randn(3, rows), torch.randn(columns, 3), 1.0, transposed=True))]
+    before = torch.get_num_threads()
+    whole = compose(base, terms, "delta", torch.float32)
+    monkeypatch.setitem(BLOCKS, "cpu", 256)
+    blockwise = compose(base, terms, "delta", torch.float32)
+    out = torch.empty(shape)
+    try:
+        torch.set_num_threads(threads)
+        fill([(out, mix(base, terms, "delta", Joined.of([update for _, update in terms], base.device)))])
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(out, blockwise)
+    torch.testing.assert_close(out, whole)
+
+
+def test_a_live_model_holds_what_is_exported_bit_for_bit(catalog: Catalog) -> None:
+    model = load(catalog.base.path, torch.bfloat16)
+    composer = Composer(model, catalog)
+    for mixed in (
+        recipe(one=0.3, two=-0.7, full=0.4),
+        recipe(one=0.0, two=0.0, full=1.0),
+        recipe(one=1, two=0, full=0),
+    ):
+        composer.put(mixed)
+        live = dict(model.named_parameters())
+        for name in catalog.parameters():
+            assert torch.equal(live[name], composed_tensor(catalog, mixed, name, torch.bfloat16)), name
+
+
+def test_an_error_on_a_core_comes_out() -> None:
+    def fails(item: int) -> None:
+        raise ValueError(str(item))
+
+    with pytest.raises(ValueError, match="1"):
+        each(fails, [1, 1, 1])

@@ -13,7 +13,7 @@ FLOORS = [
     {"adapters", "thinning", "dealing", "tensor_writer", "vocabulary"},
     {"experts", "splits"},
     {"vectors", "compositions", "engines", "objectives", "optimizers", "racing"},
-    {"workload", "truncation"},
+    {"workload", "truncation", "memory"},
     {"lap"},
     {"evaluator"},
     {"pool", "evidence"},
@@ -38,7 +38,19 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "progress", "table"},
 }
-TORCH = {"tensors", "tensor_writer", "updates", "thinning", "vectors", "engines", "export", "zoo", "ray_pool", "check"}
+TORCH = {
+    "tensors",
+    "tensor_writer",
+    "updates",
+    "thinning",
+    "vectors",
+    "engines",
+    "export",
+    "zoo",
+    "ray_pool",
+    "check",
+    "memory",
+}
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 
 

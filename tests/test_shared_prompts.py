@@ -110,17 +110,18 @@ def test_batches_keep_to_the_limit_of_logits() -> None:
     assert [len(layout.targets_M) for layout in found] == [6] * 5
 
 
-def test_a_model_that_does_not_take_masks_of_ours_is_asked_plainly(tmp_path: Path) -> None:
-    """A sliding window sees other columns when continuations lie behind one another."""
+@pytest.mark.parametrize("window", [8, 64])
+def test_a_sliding_window_is_the_models_own_affair(tmp_path: Path, window: int) -> None:
+    """It sees other columns when continuations lie behind one another: only what fits the window is shared."""
     torch.manual_seed(0)
     config = MistralConfig(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, sliding_window=8, max_position_embeddings=256, initializer_range=0.5,
+        num_key_value_heads=2, sliding_window=window, max_position_embeddings=256, initializer_range=0.5,
     )  # fmt: skip
     MistralForCausalLM(config).save_pretrained(tmp_path / "base")
     make_tokenizer().save_pretrained(tmp_path / "base")
     catalog = open_catalog(tmp_path / "base", [])
-    requests = few_shot(3)
+    requests = [*few_shot(3), *(Continuation(f"short {i}", text) for i in range(3) for text in (" a", " bcd"))]
     (found,) = answer(engine(catalog), catalog, [recipe(catalog)], requests)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "base").eval()
     assert_same(found.answers, [alone(model, tmp_path / "base", request) for request in requests])

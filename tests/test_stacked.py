@@ -1,19 +1,21 @@
 """Many particles in one batch answer as each does alone, and the cost model says when that pays."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import OPTConfig, OPTForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
-from models import ATTENTION, make_adapter, make_base, make_checkpoint, make_gpt2
+from models import ATTENTION, VOCABULARY, make_adapter, make_base, make_checkpoint, make_gpt2, make_tokenizer
 from runs import engine
 from swarm.compositions.weights import Weights
 from swarm.engines import Encoder, Requests
 from swarm.engines.costs import RATES, Costs
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
-from swarm.errors import EvaluationError
+from swarm.errors import ConfigError, EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.thinning import Thinning
 from swarm.types import Continuation, Generation, Likelihood, Recipe, Reply, Request
@@ -93,6 +95,59 @@ def test_stacked_and_merged_give_the_same_answers(folder: Path, case: str, dtype
     assert len({reply.answers for reply in stacked}) == len(POSITIONS)
 
 
+def test_norms_within_heads_are_stacked(tmp_path: Path) -> None:
+    """Qwen3 normalises queries and keys: four dimensions, with rows in the first."""
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, max_position_embeddings=256, tie_word_embeddings=True,
+    )  # fmt: skip
+    known = alien(tmp_path, Qwen3ForCausalLM(config), svd=4)
+    mixed, asked = [Weights().recipe(p, known) for p in ([0.8, -0.4], [0.1, 0.9], [-0.5, 0.5])], requests(known)
+    held = engine(known, method="stacked")
+    assert held.joins(mixed, asked)
+    for one, other in zip(held.answer(mixed, asked), engine(known, method="merged").answer(mixed, asked), strict=True):
+        assert_close(one, other, 1e-3)
+
+
+def test_layers_that_are_called_on_flattened_rows_are_merged(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = OPTConfig(
+        vocab_size=VOCABULARY, hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=256, word_embed_proj_dim=32,
+    )  # fmt: skip
+    known = alien(tmp_path, OPTForCausalLM(config), targets=("fc1", "fc2"))
+    mixed, asked = [Weights().recipe(p, known) for p in ([0.8, -0.4], [0.1, 0.9])], requests(known)
+    held = engine(known, method="stacked")
+    found = held.answer(mixed, asked)
+    assert {reply.method for reply in found} <= {"merged", "stacked"}
+    for one, other in zip(found, engine(known, method="merged").answer(mixed, asked), strict=True):
+        assert_close(one, other, 1e-3)
+
+
+def alien(folder: Path, model: PreTrainedModel, svd: int | None = None, targets: Sequence[str] = ()) -> Catalog:
+    """A base of another family with two experts: adapters of the targets, or full fine-tunes cut to a rank."""
+    model.save_pretrained(folder / "base")
+    make_tokenizer().save_pretrained(folder / "base")
+    for seed, name in enumerate(("one", "two")):
+        if targets:
+            make_adapter(folder / name, folder / "base", seed, scale=0.2, targets=targets)
+        else:
+            make_checkpoint(folder / name, folder / "base", seed)
+    return catalog(folder, "one", "two", svd=svd)
+
+
+def test_a_score_does_not_depend_on_who_else_is_in_the_batch(folder: Path) -> None:
+    """Alone, after a resume or another try, a candidate is put in place as it was beside others."""
+    known = catalog(folder, "a", "b", "c")
+    held, mixed, asked = engine(known, method="stacked"), recipes(known, Weights()), requests(known)
+    together = held.answer(mixed, asked)
+    alone = [held.answer([each], asked)[0] for each in mixed]
+    assert {reply.method for reply in alone} == {"stacked"}
+    for one, other in zip(together, alone, strict=True):
+        assert_close(one, other, 1e-4)
+
+
 def test_small_batches_and_large_ones_agree(folder: Path) -> None:
     known = catalog(folder, "a", "b", "c")
     mixed, asked = recipes(known, Weights()), requests(known)
@@ -123,7 +178,9 @@ def test_full_updates_are_stacked_only_where_the_user_allows_a_rank(folder: Path
     assert held_together(folder, "a", "large")
     assert held_together(folder, "a", "large", svd=2)
     assert held_together(folder, "full", "other", svd=2)
-    assert not held_together(folder, "a", "full")
+    with pytest.raises(ConfigError, match="changes a matrix as a whole"):
+        held_together(folder, "a", "full")
+    assert not engine(catalog(folder, "a", "full")).joins([], requests(catalog(folder, "a", "full")))
 
 
 def test_one_particle_out_of_range_fails_for_all_of_its_batch(folder: Path) -> None:

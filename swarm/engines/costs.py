@@ -1,7 +1,7 @@
 """What scoring particles costs, merged one after another or stacked in one batch: arithmetic on shapes.
 
-No stopwatch: every worker decides alike, and a resumed run decides as before. The rates are of the order of what
-was measured (docs/benchmarks.md); only their ratios matter to the choice.
+No stopwatch, and no look at who else is waiting: every worker decides alike, and a resumed run decides as before. The
+rates are of the order of what was measured (docs/benchmarks.md); only their ratios matter to the choice.
 """
 
 import math
@@ -52,12 +52,15 @@ class Costs:
     columns: int
 
     @classmethod
-    def of(cls, catalog: Catalog, device: torch.device, dtype: torch.dtype, columns: int) -> "Costs | None":
-        """None where an expert changes a parameter otherwise than by factors: then nothing can be stacked."""
+    def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "Costs | None":
+        """On a "cpu" or "cuda" device. None where nothing can be stacked: an expert changes a matrix otherwise than by
+        factors, or there are no experts."""
         info = catalog.base.tensors.info
         matrices = [name for name in info if len(info[name].shape) == 2]
         vocabulary = int(str(catalog.base.config.get("vocab_size", 0)))
         weights = sum(info[name].elements for name in matrices if info[name].shape[0] != vocabulary)
+        if not catalog.parameters():
+            return None
         touched = products = sides = 0
         for name in catalog.parameters():
             rank = _rank(catalog, name)
@@ -66,7 +69,7 @@ class Costs:
             touched += info[name].elements
             products += rank * info[name].elements
             sides += rank * sum(info[name].shape)
-        rates = RATES["cuda" if device.type == "cuda" else "cpu", dtype if dtype == torch.float32 else torch.bfloat16]
+        rates = RATES[kind, dtype if dtype == torch.float32 else torch.bfloat16]
         return cls(rates, weights, touched, products, sides, len(catalog.parameters()), dtype.itemsize, columns)
 
     def stacked_pays(self, particles: int, requests: Requests) -> bool:

@@ -89,7 +89,8 @@ class Norm(Detour):
     def __call__(self, x_NTO: Tensor, y_NTO: Tensor, c_NE: Tensor, factors: bool) -> Tensor:
         base: nn.Parameter = self.module._parameters.pop("weight")  # type: ignore[assignment]
         # A plain tensor in the parameter's place, one weight a row: `weight * x` broadcasts.
-        self.module.weight = (base.float() + c_NE @ self.deltas_EO)[:, None].to(base.dtype)
+        weights_NO = (base.float() + c_NE @ self.deltas_EO).to(base.dtype)
+        self.module.weight = weights_NO.view(len(weights_NO), *[1] * (x_NTO.ndim - 2), -1)
         try:
             found: Tensor = self.module.forward(x_NTO)
             return found

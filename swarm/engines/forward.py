@@ -45,7 +45,8 @@ class Forward:
         rows, width = layout.ids_BT.shape
         particles_N = torch.arange(particles, device=self.device).repeat_interleave(rows)
         offsets = torch.arange(particles, device=self.device)[:, None] * (rows * width)
-        mask = None if layout.mask_BTS is None else self._additive(layout.mask_BTS).repeat(particles, 1, 1, 1)
+        mask_BTS = layout.mask()
+        mask = None if mask_BTS is None else self._additive(mask_BTS).repeat(particles, 1, 1, 1)
         cache = None if prefix is None else taken(prefix, particles_N)
         with self._trunk.batch(layout, particles) if prefix is None else nullcontext():
             logits: Tensor = self(

@@ -14,6 +14,7 @@ from transformers import DynamicCache
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.forward import Forward, taken
+from swarm.engines.layout import Limits
 from swarm.engines.prefixes import families
 from swarm.engines.sampling import choose
 from swarm.types import Generation, Text
@@ -38,15 +39,17 @@ class PromptBatch:
 
 
 def prompt_batches(
-    requests: Sequence[tuple[Generation, Encoded]], budget: int, device: torch.device, share: bool
+    requests: Sequence[tuple[Generation, Encoded]], limits: Limits, device: torch.device
 ) -> list[PromptBatch]:
-    """Batches for all the requests; rows times the longest prompt and text stay within the budget."""
+    """Batches for all the requests; rows times the longest prompt and text stay within the limit of columns."""
     found: list[PromptBatch] = []
-    for family in families([encoded.prompt for _, encoded in requests], share):
-        lengths = [len(requests[i][1].prompt) + requests[i][0].max_new_tokens for i in family.members]
-        for batch in buckets(lengths, budget):
+    for family in families([encoded.prompt for _, encoded in requests], limits.share, limits.min_saved):
+        cut = len(family.prefix)
+        asked = [requests[i] for i in family.members]
+        lengths = [limits.row(len(encoded.prompt) - cut + request.max_new_tokens, cut) for request, encoded in asked]
+        for batch in buckets(lengths, limits.columns):
             indices = [family.members[i] for i in batch]
-            prompts = [requests[i][1].prompt[len(family.prefix) :] for i in indices]
+            prompts = [requests[i][1].prompt[cut:] for i in indices]
             found.append(_left_padded(family.prefix, indices, prompts, device))
     return found
 

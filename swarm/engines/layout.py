@@ -6,8 +6,8 @@ continuations. Positions and logits are as if each continuation followed the pro
 Shape suffixes: B rows, T columns, S columns of prefix and row together, M logits that are needed.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from torch import Tensor
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
 from swarm.engines.prefixes import MIN_SAVED, families
+
+KEPT_COLUMNS = 4  # keys and values of so many columns weigh as much as computing one
 
 
 @dataclass(frozen=True)
@@ -38,38 +40,58 @@ class Row:
 class Layout:
     """One batch, right-padded, after a prefix that all rows share (possibly empty).
 
-    mask_BTS: which columns a column sees; None where plain causal attention does. picks_M: flat (row, column) of
-    the hidden state that predicts targets_M, the token of request owner_M.
+    branches_BT: the branch of each column, 0 for the prompt; None where plain causal attention does. picks_M: flat
+    (row, column) of the hidden state that predicts targets_M, the token of request owner_M.
     """
 
     prefix: tuple[int, ...]
     ids_BT: Tensor
     positions_BT: Tensor
-    mask_BTS: Tensor | None
+    branches_BT: Tensor | None
     picks_M: Tensor
     targets_M: Tensor
     owner_M: Tensor
     tokens: int
 
+    def mask(self) -> Tensor | None:
+        """Which columns a column sees, shape (B, T, S), bool; made for every pass, as it is large. None: plain."""
+        return None if self.branches_BT is None else _mask(self.branches_BT, len(self.prefix))
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What a batch may hold: columns, padding included, and logits that are needed. share: prompts computed once."""
+    """What a batch may hold: columns, padding included, and logits that are needed.
+
+    share: prompts are computed once. window: columns up to which every column sees all before it; what is longer is
+    not shared, as the mask is the model's own affair then.
+    """
 
     columns: int
     logits: int
     share: bool = True
     min_saved: int = MIN_SAVED
+    window: int = 1 << 30
+
+    def row(self, own: int, prefix: int) -> int:
+        """What a row counts for: its columns, and the keys and values of the prefix, which it has a copy of."""
+        return own + prefix // KEPT_COLUMNS
 
 
 def layouts(requests: Sequence[Encoded], limits: Limits, device: torch.device) -> list[Layout]:
     """Batches that answer all the requests."""
-    rows = _rows(requests, limits.share)
+    rows = _rows(range(len(requests)), requests, limits.share)
+    long = [i for row in rows if len(row) > limits.window for i in row.indices]
+    shared = [row for row in rows if len(row) <= limits.window]
+    found = _batches(_rows(long, requests, share=False), replace(limits, share=False), device)
+    return [*found, *_batches(shared, limits, device)]
+
+
+def _batches(rows: Sequence[Row], limits: Limits, device: torch.device) -> list[Layout]:
     found: list[Layout] = []
     for family in families([row.prompt for row in rows], limits.share, limits.min_saved):
         cut = len(family.prefix)
         members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
-        for batch in buckets([len(row) for row in members], limits.columns):
+        for batch in buckets([limits.row(len(row), cut) for row in members], limits.columns):
             for part in _within([members[i] for i in batch], limits.logits):
                 found.append(_layout(family.prefix, part, device))
     return found
@@ -86,14 +108,14 @@ def _within(rows: Sequence[Row], logits: int) -> Iterator[list[Row]]:
     yield part
 
 
-def _rows(requests: Sequence[Encoded], share: bool) -> list[Row]:
-    """One row a prompt, or one a request."""
+def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> list[Row]:
+    """One row a prompt, or one a request, of the requests at these indices."""
     by_prompt: dict[object, list[int]] = {}
-    for i, request in enumerate(requests):
-        by_prompt.setdefault(request.prompt if share else i, []).append(i)
+    for i in indices:
+        by_prompt.setdefault(requests[i].prompt if share else i, []).append(i)
     return [
-        Row(requests[indices[0]].prompt, tuple(requests[i].continuation for i in indices), tuple(indices))
-        for indices in by_prompt.values()
+        Row(requests[group[0]].prompt, tuple(requests[i].continuation for i in group), tuple(group))
+        for group in by_prompt.values()
     ]
 
 
@@ -122,7 +144,7 @@ def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) 
         prefix=prefix,
         ids_BT=torch.tensor(ids, device=device),
         positions_BT=torch.tensor(positions, device=device),
-        mask_BTS=None if plain else _mask(torch.tensor(branch, device=device), len(prefix)),
+        branches_BT=None if plain else torch.tensor(branch, device=device),
         picks_M=torch.tensor(picks, device=device),
         targets_M=torch.tensor(targets, device=device),
         owner_M=torch.tensor(owner, device=device),

@@ -1,10 +1,16 @@
-"""Whether a model takes shared prompts and prefixes: it is asked once, at the start, rather than known by its name.
+"""Whether a model takes shared prompts and stacked particles: it is asked at the start, rather than known by its name.
 
-Attention that is no plain one (a sliding window, positions from the mask, recurrent layers) gives other answers
-when continuations lie behind one another under a mask of ours, or refuses it.
+Attention that is no plain one (positions from the mask, recurrent layers) gives other answers when continuations lie
+behind one another under a mask of ours, or refuses it; a layer that is called on flattened rows cannot be stacked.
+
+Shape suffixes: P particles, M logits, V vocabulary.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
+from torch import Tensor
 
 from swarm.engines.encoding import Encoded
 from swarm.engines.forward import Forward
@@ -12,30 +18,46 @@ from swarm.engines.layout import Limits, layouts
 from swarm.types import Continuation
 
 PROMPT = 20
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError)
 
 
-@torch.inference_mode()
-def takes_sharing(forward: Forward, vocabulary: int, dtype: torch.dtype) -> bool:
-    """True where laid out together and apart give the same logits, relative to how far they differ from their mean."""
-    generator = torch.Generator().manual_seed(0)
-    tokens: list[int] = torch.randint(vocabulary, (PROMPT + 16,), generator=generator).tolist()
-    prompts = [tuple(tokens[:PROMPT]), (*tokens[: PROMPT - 2], tokens[-1], tokens[-2])]
-    texts = [tuple(tokens[PROMPT + 4 * k : PROMPT + 4 * k + 4]) for k in range(3)]
-    asked = [Encoded(Continuation("", ""), prompt, text) for prompt in prompts for text in texts]
-    try:
-        apart, together = (_logits(forward, asked, share) for share in (False, True))
-    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
-        return False
-    spread = (apart - apart.mean(dim=1, keepdim=True)).norm()
-    return bool((apart - together).norm() <= TOLERANCE[dtype] * spread)
+@dataclass(frozen=True)
+class Probe:
+    """Two prompts of random tokens with a common start and three continuations each."""
 
+    forward: Forward
+    vocabulary: int
+    dtype: torch.dtype
 
-def _logits(forward: Forward, asked: list[Encoded], share: bool) -> torch.Tensor:
-    """The logits in the order of requests and tokens, whatever the layout."""
-    found = []
-    for layout in layouts(asked, Limits(1 << 12, 1 << 12, share, min_saved=1), forward.device):
-        cache = forward.prefix(layout.prefix, 1) if layout.prefix else None
-        logits = forward.logits(layout, 1, cache).float()
-        found += list(zip(layout.owner_M.tolist(), range(len(logits)), logits, strict=True))
-    return torch.stack([logits for _, _, logits in sorted(found, key=lambda item: item[:2])])
+    def takes_sharing(self) -> bool:
+        """True where laid out together and apart give the same logits."""
+        return self.agree(self.logits(share=False), lambda: self.logits(share=True))
+
+    def agree(self, expected_MV: Tensor, found: Callable[[], Tensor]) -> bool:
+        """Whether logits are the expected ones, relative to how far those lie from their mean."""
+        try:
+            difference = (expected_MV - found()).norm()
+        except REFUSALS:
+            return False
+        spread = (expected_MV - expected_MV.mean(dim=1, keepdim=True)).norm()
+        return bool(difference <= TOLERANCE[self.dtype] * spread)
+
+    @torch.inference_mode()
+    def logits(self, share: bool = False, particles: int = 1) -> Tensor:
+        """Float32, particle after particle, in the order of requests and tokens, whatever the layout."""
+        found = []
+        for layout in layouts(self._asked(), Limits(1 << 12, 1 << 12, share, min_saved=1), self.forward.device):
+            cache = self.forward.prefix(layout.prefix, particles) if layout.prefix else None
+            logits_MV = self.forward.logits(layout, particles, cache).float()
+            logits_PMV = logits_MV.view(particles, -1, logits_MV.shape[1])
+            found += [(owner, i, logits_PMV[:, i]) for i, owner in enumerate(layout.owner_M.tolist())]
+        in_order = [logits_PV for _, _, logits_PV in sorted(found, key=lambda item: item[:2])]
+        return torch.stack(in_order, dim=1).flatten(0, 1)
+
+    def _asked(self) -> list[Encoded]:
+        generator = torch.Generator().manual_seed(0)
+        tokens: list[int] = torch.randint(self.vocabulary, (PROMPT + 16,), generator=generator).tolist()
+        prompts = [tuple(tokens[:PROMPT]), (*tokens[: PROMPT - 2], tokens[-1], tokens[-2])]
+        texts = [tuple(tokens[PROMPT + 4 * k : PROMPT + 4 * k + 4]) for k in range(3)]
+        return [Encoded(Continuation("", ""), prompt, text) for prompt in prompts for text in texts]

@@ -1,6 +1,6 @@
 """What an engine derives from requests, once: which are scored and which written, in which batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -48,7 +48,9 @@ class Batcher:
         return known[particles]
 
     def _make(self, requests: Requests, particles: int) -> Batches:
-        limits = Limits(self._limits.columns // particles, self._limits.logits // particles, self._limits.share)
+        limits = replace(
+            self._limits, columns=self._limits.columns // particles, logits=self._limits.logits // particles
+        )
         generations = [(i, item.request) for i, item in enumerate(requests.items)]
         writing = [(i, request) for i, request in generations if isinstance(request, Generation)]
         written = {i for i, _ in writing}
@@ -61,5 +63,5 @@ class Batcher:
             asked=asked,
             writing=tuple(request for _, request in writing),
             layouts=tuple(layouts(asked, limits, self._device)),
-            prompts=tuple(prompt_batches(prompts, limits.columns, self._device, limits.share)),
+            prompts=tuple(prompt_batches(prompts, limits, self._device)),
         )

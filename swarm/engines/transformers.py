@@ -18,14 +18,14 @@ from swarm.engines.encoding import Requests
 from swarm.engines.forward import Forward
 from swarm.engines.generation import Generator
 from swarm.engines.layout import Limits
-from swarm.engines.probe import takes_sharing
+from swarm.engines.probe import Probe
 from swarm.engines.questions import Batcher, Batches
 from swarm.engines.scoring import log_likelihoods
 from swarm.engines.stacked import Stack
 from swarm.engines.trunk import Trunk, untouched_layers
 from swarm.errors import ConfigError, EvaluationError, ExpertError
 from swarm.experts import Catalog
-from swarm.types import Answer, Recipe, Reply, WeightRecipe
+from swarm.types import Answer, Group, Recipe, Reply, WeightRecipe
 
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
@@ -47,21 +47,28 @@ class TransformersSettings(EngineSettings):
     particles: int = Field(8, ge=1, description="candidates in one batch at most, where they are stacked")
 
     def together(self, catalog: Catalog, requests: Requests) -> int:
-        costs = self.costs(catalog)
-        return self.particles if self.joins(costs, self.particles, requests) else 1
+        return self.particles if self.joins(self.costs(catalog), requests) else 1
 
     def open(self, catalog: Catalog) -> "TransformersEngine":
         return TransformersEngine(self, catalog)
 
     def costs(self, catalog: Catalog) -> Costs | None:
-        """What scoring costs; None where nothing can be stacked."""
-        return Costs.of(catalog, _device(self.device), DTYPES[self.dtype], self.batch_tokens)
+        """What scoring costs; None where nothing can be stacked. Raises ConfigError where the user wants it stacked."""
+        # By the device's name: the driver may have none.
+        cuda = self.device.startswith("cuda") or (self.device == "auto" and torch.cuda.is_available())
+        costs = Costs.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
+        if costs is None and self.method == "stacked" and catalog.experts:
+            raise ConfigError(
+                "engine.method: stacked, but an expert changes a matrix as a whole; cut it to a rank with svd:, or use "
+                "method: auto"
+            )
+        return costs
 
-    def joins(self, costs: Costs | None, particles: int, requests: Requests) -> bool:
-        """Whether so many particles are stacked."""
-        if costs is None or self.method == "merged" or particles < 2:
+    def joins(self, costs: Costs | None, requests: Requests) -> bool:
+        """Whether candidates are stacked where they are asked this: also one alone, so that its score is the same."""
+        if costs is None or self.method == "merged" or self.particles < 2:
             return False
-        return self.method == "stacked" or costs.stacked_pays(particles, requests)
+        return self.method == "stacked" or costs.stacked_pays(self.particles, requests)
 
 
 class TransformersEngine:
@@ -84,15 +91,34 @@ class TransformersEngine:
         self._composer = Composer(self._model, catalog)
         updates = {touched.name: touched.updates for touched in self._composer.touched}
         self._stack = Stack.of(self._model, updates)
-        self._costs = None if self._stack is None else settings.costs(catalog)
         trunk = Trunk(untouched_layers(self._model, updates))
         self._forward = Forward(self._model, self._stack, trunk)
-        share = takes_sharing(self._forward, len(tokenizer), self._model.dtype)
         self._generator = Generator(self._forward, tokenizer, _end_ids(model, tokenizer))
-        self._batcher = Batcher(Limits(settings.batch_tokens, _most_logits(model, device), share), device)
+        probe = Probe(self._forward, len(tokenizer), self._model.dtype)
+        limits = Limits(
+            settings.batch_tokens, _most_logits(model, device), share=probe.takes_sharing(), window=_window(model)
+        )
+        self._batcher = Batcher(limits, device)
+        costs = settings.costs(catalog) if settings.method != "merged" else None
+        self._costs = costs if costs is not None and self._stacks(probe, catalog) else None
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
-        return self._settings.joins(self._costs, len(recipes), requests)
+        return self._settings.joins(self._costs, requests)
+
+    def _stacks(self, probe: Probe, catalog: Catalog) -> bool:
+        """Whether the stacked form gives what merging gives: not every layer is called as a stack needs it."""
+        if self._stack is None:
+            return False
+        recipes, merged = [_sample(catalog, turn) for turn in (1.0, -1.0)], []
+        for recipe in recipes:
+            self._composer.put(recipe)
+            merged.append(probe.logits())
+        self._composer.put(_neutral(recipes[0]))
+        self._stack.put(recipes)
+        try:
+            return probe.agree(torch.cat(merged), lambda: probe.logits(particles=2))
+        finally:
+            self._stack.clear()
 
     def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
         try:
@@ -152,6 +178,19 @@ class TransformersEngine:
             by_place: dict[int, Answer] = dict(zip(places, (*each[0], *each[1]), strict=True))
             answers.append([by_place[i] for i in range(len(places))])
         return answers
+
+
+def _sample(catalog: Catalog, turn: float) -> Recipe:
+    """Some of every expert: what a probe asks with."""
+    coefficients = {name: (turn * (0.5 if i % 2 else -0.25),) for i, name in enumerate(catalog.names)}
+    return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), coefficients))
+
+
+def _window(model: torch.nn.Module) -> int:
+    """Columns up to which every layer sees all before it."""
+    config = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    sizes = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((size for size in sizes if isinstance(size, int) and size > 0), default=1 << 30)
 
 
 def _neutral(recipe: Recipe) -> Recipe:

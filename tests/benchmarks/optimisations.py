@@ -91,7 +91,8 @@ def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[]
     def everywhere() -> None:
         for layout in batches:
             rows = torch.zeros(len(layout.ids_BT), dtype=torch.long)
-            mask = None if layout.mask_BTS is None else forward._additive(layout.mask_BTS)
+            mask_BTS = layout.mask()
+            mask = None if mask_BTS is None else forward._additive(mask_BTS)
             logits = forward(
                 layout.ids_BT, rows, attention_mask=mask, position_ids=layout.positions_BT, use_cache=False
             )

@@ -1,0 +1,145 @@
+"""How much memory a worker needs: foretold from headers, shapes and requests, before anything is loaded.
+
+Private: what every worker has of its own. Shared: the files of base and experts, which the system maps once a node,
+however many workers read them. The constants were measured (tests/test_memory.py holds them to 15 %).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import torch
+
+from swarm.adapters import Adapter
+from swarm.engines.encoding import Encoded
+from swarm.engines.layout import Layout, Limits, layouts
+from swarm.experts import Catalog, Expert
+from swarm.tensors import TensorInfo
+from swarm.types import Generation
+
+MIB = 2**20
+RUNTIME = 325 * MIB  # Python, torch, transformers and an opened engine without weights
+TOKENIZER = 12  # times its file
+RETAINED = 1.3  # glibc keeps between nothing and two thirds of a batch's freed tensors beside the next batch's
+STORED = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2}
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
+NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+LOGITS = 1 << 26  # entries of a batch's logits at most, and of their copy in float32
+LAYER = (3, 6)  # tensors as wide as the feed-forward layer, and as the hidden state, that a layer has at once
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The largest batch: columns, padding included; logits that are needed; columns whose keys and values are kept."""
+
+    columns: int = 0
+    logits: int = 0
+    kept: int = 0
+
+    @classmethod
+    def of(cls, requests: Sequence[Encoded], budget: int, vocabulary: int) -> "Batch":
+        """Of these requests under engine.batch_tokens."""
+        asked = [item for item in requests if not isinstance(item.request, Generation)]
+        found = [
+            cls(each.ids_BT.numel(), len(each.picks_M), _kept(each))
+            for each in layouts(asked, Limits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
+        ]
+        writing = [(len(item.prompt), item.request) for item in requests if isinstance(item.request, Generation)]
+        if writing:
+            longest = max(length + request.max_new_tokens for length, request in writing)
+            rows = min(len(writing), max(1, budget // longest))
+            found.append(cls(min(budget, sum(length for length, _ in writing)), rows, rows * longest))
+        most = [max(sizes) for sizes in zip(*(astuple(each) for each in found), strict=True)]
+        return cls(*most)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes: `private` of each worker, `shared` once a node."""
+
+    private: float
+    shared: float
+
+
+def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
+    """What an engine on a CPU that holds the catalog in `dtype` needs at its peak."""
+    info, width = catalog.base.tensors.info, WIDTHS[dtype]
+    touched = set(catalog.parameters())
+    # transformers keeps a tensor of the right dtype in its mapped file until it is written to.
+    live = sum(
+        each.elements * width
+        for name, each in info.items()
+        if not catalog.base.spares(name) and (name in touched or each.dtype != NAMES[dtype])
+    )
+    tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
+    held = _factors(catalog, width) + sum(_thinned(expert, info) for expert in catalog.experts)
+    private = RUNTIME + tokenizer + live + held + _batch(catalog.base.config, width, batch)
+    experts = [expert.source.files.info for expert in catalog.experts]
+    return Memory(private, float(sum(_stored(each) for files in (info, *experts) for each in files.values())))
+
+
+def _kept(layout: Layout) -> int:
+    """Columns whose keys and values lie in a cache: of rows that follow a shared prefix."""
+    rows, width = layout.ids_BT.shape
+    return rows * (len(layout.prefix) + width) if layout.prefix else 0
+
+
+def _factors(catalog: Catalog, width: int) -> float:
+    """Factors side by side in float32 for composing, and in the engine's dtype for stacking where all have some."""
+    counts = [
+        expert.thinning.svd * sum(_sides(info))
+        if expert.thinning.svd is not None and len(info.shape) == 2
+        else _ranks(expert, name) * sum(_sides(info))
+        for expert in catalog.experts
+        for name, info in catalog.base.tensors.info.items()
+        if name in expert.source.parameters()
+    ]
+    stacked = width if all(counts) else 0
+    cut = 4 if any(expert.thinning.svd for expert in catalog.experts) else 0  # what SVD leaves lies in no file
+    return float(sum(counts) * (4 + stacked + cut))
+
+
+def _ranks(expert: Expert, parameter: str) -> int:
+    source = expert.source
+    if expert.thinning.active or not isinstance(source, Adapter) or parameter not in source.factors:
+        return 0
+    return source.files.info[source.factors[parameter].a].shape[0]
+
+
+def _thinned(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
+    """A trimmed or dared update is a float32 tensor as large as the base's."""
+    if not expert.thinning.active:
+        return 0
+    whole = [
+        base[name] for name in expert.source.parameters() if expert.thinning.svd is None or len(base[name].shape) != 2
+    ]
+    return sum(4 * info.elements for info in whole)
+
+
+def _batch(config: Mapping[str, object], width: int, batch: Batch) -> float:
+    """The larger of what a layer and what the logits need: they are not there together."""
+    hidden = _number(config, "hidden_size", "n_embd")
+    inner = _number(config, "intermediate_size", "n_inner") or 4 * hidden
+    heads = _number(config, "num_attention_heads", "n_head") or 1
+    layers = _number(config, "num_hidden_layers", "n_layer")
+    keys = 2 * layers * hidden * _number(config, "num_key_value_heads") // heads or 2 * layers * hidden
+    layer = batch.columns * width * (LAYER[0] * inner + LAYER[1] * hidden)
+    entries = min(batch.logits * _number(config, "vocab_size"), LOGITS)
+    logits = entries * (width + (8 if width < 4 else 4)) + 3 * batch.columns * hidden * width
+    return RETAINED * max(layer, logits) + batch.kept * keys * width
+
+
+def _number(config: Mapping[str, object], *names: str) -> int:
+    return next((int(str(config[name])) for name in names if config.get(name)), 0)
+
+
+def _sides(info: TensorInfo) -> tuple[int, ...]:
+    return info.shape if len(info.shape) == 2 else (0,)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
+
+
+def _stored(info: TensorInfo) -> int:
+    return info.elements * STORED.get(info.dtype, 1)

@@ -1,0 +1,90 @@
+"""How fast a recipe is put into a live model, against a plain copy of as many bytes.
+
+Full updates: four checkpoints of a base of `--weights` million weights, bfloat16, all held in memory. Bytes: the base
+and four experts read, the result written; the copy (`copy_`) reads and writes as many together. LoRA: the SmolLM2 zoo's
+base and experts, the seconds of one recipe. Every repetition puts another recipe.
+"""
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+from common import Metric, by_turns, main, options, say, spread, zoo_path
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from swarm.compositions.weights import Weights
+from swarm.engines.composer import Composer, fill
+from swarm.experts import ExpertSpec, open_catalog
+from swarm.updates import Replacement, mix
+
+BENCHMARK = "composing"
+TARGET = ">= 0.5"
+EXPERTS = 4
+SHAPES = ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536), (576,))
+
+
+def full_updates(weights: int, repetitions: int) -> Iterator[Metric]:
+    """A linear combination of full checkpoints, against a copy."""
+    layers = max(1, weights // sum(torch.Size(shape).numel() for shape in SHAPES))
+    base, *experts, live = ([_tensor(shape) for _ in range(layers) for shape in SHAPES] for _ in range(EXPERTS + 2))
+    elements = sum(tensor.numel() for tensor in base)
+    moved = (EXPERTS + 2) * elements  # read and written
+    source = torch.zeros(moved // 2, dtype=torch.bfloat16)
+    target = torch.empty_like(source)
+    step = count(1)
+
+    def put() -> None:
+        shares = [0.1 * (i + 1) + 0.001 * next(step) for i in range(EXPERTS)]
+        terms = [
+            [(c, Replacement(value)) for c, value in zip(shares, values, strict=True)]
+            for values in zip(*experts, strict=True)
+        ]
+        fill([(out, mix(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)])
+
+    say(f"composing {elements / 1e6:.0f} million weights from {EXPERTS} checkpoints, {torch.get_num_threads()} threads")
+    seconds = by_turns({"put": put, "copy": lambda: target.copy_(source)}, repetitions)
+    for name in seconds:
+        yield Metric(BENCHMARK, f"full updates: {name}", moved * 2 / statistics.median(seconds[name]) / 1e9, "GB/s")
+    ratios = [copied / composed for composed, copied in zip(seconds["put"], seconds["copy"], strict=True)]
+    yield Metric(BENCHMARK, "full updates: share of a copy's bandwidth", statistics.median(ratios), "x", TARGET)
+    yield from spread(BENCHMARK, "full updates: share of a copy's bandwidth", ratios)
+
+
+def lora(repetitions: int) -> Iterator[Metric]:
+    """One recipe of the SmolLM2 zoo's adapters."""
+    zoo = zoo_path("smollm2")
+    experts = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
+    catalog = open_catalog(zoo / "base", experts)
+    composer = Composer(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
+    step = count(1)
+
+    def put() -> None:
+        composer.put(Weights().recipe([0.1 + 0.01 * next(step)] * len(experts), catalog))
+
+    say(f"composing SmolLM2 from {len(experts)} adapters")
+    seconds = by_turns({"put": put}, repetitions)["put"]
+    yield Metric(BENCHMARK, f"SmolLM2 with {len(experts)} LoRA experts", statistics.median(seconds), "s")
+    yield from spread(BENCHMARK, f"SmolLM2 with {len(experts)} LoRA experts", seconds, "s")
+
+
+def _tensor(shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, dtype=torch.bfloat16)
+
+
+def run(arguments: argparse.Namespace) -> Iterator[Metric]:
+    torch.manual_seed(0)
+    yield from full_updates(arguments.weights * 1_000_000, arguments.repetitions)
+    if not arguments.no_zoo:
+        yield from lora(arguments.repetitions)
+
+
+if __name__ == "__main__":
+    parser = options(__doc__ or "")
+    parser.add_argument(
+        "--weights", type=int, default=100, help="millions of weights of the full updates (default 100)"
+    )
+    parser.add_argument("--no-zoo", action="store_true", help="leave the SmolLM2 zoo out")
+    main(run, parser)
