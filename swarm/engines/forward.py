@@ -24,9 +24,9 @@ class Forward:
         self._model = model
         self._stack = stack or Stack()
         self._trunk = trunk or Trunk([])
-        self._picks_M: Tensor | None = None
+        self._picks = _Picks()
         head = model.get_output_embeddings()  # type: ignore[operator]
-        head.register_forward_pre_hook(self._pick)
+        head.register_forward_pre_hook(self._picks)
 
     @property
     def device(self) -> torch.device:
@@ -64,24 +64,29 @@ class Forward:
         self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object
     ) -> Tensor:
         """Logits of every column, or in one row (M, V) those at the flat positions `picks_M`."""
-        self._picks_M = picks_M
+        self._picks.places_M = picks_M
         rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
         with self._stack.rows(particles_N, rows_M):
             logits: Tensor = self._model(input_ids=ids_NT, **given).logits
         return logits if picks_M is None else logits[0]
-
-    def _pick(self, head: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
-        """Only the picked hidden states go through the head: a vocabulary is wide."""
-        if self._picks_M is None:
-            return None
-        (hidden_NTH,) = inputs
-        return (hidden_NTH.flatten(0, 1)[self._picks_M][None],)
 
     def _additive(self, mask_BTS: Tensor) -> Tensor:
         """0 where seen, else the lowest number: what every attention implementation takes. Shape (B, 1, T, S)."""
         dtype = next(self._model.parameters()).dtype
         hidden = torch.finfo(dtype).min
         return torch.where(mask_BTS, 0.0, hidden).to(dtype)[:, None]
+
+
+class _Picks:
+    """Only the picked hidden states go through the head: a vocabulary is wide. It knows no model: no cycle keeps one."""
+
+    places_M: Tensor | None = None
+
+    def __call__(self, head: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
+        if self.places_M is None:
+            return None
+        (hidden_NTH,) = inputs
+        return (hidden_NTH.flatten(0, 1)[self.places_M][None],)
 
 
 def taken(cache: DynamicCache, rows_N: Tensor) -> DynamicCache:

@@ -5,7 +5,6 @@ Shape suffixes: B rows, T columns, V vocabulary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -83,7 +82,7 @@ class Generator:
         self._forward = forward
         self._tokenizer = tokenizer
         self._end_ids = end_ids
-        self._piece = lru_cache(maxsize=None)(self._decoded)
+        self._pieces: dict[int, str] = {}
 
     @torch.inference_mode()
     def generate(
@@ -149,8 +148,7 @@ class Generator:
 
     def _may_stop(self, stops: tuple[str, ...], token: int) -> bool:
         """Whether a stop text can end with this token: decoding every text at every step would cost more."""
-        piece = self._piece(token)
+        if token not in self._pieces:
+            self._pieces[token] = self._tokenizer.decode([token], skip_special_tokens=True)
+        piece = self._pieces[token]
         return not piece.isascii() or any(stop[-1] in piece or stop[-1] == " " or not stop.isascii() for stop in stops)
-
-    def _decoded(self, token: int) -> str:
-        return self._tokenizer.decode([token], skip_special_tokens=True)

@@ -10,18 +10,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 from torch import Tensor, nn
 
 MOST_BYTES = 1 << 30
+Layer = WeakMethod[Callable[..., object]]  # weak, so that no cycle keeps a model after its engine
 LAYER = re.compile(r"(.+)\.(\d+)\.")  # model.layers.3.mlp.up_proj.weight
 
 
 def untouched_layers(model: nn.Module, touched: Iterable[str]) -> list[nn.Module]:
     """The model's first layers, up to the first with a parameter that experts touch."""
+    touched = list(touched)
     stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    if not stacks:
+    if not stacks or not touched:
         return []
     stack, layers = min(stacks, key=lambda item: item[0].count("."))
     first = len(layers)
@@ -42,6 +44,12 @@ def _after(model: nn.Module, parameter: str) -> bool:
     return (owner is head and not tied) or parameter.rpartition(".")[0].endswith((".norm", ".ln_f", ".final_layernorm"))
 
 
+def _alive(layer: Layer) -> Callable[..., object]:
+    method = layer()
+    assert method is not None, "the model that calls a layer is there"
+    return method
+
+
 class Trunk:
     """Keeps what the lower layers give for a batch, and gives it back instead of running them."""
 
@@ -51,9 +59,9 @@ class Trunk:
         self._repeats = 1
         self.depth = len(layers)
         for layer in layers[:-1]:
-            layer.forward = partial(self._skipped, layer.forward)
+            layer.forward = partial(self._skipped, WeakMethod(layer.forward))
         for layer in layers[-1:]:
-            layer.forward = partial(self._top, layer.forward)
+            layer.forward = partial(self._top, WeakMethod(layer.forward))
 
     @contextmanager
     def batch(self, batch: object, repeats: int) -> Iterator[None]:
@@ -64,15 +72,15 @@ class Trunk:
         finally:
             self._batch = None
 
-    def _skipped(self, run: Callable[..., object], hidden_NTH: Tensor, *args: object, **given: object) -> object:
+    def _skipped(self, run: Layer, hidden_NTH: Tensor, *args: object, **given: object) -> object:
         known = self._batch is not None and self._batch in self._kept
-        return hidden_NTH if known else run(hidden_NTH, *args, **given)
+        return hidden_NTH if known else _alive(run)(hidden_NTH, *args, **given)
 
-    def _top(self, run: Callable[..., object], hidden_NTH: Tensor, *args: object, **given: object) -> object:
+    def _top(self, run: Layer, hidden_NTH: Tensor, *args: object, **given: object) -> object:
         kept = self._kept.get(self._batch) if self._batch is not None else None
         if kept is not None:
             return kept.repeat(self._repeats, 1, 1)
-        out = run(hidden_NTH, *args, **given)
+        out = _alive(run)(hidden_NTH, *args, **given)
         if self._batch is not None and isinstance(out, Tensor):
             self._keep(out[: len(out) // self._repeats])
         return out
