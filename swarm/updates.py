@@ -15,7 +15,7 @@ from torch import Tensor
 
 Algebra = Literal["delta", "factors"]
 # Elements of a block. On a CPU its float32 sum stays in the last cache; smaller ones cost more in calls than they save.
-BLOCKS = {"cpu": 1 << 19, "cuda": 1 << 24}
+BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True)
@@ -123,19 +123,35 @@ def blocks(shape: torch.Size, whole: Mix, device: torch.device) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def write(out: Tensor, whole: Mix, rows: slice) -> None:
-    """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host."""
+class Scratch:
+    """Float32 room for a block, used again and again: fresh memory costs page faults."""
+
+    def __init__(self) -> None:
+        self._room = torch.empty(0)
+
+    def like(self, target: Tensor) -> Tensor:
+        """Room in the target's shape, with anything in it."""
+        if self._room.numel() < target.numel() or self._room.device != target.device:
+            self._room = torch.empty(target.numel(), device=target.device)
+        return self._room[: target.numel()].view(target.shape)
+
+
+def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -> None:
+    """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host.
+
+    room: for the sum and for a term of it.
+    """
     (first, tensor), *others = whole.tensors
     target = _rows(out, rows, out.device)
     if whole.copied:
         target.copy_(_rows(tensor, rows, out.device))
         return
-    total = torch.empty_like(target, dtype=torch.float32)
+    total = room[0].like(target)
     total.copy_(_rows(tensor, rows, out.device))
     if first != 1.0:
         total.mul_(first)
     for c, tensor in others:
-        total.add_(_rows(tensor, rows, out.device).float(), alpha=c)
+        total.add_(room[1].like(target).copy_(_rows(tensor, rows, out.device)), alpha=c)
     if whole.sides is not None:
         left_OC, right_CI = whole.sides
         total.addmm_(left_OC[rows], right_CI)
@@ -150,8 +166,9 @@ def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.
     """base + the weighted updates, in `dtype`, as a tensor of its own on the base's device. What it is, `mix` says."""
     out = torch.empty_like(base, dtype=dtype)
     whole = mix(base, terms, algebra, Joined.of([update for _, update in terms], base.device))
+    room = Scratch(), Scratch()
     for rows in blocks(out.shape, whole, out.device):
-        write(out, whole, rows)
+        write(out, whole, rows, room)
     return out
 
 

@@ -1,5 +1,6 @@
 """Puts recipes into a model's parameters: pristine tensors and updates in, composed weights out."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,20 @@ from swarm.errors import ExpertError
 from swarm.experts import Catalog
 from swarm.groups import group_index
 from swarm.types import Recipe
-from swarm.updates import Delta, Joined, LowRank, Mix, Replacement, Term, Update, blocks, mix, to_device, write
+from swarm.updates import (
+    Delta,
+    Joined,
+    LowRank,
+    Mix,
+    Replacement,
+    Scratch,
+    Term,
+    Update,
+    blocks,
+    mix,
+    to_device,
+    write,
+)
 
 SPARED = 0.5  # share of an accelerator's free memory that is left to activations
 
@@ -92,11 +106,18 @@ class Composer:
 def fill(parameters: Sequence[tuple[Tensor, Mix]]) -> None:
     """Compute every mix into its tensor; on a CPU all cores take blocks."""
     work = [(out, whole, rows) for out, whole in parameters for rows in blocks(out.shape, whole, out.device)]
+    kept = threading.local()
+
+    def compute(block: tuple[Tensor, Mix, slice]) -> None:
+        if not hasattr(kept, "room"):
+            kept.room = Scratch(), Scratch()
+        write(*block, kept.room)
+
     if all(out.device.type == "cpu" for out, _ in parameters):
-        each(lambda block: write(*block), work)
+        each(compute, work)
         return
     for block in work:
-        write(*block)
+        compute(block)
 
 
 def updates_of(catalog: Catalog, parameter: str) -> dict[str, Update]:

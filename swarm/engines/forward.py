@@ -78,7 +78,7 @@ class Forward:
 
 
 class _Picks:
-    """Only the picked hidden states go through the head: a vocabulary is wide. Knows no model, so no cycle keeps one."""
+    """Only the picked hidden states go through the head: a vocabulary is wide. It holds no model: no cycles."""
 
     places_M: Tensor | None = None
 
