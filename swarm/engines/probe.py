@@ -18,7 +18,7 @@ from swarm.engines.layout import Limits, layouts
 from swarm.types import Continuation
 
 PROMPT = 20
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}  # merging rounds every weight
 REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError)
 
 

@@ -182,7 +182,8 @@ class TransformersEngine:
 
 def _sample(catalog: Catalog, turn: float) -> Recipe:
     """Some of every expert: what a probe asks with."""
-    coefficients = {name: (turn * (0.5 if i % 2 else -0.25),) for i, name in enumerate(catalog.names)}
+    n = len(catalog.names)
+    coefficients = {name: (turn * (1.0 if i % 2 else -0.5) / n,) for i, name in enumerate(catalog.names)}
     return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), coefficients))
 
 
