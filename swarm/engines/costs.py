@@ -27,8 +27,8 @@ class Rates:
 
 
 RATES = {
-    ("cpu", torch.float32): Rates(dense=7e10, thin=4e10, compose=5e10, bandwidth=1e10, call=2e-5),
-    ("cpu", torch.bfloat16): Rates(dense=1.8e11, thin=7e10, compose=5e10, bandwidth=1e10, call=2e-5),
+    ("cpu", torch.float32): Rates(dense=7e10, thin=4e10, compose=1e11, bandwidth=1e10, call=2e-5),
+    ("cpu", torch.bfloat16): Rates(dense=1.8e11, thin=7e10, compose=1e11, bandwidth=1e10, call=2e-5),
     ("cuda", torch.float32): Rates(dense=2e13, thin=5e12, compose=2e13, bandwidth=3e12, call=1e-5),
     ("cuda", torch.bfloat16): Rates(dense=3e14, thin=5e13, compose=2e13, bandwidth=3e12, call=1e-5),
 }
