@@ -82,7 +82,6 @@ class Generator:
         self._forward = forward
         self._tokenizer = tokenizer
         self._end_ids = end_ids
-        self._pieces: dict[int, str] = {}
 
     @torch.inference_mode()
     def generate(
@@ -138,17 +137,11 @@ class Generator:
         """Add a token; set the row's text where it ends: at an end token, a stop text or the limit."""
         row.tokens.append(token)
         ended = token in self._end_ids or len(row.tokens) >= row.request.max_new_tokens
-        if ended or self._may_stop(row.request.stop, token):
-            text = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
-            stops = [text.find(stop) for stop in row.request.stop if stop in text]
-            if stops:
-                row.text = text[: min(stops)]
-            elif ended:
-                row.text = text
-
-    def _may_stop(self, stops: tuple[str, ...], token: int) -> bool:
-        """Whether a stop text can end with this token: decoding every text at every step would cost more."""
-        if token not in self._pieces:
-            self._pieces[token] = self._tokenizer.decode([token], skip_special_tokens=True)
-        piece = self._pieces[token]
-        return not piece.isascii() or any(stop[-1] in piece or stop[-1] == " " or not stop.isascii() for stop in stops)
+        if not ended and not row.request.stop:
+            return
+        text = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
+        stops = [text.find(stop) for stop in row.request.stop if stop in text]
+        if stops:
+            row.text = text[: min(stops)]
+        elif ended:
+            row.text = text

@@ -1,15 +1,14 @@
 """What each part of the scoring engine is worth: the same requests with it and without it.
 
 SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
-logits of every column, requests encoded and laid out for every candidate, all layers run for every candidate, every
-text decoded at every step to look for stops.
+logits of every column, requests encoded and laid out for every candidate, all layers run for every candidate.
 """
 
 import argparse
 import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -19,7 +18,6 @@ from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
 from swarm.engines.encoding import Encoded, Encoder, Requests
-from swarm.engines.generation import Generator
 from swarm.engines.layout import Limits, layouts
 from swarm.engines.questions import Batcher
 from swarm.engines.scoring import log_likelihoods
@@ -138,25 +136,6 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Metric]) -> I
         lambda: engine.answer([nothing], known),
         lambda: engine.answer([nothing], encoder.encode(requests)),
     )
-    ours, always = engine._generator, _Decoding.like(engine._generator)
-
-    def side(generator: Generator) -> None:
-        engine._generator = generator
-        engine.answer([nothing], known)
-        engine._generator = ours
-
-    yield ratio("tiny zoo: texts decoded only where a stop can end", lambda: side(ours), lambda: side(always))
-
-
-class _Decoding(Generator):
-    """Looks for stops after every token."""
-
-    @classmethod
-    def like(cls, generator: Generator) -> "_Decoding":
-        return cls(generator._forward, generator._tokenizer, generator._end_ids)
-
-    def _may_stop(self, stops: Sequence[str], token: int) -> bool:
-        return True
 
 
 if __name__ == "__main__":
