@@ -4,6 +4,7 @@ Shape suffixes: N rows, T columns, I in, O out, E experts, C ranks of all expert
 coefficients of a layer (C or E).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from swarm.updates import Delta, LowRank, Replacement, Update, delta_of, oriente
 
 
 @dataclass(frozen=True)
-class Detour:
+class Detour(ABC):
     """A layer, the parameter of it that experts change, and the experts' names. head: it makes the logits."""
 
     parameter: str
@@ -23,13 +24,13 @@ class Detour:
     names: tuple[str, ...]
     head: bool
 
+    @abstractmethod
     def spread(self, c_PE: Tensor) -> Tensor:
         """Coefficients of experts as the detour multiplies with them. Shape (P, K)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __call__(self, x: Tensor, y_NTO: Tensor, c_NK: Tensor, factors: bool) -> Tensor:
         """The layer's output with the experts' part."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

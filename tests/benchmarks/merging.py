@@ -30,8 +30,8 @@ BENCHMARK = "merging"
 TARGET = ">= 8"
 EXPERTS = 4
 REMEDY = (
-    "SWARM_MERGEKIT names no mergekit; install it apart (python -m venv /tmp/mergekit-env && "
-    "/tmp/mergekit-env/bin/pip install mergekit==0.1.5) and set SWARM_MERGEKIT=/tmp/mergekit-env/bin/mergekit-yaml"
+    "SWARM_MERGEKIT names no mergekit; install it apart (python -m venv .venv-mergekit && "
+    ".venv-mergekit/bin/pip install mergekit==0.1.5) and set SWARM_MERGEKIT=.venv-mergekit/bin/mergekit-yaml"
 )
 SERVER = """
 import sys
