@@ -66,26 +66,26 @@ class FactoredEmbedding(Factored):
 
 
 @dataclass(frozen=True)
-class Bias(Detour):
-    """Whole differences of a bias: they are added to every column."""
+class Whole(Detour):
+    """Differences of a vector, a row an expert."""
 
     deltas_EO: Tensor
 
     def spread(self, c_PE: Tensor) -> Tensor:
         return c_PE.to(self.deltas_EO.device)
+
+
+@dataclass(frozen=True)
+class Bias(Whole):
+    """Whole differences of a bias: they are added to every column."""
 
     def __call__(self, x: Tensor, y_NTO: Tensor, c_NE: Tensor, factors: bool) -> Tensor:
         return y_NTO + (c_NE @ self.deltas_EO)[:, None].to(y_NTO.dtype)
 
 
 @dataclass(frozen=True)
-class Norm(Detour):
+class Norm(Whole):
     """Whole differences of an RMS norm's weight: the norm is run again under each row's own weight."""
-
-    deltas_EO: Tensor
-
-    def spread(self, c_PE: Tensor) -> Tensor:
-        return c_PE.to(self.deltas_EO.device)
 
     def __call__(self, x_NTO: Tensor, y_NTO: Tensor, c_NE: Tensor, factors: bool) -> Tensor:
         base: nn.Parameter = self.module._parameters.pop("weight")  # type: ignore[assignment]
