@@ -151,7 +151,8 @@ def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -
     if first != 1.0:
         total.mul_(first)
     for c, tensor in others:
-        total.add_(room[1].like(target).copy_(_rows(tensor, rows, out.device)), alpha=c)
+        # Not add_'s alpha, which rounds once less than compiled code does (engines/onepass.py).
+        total.add_(room[1].like(target).copy_(_rows(tensor, rows, out.device)).mul_(c))
     if whole.sides is not None:
         left_OC, right_CI = whole.sides
         total.addmm_(left_OC[rows], right_CI)

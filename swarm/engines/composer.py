@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from swarm.engines.cores import each
+from swarm.engines.onepass import WORTH, OnePass
 from swarm.errors import ExpertError
 from swarm.experts import Catalog
 from swarm.groups import group_index
@@ -80,6 +81,7 @@ class Composer:
         self._device = next(iter(live.values())).device
         room = room or Room(self._device)
         self.touched = [self._load(name, live, catalog, room) for name in catalog.parameters()]
+        self._one_pass = OnePass() if _full(self.touched) >= WORTH else None
         self._in_place: Recipe | None = None
 
     @torch.no_grad()
@@ -88,7 +90,7 @@ class Composer:
         if recipe == self._in_place:
             return
         self._in_place = None
-        fill([(touched.live, touched.mix(recipe)) for touched in self.touched])
+        fill([(touched.live, touched.mix(recipe)) for touched in self.touched], self._one_pass)
         self._in_place = recipe
 
     @staticmethod
@@ -103,9 +105,10 @@ class Composer:
         return Touched(name, live[name], pristine, updates, Joined.of([*updates.values()], live[name].device))
 
 
-def fill(parameters: Sequence[tuple[Tensor, Mix]]) -> None:
-    """Compute every mix into its tensor; on a CPU all cores take blocks."""
-    work = [(out, whole, rows) for out, whole in parameters for rows in blocks(out.shape, whole, out.device)]
+def fill(parameters: Sequence[tuple[Tensor, Mix]], one_pass: OnePass | None = None) -> None:
+    """Compute every mix into its tensor; on a CPU all cores take blocks of what is not compiled."""
+    rest = [(out, whole) for out, whole in parameters if not (one_pass and one_pass.write(out, whole))]
+    work = [(out, whole, rows) for out, whole in rest for rows in blocks(out.shape, whole, out.device)]
     kept = threading.local()
 
     def compute(block: tuple[Tensor, Mix, slice]) -> None:
@@ -153,6 +156,12 @@ def composed_tensor(catalog: Catalog, recipe: Recipe, name: str, dtype: torch.dt
     out = torch.empty_like(base, dtype=dtype)
     fill([(out, mix(base, terms, recipe.weights.algebra, Joined.of([*updates.values()], base.device)))])
     return out
+
+
+def _full(parameters: Sequence[Touched]) -> int:
+    """Weights in full updates, of all experts together."""
+    updates = [(touched.pristine, update) for touched in parameters for update in touched.updates.values()]
+    return sum(pristine.numel() for pristine, update in updates if not isinstance(update, LowRank))
 
 
 def _room(device: torch.device) -> int:
