@@ -23,6 +23,7 @@ class Archive:
         self._by_position: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
         self._searched: list[Evaluation] = []
         self._paid: set[tuple[float, ...]] = set()
+        self._failures = 0
         for line in self.journal.read():
             self._index(line)
         self._elapsed_before = max((float(str(line.get("elapsed", 0.0))) for line in self.lines), default=0.0)
@@ -62,6 +63,11 @@ class Archive:
         """What the search has scored, in the journal's order; a position that came again is not repeated."""
         return list(self._searched)
 
+    def told(self) -> list[Evaluation]:
+        """What the optimizer was told, in the order in which it was: also a position that came again."""
+        found = (EvaluationLine.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
+        return [line.evaluation() for line in found]
+
     def ranked(self, weights: Mapping[str, float], before: float = math.inf) -> list[Evaluation]:
         """What the search has scored in full in the iterations before, best first; of equals the earlier candidate.
 
@@ -82,6 +88,11 @@ class Archive:
     def evaluations(self) -> int:
         """How many positions the search has evaluated: what the budget counts."""
         return len(self._paid)
+
+    @property
+    def failures(self) -> int:
+        """How many attempts and candidates have failed."""
+        return self._failures
 
     def append(self, kind: Kind, **content: object) -> None:
         """Write one line, then take it in."""
@@ -107,6 +118,7 @@ class Archive:
 
     def _index(self, line: Line) -> None:
         self.lines.append(line)
+        self._failures += line["kind"] == "failure"
         if line["kind"] not in SCORED:
             return
         parsed = EvaluationLine.model_validate(line)
@@ -114,6 +126,7 @@ class Archive:
         self._by_id[parsed.split, parsed.id] = evaluation
         if parsed.same_as:
             return
+        self._failures += evaluation.status == "failed"
         place = (parsed.split, parsed.position)
         if self.at(parsed.position, parsed.split) is None:
             self._by_position[place] = evaluation

@@ -1,19 +1,19 @@
-"""What `swarm check` foretells of a run: dimensions, evaluations, memory, disk, time. Nothing is started."""
+"""What `swarm check` foretells of a run: dimensions, evaluations, memory, disk, time. Nothing is started.
+
+A cluster that runs is looked at.
+"""
 
 import math
-import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-import torch
-
-from swarm.engines.transformers import TransformersSettings
-from swarm.memory import Batch, memory
+from swarm.cluster.probes import address_of, here, survey
+from swarm.cluster.settings import ClusterSettings, LocalCluster
+from swarm.cluster.sharing import share
+from swarm.needs import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.plan import Plan
-from swarm.pool import ClusterSettings, LocalCluster
-from swarm.sharing import share
 from swarm.types import Generation
 
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # a modest core pair in bfloat16: an order of magnitude, not a promise
 GIB = 1024.0**3
@@ -49,8 +49,8 @@ def forecast(plan: Plan) -> Forecast:
     """What this plan would do and need."""
     evaluations = _evaluations(plan)
     tokens = evaluations * _tokens(plan)
-    parameters = sum(info.elements for info in plan.catalog.base.tensors.info.values())
-    needed = memory(plan.catalog, plan.config.engine.dtype, _batch(plan))
+    parameters = parameters_of(plan)
+    needed = memory_of(plan)
     return Forecast(
         base=str(plan.catalog.base.path),
         parameters=parameters,
@@ -62,7 +62,7 @@ def forecast(plan: Plan) -> Forecast:
         workers=_workers(plan.config.cluster),
         worker_gib=needed.private / GIB,
         node_gib=needed.shared / GIB,
-        disk_gib=parameters * DTYPE_BYTES[plan.config.engine.dtype] / GIB,
+        disk_gib=disk_of(plan) / GIB,
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
         smallest_gain=_smallest_gain(plan),
         notes=plan.notes,
@@ -72,6 +72,7 @@ def forecast(plan: Plan) -> Forecast:
 def lines(plan: Plan) -> list[str]:
     """The forecast in words, one fact a line."""
     f = forecast(plan)
+    free = free_disk(Path()) / GIB
     splits = [
         f"{name}: " + ", ".join(f"{split} {n}" for split, n in sizes.items()) for name, sizes in f.examples.items()
     ]
@@ -83,21 +84,31 @@ def lines(plan: Plan) -> list[str]:
         f"tokens       about {f.tokens:,} in the search",
         f"workers      {f.workers}",
         f"memory       about {f.worker_gib:.2f} GiB a worker, and {f.node_gib:.2f} GiB of files shared on a node",
-        f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model",
+        f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model; {free:.2f} GiB are free here",
         f"time         very roughly {f.cpu_minutes:,.0f} minutes of two CPU cores; far less on a GPU",
         f"power        on the test split a gain below about {100 * f.smallest_gain:.1f} points looks like luck",
         *(f"note         {note}" for note in f.notes),
     ]
 
 
+def look(plan: Plan) -> list[str]:
+    """Look at the cluster that the config or RAY_ADDRESS names: what it holds and notes, a fact a line; else nothing.
+
+    Raises ConfigError where its nodes lack what a worker needs.
+    """
+    cluster = plan.config.cluster
+    if isinstance(cluster, LocalCluster) or not address_of(cluster):
+        return []
+    return survey(needs_of(plan), cluster)
+
+
 def _workers(cluster: ClusterSettings) -> str:
     """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is asked at the start."""
     if isinstance(cluster, LocalCluster):
         return "1, in this process"
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
-    if address:
+    if address := address_of(cluster):
         return f"{cluster.workers} on the Ray cluster at {address}"
-    planned = share(cluster, [{"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}])
+    planned = share(cluster, [here()])
     return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
 
 
@@ -120,15 +131,6 @@ def _tokens(plan: Plan) -> int:
     written = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
     fed = sum(max(0, len(item.continuation) - 1) for item in items)
     return sum(map(len, {item.prompt for item in items})) + fed + written
-
-
-def _batch(plan: Plan) -> Batch:
-    """The largest batch of the search. Of vLLM's own memory nothing is foretold."""
-    engine, workload = plan.config.engine, plan.workloads["search"]
-    if not isinstance(engine, TransformersSettings):
-        return Batch()
-    vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
-    return Batch.of(workload.part(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
 
 
 def _smallest_gain(plan: Plan) -> float:

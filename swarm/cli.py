@@ -55,7 +55,7 @@ def search(
     _build_zoos(loaded)
     resolved = resolve(loaded, config.resolve().parent)
     folder = run_dir or Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _progress(resolved, folder) as progress:
+    with _progress(folder) as progress:
         summary = start_run(resolved, folder, progress)
     _print_summary(summary, folder)
 
@@ -63,11 +63,9 @@ def search(
 @app.command()
 def resume(run_dir: RunDir) -> None:
     """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run."""
-    from swarm.config import load_config
     from swarm.run import resume_run
-    from swarm.rundir import config_path
 
-    with _progress(load_config(config_path(run_dir)), run_dir) as progress:
+    with _progress(run_dir) as progress:
         summary = resume_run(run_dir, progress)
     _print_summary(summary, run_dir)
 
@@ -75,25 +73,27 @@ def resume(run_dir: RunDir) -> None:
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
-    from swarm.check import forecast, lines
+    from swarm.check import forecast, lines, look
+    from swarm.cluster.probes import feasible
     from swarm.config import load_config
     from swarm.plan import make_plan, resolve
 
-    plan = make_plan(resolve(load_config(config, overrides or ()), config.resolve().parent))
+    loaded = load_config(config, overrides or ())
+    feasible(loaded.cluster)
+    plan = make_plan(resolve(loaded, config.resolve().parent))
+    cluster = look(plan)
     if as_json:
-        _print_json(forecast(plan).as_dict())
+        _print_json(forecast(plan).as_dict() | {"cluster": cluster})
     else:
-        _print_lines(lines(plan))
+        _print_lines([*lines(plan), *(f"cluster      {line}" for line in cluster)])
 
 
 @app.command("test")
 def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Show the best and every baseline on the untouched test split, scoring what has not been scored yet."""
-    from swarm.config import load_config
     from swarm.run import resume_run
-    from swarm.rundir import config_path
 
-    with _progress(load_config(config_path(run_dir)), run_dir, quiet=as_json) as progress:
+    with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
     if as_json:
         _print_json({key: summary[key] for key in ("best", "baselines", "paired", "optimism", "emergence")})
@@ -195,12 +195,11 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _progress(config: "Config", folder: Path, quiet: bool = False) -> Iterator["Progress"]:
+def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
     """The display of a run. An interruption says how to go on."""
     from swarm.progress import Progress
 
     progress = Progress(Console(file=sys.stderr, highlight=False) if quiet else console)
-    progress.about(config)
     try:
         with progress:
             yield progress

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.engines import ENGINES, EngineSettings
@@ -21,29 +22,32 @@ from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.pso import PSO
-from swarm.pool import ClusterSettings, LocalCluster, RayCluster
 from swarm.racing import Racing
 from swarm.settings import Settings
 from swarm.splits import SplitSettings
 from swarm.thinning import Thinning
+from swarm.trackers import TRACKERS, TrackerSettings
 
 if TYPE_CHECKING:
     AnyComposition = Composition
     AnyEngine = EngineSettings
     AnyObjective = Objective
     AnyOptimizer = Optimizer[Any]
+    AnyTracker = TrackerSettings
 else:
     by_type = Field(discriminator="type")
     AnyComposition = Annotated[Union[tuple(COMPOSITIONS.values())], by_type]  # noqa: UP007
     AnyEngine = Annotated[Union[tuple(ENGINES.values())], by_type]  # noqa: UP007
     AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
     AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
+    AnyTracker = Annotated[Union[tuple(TRACKERS.values())], by_type]  # noqa: UP007
 
 KINDS: dict[str, type[BaseModel]] = {
     **COMPOSITIONS,
     **ENGINES,
     **OBJECTIVES,
     **OPTIMIZERS,
+    **TRACKERS,
     "ray": RayCluster,
     "local": LocalCluster,
 }
@@ -103,6 +107,7 @@ class Config(Settings):
     engine: AnyEngine = Field(default_factory=TransformersSettings)
     cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")
     export: ExportSettings = Field(default_factory=ExportSettings)
+    trackers: list[AnyTracker] = Field(default_factory=list, description="where else the run is shown as it goes on")
     modules: str = Field(".", description="folder of the user's own modules, for objectives of type function")
     seed: int = Field(0, ge=0)
 
@@ -113,6 +118,14 @@ class Config(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"the names {names} repeat; give each objective a name of its own")
         return objectives
+
+    @field_validator("trackers")
+    @classmethod
+    def _once(cls, trackers: list[TrackerSettings]) -> list[TrackerSettings]:
+        types = [tracker.type for tracker in trackers]
+        if len(set(types)) < len(types):
+            raise ValueError(f"the types {types} repeat; name each tracker once")
+        return trackers
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -211,7 +224,7 @@ def _explain(error: ErrorDetails) -> str:
 
 def _without_tag(location: tuple[object, ...]) -> tuple[object, ...]:
     """Pydantic names the kind of a discriminated section in an error's location; users do not."""
-    places = {"objectives": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
+    places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
     at = places.get(str(location[0]), len(location))
     return location[:at] + location[at + 1 :] if set(location[at : at + 1]) <= KINDS.keys() else location
 

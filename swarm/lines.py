@@ -55,7 +55,7 @@ class StartLine(JournalLine):
 
 
 class FailureLine(JournalLine):
-    """One attempt at a candidate that failed and is tried again."""
+    """An attempt at a candidate that failed and is made again. attempt: how many are charged to the candidate."""
 
     id: str
     attempt: int

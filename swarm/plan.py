@@ -27,6 +27,7 @@ from swarm.workload import Examples, Workload, make_workload
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 PROMPT_CHARACTERS = 240
+BUDGETS = set(Optimizer.model_fields) - {"type", "schedule"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def settings_of(config: Config) -> str:
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
         "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
-        "optimizer": config.optimizer.model_dump(mode="json", exclude=set(Optimizer.model_fields) - {"type"}),
+        "optimizer": config.optimizer.model_dump(
+            mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
+        ),
         "dtype": config.engine.dtype,
         "method": [getattr(config.engine, name, None) for name in ("method", "particles", "adapters")],
         # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.

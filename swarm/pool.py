@@ -1,20 +1,22 @@
 """Pools: what candidates are handed to, and where evaluations and failures come out, in any order."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from pydantic import Field, field_validator
+from typing import Protocol
 
 from swarm.evaluator import EvaluatorSpec
-from swarm.settings import Settings
 from swarm.types import Candidate, Evaluation, Split, Task
 from swarm.workload import Workload
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt at a candidate that will be tried again: data for the journal."""
+    """One failed attempt at a candidate that will be tried again: data for the journal.
+
+    attempt: how many attempts are charged to the candidate by now; one that was preempted, or that another candidate
+    may be to blame for, is not.
+    """
 
     candidate: Candidate
     attempt: int
@@ -23,6 +25,7 @@ class Failure:
 
 
 Outcome = Evaluation | Failure
+Feed = deque[Task]
 
 
 class Pool(Protocol):
@@ -30,59 +33,24 @@ class Pool(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many candidates are scored at a time."""
+        """How many candidates, or bundles of them, are scored at a time now."""
 
     def load(self, split: Split, workload: Workload) -> None:
         """Give every worker the examples of a split."""
 
-    def run(self, tasks: Sequence[Task], split: Split) -> Iterator[Outcome]:
-        """Exactly one Evaluation for every candidate, Failures between them. Closing the iterator cancels the rest."""
+    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+        """Exactly one Evaluation for every candidate, Failures between them. Closing the iterator cancels the rest.
+
+        Candidates are taken out of the feed; more may be put in between two outcomes. It ends when none is left.
+        """
 
     def close(self) -> None:
         """Let the workers go."""
 
 
-class LocalCluster(Settings):
-    """Everything in this process: for tests and debugging."""
-
-    type: Literal["local"] = "local"
-
-
-class RayCluster(Settings):
-    """Ray actors: on a running cluster where there is one, else on a Ray of our own on this machine."""
-
-    type: Literal["ray"] = "ray"
-    address: str | None = Field(None, description="a running cluster; none: RAY_ADDRESS, else a local Ray")
-    workers: int | Literal["auto"] = Field("auto", description="actors; auto: what the cluster's resources hold")
-    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores, and torch threads, an actor")
-    gpus_per_worker: float | Literal["auto"] = Field(
-        "auto", description="GPUs an actor, a share of one or whole ones; auto: 1 where there are GPUs"
-    )
-    attempts: int = Field(2, ge=1, description="times a candidate is tried before it counts as failed")
-    start_seconds: float = Field(600.0, gt=0, description="time for a worker to load base and experts")
-
-    @field_validator("workers", "cpus_per_worker", mode="before")
-    @classmethod
-    def _count(cls, value: object) -> object:
-        if value != "auto" and not (type(value) is int and value >= 1):
-            raise ValueError("it is none of: auto, a whole number of at least 1")
-        return value
-
-    @field_validator("gpus_per_worker", mode="before")
-    @classmethod
-    def _gpus(cls, value: object) -> object:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value == "auto" or (number and (0 <= value <= 1 or (value > 1 and value % 1 == 0))):  # type: ignore[operator]
-            return value
-        raise ValueError("it is none of: auto, a part of one GPU (0 to 1), a whole number of GPUs")
-
-
-ClusterSettings = LocalCluster | RayCluster
-
-
-def bundles(tasks: Sequence[Task], size: int) -> list[list[Task]]:
-    """The tasks in order, `size` at a time: a function of the tasks alone, not of the workers."""
-    return [list(tasks[i : i + size]) for i in range(0, len(tasks), size)]
+def take(feed: Feed, size: int) -> list[Task]:
+    """The first `size` tasks of a feed, taken out of it; fewer where it holds no more."""
+    return [feed.popleft() for _ in range(min(size, len(feed)))]
 
 
 class LocalPool:
@@ -98,8 +66,8 @@ class LocalPool:
         self._together[split] = workload.together
         self._evaluator.load(split, workload)
 
-    def run(self, tasks: Sequence[Task], split: Split) -> Iterator[Outcome]:
-        for bundle in bundles(tasks, self._together[split]):
+    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+        while bundle := take(feed, self._together[split]):
             yield from self._evaluator.evaluate(bundle, split)
 
     def close(self) -> None:

@@ -6,13 +6,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from swarm.archive import Archive
-from swarm.config import Config
+from swarm.standing import Standing
 from swarm.types import Evaluation
-from swarm.utility import utility
 
 SECONDS_BETWEEN_LINES = 5.0
-SECONDS_BETWEEN_FRAMES = 0.25
+FACTS_A_ROW = 5  # two rows: they fit a terminal of 80 columns
 
 
 class Progress:
@@ -20,15 +18,14 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._phase = ""
-        self._last_shown = 0.0
-        self._began: tuple[float, int] | None = None
-        self._config: Config | None = None
-
-    def about(self, config: Config) -> None:
-        """The config that runs: it says how long a search is and how objectives are weighed."""
-        self._config = config
+        self._standing: Standing | None = None
+        self._told = self._last_line = -SECONDS_BETWEEN_LINES
+        self._live = (
+            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame)
+            if console.is_terminal
+            else None
+        )
 
     def __enter__(self) -> "Progress":
         if self._live:
@@ -36,6 +33,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leave()
         if self._live:
             self._live.stop()
 
@@ -43,63 +41,75 @@ class Progress:
         if text == self._phase:
             return
         self._phase = text
-        if self._live:
-            self._live.update(Table.grid())
+        self._leave()
         self._console.print(f"[bold]{text}[/bold]" if self._live else text)
 
     def note(self, text: str) -> None:
-        self._console.print(f"note: {text}", markup=False)
+        self._console.print(f"note: {text}", markup=False, soft_wrap=True)
 
-    def evaluated(self, evaluation: Evaluation, archive: Archive) -> None:
-        now = time.monotonic()
-        self._began = self._began or (now, archive.evaluations - 1)
+    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None:
         if evaluation.status == "failed":
             self.note(f"candidate {evaluation.candidate.id} failed: {evaluation.error}")
-        pause = SECONDS_BETWEEN_FRAMES if self._live else SECONDS_BETWEEN_LINES
-        if now - self._last_shown < pause:
-            return
-        self._last_shown = now
-        if self._live:
-            self._live.update(self._table(archive, now))
-        else:
-            self._console.print("  ".join(f"{k} {v}" for k, v in self._facts(archive, now).items()), markup=False)
+        self._standing, self._told = standing, time.monotonic()
+        if self._live is None and self._told - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line(standing)
 
-    def _table(self, archive: Archive, now: float) -> Table:
-        table = Table.grid(padding=(0, 3))
-        facts = self._facts(archive, now)
-        for key in facts:
-            table.add_column(key)
-        table.add_row(*(f"[dim]{key}[/dim]" for key in facts))
-        table.add_row(*facts.values())
-        return table
+    def _leave(self) -> None:
+        """What a search came to stays on the screen."""
+        standing, self._standing = self._standing, None
+        if standing is not None and self._live:
+            self._console.print(_table(standing, 0.0))
+        elif standing is not None and self._told != self._last_line:
+            self._print_line(standing)
 
-    def _facts(self, archive: Archive, now: float) -> dict[str, str]:
-        """Best so far, population mean, evaluations, pace and time left."""
-        assert self._config is not None
-        assert self._began is not None
-        weights = {objective.name: objective.weight for objective in self._config.objectives}
-        scored = [e for e in archive.searched() if e.status != "failed"]
-        best = max((e for e in scored if e.status == "ok"), key=lambda e: utility(e.scores, weights), default=None)
-        latest = max((e.candidate.iteration or 0 for e in scored), default=0)
-        population = [utility(e.scores, weights) for e in scored if e.candidate.iteration == latest]
-        began, before = self._began
-        pace = (archive.evaluations - before) / max(now - began, 1e-9)
-        most = self._most()
-        left = (most - archive.evaluations) / pace if pace else 0.0
-        return {
-            "best": "-" if best is None else f"{utility(best.scores, weights):.3f} ({best.candidate.id})",
-            "mean": f"{sum(population) / len(population):.3f}" if population else "-",
-            "iteration": str(latest),
-            "evaluations": f"{archive.evaluations} of at most {most}",
-            "a minute": f"{60 * pace:.0f}" if archive.evaluations - before > 1 else "-",
-            "at most left": _clock(left) if archive.evaluations - before > 1 else "-",
-        }
+    def _print_line(self, standing: Standing) -> None:
+        self._last_line = self._told
+        self._console.print(_line(standing), markup=False, soft_wrap=True)
 
-    def _most(self) -> int:
-        assert self._config is not None
-        optimizer = self._config.optimizer
-        most = optimizer.iterations * int(getattr(optimizer, "particles", 1))
-        return most if optimizer.evaluations is None else min(most, optimizer.evaluations)
+    def _frame(self) -> Table:
+        """What the live display shows now; the time left runs on between two evaluations."""
+        standing = self._standing
+        return Table.grid() if standing is None else _table(standing, time.monotonic() - self._told)
+
+
+def _table(standing: Standing, age: float) -> Table:
+    facts = list(_facts(standing, age).items())
+    table = Table.grid(padding=(0, 2))
+    for i in range(0, len(facts), FACTS_A_ROW):
+        row = facts[i : i + FACTS_A_ROW]
+        table.add_row(*(f"[dim]{key}[/dim]" for key, _ in row))
+        table.add_row(*(value for _, value in row))
+    return table
+
+
+def _line(standing: Standing) -> str:
+    return "  ".join(f"{key} {value}" for key, value in _facts(standing).items())
+
+
+def _facts(standing: Standing, age: float = 0.0) -> dict[str, str]:
+    """What is shown, in its order. age: seconds since the search stood so."""
+    left = standing.seconds_left
+    return {
+        "best": "-" if standing.best is None else f"{standing.best:.3f} ({standing.best_id})",
+        "mean": _number(standing.mean, ".3f"),
+        "iteration": str(standing.iteration),
+        "evaluations": f"{standing.evaluations} of at most {standing.most}",
+        "at most left": "-" if left is None else _clock(max(0.0, left - age)),
+        "a minute": _pace(standing.evaluations_per_minute),
+        "tokens/s": _pace(standing.tokens_per_second),
+        "workers": str(standing.workers),
+        "busy": _number(standing.busy, ".0%"),
+        "failures": str(standing.failures),
+    }
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _pace(value: float | None) -> str:
+    """Slow ones with a digit more: an evaluation may take minutes."""
+    return _number(value, ".1f" if value is not None and value < 10 else ".0f")
 
 
 def _clock(seconds: float) -> str:

@@ -4,12 +4,16 @@ Every step first asks the archive what is already known, so that a resumed run a
 same code.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from swarm.archive import Archive
+from swarm.cluster.coordinator import Coordinator
+from swarm.cluster.ray_fleet import RayFleet
+from swarm.cluster.settings import LocalCluster
 from swarm.config import Config, dump_config, load_config
 from swarm.errors import SwarmError
 from swarm.evaluator import EvaluatorSpec
@@ -19,13 +23,15 @@ from swarm.lines import Kind
 from swarm.loadback import load_back
 from swarm.origin import check_same, sources, start_line
 from swarm.plan import Plan, make_plan
-from swarm.pool import Failure, LocalCluster, LocalPool, Pool
-from swarm.ray_pool import RayPool
+from swarm.pool import Failure, LocalPool, Pool
 from swarm.report import write_report
 from swarm.rundir import BEST, CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.standing import Counts, Standing, Tally
+from swarm.stepping import SteppingSearch
 from swarm.summary import Json, Result, summarise
+from swarm.tracking import load_trackers, open_tally, open_tracking
 from swarm.types import Candidate, Evaluation, Split, Task
 
 
@@ -36,7 +42,7 @@ class Listener(Protocol):
 
     def note(self, text: str) -> None: ...
 
-    def evaluated(self, evaluation: Evaluation, archive: Archive) -> None: ...
+    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None: ...
 
 
 OpenPool = Callable[[Config, EvaluatorSpec], Pool]
@@ -46,12 +52,13 @@ def open_pool(config: Config, spec: EvaluatorSpec) -> Pool:
     """The workers that the config asks for."""
     if isinstance(config.cluster, LocalCluster):
         return LocalPool(spec)
-    return RayPool(spec, config.cluster)
+    return Coordinator(RayFleet(spec, config.cluster), config.cluster)
 
 
 def start_run(config: Config, folder: Path, listener: Listener) -> Json:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
+    load_trackers(config)
     plan = make_plan(config, listener.phase)
     with new_run(folder) as archive:
         write_text(folder / CONFIG, dump_config(config))
@@ -63,6 +70,8 @@ def resume_run(folder: Path, listener: Listener) -> Json:
     """Go on where a run stopped, to the same result as an undisturbed one."""
     config = load_config(config_path(folder))
     with known_run(folder) as archive:
+        if not archive.ended("run"):
+            load_trackers(config)
         plan = make_plan(config, listener.phase)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
@@ -87,13 +96,16 @@ class Run:
         """Do what is not done yet; returns the summary."""
         if self.archive.ended("run") and (self.folder / SUMMARY).is_file():
             return self._finished()
-        try:
-            self._search()
-            result = self._select()
-            self._test(result)
-        finally:
-            self._close()
-        return self._deliver(result)
+        with open_tracking(self.plan.config, self.folder, self.listener.note) as self._tracking:
+            try:
+                self._search()
+                result = self._select()
+                self._test(result)
+            finally:
+                self._close()
+            summary = self._deliver(result)
+            self._tracking.finish(summary)
+        return summary
 
     def _finished(self) -> Json:
         """A run that has ended: nothing is done again but the report."""
@@ -106,19 +118,26 @@ class Run:
             return
         pool = self._workers("search")
         self.listener.phase("searching")
-        search = Search(
+        tally = open_tally(self.plan, self.archive)
+        kind = SteppingSearch if self.plan.config.optimizer.schedule == "async" else Search
+        search = kind(
             optimizer=self.plan.config.optimizer,
             space=self.plan.space,
             seed=self.plan.config.seed,
             weights=self.plan.weights,
             archive=self.archive,
-            evaluate=lambda tasks: pool.run(tasks, "search"),
-            on_evaluation=lambda evaluation: self.listener.evaluated(evaluation, self.archive),
+            evaluate=lambda feed: pool.run(feed, "search"),
+            on_evaluation=lambda evaluation: self._evaluated(evaluation, tally, pool.workers),
             finalists=self.plan.config.selection.finalists,
             sequential=self.plan.config.racing.sequential,
         )
         reason = search.run()
         self.archive.append("end", phase="search", reason=reason, workers=pool.workers)
+
+    def _evaluated(self, evaluation: Evaluation, tally: Tally, workers: int) -> None:
+        standing = tally.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
+        self.listener.evaluated(evaluation, standing)
+        self._tracking.log(standing)
 
     def _select(self) -> Result:
         self.listener.phase("selecting")
@@ -140,7 +159,7 @@ class Run:
         """Score candidates on a split and journal them; nothing is scored twice."""
         unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
         if unknown:
-            for outcome in self._workers(split).run([Task(candidate) for candidate in unknown], split):
+            for outcome in self._workers(split).run(deque(Task(candidate) for candidate in unknown), split):
                 if isinstance(outcome, Failure):
                     self.archive.append_failure(outcome)
                 else:

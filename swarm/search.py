@@ -1,9 +1,10 @@
-"""The search: ask, evaluate, journal, tell, until a budget is spent.
+"""The search: ask, evaluate, journal, tell, until a budget is spent; here generation by generation.
 
 It sees an optimizer and a callable that scores candidates; it cannot reach the test split.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -13,12 +14,12 @@ from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
-from swarm.pool import Failure, Outcome
+from swarm.pool import Failure, Feed, Outcome
 from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
 from swarm.utility import utility
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
-Evaluate = Callable[[Sequence[Task]], Iterator[Outcome]]
+Evaluate = Callable[[Feed], Iterator[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Search:
         affordable = self._affordable(unscored)
         if affordable and self._out_of_time():
             return "minutes"
-        outcomes = self.evaluate([Task(_candidate(place[0]), stakes) for place, stakes in self._staked(affordable)])
+        feed = deque(Task(candidate_of(place[0]), stakes) for place, stakes in self._staked(affordable))
+        outcomes = self.evaluate(feed)
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 self.archive.append_failure(outcome)
@@ -89,7 +91,7 @@ class Search:
 
     def _unscored(self, places: Sequence[Place]) -> list[Place]:
         """Places where nobody was scored before, nor anybody of this generation; stopped ones are raced anew."""
-        for candidate in (_candidate(proposal) for place in places for proposal in place):
+        for candidate in (candidate_of(proposal) for place in places for proposal in place):
             known = self.archive.of(candidate.id)
             if known is not None and known.candidate.position != candidate.position:
                 raise RunError(
@@ -100,7 +102,7 @@ class Search:
 
     def _known(self, place: Place) -> Evaluation | None:
         """The evaluation that holds for a place: of the position, or of its first proposal, which may be stopped."""
-        first = _candidate(place[0])
+        first = candidate_of(place[0])
         return self.archive.at(first.position) or self.archive.of(first.id)
 
     def _affordable(self, places: Sequence[Place]) -> list[Place]:
@@ -109,7 +111,7 @@ class Search:
         if limit is None:
             return list(places)
         left = limit - self.archive.evaluations
-        new = accumulate(not self.archive.paid(_candidate(place[0]).position) for place in places)
+        new = accumulate(not self.archive.paid(candidate_of(place[0]).position) for place in places)
         return [place for place, spent in zip(places, new, strict=True) if spent <= left]
 
     def _staked(self, places: Sequence[Place]) -> list[tuple[Place, Stakes]]:
@@ -136,11 +138,11 @@ class Search:
         if not self.sequential or not best or high == -math.inf or len(place) > 1:
             return stakes
         personal_D = place[0].personal_D
-        personal = None if personal_D is None else self.archive.at(_position(personal_D))
+        personal = None if personal_D is None else self.archive.at(position_of(personal_D))
         return replace(
             stakes,
-            personal=None if personal is None else _rival(personal),
-            best=_rival(best[0]),
+            personal=None if personal is None else rival(personal),
+            best=rival(best[0]),
             worst=low if low > -math.inf else None,
         )
 
@@ -149,12 +151,12 @@ class Search:
         for place in places:
             if self._known(place) is None:
                 continue
-            for candidate in (_candidate(proposal) for proposal in place):
+            for candidate in (candidate_of(proposal) for proposal in place):
                 if self.archive.of(candidate.id) is None:
                     self.on_evaluation(self.archive.append_repeat("evaluation", candidate, "search"))
 
     def _result(self, proposal: Proposal) -> Result:
-        evaluation = self.archive.of(_candidate(proposal).id)
+        evaluation = self.archive.of(candidate_of(proposal).id)
         assert evaluation is not None, "a generation is told when all of it is scored"
         value = utility(evaluation.scores, self.weights) if evaluation.status == "ok" else math.nan
         return Result(proposal.iteration, proposal.particle, value)
@@ -164,20 +166,22 @@ class Search:
 
     def _out_of_time(self) -> bool:
         """True once the search has worked its minutes, counted from its first evaluation on."""
-        minutes, began = self.optimizer.minutes, self.archive.search_began
-        return minutes is not None and began is not None and self.archive.elapsed - began >= 60.0 * minutes
+        if self.optimizer.minutes is None:
+            return False
+        began = self.archive.search_began
+        return began is not None and self.archive.elapsed - began >= 60.0 * self.optimizer.minutes
 
 
-def _candidate(proposal: Proposal) -> Candidate:
+def candidate_of(proposal: Proposal) -> Candidate:
     name = f"{proposal.iteration}-{proposal.particle}"
-    return Candidate(name, _position(proposal.x_D), proposal.iteration, proposal.particle)
+    return Candidate(name, position_of(proposal.x_D), proposal.iteration, proposal.particle)
 
 
-def _position(x_D: Array) -> tuple[float, ...]:
+def position_of(x_D: Array) -> tuple[float, ...]:
     return tuple(float(x) for x in x_D)
 
 
-def _rival(evaluation: Evaluation) -> Rival:
+def rival(evaluation: Evaluation) -> Rival:
     return Rival(evaluation.examples, evaluation.guides)
 
 
@@ -185,5 +189,5 @@ def _places(proposals: Sequence[Proposal]) -> list[Place]:
     """Proposals by their position, in the order of each one's first."""
     places: dict[tuple[float, ...], list[Proposal]] = {}
     for proposal in proposals:
-        places.setdefault(_position(proposal.x_D), []).append(proposal)
+        places.setdefault(position_of(proposal.x_D), []).append(proposal)
     return list(places.values())

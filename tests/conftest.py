@@ -1,6 +1,7 @@
 """Surroundings of every test (no network, one thread, quiet), and the playground that the command line is tested on."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 # Before torch is imported: threads that wait for each other on a shared machine make tiny models ten times slower.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
+
+import ray
 
 from playground import Playground, make_playground, run_cli
 
@@ -24,3 +27,11 @@ def finished_run(playground: Playground) -> Path:
     done = run_cli("search", playground.config_file, "--run-dir", playground.folder / "finished")
     assert done.code == 0, done.err
     return playground.folder / "finished"
+
+
+@pytest.fixture(scope="session")
+def joined_ray() -> Iterator[None]:
+    """A Ray of the tests' own; cores are only counted, so four of them allow pools side by side."""
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()

@@ -19,7 +19,7 @@ from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
 from swarm.optimizers import Optimizer
-from swarm.pool import Outcome
+from swarm.pool import Feed, Outcome
 from swarm.racing import Race, Racing, rung_sizes
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
@@ -81,8 +81,9 @@ class Scorer:
     examples: int = 0
     stopped: list[Task] = field(default_factory=list)
 
-    def __call__(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        return (self.score(task) for task in tasks)
+    def __call__(self, tasks: Feed) -> Iterator[Outcome]:
+        while tasks:
+            yield self.score(tasks.popleft())
 
     def score(self, task: Task) -> Evaluation:
         sizes = {name: len(part.task_P) for name, part in self.landscape.search.items()}

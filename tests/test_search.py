@@ -23,7 +23,7 @@ from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
-from swarm.pool import Failure, Outcome
+from swarm.pool import Failure, Feed, Outcome
 from swarm.search import Evaluate, Search
 from swarm.types import Array, Candidate, Evaluation, Stakes, Task
 from swarm.utility import utility
@@ -47,8 +47,9 @@ class Scorer:
         self.seen: list[Candidate] = []
         self._outcome = outcome
 
-    def __call__(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        for task in tasks:
+    def __call__(self, tasks: Feed) -> Iterator[Outcome]:
+        while tasks:
+            task = tasks.popleft()
             self.seen.append(task.candidate)
             yield from self._outcome(task.candidate) or [scored(task.candidate)]
 

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from swarm.cluster.settings import RayCluster
+from swarm.cluster.sharing import Share, share
 from swarm.errors import ConfigError
-from swarm.pool import RayCluster
-from swarm.sharing import Share, share
 
 
 def node(cpu: float, gpu: float = 0) -> dict[str, float]:

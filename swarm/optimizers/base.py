@@ -8,6 +8,8 @@ Promises, held by tests for every optimizer in the registry:
   failed, or was stopped by a race) and never becomes a best or a worst.
 - A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So a race
   may stop a candidate that cannot get out of there.
+- `step` is `tell` for one result when the schedule is async: the particle of that result moves on at once, against
+  what is best so far. The order of the steps, which the journal keeps, decides where a search goes.
 - Budgets (iterations, evaluations, patience, minutes) are kept by the search, not here.
 
 Shape suffixes: N particles, D coordinates.
@@ -17,10 +19,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import Field
 
+from swarm.errors import ConfigError
 from swarm.settings import Settings
 from swarm.types import Array, Space
 
@@ -56,6 +59,9 @@ class Optimizer(Settings, ABC, Generic[State]):
     """Settings shared by all optimizers, and the three functions."""
 
     type: str
+    schedule: Literal["sync", "async"] = Field(
+        "sync", description="sync: generation by generation; async: a particle moves as soon as its score is in"
+    )
     iterations: int = Field(50, ge=1, description="generations at most")
     evaluations: int | None = Field(None, ge=1, description="evaluations at most; none: no limit")
     patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
@@ -72,3 +78,12 @@ class Optimizer(Settings, ABC, Generic[State]):
     @abstractmethod
     def tell(self, state: State, results: Sequence[Result]) -> State:
         """The state after these results."""
+
+    def step(self, state: State, result: Result) -> tuple[State, list[Proposal]]:
+        """The state after this result, and what its particle wants scored next: one proposal, or none in the end.
+
+        Raises ConfigError where the optimizer knows generations alone.
+        """
+        raise ConfigError(
+            f"optimizer.schedule: async is nothing for {self.type}, which moves all particles together; take sync"
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.errors import ConfigError
-from swarm.optimizers.base import Proposal
+from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import anchors, distinct
 from swarm.types import Array, Space
@@ -44,6 +44,11 @@ class Grid(Generational[GridState]):
 
     def stake(self, state: GridState, proposal: Proposal) -> Proposal:
         return indifferent(proposal)
+
+    def step(self, state: GridState, result: Result) -> tuple[GridState, list[Proposal]]:
+        iteration, i = result.iteration + 1, result.particle
+        ahead = self._slice(state.candidates_MD, iteration).x_ND
+        return state, [self.stake(state, Proposal(iteration, i, ahead[i].copy()))] if i < len(ahead) else []
 
     def advance(self, state: GridState) -> GridState:
         return replace(state, generation=self._slice(state.candidates_MD, state.generation.iteration + 1))

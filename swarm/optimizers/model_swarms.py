@@ -15,7 +15,7 @@ from pydantic import Field
 from swarm.errors import ConfigError
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
-from swarm.optimizers.generations import Generational, Mask
+from swarm.optimizers.generations import Mask
 from swarm.optimizers.swarm_state import (
     Movement,
     SwarmState,
@@ -26,11 +26,13 @@ from swarm.optimizers.swarm_state import (
     next_generation,
     personal_best,
     remember,
+    restart_one,
 )
+from swarm.optimizers.swarming import Swarming
 from swarm.types import Array, Space
 
 
-class ModelSwarms(Generational[SwarmState]):
+class ModelSwarms(Swarming):
     """Settings and steps of Model Swarms. No bounds: crossover and repel extrapolate."""
 
     type: Literal["model_swarms"] = "model_swarms"
@@ -78,7 +80,7 @@ class ModelSwarms(Generational[SwarmState]):
             + s * (global_best(state, i) - x_D)
             + w * (x_D - global_worst(state, i))
         )  # v <- (r_v phi_v v + r_p phi_p (p - x) + r_g phi_g (g - x) - r_w phi_w (g_w - x)) / C
-        return Movement(x_D + self.step(iteration) * v_D, v_D)  # x <- x + lambda v
+        return Movement(x_D + self.length(iteration) * v_D, v_D)  # x <- x + lambda v
 
     def shares(self, rng: np.random.Generator) -> Array:
         """What each term of the velocity weighs: r * phi divided by their sum C. Shape 4."""
@@ -87,7 +89,7 @@ class ModelSwarms(Generational[SwarmState]):
         shares: Array = r * phi / (r * phi).sum()
         return shares
 
-    def step(self, iteration: int) -> float:
+    def length(self, iteration: int) -> float:
         """lambda <- max(phi_lambda lambda, lambda_min) after each iteration, the first of which is 1."""
         return max(self.step_length * self.step_decay ** (iteration - 1), self.min_step)
 
@@ -103,6 +105,15 @@ class ModelSwarms(Generational[SwarmState]):
             # Deviation: the authors' code keeps counting, so a stagnant particle restarts in every iteration.
             stale_N=np.where(restart_N[:, 0], 0, state.stale_N),
         )
+
+    def settled(self, state: SwarmState, i: int) -> SwarmState:
+        """Particle i restarted, where it is due."""
+        if not self._restarting(state)[i]:
+            return state
+        return restart_one(state, i)
+
+    def skips(self, state: SwarmState, i: int) -> bool:
+        return not self.scored(state.seed, state.generation.iteration)[i]
 
     def _restarting(self, state: SwarmState) -> Mask:
         # Deviation: the authors' count is one higher, as it includes the iteration that found p.

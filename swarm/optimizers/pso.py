@@ -10,7 +10,6 @@ from pydantic import Field
 
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
-from swarm.optimizers.generations import Generational
 from swarm.optimizers.starts import starts
 from swarm.optimizers.swarm_state import (
     Movement,
@@ -22,10 +21,11 @@ from swarm.optimizers.swarm_state import (
     personal_best,
     remember,
 )
+from swarm.optimizers.swarming import Swarming
 from swarm.types import Array, Space
 
 
-class PSO(Generational[SwarmState]):
+class PSO(Swarming):
     """Settings and steps of PSO. With fewer particles than anchors, the most promising anchors start."""
 
     type: Literal["pso"] = "pso"

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.optimizers.base import Proposal
+from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import combination, starts
@@ -26,6 +26,11 @@ class RandomSearch(Generational[GenerationState]):
 
     def stake(self, state: GenerationState, proposal: Proposal) -> Proposal:
         return indifferent(proposal)
+
+    def step(self, state: GenerationState, result: Result) -> tuple[GenerationState, list[Proposal]]:
+        iteration, i = result.iteration + 1, result.particle
+        x_D = sample(state.space, draw(state.seed, iteration, i, Stream.START))
+        return state, [self.stake(state, Proposal(iteration, i, x_D))]
 
     def advance(self, state: GenerationState) -> GenerationState:
         iteration = state.generation.iteration + 1

@@ -5,6 +5,7 @@ Shape suffixes: N particles, D coordinates.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generations import Generation, GenerationState, Mask
 from swarm.types import Array, Space
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,47 @@ def _remember_worst(state: SwarmState, i: int) -> SwarmState:
     return replace(state, global_worst_D=state.generation.x_ND[i], worst_utility=utility)
 
 
+def remember_one(state: SwarmState, i: int, utility: float) -> SwarmState:
+    """Bests and worst after particle i alone was scored (nan: it was not)."""
+    x_D = state.generation.x_ND[i]
+    better = utility > state.personal_utility_N[i]
+    state = replace(state, stale_N=_with(state.stale_N, i, 0 if better else state.stale_N[i] + 1))
+    if better:
+        state = replace(
+            state,
+            personal_best_ND=_with(state.personal_best_ND, i, x_D),
+            personal_utility_N=_with(state.personal_utility_N, i, utility),
+        )
+    if utility > state.global_utility:
+        state = replace(state, global_best_D=x_D, global_utility=utility)
+    if utility < state.worst_utility:
+        state = replace(state, global_worst_D=x_D, worst_utility=utility)
+    return state
+
+
+def restart_one(state: SwarmState, i: int) -> SwarmState:
+    """Particle i at its personal best, at rest."""
+    x_ND = _with(state.generation.x_ND, i, personal_best(state, i))
+    return replace(
+        state,
+        generation=replace(state.generation, x_ND=x_ND),
+        v_ND=_with(state.v_ND, i, 0.0),
+        stale_N=_with(state.stale_N, i, 0),
+    )
+
+
+def moved(state: SwarmState, i: int, movement: Movement) -> SwarmState:
+    """The state after particle i alone moved, into the iteration after the state's."""
+    x_ND = _with(state.generation.x_ND, i, movement.x_D)
+    generation = replace(state.generation, iteration=state.generation.iteration + 1, x_ND=x_ND)
+    return replace(state, v_ND=_with(state.v_ND, i, movement.v_D), generation=generation)
+
+
+def at_iteration(state: SwarmState, iteration: int) -> SwarmState:
+    """The state as a particle in another iteration sees it."""
+    return replace(state, generation=replace(state.generation, iteration=iteration))
+
+
 def below_personal_best(state: SwarmState, proposal: Proposal) -> Proposal:
     """What is no better than the particle's best, and so than the swarm's, changes neither."""
     best = float(state.personal_utility_N[proposal.particle])
@@ -118,3 +162,9 @@ def next_generation(state: SwarmState, movements: Sequence[Movement], open_N: Ma
     x_ND = np.stack([movement.x_D for movement in movements])
     v_ND = np.stack([movement.v_D for movement in movements])
     return replace(state, v_ND=v_ND, generation=Generation.fresh(state.generation.iteration + 1, x_ND, open_N))
+
+
+def _with(rows: NDArray[T], i: int, row: Array | float) -> NDArray[T]:
+    changed = rows.copy()
+    changed[i] = row
+    return changed

@@ -28,6 +28,7 @@ from swarm.config import load_config
 from swarm.engines.transformers import DTYPES
 from swarm.plan import Plan, make_plan, resolve
 from swarm.run import Run, open_pool
+from swarm.standing import Standing
 from swarm.types import Evaluation
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]
@@ -73,7 +74,7 @@ class Stopwatch:
     def note(self, text: str) -> None:
         say(text)
 
-    def evaluated(self, evaluation: Evaluation, archive: Archive) -> None:
+    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None:
         assert evaluation.status != "failed", evaluation.error
 
 

@@ -16,6 +16,7 @@ import random
 import statistics
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from swarm.evidence import score
 from swarm.optimizers.pso import PSO
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
-from swarm.pool import LocalPool
+from swarm.pool import Feed, LocalPool
 from swarm.racing import Racing
 from swarm.search import Search
 from swarm.types import Candidate, Evaluation, Split, Task
@@ -87,7 +88,7 @@ class Scorer:
     def full(self, candidate: Candidate, split: Split) -> Evaluation:
         key = (split, candidate.position)
         if key not in self._known:
-            (outcome,) = self._pool.run([Task(candidate)], split)
+            (outcome,) = self._pool.run(deque([Task(candidate)]), split)
             assert isinstance(outcome, Evaluation)
             self._known[key] = outcome
         return self._known[key]
@@ -96,7 +97,7 @@ class Scorer:
 def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
     pool, tasks = scorer.pool(racing, "search"), list[Task]()
 
-    def evaluate(asked: Sequence[Task]) -> Iterable[object]:
+    def evaluate(asked: Feed) -> Iterable[object]:
         tasks.extend(asked)
         return pool.run(asked, "search")
 

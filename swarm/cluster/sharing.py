@@ -4,8 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarm.cluster.settings import RayCluster
 from swarm.errors import ConfigError
-from swarm.pool import RayCluster
 
 CORES_PER_WORKER = 4
 
@@ -32,6 +32,8 @@ def share(settings: RayCluster, nodes: Sequence[Mapping[str, float]]) -> Share:
         workers = max(1, room)
     else:
         workers = max(1, sum(_workers_on(int(node.get("CPU", 0.0))) for node in nodes))
+    if settings.autoscaling:
+        return Share(workers, least, gpus_each)
     if _room(nodes, 0, gpus_each) < workers:
         raise ConfigError(
             f"cluster.gpus_per_worker: {workers} workers with {gpus_each:g} GPUs each do not fit on the cluster's "
@@ -45,6 +47,14 @@ def share(settings: RayCluster, nodes: Sequence[Mapping[str, float]]) -> Share:
     sizes = range(cores // workers, least, -1) if settings.cpus_per_worker == "auto" else ()
     cpus_each = next((cpus for cpus in sizes if _room(nodes, cpus, gpus_each) >= workers), least)
     return Share(workers, cpus_each, gpus_each)
+
+
+def capacity(settings: RayCluster, size: Share, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many workers of this size the nodes hold, counted as `share` counts them."""
+    if size.gpus or settings.cpus_per_worker != "auto":
+        return _room(nodes, size.cpus, size.gpus)
+    cores = [int(node.get("CPU", 0.0)) for node in nodes]
+    return sum(min(_workers_on(each), each // size.cpus) for each in cores)
 
 
 def _room(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:

@@ -1,0 +1,44 @@
+"""Joining a Ray cluster, or starting Ray on this machine."""
+
+import contextlib
+import logging
+import os
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from swarm.cluster.settings import RayCluster
+from swarm.errors import ConfigError
+
+
+def connect(settings: RayCluster) -> bool:
+    """Join the cluster that is named, or start Ray on this machine. True where Ray was started here."""
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        raise ConfigError(
+            f"cluster.address: no Ray cluster at {address!r} ({first_line(error)}); start one with ray start --head"
+        ) from error
+    return not address
+
+
+def alive() -> list[dict[str, Any]]:
+    """The cluster's nodes that are there now, as Ray tells of them."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line."""
+    with contextlib.suppress(IndexError):
+        return str(error).strip().splitlines()[0]
+    return type(error).__name__

@@ -1,0 +1,139 @@
+"""The pool of a cluster: hears from the fleet, tells dispatcher and roster, and has their orders carried out."""
+
+from collections.abc import Iterator, Sequence
+
+from swarm.cluster.dispatcher import Dispatcher, Drop, Order
+from swarm.cluster.fleet import Answered, Broken, Cause, Event, Fleet, Lost, Started
+from swarm.cluster.roster import Roster
+from swarm.cluster.settings import RayCluster
+from swarm.errors import RunError
+from swarm.pool import Feed, Outcome, take
+from swarm.types import Split
+from swarm.workload import Workload
+
+TICK = 1.0  # seconds between two looks at deadlines and stragglers
+CENSUS = 5.0  # seconds between two looks at the nodes
+
+
+class Coordinator:
+    """A pool over a fleet. Work begins with the first worker; the others join, and are replaced, while it goes on."""
+
+    def __init__(self, fleet: Fleet, settings: RayCluster) -> None:
+        self._fleet = fleet
+        self._settings = settings
+        self._dispatcher = Dispatcher(settings)
+        self._roster = Roster(self._fitting(), settings.respawns)
+        self._together: dict[Split, int] = {}
+        self._split: Split = "search"
+        self._ticked = self._counted = self._last_ready = fleet.now()
+        try:
+            self._hire()
+            self._await_first()
+        except BaseException:
+            fleet.close()
+            raise
+
+    @property
+    def workers(self) -> int:
+        return max(1, len(self._roster.ready))
+
+    def load(self, split: Split, workload: Workload) -> None:
+        self._together[split] = workload.together
+        self._fleet.load(split, workload)
+
+    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+        self._split = split
+        self._dispatcher.expect(self._together[split])
+        try:
+            self._take(feed)
+            while self._dispatcher.open:
+                for event in self._fleet.wait(TICK):
+                    yield from self._hear(event)
+                    self._take(feed)
+                yield from self._tick()
+                self._take(feed)
+        finally:
+            self._carry_out(self._dispatcher.abandon())
+
+    def close(self) -> None:
+        self._fleet.close()
+
+    def _take(self, feed: Feed) -> None:
+        """New candidates in, orders out."""
+        self._dispatcher.submit(take(feed, len(feed)))
+        self._carry_out(self._dispatcher.orders(self._fleet.now()))
+
+    def _carry_out(self, orders: Iterator[Order]) -> None:
+        for order in orders:
+            if isinstance(order, Drop):
+                self._fleet.drop(order.worker, order.ticket)
+            else:
+                self._fleet.send(order.worker, order.ticket, order.tasks, self._split)
+
+    def _hear(self, event: Event) -> Sequence[Outcome]:
+        match event:
+            case Started(worker):
+                self._roster.joined(worker)
+                self._dispatcher.joined(worker)
+            case Answered(ticket, evaluations):
+                return self._dispatcher.answered(ticket, evaluations, self._fleet.now())
+            case Broken(ticket, reason):
+                return self._dispatcher.broken(ticket, reason, self._fleet.now())
+            case Lost(worker, reason, cause):
+                return self._lose(worker, reason, cause)
+        return []
+
+    def _lose(self, worker: str, reason: str, cause: Cause) -> Sequence[Outcome]:
+        self._roster.left(worker, preempted=cause == "node")
+        self._hire()
+        return self._dispatcher.lost(worker, reason, cause, self._fleet.now())
+
+    def _hire(self) -> None:
+        for worker in self._roster.hire():
+            self._fleet.spawn(worker)
+
+    def _tick(self) -> Iterator[Outcome]:
+        """What time brings: deadlines, nodes that came or went, and the end of patience."""
+        now = self._fleet.now()
+        if now - self._ticked < TICK:
+            return
+        self._ticked = now
+        for worker, reason in self._dispatcher.overdue(now):
+            self._fleet.kill(worker)
+            yield from self._lose(worker, reason, "hanging")
+        if self._settings.workers == "auto" and now - self._counted >= CENSUS:
+            self._counted = now
+            self._roster.want(self._fitting())
+            self._hire()
+        self._check_staffed(now)
+
+    def _fitting(self) -> int:
+        """How many workers to have. At least one is asked for: an autoscaler may bring its node."""
+        return max(1, self._fleet.capacity()) if self._settings.workers == "auto" else self._settings.workers
+
+    def _check_staffed(self, now: float) -> None:
+        """Raise RunError where nobody is left, or nobody came for too long."""
+        if self._roster.ready:
+            self._last_ready = now
+        elif self._roster.empty:
+            raise RunError(
+                f"cluster: workers died {self._roster.deaths} times and none is left; look at their logs (memory?), "
+                "then swarm resume"
+            )
+        elif now - self._last_ready > self._settings.start_seconds:
+            raise self._late()
+
+    def _await_first(self) -> None:
+        """Until a worker is ready. Raises RunError where one dies over it or none is in time."""
+        while not self._roster.ready:
+            for event in self._fleet.wait(TICK):
+                if isinstance(event, Lost) and event.cause != "node":
+                    raise RunError(f"cluster: a worker died while it loaded the experts: {event.reason}")
+                self._hear(event)
+            self._check_staffed(self._fleet.now())
+
+    def _late(self) -> RunError:
+        return RunError(
+            f"cluster.start_seconds: no worker started within {self._settings.start_seconds:g} s; "
+            "ask for fewer or smaller workers, wait for others on the cluster, or raise it"
+        )

@@ -1,0 +1,28 @@
+"""What runs in a worker's process: an evaluator."""
+
+from collections.abc import Sequence
+
+import ray
+import torch
+
+from swarm.evaluator import EvaluatorSpec
+from swarm.types import Evaluation, Split, Task
+from swarm.workload import Workload
+
+
+class Worker:
+    """The actor."""
+
+    def start(self, spec: EvaluatorSpec, name: str, threads: int) -> str:
+        """Load base and experts; returns the node's id. No part of construction, so that the user's mistakes
+        come back as they are.
+        """
+        torch.set_num_threads(threads)
+        self._evaluator = spec.open(name)
+        return str(ray.get_runtime_context().get_node_id())
+
+    def load(self, split: Split, workload: Workload) -> None:
+        self._evaluator.load(split, workload)
+
+    def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
+        return self._evaluator.evaluate(tasks, split)

@@ -1,0 +1,88 @@
+"""What a plan's workers need of a node, and its driver of the disk: files, versions, memory, room for best/."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarm.cluster.preflight import Held, Needs
+from swarm.engines.transformers import TransformersSettings
+from swarm.errors import RunError
+from swarm.memory import WIDTHS, Batch, Memory, memory
+from swarm.objectives.function import UserFunction
+from swarm.plan import Plan
+
+GIB = 1024.0**3
+# What a model's folder holds beside weights that scores depend on.
+DESCRIBING = (
+    "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
+    "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "chat_template.jinja",
+)  # fmt: skip
+
+
+def needs_of(plan: Plan) -> Needs:
+    """What every node has to have, as it is here."""
+    needed = memory_of(plan)
+    return Needs.of(list(_held(plan)), needed.private, needed.shared)
+
+
+def memory_of(plan: Plan) -> Memory:
+    """Bytes that the workers take: each of its own, and once a node. Of vLLM's own memory nothing is foretold."""
+    engine, workload = plan.config.engine, plan.workloads["search"]
+    batch = Batch()
+    if isinstance(engine, TransformersSettings):
+        vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
+        batch = Batch.of(workload.part(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
+    return memory(plan.catalog, engine.dtype, batch)
+
+
+def disk_of(plan: Plan) -> float:
+    """Bytes of best/ as a whole model."""
+    return float(parameters_of(plan) * WIDTHS[plan.config.engine.dtype])
+
+
+def parameters_of(plan: Plan) -> int:
+    """How many weights the base has."""
+    return sum(info.elements for info in plan.catalog.base.tensors.info.values())
+
+
+def free_disk(folder: Path) -> float:
+    """Free bytes where a folder lies, or would."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
+    return float(shutil.disk_usage(there).free)
+
+
+def check_disk(plan: Plan, folder: Path) -> None:
+    """Raise RunError where the run directory's disk has no room for best/: after the search it would be too late.
+
+    Forms of export other than a whole model are small.
+    """
+    check_room(folder, disk_of(plan) if plan.config.export.format == "hf" else 0.0)
+
+
+def check_room(folder: Path, needed: float) -> None:
+    """Raise RunError where the disk of a run directory has fewer free bytes."""
+    if (free := free_disk(folder)) < needed:
+        raise RunError(
+            f"--run-dir: the disk of {folder} has {free / GIB:.2f} GiB free, best/ needs {needed / GIB:.2f} GiB; "
+            "free some, name a directory on another disk, or set export.format to recipe"
+        )
+
+
+def _held(plan: Plan) -> Iterator[Held]:
+    base = plan.catalog.base
+    yield _folder("base", base.path, base.tensors.files)
+    for expert in plan.catalog.experts:
+        yield _folder(f"expert {expert.name}", expert.path, expert.source.files.files)
+    for objective in plan.config.objectives:
+        if isinstance(objective, UserFunction):
+            folder = Path(plan.config.modules)
+            stem = folder.joinpath(*objective.function.partition(":")[0].split("."))
+            # A module that lies elsewhere is an installed one.
+            if file := next((f for f in (stem.with_suffix(".py"), stem / "__init__.py") if f.is_file()), None):
+                yield Held.of(f"objective {objective.name}", file, [file])
+
+
+def _folder(owner: str, path: Path, weights: tuple[Path, ...]) -> Held:
+    beside = [*(path / name for name in DESCRIBING), *path.glob("*.safetensors.index.json")]
+    return Held.of(owner, path, [*weights, *(file for file in beside if file.is_file())])

@@ -1,0 +1,107 @@
+"""MLflow: a database in the run directory, or the server that the config names."""
+
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from swarm.standing import Standing
+from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ID = "run_id"
+A_CALL = 100  # parameters and metrics that one call may log
+LONGEST = 500  # characters of a parameter that every server takes
+FORBIDDEN = re.compile(r"[^\w\-. :/]")
+Item = TypeVar("Item")
+
+
+class Mlflow(TrackerSettings):
+    """A run of MLflow. A resumed one goes on with it, by the id that the run directory keeps."""
+
+    modules: ClassVar[tuple[str, ...]] = ("mlflow", "sqlalchemy", "alembic")
+
+    type: Literal["mlflow"] = "mlflow"
+    tracking_uri: str | None = Field(None, description="a server or database; none: mlflow.db in the run directory")
+    experiment: str = Field("swarm", description="the experiment that the run belongs to")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"MLFLOW_DISABLE_TELEMETRY": "true"}
+
+    def start(self, run: TrackedRun) -> "MlflowRun":
+        from mlflow import MlflowClient
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(tracking_uri=self.tracking_uri or f"sqlite:///{run.folder / 'mlflow.db'}")
+        id_file = run.folder / ID
+        if id_file.exists():
+            run_id = id_file.read_text(encoding="utf-8")
+            client.update_run(run_id, status="RUNNING")
+        else:
+            run_id = client.create_run(self._experiment(client, run), run_name=run.name).info.run_id
+            id_file.write_text(run_id, encoding="utf-8")
+            _log_config(client, run_id, run.config)
+        return MlflowRun(client, run_id)
+
+    def _experiment(self, client: "MlflowClient", run: TrackedRun) -> str:
+        known = client.get_experiment_by_name(self.experiment)
+        if known is not None:
+            return str(known.experiment_id)
+        # A database of our own would put artifacts where the program was started.
+        place = None if self.tracking_uri else (run.folder / "artifacts").as_uri()
+        return str(client.create_experiment(self.experiment, artifact_location=place))
+
+
+class MlflowRun:
+    """The open run."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._step = 0
+
+    def log(self, standing: Standing) -> None:
+        self._step = standing.evaluations
+        self._log(numbers(standing))
+
+    def finish(self, summary: Mapping[str, object] | None) -> None:
+        self._log(results(summary or {}))
+        self._client.set_terminated(self._run_id, status="KILLED" if summary is None else "FINISHED")
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        metrics = [Metric(FORBIDDEN.sub("_", name), value, now, self._step) for name, value in values.items()]
+        for some in _calls(metrics):
+            self._client.log_batch(self._run_id, metrics=some)
+
+
+def _log_config(client: "MlflowClient", run_id: str, config: Mapping[str, object]) -> None:
+    from mlflow.entities import Param
+
+    params = [Param(FORBIDDEN.sub("_", key), str(value)[:LONGEST]) for key, value in _leaves(config)]
+    for some in _calls(params):
+        client.log_batch(run_id, params=some)
+
+
+def _leaves(content: object, place: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted keys as --set takes them, each with its value."""
+    if isinstance(content, Mapping | list) and content:
+        inner = content.items() if isinstance(content, Mapping) else enumerate(content)
+        for key, value in inner:
+            yield from _leaves(value, f"{place}.{key}" if place else str(key))
+    else:
+        yield place, content
+
+
+def _calls(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[i : i + A_CALL] for i in range(0, len(items), A_CALL))

@@ -1,0 +1,36 @@
+"""What follows a run: the count of how its search stands, and the trackers that are shown it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from swarm.archive import Archive
+from swarm.config import Config
+from swarm.plan import Plan
+from swarm.standing import Budget, Tally
+from swarm.trackers import Start, TrackedRun, Tracking
+from swarm.trackers.ray_metrics import RayMetrics
+
+
+def load_trackers(config: Config) -> None:
+    """Import the tools that the config names. Raises ConfigError where one is missing."""
+    for tracker in config.trackers:
+        tracker.load()
+
+
+def open_tracking(config: Config, folder: Path, note: Callable[[str], None]) -> Tracking:
+    """The trackers that the config names, and on Ray its metrics."""
+    starts: dict[str, Start] = {}
+    if config.cluster.type == "ray":
+        starts["ray"] = partial(RayMetrics, folder.resolve().name)
+    for tracker in config.trackers:
+        run = TrackedRun.of(folder, tracker.type, config.model_dump(mode="json"))
+        starts[tracker.type] = partial(tracker.start, run)
+    return Tracking(starts, note)
+
+
+def open_tally(plan: Plan, archive: Archive) -> Tally:
+    """The count of a search, with what earlier sessions scored. This session's clock starts."""
+    began = archive.search_began
+    worked = 0.0 if began is None else archive.elapsed - began
+    return Tally(plan.weights, Budget.of(plan.config.optimizer, worked), archive.told(), archive.evaluations)
