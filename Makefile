@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: quickstart test test-slow test-vllm bench lint format clean
+.PHONY: quickstart test test-slow test-launch test-vllm bench lint format clean
 
 quickstart: $(VENV)/.installed  ## install, then run the main job on the embedded default
 	$(BIN)/swarm search configs/quickstart.yaml
@@ -14,6 +14,9 @@ test: $(VENV)/.installed-dev lint  ## install, then run linters and tests
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes or need the smollm2 zoo
 	$(BIN)/pytest -m "slow or real"
+
+test-launch: $(VENV)/.installed-dev  ## the launchers on a cluster of two nodes: submit, watch, stop, resume
+	$(BIN)/pytest -m "slow or not slow" tests/test_launch.py
 
 test-vllm: $(VLLM)/.installed  ## the tests of the vLLM engine, in an environment of its own
 	$(VLLM)/bin/pytest -m vllm

@@ -2,14 +2,12 @@
 
 import json
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -17,12 +15,14 @@ from rich.console import Console
 
 from swarm import __version__
 from swarm.errors import UserError
+from swarm.interrupts import CODE as INTERRUPTED
+from swarm.interrupts import heed_interrupts
 
 if TYPE_CHECKING:
     from swarm.config import Config
     from swarm.progress import Progress
 
-INTERRUPTED, MISTAKE = 130, 2
+MISTAKE = 2
 app = typer.Typer(
     help="Finds, without gradients, the best weighting of language-model experts.",
     no_args_is_help=True,
@@ -61,12 +61,15 @@ def search(
 
 
 @app.command()
-def resume(run_dir: RunDir) -> None:
-    """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run."""
+def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
+    """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run.
+
+    Workers and budgets may be changed on the way: --set cluster.workers=4.
+    """
     from swarm.run import resume_run
 
     with _progress(run_dir) as progress:
-        summary = resume_run(run_dir, progress)
+        summary = resume_run(run_dir, progress, overrides or ())
     _print_summary(summary, run_dir)
 
 
@@ -174,7 +177,7 @@ def main() -> NoReturn:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    heed_interrupts()
     try:
         code = app(standalone_mode=False)  # typer makes an interruption a code
     except UserError as error:
@@ -188,10 +191,6 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     sys.exit(code or 0)
-
-
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from swarm.errors import RunError
+from swarm.interrupts import uninterrupted
 from swarm.lines import LINES
 
 Line = Mapping[str, object]
@@ -43,10 +44,11 @@ class Journal:
         try:
             if self._stream is None:
                 self._stream = self._open()
-            written = 0
-            while written < len(text):
-                written += self._stream.write(text[written:])
-            os.fsync(self._stream.fileno())
+            with uninterrupted():
+                written = 0
+                while written < len(text):
+                    written += self._stream.write(text[written:])
+                os.fsync(self._stream.fileno())
         except OSError as error:
             raise RunError(
                 f"{self.path} cannot be written ({error.strerror}); free space or change the folder, "

@@ -1,5 +1,6 @@
 """What a run rests on, and that it still does when the run goes on."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from swarm import __version__
@@ -44,6 +45,16 @@ def check_same(archive: Archive, plan: Plan) -> None:
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
             raise _changed(archive, name)
+
+
+def check_open(archive: Archive, overrides: Sequence[str]) -> None:
+    """Raise RunError where it is too late for a change: a search that has ended is not taken up again."""
+    late = next((change for change in overrides if change.startswith("optimizer.")), None)
+    if late and (ended := archive.ended("search")):
+        raise RunError(
+            f"--set {late}: the search of {archive.journal.path.parent} has ended ({ended.reason}), and its finalists "
+            "were compared on fresh examples; start a new run"
+        )
 
 
 def check_weights(archive: Archive, catalog: Catalog) -> None:

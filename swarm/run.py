@@ -21,7 +21,7 @@ from swarm.export import Exported, export
 from swarm.files import write_json, write_text
 from swarm.lines import Kind
 from swarm.loadback import load_back
-from swarm.origin import check_same, sources, start_line
+from swarm.origin import check_open, check_same, sources, start_line
 from swarm.plan import Plan, make_plan
 from swarm.pool import Failure, LocalPool, Pool
 from swarm.report import write_report
@@ -66,9 +66,9 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
         return Run(plan, folder, archive, listener).carry_on()
 
 
-def resume_run(folder: Path, listener: Listener) -> Json:
-    """Go on where a run stopped, to the same result as an undisturbed one."""
-    config = load_config(config_path(folder))
+def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) -> Json:
+    """Go on where a run stopped, to the same result as an undisturbed one; overrides change workers or budgets."""
+    config = load_config(config_path(folder), overrides)
     with known_run(folder) as archive:
         if not archive.ended("run"):
             load_trackers(config)
@@ -78,6 +78,9 @@ def resume_run(folder: Path, listener: Listener) -> Json:
         if archive.start is None:
             archive.append("start", **start_line(plan))
         check_same(archive, plan)
+        if overrides:
+            check_open(archive, overrides)
+            write_text(folder / CONFIG, dump_config(config))
         return Run(plan, folder, archive, listener).carry_on()
 
 

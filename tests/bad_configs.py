@@ -1,5 +1,7 @@
 """Mistakes in a config, and in --set."""
 
+from collections.abc import Callable
+
 import yaml
 
 from bad_inputs import Case, Scene, Words
@@ -12,6 +14,10 @@ def no_config(scene: Scene) -> Words:
 def a_folder_as_config(scene: Scene) -> Words:
     (scene.folder / "folder.yaml").mkdir()
     return ["search", scene.folder / "folder.yaml"]
+
+
+def checked_cluster(**settings: object) -> Callable[[Scene], Words]:
+    return lambda scene: ["check", scene.search(cluster={"type": "ray", **settings})[1]]
 
 
 CASES = [
@@ -37,6 +43,20 @@ CASES = [
         "cluster.worker",
         "'worker'",
         "did you mean 'workers'?",
+    ),
+    Case(
+        "more-workers-than-cores",
+        checked_cluster(workers=100_000),
+        "cluster.workers",
+        "100000 workers",
+        "ask for fewer workers",
+    ),
+    Case(
+        "more-gpus-than-there-are",
+        checked_cluster(gpus_per_worker=512),
+        "cluster.gpus_per_worker",
+        "512 GPUs",
+        "ask for fewer workers or GPUs",
     ),
     Case(
         "unknown-key-of-expert",

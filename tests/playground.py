@@ -4,7 +4,6 @@ import copy
 import io
 import json
 import random
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +15,7 @@ import yaml
 
 from models import make_adapter, make_base
 from swarm.cli import main
+from swarm.interrupts import same_handlers
 
 EXPERTS = ("red", "green", "blue")
 LETTERS = "abcdefgh"
@@ -96,14 +96,12 @@ def write_lines(path: Path, rows: list[dict[str, object]]) -> Path:
 def run_cli(*words: object) -> Outcome:
     """Run `swarm WORDS...` in this process."""
     out, err = io.StringIO(), io.StringIO()
-    on_terminate = signal.getsignal(signal.SIGTERM)
+    argv = patch.object(sys, "argv", ["swarm", *map(str, words)])
     try:
-        with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", ["swarm", *map(str, words)]):
+        with same_handlers(), redirect_stdout(out), redirect_stderr(err), argv:
             main()
     except SystemExit as stop:
         return Outcome(int(stop.code or 0), out.getvalue(), err.getvalue())
-    finally:
-        signal.signal(signal.SIGTERM, on_terminate)
     raise AssertionError("main ends by SystemExit")
 
 

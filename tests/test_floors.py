@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
-    {"errors", "types", "settings"},
+    {"errors", "types", "settings", "interrupts"},
     {"lines", "utility", "files", "tensors", "updates", "groups", "data", "duplicates"},
     {"adapters", "thinning", "dealing", "tensor_writer", "vocabulary"},
     {"experts", "splits"},

@@ -10,6 +10,7 @@ from ray.exceptions import RayError
 
 from swarm.cluster.settings import RayCluster
 from swarm.errors import ConfigError
+from swarm.interrupts import same_handlers
 
 
 def connect(settings: RayCluster) -> bool:
@@ -21,10 +22,11 @@ def connect(settings: RayCluster) -> bool:
     address = settings.address or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, **quiet)
+        with same_handlers():
+            if address:
+                ray.init(address=address, **quiet)
+            else:
+                ray.init(address="local", include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise ConfigError(
             f"cluster.address: no Ray cluster at {address!r} ({first_line(error)}); start one with ray start --head"

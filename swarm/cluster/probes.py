@@ -5,7 +5,7 @@ Nothing here waits longer than 15 seconds for an answer.
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,8 @@ FREE = {"num_cpus": 0, "max_retries": 0}  # a node whose cores are all taken ans
 
 def address_of(settings: RayCluster) -> str | None:
     """The running cluster that is named, or None where Ray is to be started here."""
-    return settings.address or os.environ.get("RAY_ADDRESS")
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    return None if address == "local" else address
 
 
 def here() -> dict[str, float]:
@@ -108,7 +109,7 @@ class Done:
     error: BaseException | None = None
 
 
-def _within(seconds: float, call: Any) -> Done | None:
+def _within(seconds: float, call: Callable[[], object]) -> Done | None:
     """What a call returns or raises; None where it goes on for longer: then it is left to itself."""
     done: list[Done] = []
 
@@ -156,9 +157,7 @@ def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
 
 def _silent(node: Mapping[str, Any], reason: str) -> ConfigError:
     why = f"cannot be looked at ({reason})" if reason else f"did not answer within {PROBE_SECONDS:g} s"
-    return ConfigError(
-        f"cluster: node {_name(node)} {why}; see ray status, and repair the node or take it out of the cluster"
-    )
+    return ConfigError(f"cluster: node {_name(node)} {why}; repair it, or wait until ray status no longer shows it")
 
 
 def _name(node: Mapping[str, Any]) -> str:

@@ -27,6 +27,8 @@ def reach(address: str) -> None:
 
 
 def _problem(host: str, port: int) -> str:
+    if host.startswith(("http://", "https://")):
+        return "jobs are submitted there"
     try:
         with socket.create_connection((host, port), timeout=SECONDS) as connection:
             if os.environ.get("RAY_USE_TLS", "0") == "1":

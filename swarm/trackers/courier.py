@@ -8,7 +8,7 @@ from swarm.standing import Standing
 from swarm.trackers.base import Tracker, first_line
 
 SECONDS_BETWEEN_POINTS = 1.0
-SECONDS_TO_FINISH = 60.0
+SECONDS_TO_FINISH = 30.0
 
 Start = Callable[[], Tracker]
 Summary = Mapping[str, object]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
+from swarm.files import write_text
 from swarm.standing import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
@@ -47,7 +48,7 @@ class Mlflow(TrackerSettings):
             client.update_run(run_id, status="RUNNING")
         else:
             run_id = client.create_run(self._experiment(client, run), run_name=run.name).info.run_id
-            id_file.write_text(run_id, encoding="utf-8")
+            write_text(id_file, run_id)
             _log_config(client, run_id, run.config)
         return MlflowRun(client, run_id)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from swarm.errors import ConfigError
+from swarm.files import write_text
 from swarm.standing import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 from swarm.trackers.courier import SECONDS_TO_FINISH
@@ -41,7 +42,7 @@ class Wandb(TrackerSettings):
         run.folder.mkdir(parents=True, exist_ok=True)
         id_file = run.folder / ID
         if not id_file.exists():
-            id_file.write_text(uuid.uuid4().hex[:8], encoding="utf-8")
+            write_text(id_file, uuid.uuid4().hex[:8])
         quiet = wandb.Settings(silent=True, console="off", finish_timeout=SECONDS_TO_FINISH)
         opened = wandb.init(
             project=self.project,
