@@ -1,0 +1,220 @@
+"""A whole search with sessions that are killed: at an order, at an event, in the middle of a journal's line."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from landscapes import DIMENSIONS, Landscape
+from optimizer_runs import space
+from runs import START
+from simulation.chance import Chance
+from simulation.fates import Luck
+from simulation.machines import Usage, Violation
+from simulation.scenario import Scenario
+from simulation.sim_fleet import SimFleet
+from simulation.watch import Watched
+from swarm.archive import Archive
+from swarm.cluster.coordinator import Coordinator
+from swarm.errors import RunError
+from swarm.journal import Journal, Line
+from swarm.pool import Feed, Outcome
+from swarm.search import Evaluate, Search
+from swarm.stepping import SteppingSearch
+from swarm.types import Evaluation, Task
+from swarm.utility import utility
+from swarm.workload import Workload
+
+WEIGHTS = {"right": 1.0}
+FINALISTS = 4
+EXAMPLES = 20
+SESSIONS = 40  # more than any search of so few evaluations needs
+
+
+class Killed(BaseException):
+    """The driver's process ended here."""
+
+
+class Life:
+    """Counts a session's steps and ends it at the last one."""
+
+    def __init__(self, steps: int | None) -> None:
+        self._steps = steps
+        self.taken = 0
+
+    def over(self) -> bool:
+        self.taken += 1
+        return self.taken == self._steps
+
+    def step(self, what: str) -> None:
+        if self.over():
+            raise Killed(what)
+
+
+class MortalJournal(Journal):
+    """A journal whose process may end before, in and after a line. written: the utility of every id on disk."""
+
+    def __init__(self, archive: Archive, life: Life, chance: Chance, tell: Callable[[str], None]) -> None:
+        super().__init__(archive.journal.path)
+        self.dropped_bytes = archive.journal.dropped_bytes
+        self._life, self._chance, self._tell = life, chance, tell
+        self.written: dict[str, float] = {}
+        for line in archive.lines:
+            self._note(line)
+
+    def append(self, line: Line) -> None:
+        if not self._life.over():
+            self._write(line)
+            return
+        rng = self._chance.of("torn")
+        how = rng.choice(("before", "in", "after"))
+        self._tell(f"killed {how} a line")
+        if how == "in":
+            text = json.dumps(line).encode()
+            with self._open() as stream:
+                stream.write(text[: rng.randint(1, len(text))])
+        elif how == "after":
+            self._write(line)
+        raise Killed(f"{how} a line")
+
+    def _write(self, line: Line) -> None:
+        super().append(line)
+        self._tell("line " + " ".join(str(line[key]) for key in ("kind", "id", "attempt", "status") if key in line))
+        self._note(line)
+
+    def _note(self, line: Line) -> None:
+        if line["kind"] != "evaluation":
+            return
+        name = str(line["id"])
+        if name in self.written:
+            raise Violation(f"{name} is evaluated twice")
+        scored = line["status"] == "ok"
+        self.written[name] = utility(line["scores"], WEIGHTS) if scored else math.nan  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Session:
+    """How one session ended, and how many lines the journal held then. told: ids that the optimizer heard of."""
+
+    end: Literal["killed", "refused", "done"]
+    words: str
+    lines: int
+    usage: Usage
+    told: tuple[str, ...]
+    state: object
+
+
+@dataclass
+class Ran:
+    """A search that has ended: why, and in how many sessions."""
+
+    scenario: Scenario
+    folder: Path
+    sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        return self.sessions[-1].words
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What candidates score: the same wherever and however often. A race stops what changes nothing."""
+
+    scenario: Scenario
+    landscape: Landscape
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> "Scorer":
+        return cls(scenario, Landscape.drawn(scenario.seed, {"right": EXAMPLES}))
+
+    def __call__(self, task: Task, worker: str = "") -> Evaluation:
+        if self.scenario.poison_of(task.candidate.id):
+            return Evaluation(task.candidate, "failed", worker=worker, error="poison")
+        right = tuple(self.landscape.right(task.candidate.position, self.landscape.search["right"]).tolist())
+        scores = {"right": math.fsum(right) / len(right)}
+        full = Evaluation(task.candidate, "ok", scores, {"right": right}, worker=worker, tokens=5)
+        harmless = task.stakes.low <= utility(scores, WEIGHTS) <= task.stakes.high
+        return replace(full, status="stopped") if self.scenario.racing and harmless else full
+
+    def straight(self, feed: Feed) -> Iterator[Outcome]:
+        """Without a cluster."""
+        while feed:
+            yield self(feed.popleft())
+
+
+def opened(folder: Path) -> Archive:
+    """The folder's archive; a new journal begins with its start line."""
+    archive = Archive(folder / "journal.jsonl")
+    if archive.start is None:
+        archive.append("start", **START)
+        archive.journal.close()
+    return archive
+
+
+def search_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Search:
+    kind = SteppingSearch if scenario.optimizer.schedule == "async" else Search
+    return kind(
+        optimizer=scenario.optimizer,
+        space=space(DIMENSIONS),
+        seed=scenario.seed,
+        weights=WEIGHTS,
+        archive=archive,
+        evaluate=evaluate,
+        on_evaluation=lambda evaluation: None,
+        finalists=FINALISTS,
+    )
+
+
+def run_straight(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
+    """The search as it goes where nothing goes wrong and nobody waits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = opened(folder)
+    return search_of(scenario, archive, Scorer.of(scenario).straight).run(), archive
+
+
+def run(scenario: Scenario, folder: Path, tell: Callable[[str], None]) -> Ran:
+    """The search on the simulated cluster, resumed until it ends by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ran = Ran(scenario, folder)
+    while not ran.sessions or ran.sessions[-1].end != "done":
+        if len(ran.sessions) == SESSIONS:
+            raise Violation(f"{SESSIONS} sessions, and no end: {ran.sessions[-1].words}")
+        tell(f"session {len(ran.sessions)}")
+        ran.sessions.append(_session(scenario, len(ran.sessions), folder, tell))
+        tell(f"{ran.sessions[-1].end}: {ran.sessions[-1].words}")
+    return ran
+
+
+def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str], None]) -> Session:
+    chance = scenario.chance.within("session", number)
+    life = Life(scenario.kills[number] if number < len(scenario.kills) else None)
+    luck = Luck(scenario.cluster.attempts, scenario.poison_of)
+    scorer = Scorer.of(scenario)
+    fleet = SimFleet(scenario.world, chance, scorer, luck, scenario.cluster.prefetch + 1, life.step, tell)
+    archive = opened(folder)
+    journal = MortalJournal(archive, life, chance, tell)
+    archive.journal = journal
+    watched = Watched(scenario.optimizer, journal.written)
+    try:
+        end, words = "done", _searched(scenario, archive, fleet, watched)
+    except Killed as killed:
+        end, words = "killed", str(killed)
+    except RunError as error:
+        if not str(error).startswith("cluster"):
+            raise
+        end, words = "refused", str(error)
+    finally:
+        journal.close()
+        fleet.close()
+    lines = folder.joinpath("journal.jsonl").read_bytes().count(b"\n")
+    return Session(end, words, lines, fleet.usage, tuple(watched.told), watched.state)  # type: ignore[arg-type]
+
+
+def _searched(scenario: Scenario, archive: Archive, fleet: SimFleet, watched: Watched) -> str:
+    coordinator = Coordinator(fleet, scenario.cluster)
+    coordinator.load("search", Workload({}, scenario.together))
+    search = search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
+    return replace(search, optimizer=watched).run()  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""What trackers left on disk, read back by the tools themselves: name -> its points, a step and a value each."""
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+Points = dict[str, list[tuple[int, float]]]
+
+
+def of_tensorboard(folder: Path) -> Points:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {name: [(e.step, e.value) for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def of_mlflow(folder: Path) -> Points:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("swarm").experiment_id])
+    histories = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return {name: [(m.step, m.value) for m in history] for name, history in histories.items()}
+
+
+def of_wandb(folder: Path) -> Points:
+    """Every session's file; they must be of one run. What is in the summary alone has no step: it is given 0."""
+    points: Points = {}
+    summary: Points = {}
+    ids = set()
+    for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
+        for record in _records(file):
+            kind = record.WhichOneof("record_type")
+            if kind == "run":
+                ids.add(record.run.run_id)
+            if kind == "history":
+                for item in record.history.item:
+                    _add(points, item, record.history.step.num)
+            if kind == "summary":
+                for item in record.summary.update:
+                    _add(summary, item, 0)
+    assert len(ids) == 1, ids
+    return summary | points
+
+
+def _add(points: Points, item, step: int) -> None:
+    name, value = item.key or "/".join(item.nested_key), json.loads(item.value_json)
+    if isinstance(value, int | float):
+        points.setdefault(name, []).append((step, value))
+
+
+def _records(file: Path) -> Iterator:
+    """A transaction log: seven bytes, then LevelDB's log format around wandb's records."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, place, parts = file.read_bytes(), 7, b""
+    while place + 7 <= len(content):
+        if (left := 32768 - place % 32768) < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", content, place)
+        parts += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield Record.FromString(parts)
+            parts = b""
+
+
+READERS: dict[str, Callable[[Path], Points]] = {"tensorboard": of_tensorboard, "wandb": of_wandb, "mlflow": of_mlflow}
