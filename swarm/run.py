@@ -12,15 +12,16 @@ from typing import Protocol
 
 from swarm.archive import Archive
 from swarm.cluster.coordinator import Coordinator
+from swarm.cluster.probes import feasible
 from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import LocalCluster
 from swarm.config import Config, dump_config, load_config
 from swarm.errors import SwarmError
-from swarm.evaluator import EvaluatorSpec
 from swarm.export import Exported, export
 from swarm.files import write_json, write_text
 from swarm.lines import Kind
 from swarm.loadback import load_back
+from swarm.needs import check_disk, needs_of
 from swarm.origin import check_open, check_same, sources, start_line
 from swarm.plan import Plan, make_plan
 from swarm.pool import Failure, LocalPool, Pool
@@ -45,21 +46,24 @@ class Listener(Protocol):
     def evaluated(self, evaluation: Evaluation, standing: Standing) -> None: ...
 
 
-OpenPool = Callable[[Config, EvaluatorSpec], Pool]
+OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
 
 
-def open_pool(config: Config, spec: EvaluatorSpec) -> Pool:
-    """The workers that the config asks for."""
-    if isinstance(config.cluster, LocalCluster):
-        return LocalPool(spec)
-    return Coordinator(RayFleet(spec, config.cluster), config.cluster)
+def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
+    """The workers that the config asks for; what the user should know of their nodes is noted."""
+    cluster = plan.config.cluster
+    if isinstance(cluster, LocalCluster):
+        return LocalPool(plan.spec)
+    return Coordinator(RayFleet(plan.spec, cluster, needs_of(plan), note), cluster)
 
 
 def start_run(config: Config, folder: Path, listener: Listener) -> Json:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
     load_trackers(config)
+    feasible(config.cluster)
     plan = make_plan(config, listener.phase)
+    check_disk(plan, folder)
     with new_run(folder) as archive:
         write_text(folder / CONFIG, dump_config(config))
         archive.append("start", **start_line(plan))
@@ -72,12 +76,15 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
     with known_run(folder) as archive:
         if not archive.ended("run"):
             load_trackers(config)
+            feasible(config.cluster)
         plan = make_plan(config, listener.phase)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
         if archive.start is None:
             archive.append("start", **start_line(plan))
         check_same(archive, plan)
+        if not archive.ended("run"):
+            check_disk(plan, folder)
         if overrides:
             check_open(archive, overrides)
             write_text(folder / CONFIG, dump_config(config))
@@ -175,7 +182,7 @@ class Run:
         """The pool, opened when it is first needed, with the examples of a split: no earlier than they are needed."""
         if self._pool is None:
             self.listener.phase("starting workers")
-            self._pool = self.open_pool(self.plan.config, self.plan.spec)
+            self._pool = self.open_pool(self.plan, self.listener.note)
             self._loaded: set[Split] = set()
         if split not in self._loaded:
             self._pool.load(split, self.plan.workloads[split])

@@ -90,15 +90,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_stops_a_run_that_goes_on_when_there_is_room(scene: Scene, small_disk: Path) -> None:
+    """A run that cannot keep its best/ is not begun; one that runs full on the way is taken up again."""
     run = small_disk / "run"
-    done = run_cli("search", scene.playground.config_file, "--run-dir", run)
+    refused = run_cli("search", scene.playground.config_file, "--run-dir", run)
+    assert (refused.code, run.exists()) == (2, False)
+    assert f"--run-dir: the disk of {run} has 0.00 GiB free, best/ needs" in refused.err
+    done = run_cli("search", scene.playground.config_file, "--run-dir", run, "--set", "export.format=recipe")
     assert done.code == 2
     assert done.err == (
         f"swarm: {run}/journal.jsonl cannot be written (No space left on device); "
         f"free space or change the folder, then swarm resume {run}\n"
     )
     subprocess.run(["mount", "-o", "remount,size=10m", small_disk], check=True)
-    assert run_cli("resume", run).code == 0
+    assert run_cli("resume", run, "--set", "export.format=hf").code == 0
     assert summary_of(run) == summary_of(scene.finished)
 
 

@@ -1,4 +1,4 @@
-"""The launchers, run: Ray's jobs on two nodes, the README's commands to the letter, SLURM's script on stubs of SLURM."""
+"""The launchers, run: Ray's jobs on two nodes by the README's very commands, and SLURM's script on stubs of SLURM."""
 
 import json
 import os
@@ -27,12 +27,15 @@ SUBMIT, WATCH, RESUME = re.findall(r"```bash\n(.*?)```", README[1], re.S)
 
 CLUSTER = """
 import sys
+from ray._private.utils import write_ray_address
 from ray.cluster_utils import Cluster
 port, folder = sys.argv[1:]
-head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": int(port), "temp_dir": folder}
-cluster = Cluster(initialize_head=True, head_node_args=head)
-cluster.add_node(num_cpus=1)
+node = {"num_cpus": 1, "dashboard_agent_listen_port": 0}
+head = {"include_dashboard": True, "dashboard_port": int(port), "temp_dir": folder}
+cluster = Cluster(initialize_head=True, head_node_args=node | head)
+cluster.add_node(**node)
 cluster.wait_for_nodes()
+write_ray_address(cluster.address, folder)  # as `ray start` does; a job would ask other Rays of this machine else
 print("ready", flush=True)
 sys.stdin.read()
 cluster.shutdown()

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from swarm.cluster.reach import reach
 from swarm.cluster.settings import RayCluster
 from swarm.errors import ConfigError
 from swarm.interrupts import same_handlers
@@ -20,18 +21,20 @@ def connect(settings: RayCluster) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = settings.address or os.environ.get("RAY_ADDRESS")
+    if address and address != "local":
+        reach(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with same_handlers():
-            if address:
+            if address and address != "local":
                 ray.init(address=address, **quiet)
             else:
                 ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError, SystemExit) as error:
         raise ConfigError(
             f"cluster.address: no Ray cluster at {address!r} ({first_line(error)}); start one with ray start --head"
         ) from error
-    return not address
+    return not address or address == "local"
 
 
 def alive() -> list[dict[str, Any]]:

@@ -47,11 +47,13 @@ class Coordinator:
         try:
             self._take(feed)
             while self._dispatcher.open:
-                for event in self._fleet.wait(TICK):
-                    yield from self._hear(event)
+                # All is heard before anything is sent: a worker that has answered may be gone by the batch's end.
+                for outcome in [each for event in self._fleet.wait(TICK) for each in self._hear(event)]:
+                    yield outcome
                     self._take(feed)
                 yield from self._tick()
                 self._take(feed)
+                self._carry_out(self._dispatcher.moves(self._fleet.now()))
         finally:
             self._carry_out(self._dispatcher.abandon())
 

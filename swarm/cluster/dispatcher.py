@@ -71,13 +71,15 @@ class Dispatcher:
         self._open += len(tasks)
 
     def abandon(self) -> Iterator[Order]:
-        """Forget all candidates."""
+        """Forget all candidates. What runs keeps its worker: the next bundle is not to be blamed for it."""
         self._fresh.clear()
         self._again.clear()
         self._open = 0
         for ticket in list(self._queues.tickets.values()):
-            self._queues.remove(ticket, now=0.0)
-            yield Drop(ticket.worker, ticket.number)
+            ticket.job.done = True
+            if ticket.began is None:
+                self._queues.remove(ticket, now=0.0)
+                yield Drop(ticket.worker, ticket.number)
 
     # What happened
 
@@ -89,10 +91,10 @@ class Dispatcher:
         ticket = self._queues.tickets.get(number)
         if ticket is None:
             return []
-        self._pace.add(ticket.running_for(now) / len(evaluations))
         self._queues.remove(ticket, now)
         if ticket.job.done:
             return []
+        self._pace.add(ticket.running_for(now) / len(evaluations))
         self._close(ticket.job)
         return evaluations
 
@@ -129,11 +131,14 @@ class Dispatcher:
     # What to do about it
 
     def orders(self, now: float) -> Iterator[Order]:
-        """What to send and to drop now."""
+        """What is dropped, and new bundles for workers with room."""
         while self._dropped:
             yield self._dropped.pop()
         while (self._again or self._fresh) and (worker := self._worker()):
             yield self._send(self._next_job(), worker, now)
+
+    def moves(self, now: float) -> Iterator[Order]:
+        """What free workers take from others, where there is nothing new for them."""
         while not (self._again or self._fresh) and (free := self._queues.free()) and (ticket := self._movable(now)):
             if ticket.began is None:
                 self._queues.remove(ticket, now)
@@ -160,7 +165,8 @@ class Dispatcher:
         for ticket in self._queues.running():  # the oldest first, so that this ends soon
             if ticket.running_for(now) <= hedge * median * len(ticket.job.tasks):
                 return None
-            if not ticket.job.done and len(ticket.job.live) == 1:
+            job = ticket.job
+            if not job.done and len(job.live) == 1 and job.losses < self._settings.attempts:
                 return ticket
         return None
 

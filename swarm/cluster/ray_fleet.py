@@ -1,7 +1,7 @@
 """Workers as Ray actors: each loads base and experts once and is sent coefficients only."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from ray.exceptions import RayError, RayTaskError
 
 from swarm.cluster.connect import alive, connect, first_line
 from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
+from swarm.cluster.preflight import Needs
+from swarm.cluster.probes import preflight, put
 from swarm.cluster.settings import RayCluster
 from swarm.cluster.sharing import capacity, share
 from swarm.cluster.worker import Worker
@@ -34,7 +36,14 @@ class Call:
 class RayFleet:
     """A fleet of actors. Ray never restarts or repeats anything by itself: attempts are the dispatcher's."""
 
-    def __init__(self, spec: EvaluatorSpec, settings: RayCluster) -> None:
+    def __init__(
+        self,
+        spec: EvaluatorSpec,
+        settings: RayCluster,
+        needs: Needs | None = None,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Join or start Ray and look at its nodes, where it is said what they need. Raises UserError."""
         self._settings = settings
         self._owns_ray = connect(settings)
         self._actors: dict[str, ActorHandle] = {}
@@ -44,7 +53,9 @@ class RayFleet:
         self._splits: dict[Split, Any] = {}
         try:
             self._share = share(settings, [node["Resources"] for node in alive()])
-            self._spec = ray.put(spec)
+            for text in preflight(needs, self._share) if needs else []:
+                note(text)
+            self._spec = put(spec, "the workers' settings")
         except BaseException:
             self.close()
             raise
@@ -74,7 +85,7 @@ class RayFleet:
             self._calls[actor.load.remote(split, workload)] = Call(worker, "load")
 
     def load(self, split: Split, workload: Workload) -> None:
-        self._splits[split] = ray.put(workload)
+        self._splits[split] = put(workload, "the examples")
         for worker, actor in self._actors.items():
             self._calls[actor.load.remote(split, self._splits[split])] = Call(worker, "load")
 

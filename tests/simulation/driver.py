@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from runs import START
 from simulation.chance import Chance
 from simulation.fates import Luck
 from simulation.machines import Usage, Violation
-from simulation.scenario import Scenario
+from simulation.scenario import Kill, Scenario
 from simulation.sim_fleet import SimFleet
 from simulation.watch import Watched
 from swarm.archive import Archive
@@ -38,19 +38,21 @@ class Killed(BaseException):
 
 
 class Life:
-    """Counts a session's steps and ends it at the last one."""
+    """Counts a session's steps and lines, and ends it at the last one."""
 
-    def __init__(self, steps: int | None) -> None:
-        self._steps = steps
-        self.taken = 0
-
-    def over(self) -> bool:
-        self.taken += 1
-        return self.taken == self._steps
+    def __init__(self, kill: Kill | None) -> None:
+        self._kill = kill
+        self._steps = self._lines = 0
 
     def step(self, what: str) -> None:
-        if self.over():
+        self._steps += 1
+        if self._kill == Kill("step", self._steps):
             raise Killed(what)
+
+    def last_line(self) -> bool:
+        self._steps += 1
+        self._lines += 1
+        return self._kill in (Kill("step", self._steps), Kill("line", self._lines))
 
 
 class MortalJournal(Journal):
@@ -65,7 +67,7 @@ class MortalJournal(Journal):
             self._note(line)
 
     def append(self, line: Line) -> None:
-        if not self._life.over():
+        if not self._life.last_line():
             self._write(line)
             return
         rng = self._chance.of("torn")
@@ -80,7 +82,10 @@ class MortalJournal(Journal):
         raise Killed(f"{how} a line")
 
     def _write(self, line: Line) -> None:
+        before = self.path.stat().st_size - self.dropped_bytes
         super().append(line)
+        if self.path.stat().st_size <= before:
+            raise Violation("a line is not on disk")
         self._tell("line " + " ".join(str(line[key]) for key in ("kind", "id", "attempt", "status") if key in line))
         self._note(line)
 
@@ -96,12 +101,16 @@ class MortalJournal(Journal):
 
 @dataclass(frozen=True)
 class Session:
-    """How one session ended, and how many lines the journal held then. told: ids that the optimizer heard of."""
+    """How one session ended, and how many lines the journal held then.
+
+    lives: workers that each candidate was the end of. told: ids that the optimizer heard of.
+    """
 
     end: Literal["killed", "refused", "done"]
     words: str
     lines: int
     usage: Usage
+    lives: Mapping[str, int]
     told: tuple[str, ...]
     state: object
 
@@ -210,7 +219,7 @@ def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str]
         journal.close()
         fleet.close()
     lines = folder.joinpath("journal.jsonl").read_bytes().count(b"\n")
-    return Session(end, words, lines, fleet.usage, tuple(watched.told), watched.state)  # type: ignore[arg-type]
+    return Session(end, words, lines, fleet.usage, luck.lives, tuple(watched.told), watched.state)  # type: ignore[arg-type]
 
 
 def _searched(scenario: Scenario, archive: Archive, fleet: SimFleet, watched: Watched) -> str:

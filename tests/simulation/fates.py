@@ -31,6 +31,7 @@ class Luck:
     def __init__(self, attempts: int, poison_of: Callable[[str], Poison | None]) -> None:
         self._most = attempts - 1
         self._spent: dict[str, int] = {}
+        self.lives: dict[str, int] = {}
         self.poison_of = poison_of
 
     def lasts(self, tasks: Sequence[Task]) -> bool:
@@ -39,6 +40,11 @@ class Luck:
     def spend(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
             self._spent[task.candidate.id] = self._spent.get(task.candidate.id, 0) + 1
+
+    def killed(self, tasks: Sequence[Task]) -> None:
+        """Count the workers that each candidate was the end of."""
+        for task in tasks:
+            self.lives[task.candidate.id] = self.lives.get(task.candidate.id, 0) + 1
 
     def poison(self, tasks: Sequence[Task]) -> Poison | None:
         """What is worst among them: an evaluator survives what is only "failed"."""

@@ -50,19 +50,23 @@ def failures(ran: Ran, archive: Archive) -> None:
     hold(failed == poisonous, f"failed: {sorted(failed)}; poison: {sorted(poisonous)}")
     attempts = ran.scenario.cluster.attempts
     for name in failed - {n for n in failed if ran.scenario.poison_of(n) == "failed"}:
-        tries = _tries(ran, archive, name)
-        most = attempts if ran.scenario.together == 1 else 2 * attempts + 1
+        tries, most = _tries(ran, archive, name), attempts + (ran.scenario.together > 1)
         hold(attempts - 1 <= tries <= most, f"{name} failed after {tries} attempts that failed before the last one")
+    for session in ran.sessions:
+        # Charged alone, with a hedge beside; before that uncharged, as others were there; all that in a bundle too.
+        most = (attempts + 3) * (1 + (ran.scenario.together > 1)) + session.usage.preempted
+        for name, lives in session.lives.items():
+            hold(lives <= most, f"{name} cost {lives} workers their lives")
 
 
 def _tries(ran: Ran, archive: Archive, name: str) -> int:
-    """Failed attempts of a candidate that count, in the session that it was given up in."""
+    """How often a candidate was charged before the last time, in the session that it was given up in."""
     ends = [0, *(session.lines for session in ran.sessions)]
     for begin, end in pairwise(ends):
         lines = archive.lines[begin:end]
         if any(line["kind"] == "evaluation" and line["id"] == name for line in lines):
             mine = [line for line in lines if line["kind"] == "failure" and line["id"] == name]
-            return sum(not line.get("preempted") for line in mine)
+            return max((int(str(line["attempt"])) for line in mine), default=0)
     raise Violation(f"{name} is in no session")
 
 

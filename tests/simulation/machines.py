@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from swarm.types import Task
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818
     """Something that must hold does not."""
 
 

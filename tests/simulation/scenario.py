@@ -13,6 +13,15 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 
+
+@dataclass(frozen=True)
+class Kill:
+    """The driver ends at its n-th step (an order, a wait, a line) or at its n-th line in the journal."""
+
+    at: Literal["step", "line"]
+    n: int
+
+
 Poison = Literal["lethal", "broken", "hanging", "failed"]
 
 
@@ -44,7 +53,7 @@ class World:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One seed's run. kills: the steps after which each session but the last ends. poison: chance of a candidate."""
+    """One seed's run. kills: how each session but the last ends. poison: chance of a candidate."""
 
     seed: int
     world: World
@@ -53,7 +62,7 @@ class Scenario:
     together: int
     poison: float
     racing: bool
-    kills: tuple[int, ...]
+    kills: tuple[Kill, ...]
     chance: Chance = field(repr=False)
 
     def poison_of(self, candidate_id: str) -> Poison | None:
@@ -77,9 +86,13 @@ def scenario(seed: int) -> Scenario:
         together=rng.choice((1, 1, 1, 2, 3)),
         poison=0.0 if calm else rng.choice((0.0, 0.02, 0.08)),
         racing=rng.random() < 0.3,
-        kills=() if calm else tuple(rng.randint(1, 160) for _ in range(rng.choice((0, 1, 1, 2, 3)))),
+        kills=() if calm else tuple(_kill(rng) for _ in range(rng.choice((0, 1, 1, 2, 3)))),
         chance=chance,
     )
+
+
+def _kill(rng: Random) -> Kill:
+    return Kill("line", rng.randint(1, 25)) if rng.random() < 0.4 else Kill("step", rng.randint(1, 160))
 
 
 def _calm(rng: Random) -> World:

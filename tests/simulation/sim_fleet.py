@@ -1,33 +1,26 @@
-"""A Fleet in virtual time: workers, nodes and messages on their way are events on a heap.
+"""A Fleet in virtual time: workers, nodes and what becomes of both.
 
 What the contract leaves open is drawn: whether a worker still scores what was dropped before it began; whether answers
 that were on their way when their worker died come before that is told, after it, or never; in which order a batch
 tells of different workers. What one worker did is told in its order, but for such late answers.
 """
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from simulation.chance import Chance
 from simulation.fates import Fate, Luck, fate
 from simulation.machines import Attempt, Node, SimWorker, Usage, Violation
 from simulation.scenario import World
+from simulation.timeline import Timeline, nothing
 from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
 from swarm.types import Evaluation, Split, Task
 from swarm.workload import Workload
 
-QUIET = 6000.0  # seconds without a word after which nothing can come any more
-Action = Callable[[], None]
 
-
-def nothing(what: str) -> None:
-    """Nobody listens."""
-
-
-class SimFleet:
-    """step: called before everything that a driver may be killed at. tell: hears the trace. room: tickets a worker."""
+class SimFleet(Timeline):
+    """room: tickets that may lie at a worker."""
 
     def __init__(
         self,
@@ -39,12 +32,8 @@ class SimFleet:
         step: Callable[[str], None] = nothing,
         tell: Callable[[str], None] = nothing,
     ) -> None:
-        self._world, self._chance, self._score, self._luck, self._room = world, chance, score, luck, room
-        self._step, self._tell = step, tell
-        self._now = self._told = 0.0
-        self._heap: list[tuple[float, int, Action]] = []
-        self._scheduled = self._batches = 0
-        self._out: list[tuple[str, Event]] = []
+        super().__init__(chance, world.lag, step, tell)
+        self._world, self._score, self._luck, self._room = world, score, luck, room
         self._workers: dict[str, SimWorker] = {}
         self._pending: deque[SimWorker] = deque()
         self._nodes = [Node(f"node-{i}", world.slots) for i in range(world.nodes)]
@@ -54,9 +43,6 @@ class SimFleet:
             self._after(rng.uniform(20.0, 200.0), lambda rng=rng: self._leave(rng.choice(self._nodes), rng))  # type: ignore[misc]
 
     # The contract
-
-    def now(self) -> float:
-        return self._now
 
     def capacity(self) -> int:
         return sum(node.slots for node in self._nodes if node.present)
@@ -118,53 +104,11 @@ class SimFleet:
         self.usage.kills += 1
         self._end(gone)
 
-    def wait(self, seconds: float) -> Sequence[Event]:
-        self._step("wait")
-        until = self._now + seconds
-        while self._heap and self._heap[0][0] <= until:
-            self._now, _, action = heapq.heappop(self._heap)
-            quiet = not self._out
-            action()
-            if quiet and self._out:
-                until = self._now + self._lag()
-        self._now = until
-        return self._batch()
-
     def close(self) -> None:
         for worker in list(self._workers.values()):
             self._end(worker)
-        self._workers, self._heap = {}, []
-
-    # Time and messages
-
-    def _after(self, seconds: float, action: Action) -> None:
-        self._scheduled += 1
-        heapq.heappush(self._heap, (self._now + seconds, self._scheduled, action))
-
-    def _lag(self) -> float:
-        self._batches += 1
-        rng = self._chance.of("lag", self._batches)
-        return rng.uniform(0.0, 20.0) if rng.random() < self._world.lag else 0.0
-
-    def _batch(self) -> list[Event]:
-        """What happened, workers mixed."""
-        if not self._out:
-            if self._now - self._told > QUIET:
-                raise Violation("nothing happens any more")
-            return []
-        self._told = self._now
-        streams: dict[str, deque[Event]] = {}
-        for source, event in self._out:
-            streams.setdefault(source, deque()).append(event)
-        self._out = []
-        return list(_mixed(list(streams.values()), self._chance.of("order", self._batches)))
-
-    def _emit(self, source: str, event: Event) -> None:
-        self._out.append((source, event))
-        self._say(f"told {_words(event)}")
-
-    def _say(self, text: str) -> None:
-        self._tell(f"{self._now:.3f} {text}")
+        self._workers = {}
+        self._stop()
 
     # Workers come
 
@@ -218,6 +162,7 @@ class SimFleet:
             return
         if end == "crashes":
             self._say(f"{worker.name} crashes in {attempt}")
+            self._luck.killed(attempt.tasks)
             self._die(worker)
             return
         self.usage.busy += self._now - worker.began
@@ -249,11 +194,10 @@ class SimFleet:
         """A death that no candidate is the cause of. It spares those who would have to bear the blame."""
         if worker.dead:
             return
-        first = worker.first
-        if first and not self._luck.bears(first.tasks):
+        if not self._bears(worker):
             return
         self._say(f"{worker.name} dies")
-        self._die(worker, silent=first is None and self._chance.of("silent", worker.name).random() < 0.5)
+        self._die(worker, silent=worker.first is None and self._chance.of("silent", worker.name).random() < 0.5)
 
     def _leave(self, node: Node, rng: Random) -> None:
         if not node.present:
@@ -308,38 +252,21 @@ class SimFleet:
         """Those that were on their way come now, later or never."""
         for attempt in [attempt for attempt in worker.wanted if attempt.scored]:
             rng = self._chance.of("last", attempt.ticket)
-            now = rng.random() < 0.4 or (not worker.preempted and not self._luck.bears(attempt.tasks))
-            if now:
+            if rng.random() < 0.4:
                 self._arrive(worker, attempt)
             elif rng.random() < 0.5:
                 event = self._answer(worker, attempt)
                 self._after(rng.uniform(0.0, 10.0), lambda event=event: self._emit(worker.name, event))  # type: ignore[misc]
 
     def _cause(self, worker: SimWorker) -> Cause:
-        first = worker.first
         if worker.preempted:
             return "node"
-        if first is None or not self._luck.bears(first.tasks):
+        if worker.first is None or not self._bears(worker):
             return "idle"
-        self._luck.blame(first.tasks)
+        if len(worker.wanted) == 1:
+            self._luck.blame(worker.first.tasks)
         return "scoring"
 
-
-def _mixed(streams: list[deque[Event]], rng: Random) -> Iterator[Event]:
-    while streams:
-        stream = streams[rng.randrange(len(streams))]
-        yield stream.popleft()
-        if not stream:
-            streams.remove(stream)
-
-
-def _words(event: Event) -> str:
-    match event:
-        case Started(worker):
-            return f"{worker} started"
-        case Answered(ticket, evaluations):
-            return f"answer to {ticket}: {', '.join(e.candidate.id for e in evaluations)}"
-        case Broken(ticket, reason):
-            return f"{ticket} broken: {reason}"
-        case Lost(worker, _, cause):
-            return f"{worker} lost, {cause}"
+    def _bears(self, worker: SimWorker) -> bool:
+        """Whether it may be told that a worker died while it was scoring: one bundle alone would be charged."""
+        return len(worker.wanted) != 1 or self._luck.bears(worker.wanted[0].tasks)
