@@ -11,6 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
+from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.config import Config
 from swarm.engines import Encoder
 from swarm.errors import ConfigError, DataError, ExpertError
@@ -99,8 +100,24 @@ def resolve(config: Config, folder: Path) -> Config:
             "objectives": objectives,
             "splits": splits,
             "modules": str((folder / config.modules).resolve()),
+            "cluster": _cluster(config),
         }
     )
+
+
+def _cluster(config: Config) -> ClusterSettings:
+    """The cluster with as many GPUs a worker as its engine spreads a model over. Raises ConfigError."""
+    cluster, spread = config.cluster, config.engine.accelerators
+    if isinstance(cluster, LocalCluster):
+        return cluster
+    if cluster.gpus_per_worker == "auto" and spread > 1:
+        return cluster.model_copy(update={"gpus_per_worker": float(spread)})
+    if cluster.gpus_per_worker != "auto" and cluster.gpus_per_worker > 1 and cluster.gpus_per_worker != spread:
+        raise ConfigError(
+            f"cluster.gpus_per_worker: {cluster.gpus_per_worker:g}, but the engine uses {spread}; a model is spread "
+            f"over several by engine: {{type: vllm, tensor_parallel_size: {cluster.gpus_per_worker:g}}}"
+        )
+    return cluster
 
 
 def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None) -> Plan:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from playground import EXPERTS, Playground
 from swarm.config import dump_config, json_schema, load_config, parse_config
 from swarm.engines import ENGINES
+from swarm.errors import ConfigError
 from swarm.objectives import OBJECTIVES
 from swarm.optimizers import OPTIMIZERS
 from swarm.plan import resolve
@@ -141,3 +142,15 @@ def assert_complete(settings: BaseModel, stated: object) -> None:
         for each, part in zip(inner, parts, strict=True):
             if isinstance(each, BaseModel):
                 assert_complete(each, part)
+
+
+def test_workers_take_as_many_gpus_as_their_engine_spreads_a_model_over(playground: Playground) -> None:
+    spread = playground.config(engine={"type": "vllm", "tensor_parallel_size": 2}, cluster={"type": "ray"})
+    cluster = resolve(parse_config(spread, "test"), playground.folder).cluster
+    assert cluster.type == "ray"
+    assert cluster.gpus_per_worker == 2
+    alone = playground.config(cluster={"type": "ray", "gpus_per_worker": 4})
+    with pytest.raises(
+        ConfigError, match=r"cluster.gpus_per_worker: 4, but the engine uses 1; .*tensor_parallel_size: 4"
+    ):
+        resolve(parse_config(alone, "test"), playground.folder)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from swarm.cluster.settings import RayCluster
-from swarm.cluster.sharing import Share, share
+from swarm.cluster.sharing import Share, capacity, share
 from swarm.errors import ConfigError
 
 
@@ -66,3 +66,31 @@ def test_what_no_node_holds_is_refused(settings: dict[str, object], nodes: list[
 def test_sizes_that_cannot_be_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RayCluster(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "before", "after", "expected"),
+    [
+        ({}, [node(2)], [node(2)], 2),
+        ({}, [node(3)], [node(3)], 2),  # as many as at the start, though a third would fit
+        ({}, [node(16)], [node(16), node(16)], 8),
+        ({}, [node(16), node(8)], [node(8)], 2),
+        ({}, [node(2)], [], 0),
+        ({"gpus_per_worker": 0.5}, [node(16, 1)], [node(16, 1), node(16, 2)], 4),
+        ({"cpus_per_worker": 2}, [node(4)], [node(4), node(5)], 4),
+    ],
+    ids=str,
+)
+def test_nodes_that_come_and_go_change_what_fits(
+    settings: dict[str, object], before: list[dict[str, float]], after: list[dict[str, float]], expected: int
+) -> None:
+    cluster = RayCluster(**settings)  # type: ignore[arg-type]
+    size = share(cluster, before)
+    assert capacity(cluster, size, after) == expected
+    assert capacity(cluster, size, before) == size.workers
+
+
+def test_an_autoscaler_is_asked_for_more_than_there_is() -> None:
+    assert share(RayCluster(workers=8, autoscaling=True, gpus_per_worker=1), [node(2)]) == Share(8, 1, 1.0)
+    with pytest.raises(ValidationError, match="set workers to a number"):
+        RayCluster(autoscaling=True)

@@ -40,6 +40,11 @@ class EngineSettings(Settings, ABC):
     type: str
     dtype: DtypeName = Field("bfloat16", description="dtype of the composed weights, scored and exported")
 
+    @property
+    def accelerators(self) -> int:
+        """How many of them hold one model together."""
+        return 1
+
     def together(self, catalog: Catalog, requests: Requests) -> int:
         """How many candidates a worker is best given at a time, to be asked these requests."""
         return 1

@@ -46,6 +46,10 @@ class VllmSettings(EngineSettings):
         "0: candidates are merged into the weights one after another",
     )
 
+    @property
+    def accelerators(self) -> int:
+        return self.tensor_parallel_size
+
     def together(self, catalog: Catalog, requests: Requests) -> int:
         return max(1, self.adapters) if Ranks.of(catalog) else 1
 

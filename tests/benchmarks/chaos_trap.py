@@ -1,7 +1,7 @@
 """The objective of the chaos test: scores what a model wrote, and does harm where `mode.json` beside it says so.
 
-error: texts at which it raises; poison: texts at which it ends its process; hang: texts at which it sleeps for hours, the
-first time. Every call leaves a line in `calls`, and a file named for the process in `pids`.
+error: texts at which it raises; poison: texts at which it ends its process; hang: texts at which it sleeps for hours,
+the first time. Every call leaves a line in `calls`, and a file named for the process in `pids`.
 """
 
 import hashlib

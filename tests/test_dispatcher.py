@@ -1,0 +1,232 @@
+"""The dispatcher: who gets what, who is tried again, who is to blame. It is told what happened and asked for orders."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import pytest
+
+from swarm.cluster.dispatcher import Dispatcher, Drop, Send
+from swarm.cluster.pace import ENOUGH, KEPT, Pace
+from swarm.cluster.roster import Roster
+from swarm.cluster.settings import RayCluster
+from swarm.pool import Failure, Outcome
+from swarm.types import Candidate, Evaluation, Task
+
+
+class Desk:
+    """A dispatcher with workers a, b, ..., and what lies at each: ticket -> the ids of its candidates."""
+
+    def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
+        self.dispatcher = Dispatcher(RayCluster(**settings))  # type: ignore[arg-type]
+        self.dispatcher.expect(together)
+        self.at: dict[str, dict[int, list[str]]] = {}
+        self.outcomes: list[Outcome] = []
+        for worker in workers:
+            self.join(worker)
+
+    def join(self, worker: str, now: float = 0.0) -> None:
+        self.at[worker] = {}
+        self.dispatcher.joined(worker)
+        self.obey(now)
+
+    def submit(self, *names: str, now: float = 0.0) -> "Desk":
+        self.dispatcher.submit([Task(Candidate(name, (0.0,))) for name in names])
+        self.obey(now)
+        return self
+
+    def obey(self, now: float) -> None:
+        for order in chain(self.dispatcher.orders(now), self.dispatcher.moves(now)):
+            if isinstance(order, Drop):
+                del self.at[order.worker][order.ticket]
+            else:
+                assert isinstance(order, Send)
+                self.at[order.worker][order.ticket] = [task.candidate.id for task in order.tasks]
+
+    def answer(self, worker: str, now: float = 0.0) -> Sequence[Outcome]:
+        """The worker answers its first ticket."""
+        ticket = next(iter(self.at[worker]))
+        names = self.at[worker].pop(ticket)
+        return self.hear(
+            self.dispatcher.answered(ticket, [Evaluation(Candidate(n, (0.0,)), "ok") for n in names], now), now
+        )
+
+    def lose(self, worker: str, cause: str = "scoring", now: float = 0.0) -> Sequence[Outcome]:
+        del self.at[worker]
+        return self.hear(self.dispatcher.lost(worker, "it died", cause, now), now)  # type: ignore[arg-type]
+
+    def hear(self, outcomes: Sequence[Outcome], now: float) -> Sequence[Outcome]:
+        self.outcomes.extend(outcomes)
+        self.obey(now)
+        return outcomes
+
+    def lies(self) -> dict[str, list[list[str]]]:
+        return {worker: list(tickets.values()) for worker, tickets in self.at.items()}
+
+    def evaluated(self) -> list[str]:
+        return [outcome.candidate.id for outcome in self.outcomes if isinstance(outcome, Evaluation)]
+
+
+def test_free_workers_come_first_then_one_bundle_waits_at_each() -> None:
+    desk = Desk("ab").submit("1", "2", "3", "4", "5")
+    assert desk.lies() == {"a": [["1"], ["3"]], "b": [["2"], ["4"]]}
+    desk.answer("a")
+    assert desk.lies() == {"a": [["3"], ["5"]], "b": [["2"], ["4"]]}
+    assert Desk("ab", prefetch=0).submit("1", "2", "3").lies() == {"a": [["1"]], "b": [["2"]]}
+
+
+def test_bundles_are_cut_in_order() -> None:
+    assert Desk("ab", together=3).submit(*"1234567").lies() == {"a": [list("123"), ["7"]], "b": [list("456")]}
+
+
+def test_a_free_worker_takes_what_waits_behind_another() -> None:
+    desk = Desk("a").submit("1", "2")
+    desk.join("b")
+    assert desk.lies() == {"a": [["1"]], "b": [["2"]]}
+
+
+def test_a_straggler_is_scored_twice_and_the_first_answer_counts() -> None:
+    desk = Desk("ab", hedge=3.0).submit(*map(str, range(ENOUGH + 1)))
+    now = 0.0
+    while desk.dispatcher.open > 1:
+        now += 1.0
+        desk.answer("b", now)
+    slow = desk.lies()["a"]
+    desk.obey(now + 0.5)
+    assert desk.lies() == {"a": slow, "b": slow if now > 3 else []}
+    desk.obey(3.0 + now)
+    assert desk.lies()["b"] == slow
+    assert len(desk.answer("b", now + 4)) == 1
+    assert desk.dispatcher.open == 0
+    assert desk.answer("a", now + 9) == [], "the other answer is nobody's"
+    assert sorted(desk.evaluated()) == sorted(map(str, range(ENOUGH + 1)))
+
+
+def test_who_died_alone_at_a_worker_is_charged_and_fails_in_the_end() -> None:
+    desk = Desk("a", attempts=2).submit("1")
+    (failure,) = desk.lose("a")
+    assert isinstance(failure, Failure)
+    assert failure.attempt == 1
+    desk.join("b")
+    (end,) = desk.lose("b")
+    assert isinstance(end, Evaluation)
+    assert (end.status, end.error, end.worker) == ("failed", "it died", "b")
+    assert desk.dispatcher.open == 0
+
+
+def test_where_two_may_be_to_blame_neither_is_charged_and_each_goes_alone() -> None:
+    desk = Desk("a").submit("1", "2", "3")
+    (told,) = desk.lose("a")
+    assert (told.candidate.id, told.attempt) == ("1", 0)  # type: ignore[union-attr]
+    desk.join("b")
+    assert desk.lies() == {"b": [["1"]]}, "nobody waits behind it"
+    desk.answer("b")
+    assert desk.lies() == {"b": [["2"]]}
+    desk.answer("b")
+    desk.answer("b")
+    assert desk.evaluated() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(("cause", "told"), [("node", 1), ("idle", 0)])
+def test_a_node_that_left_and_a_worker_that_never_scored_are_nobody_s_fault(cause: str, told: int) -> None:
+    desk = Desk("a", attempts=1).submit("1", "2")
+    assert len(desk.lose("a", cause)) == told
+    desk.join("b")
+    assert desk.lies() == {"b": [["1"], ["2"]]}, "in the old order, and no longer alone than before"
+
+
+def test_a_silent_worker_s_first_bundle_is_charged_whatever_waits_behind() -> None:
+    desk = Desk("a", deadline=2.0, deadline_seconds=5.0, start_seconds=50.0).submit("1", "2")
+    assert desk.dispatcher.overdue(49.0) == []
+    ((worker, reason),) = desk.dispatcher.overdue(51.0)
+    assert (worker, reason) == ("a", "no answer within 51 s")
+    (failure,) = desk.lose("a", "hanging", now=51.0)
+    assert (failure.candidate.id, failure.attempt) == ("1", 1)  # type: ignore[union-attr]
+
+
+def test_the_deadline_follows_the_median() -> None:
+    desk = Desk("a", deadline=4.0, deadline_seconds=5.0, hedge=None).submit(*map(str, range(ENOUGH + 1)))
+    for i in range(ENOUGH):
+        desk.answer("a", 2.0 * (i + 1))
+    begun = 2.0 * ENOUGH
+    assert desk.dispatcher.overdue(begun + 7.9) == []
+    assert len(desk.dispatcher.overdue(begun + 8.1)) == 1
+
+
+def test_a_bundle_with_poison_is_tried_whole_then_one_by_one() -> None:
+    desk = Desk("a", together=2, attempts=2).submit("1", "2")
+    desk.lose("a")
+    desk.join("b")
+    assert desk.lies() == {"b": [["1", "2"]]}
+    desk.lose("b")
+    desk.join("c")
+    assert desk.lies() == {"c": [["1"]]}
+    desk.lose("c")
+    desk.join("d")
+    desk.lose("d")
+    desk.join("e")
+    assert desk.evaluated() == ["1"]
+    desk.answer("e")
+    assert desk.evaluated() == ["1", "2"]
+
+
+def test_an_answer_that_arrives_after_its_ticket_was_given_up_is_nobody_s() -> None:
+    desk = Desk("a").submit("1")
+    ticket = next(iter(desk.at["a"]))
+    desk.lose("a", "hanging")
+    assert desk.dispatcher.answered(ticket, [Evaluation(Candidate("1", (0.0,)), "ok")], 1.0) == []
+    desk.join("b")
+    assert [o.candidate.id for o in desk.answer("b")] == ["1"]
+
+
+def test_abandoning_forgets_all_and_waits_for_what_runs() -> None:
+    desk = Desk("ab").submit("1", "2", "3")
+    drops = list(desk.dispatcher.abandon())
+    assert len(drops) == 1, "what runs cannot be stopped"
+    assert desk.dispatcher.open == 0
+    desk.at["a"].popitem()
+    desk.submit("4")
+    assert sum(map(len, desk.lies().values())) == 3, "it waits behind one that nobody wants"
+    for worker in "ab":
+        while desk.at[worker]:
+            desk.answer(worker)
+    assert desk.evaluated() == ["4"]
+
+
+def test_the_roster_replaces_within_its_budget() -> None:
+    roster = Roster(wanted=2, respawns=1)
+    assert roster.hire() == ["worker-0", "worker-1"]
+    assert roster.hire() == []
+    for name in ("worker-0", "worker-1"):
+        roster.joined(name)
+    roster.left("worker-0", preempted=True)
+    assert roster.hire() == ["worker-2"], "a preempted one is replaced for nothing"
+    roster.left("worker-1", preempted=False)
+    roster.left("worker-2", preempted=False)
+    assert roster.hire() == ["worker-3", "worker-4"]
+    roster.left("worker-3", preempted=False)
+    assert roster.hire() == [], "the budget of two is spent"
+    roster.left("worker-4", preempted=False)
+    assert roster.empty
+    assert roster.deaths == 4
+
+
+def test_nodes_that_join_are_used_and_those_that_leave_are_not_missed() -> None:
+    roster = Roster(wanted=2, respawns=3)
+    roster.hire()
+    roster.want(4)
+    assert len(roster.hire()) == 2
+    roster.want(1)
+    roster.left("worker-0", preempted=True)
+    assert roster.hire() == []
+
+
+def test_the_pace_is_the_median_of_the_latest() -> None:
+    pace = Pace()
+    for seconds in range(ENOUGH - 1):
+        pace.add(float(seconds))
+    assert pace.median is None
+    pace.add(100.0)
+    assert pace.median == 2.0
+    for _ in range(KEPT):
+        pace.add(7.0)
+    assert pace.median == 7.0
