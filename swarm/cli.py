@@ -80,8 +80,10 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     from swarm.cluster.probes import feasible
     from swarm.config import load_config
     from swarm.plan import make_plan, resolve
+    from swarm.tracking import load_trackers
 
     loaded = load_config(config, overrides or ())
+    load_trackers(loaded)
     feasible(loaded.cluster)
     plan = make_plan(resolve(loaded, config.resolve().parent))
     cluster = look(plan)

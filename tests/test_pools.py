@@ -247,6 +247,19 @@ def test_a_bundle_that_costs_workers_is_tried_whole_then_one_by_one(
     assert timeless({**found, "0-2": expected["0-2"]}) == timeless(expected)
 
 
+def test_two_runs_on_one_cluster_share_it(
+    joined_ray: None, pool: Coordinator, what: EvaluatorSpec, expected: dict[str, Evaluation]
+) -> None:
+    """The first holds half of the cores, the second asks for all: it goes on with those that it gets."""
+    second = opened(what, workers=4)
+    second.load("search", workload(what, EXAMPLES))
+    for each in (second, pool):
+        found, failures = split(list(each.run(deque(TASKS), "search")))
+        assert timeless(found) == timeless(expected)
+        assert failures == []
+    second.close()
+
+
 def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
     mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
     one = opened(mistaken, workers=1)

@@ -12,6 +12,7 @@ from swarm.types import Split
 from swarm.workload import Workload
 
 TICK = 1.0  # seconds between two looks at deadlines and stragglers
+STILLBORN = 2  # deaths before the first worker is ready that are no bad luck any more
 CENSUS = 5.0  # seconds between two looks at the nodes
 
 
@@ -126,12 +127,15 @@ class Coordinator:
             raise self._late()
 
     def _await_first(self) -> None:
-        """Until a worker is ready. Raises RunError where one dies over it or none is in time."""
+        """Until a worker is ready. Raises RunError where several die over it, or none is in time."""
         while not self._roster.ready:
             for event in self._fleet.wait(TICK):
-                if isinstance(event, Lost) and event.cause != "node":
-                    raise RunError(f"cluster: a worker died while it loaded the experts: {event.reason}")
                 self._hear(event)
+                if isinstance(event, Lost) and self._roster.deaths >= STILLBORN:
+                    raise RunError(
+                        f"cluster: {STILLBORN} workers died while they loaded the experts, the last one: {event.reason}; "
+                        "look at their logs (memory?), then swarm resume"
+                    )
             self._check_staffed(self._fleet.now())
 
     def _late(self) -> RunError:

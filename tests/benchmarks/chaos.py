@@ -143,6 +143,11 @@ def ids(run: Path) -> Counter[str]:
     return Counter(line["id"] for line in lines(run) if line["kind"] == "evaluation")
 
 
+def scorers(run: Path) -> set[str]:
+    """The workers that have scored."""
+    return {line["worker"] for line in lines(run) if line["kind"] == "evaluation"}
+
+
 def summary(run: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run / "summary.json").read_text())
     counts = {key: value for key, value in content["counts"].items() if key not in ("failures", "tokens")}
@@ -152,53 +157,63 @@ def summary(run: Path) -> dict[str, Any]:
 def faults(arguments: argparse.Namespace) -> Iterator[Metric]:
     """One search with all kinds of faults, beside the same one without."""
     with ground(nodes=2) as here:
-        config = here.config(particles=10, iterations=13)
+        config, calm, done = here.config(10, 13), here.folder / "calm", here.folder / "chaos"
         here.mode()
         finish(start("search", config, "--run-dir", here.folder / "scout"))
         once = [text for text, count in Counter(here.calls()).items() if count == 1]
-        middle = [text for text in here.calls() if text in set(once)]
-        poison, hang = middle[len(middle) // 4], middle[len(middle) // 2]
+        poison, hang = once[len(once) // 4], once[len(once) // 2]
         here.mode(error=[poison])
-        finish(start("search", config, "--run-dir", here.folder / "calm"))
-        wanted, done = len(ids(here.folder / "calm")), here.folder / "chaos"
-        say(f"undisturbed: {wanted} evaluations; poison {poison!r}, hanging {hang!r}")
-
+        finish(start("search", config, "--run-dir", calm))
+        say(f"undisturbed: {len(ids(calm))} evaluations; poison {poison!r}, hanging {hang!r}")
         here.mode(sleep=0.15, poison=[poison], hang=[hang])
-        removable = here.cluster.worker_nodes.copy()
-        process, injected = start("search", config, "--run-dir", done), Counter[str]()
-        moments: list[tuple[float, str, Callable[[], object]]] = [
-            (0.15, "worker killed", here.kill_worker),
-            (0.3, "worker killed", here.kill_worker),
-            (0.4, "node removed", lambda: here.cluster.remove_node(removable.pop())),
-            (0.5, "node added", lambda: here.cluster.add_node(num_cpus=2 * WORKER_CPUS)),
-            (0.8, "worker killed", here.kill_worker),
-        ]
-        for share, name, inject in moments:
-            while len(ids(done)) < share * wanted and process.poll() is None:
-                time.sleep(0.02)
-            assert process.poll() is None, process.communicate()[1]
-            inject()
-            injected[name] += 1
-            say(f"{len(ids(done))} evaluations: {name}")
-            if name == "node added":
-                kill(process)
-                injected["driver killed"] += 1
-                process = start("resume", done)
-        finish(process)
+        injected, joined = disturbed(here, config, done, len(ids(calm)))
         injected["candidate hung"] += (here.folder / "hung").exists()
         failed = [line for line in lines(done) if line["kind"] == "evaluation" and line["status"] == "failed"]
-        injected["poison"] += sum("the worker died" in line["error"] for line in failed) > 0
+        reported = bool(failed) and all("the worker died" in line["error"] for line in failed)
+        injected["poison"] += reported
         say(f"faults: {dict(injected)}; failure lines: {sum(line['kind'] == 'failure' for line in lines(done))}")
 
-        yield Metric(BENCHMARK, "faults: evaluations", len(ids(done)), "candidates", ">= 100")
-        yield Metric(BENCHMARK, "faults: injected", sum(injected.values()), "faults", ">= 5")
-        yield Metric(BENCHMARK, "faults: kinds", sum(count > 0 for count in injected.values()), "kinds", ">= 4")
-        lost = ids(here.folder / "calm").keys() - ids(done).keys()
-        yield Metric(BENCHMARK, "faults: evaluations lost", len(lost), "candidates", "<= 0")
-        yield Metric(BENCHMARK, "faults: counted twice", sum(c > 1 for c in ids(done).values()), "candidates", "<= 0")
-        yield Metric(BENCHMARK, "faults: lines that differ", differing(here.folder / "calm", done), "lines", "<= 0")
-        reported = all("the worker died" in line["error"] for line in failed) and len(failed) >= 1
-        yield Metric(BENCHMARK, "faults: poison reported as failed", reported, "of 1", ">= 1")
+        def count(what: str, value: float, unit: str, target: str) -> Metric:
+            return Metric(BENCHMARK, f"faults: {what}", value, unit, target)
+
+        yield count("evaluations", len(ids(done)), "candidates", ">= 100")
+        yield count("injected", sum(injected.values()), "faults", ">= 5")
+        yield count("kinds", sum(n > 0 for n in injected.values()), "kinds", ">= 4")
+        yield count("workers that came with the new node", len(joined), "workers", ">= 1")
+        yield count("evaluations lost", len(ids(calm).keys() - ids(done).keys()), "candidates", "<= 0")
+        yield count("counted twice", sum(n > 1 for n in ids(done).values()), "candidates", "<= 0")
+        yield count("lines that differ", differing(calm, done), "lines", "<= 0")
+        yield count("poison reported as failed", reported, "of 1", ">= 1")
+
+
+def disturbed(here: Ground, config: Path, done: Path, wanted: int) -> tuple[Counter[str], set[str]]:
+    """Run the search and do it harm at shares of its evaluations; the faults, and the workers of the new node."""
+    removable = here.cluster.worker_nodes.copy()
+    process, injected = start("search", config, "--run-dir", done), Counter[str]()
+    moments: list[tuple[float, str, Callable[[], object]]] = [
+        (0.15, "worker killed", here.kill_worker),
+        (0.3, "worker killed", here.kill_worker),
+        (0.4, "node removed", lambda: here.cluster.remove_node(removable.pop())),
+        (0.5, "node added", lambda: here.cluster.add_node(num_cpus=2 * WORKER_CPUS)),
+        (0.75, "driver killed", lambda: kill(process)),
+        (0.85, "worker killed", here.kill_worker),
+    ]
+    known = joined = set[str]()
+    for share, name, inject in moments:
+        while len(ids(done)) < share * wanted and process.poll() is None:
+            time.sleep(0.02)
+        assert process.poll() is None, process.communicate()[1]
+        before = scorers(done)
+        inject()
+        injected[name] += 1
+        say(f"{len(ids(done))} evaluations: {name}")
+        if name == "node added":
+            known = before
+        if name == "driver killed":
+            joined = before - known
+            process = start("resume", done)
+    finish(process)
+    return injected, joined
 
 
 def differing(calm: Path, done: Path) -> int:

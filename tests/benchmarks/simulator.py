@@ -1,17 +1,18 @@
 """The coordinator on a simulated cluster in virtual time: faults by the thousand, idle workers, its own cost.
 
-A seed fixes every delay, crash, preemption, late answer and kill of the driver; whatever comes, a search must score every
-candidate once, keep its budget and resume to where it would have come undisturbed. `--seed N --trace` shows one seed.
+A seed fixes every delay, crash, preemption, late answer and kill of the driver. Whatever comes, a search must score
+every candidate once, keep its budget and resume to where it would have come undisturbed. `--seed N --trace` shows one.
 
-Idle share: of the time that workers are ready, from the first order to the search's end, what they do not score in. Starting up is
-not in it, waiting for the last ones at the end is. 32 workers, 64 particles, 4,000 evaluations of 10 to 40 s, 2 % of
-the attempts fail, half of them with their worker.
+Idle share: of the time that workers are ready, until the search's end, what they do not score in. Starting up is not
+in it, waiting for the last ones at the end is. 32 workers, 64 particles, 4,000 evaluations of 10 to 40 s, 2 % of the
+attempts fail, half of them with their worker; then workers of which the slowest takes four times as long.
 
 Own cost: processor time of dispatch, search, optimizer and archive, the simulator's own taken out; PSO with as many
-particles as workers, 16 coordinates, 200 examples an evaluation. The journal's file (JSON, write, fsync in memory) is apart.
+particles as workers, 16 coordinates, 200 examples an evaluation, five generations at the largest size. The journal's
+file (JSON, write, fsync to memory) is apart.
 
-Memory: what the process holds more (tracemalloc) for each byte that the journal grows, in the later half of a run and
-in the earlier half.
+Memory: what the process holds more (tracemalloc) for each byte that the journal grows. It grows no faster than the
+journal where that is no more in the later half of a run than in the earlier half.
 """
 
 import argparse
@@ -90,7 +91,7 @@ def memory(arguments: argparse.Namespace) -> Iterator[Metric]:
             tracemalloc.stop()
     (early, early_file), (middle, middle_file), (late, late_file) = marks.values()
     first, second = (middle - early) / (middle_file - early_file), (late - middle) / (late_file - middle_file)
-    yield Metric(NAME, "memory a byte of journal", second, "bytes", "<= 1")
+    yield Metric(NAME, "memory a byte of journal", second, "bytes")
     yield Metric(NAME, "memory a byte of journal: later half / earlier half", second / first, "x", "<= 1.05")
 
 

@@ -24,6 +24,7 @@ from swarm.cluster.coordinator import Coordinator
 from swarm.cluster.fleet import Event
 from swarm.cluster.settings import RayCluster
 from swarm.journal import Journal, Line
+from swarm.lines import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
 from swarm.pool import Outcome
@@ -104,6 +105,19 @@ class MeteredJournal(Journal):
         self._look(self.lines)
 
 
+class MeteredArchive(Archive):
+    """Its time is the archive's, but for the file's."""
+
+    def __init__(self, path: Path, meter: Meter, look: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._meter = meter
+        self.journal = MeteredJournal(path, meter, look)
+
+    def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
+        with self._meter.part("archive"):
+            super().append_evaluation(kind, evaluation, split, same_as)
+
+
 class MeteredOptimizer:
     """An optimizer as the search sees it."""
 
@@ -161,8 +175,7 @@ def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines
     meter = Meter()
     cluster = RayCluster(workers=size.workers, respawns=100)
     fleet = MeteredFleet(meter, _world(size), Chance("scale"), _scorer(), Luck(cluster.attempts, lambda name: None), 2)
-    archive = Archive(folder / "journal.jsonl")
-    archive.journal = MeteredJournal(archive.journal.path, meter, look)
+    archive = MeteredArchive(folder / "journal.jsonl", meter, look)
     archive.append("start", **START)
     coordinator = Coordinator(fleet, cluster)
     coordinator.load("search", Workload({}))

@@ -121,11 +121,14 @@ def _stormy(rng: Random) -> World:
 
 
 def _cluster(rng: Random, world: World) -> RayCluster:
+    """Enough lives for a poisonous bundle: with fewer, every session ends over it, and resuming does not help."""
     places = world.nodes * world.slots
+    workers, attempts = rng.choice(("auto", rng.randint(1, places))), rng.randint(1, 3)
+    lives = 2 * (attempts + 3)
     return RayCluster(
-        workers=rng.choice(("auto", rng.randint(1, places))),
-        attempts=rng.randint(1, 3),
-        respawns=rng.randint(1, 5),
+        workers=workers,
+        attempts=attempts,
+        respawns=max(rng.randint(1, 5), -(-lives // (places if workers == "auto" else workers))),
         prefetch=rng.choice((0, 1, 1, 2)),
         hedge=rng.choice((None, 2.0, 3.0, 3.0)),
         deadline_seconds=900.0,  # beyond what any attempt takes that does end
