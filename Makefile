@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: quickstart test test-slow test-launch test-vllm bench lint format clean
+.PHONY: quickstart test simulate test-slow test-launch test-vllm bench lint format clean
 
 quickstart: $(VENV)/.installed  ## install, then run the main job on the embedded default
 	$(BIN)/swarm search configs/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint  ## install, then run linters and tests
 	$(BIN)/pytest
+
+simulate: $(VENV)/.installed-dev  ## a thousand seeds of a cluster in virtual time: crashes, lost nodes, a killed driver
+	$(BIN)/pytest -m slow tests/test_simulation.py
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes or need the smollm2 zoo
 	$(BIN)/pytest -m "slow or real"

@@ -7,7 +7,7 @@ whoever scored it and when; a resumed run takes the same steps again, then goes 
 import heapq
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,15 +22,34 @@ Position = tuple[float, ...]
 
 
 @dataclass
+class Latest:
+    """The mean scores of the latest evaluations, by objective; it takes no longer where more of them are kept."""
+
+    kept: deque[Mapping[str, float]] = field(default_factory=deque)
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, scores: Mapping[str, float], most: int) -> None:
+        self.kept.append(scores)
+        oldest = self.kept.popleft() if len(self.kept) > most else {}
+        self.sums = {name: self.sums.get(name, 0.0) + score - oldest.get(name, 0.0) for name, score in scores.items()}
+
+    @property
+    def means(self) -> dict[str, float]:
+        return {name: total / len(self.kept) for name, total in self.sums.items()}
+
+
+@dataclass
 class Course:
     """Where a stepping search stands: the optimizer's state and who is still to be scored.
 
-    wanting: proposals that nobody scores yet. flying: position -> those that one evaluation will answer, the first
+    wanting: proposals that nobody scores yet. parked: those that the budget has no room for, nor ever will: what is
+    in flight is paid for. flying: position -> those that one evaluation will answer, the first
     of which is being scored. told: results so far; told_at_best: at the best one. top: the finalists' utilities.
     """
 
     state: Any
     wanting: deque[Proposal]
+    parked: list[Proposal] = field(default_factory=list)
     flying: dict[Position, list[Proposal]] = field(default_factory=dict)
     unpaid: int = 0
     capped: bool = False
@@ -40,7 +59,7 @@ class Course:
     best: Evaluation | None = None
     best_utility: float = -math.inf
     top: list[float] = field(default_factory=list)
-    latest: deque[Evaluation] = field(default_factory=deque)
+    latest: Latest = field(default_factory=Latest)
 
 
 @dataclass(frozen=True)
@@ -106,9 +125,7 @@ class SteppingSearch(Search):
     def _remember(self, course: Course, evaluation: Evaluation, value: float) -> None:
         if evaluation.status != "failed":
             course.scored += 1
-            course.latest.append(evaluation)
-            if len(course.latest) > self._population:
-                course.latest.popleft()
+            course.latest.add(evaluation.scores, self._population)
         elif not course.scored and course.told >= self._population:
             raise RunError(f"the first {course.told} candidates failed; the first said: {self._first_error()}")
         if math.isnan(value):
@@ -124,7 +141,6 @@ class SteppingSearch(Search):
 
     def _supply(self, course: Course, feed: Feed) -> str:
         """Hand out what may be scored; returns the budget that ends the search at once, or ""."""
-        later: list[Proposal] = []
         while course.wanting:
             if reason := self._over(course):
                 return reason
@@ -132,8 +148,7 @@ class SteppingSearch(Search):
             if proposal.iteration >= self.optimizer.iterations:
                 course.capped = True
             elif not self._hand_out(course, proposal, feed):
-                later.append(proposal)
-        course.wanting.extend(later)
+                course.parked.append(proposal)
         return self._over(course)
 
     def _hand_out(self, course: Course, proposal: Proposal, feed: Feed) -> bool:
@@ -167,7 +182,7 @@ class SteppingSearch(Search):
 
     def _exhausted(self, course: Course) -> str:
         """What ended a search in which nothing is left to be handed out."""
-        if course.wanting:
+        if course.parked:
             return "evaluations"
         return "iterations" if course.capped else "exhausted"
 
@@ -177,14 +192,8 @@ class SteppingSearch(Search):
         best = [course.best] if course.best else []
         # Just below the bar: of equals the earlier candidate is the finalist, which may be this one.
         stakes = self._stakes([proposal], math.nextafter(bar, -math.inf), best)
-        return replace(stakes, expected=_means(course.latest))
+        return replace(stakes, expected=course.latest.means)
 
     @property
     def _population(self) -> int:
         return int(getattr(self.optimizer, "particles", 1))
-
-
-def _means(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """The mean score of the latest evaluations, by objective."""
-    names = evaluations[0].scores if evaluations else ()
-    return {name: math.fsum(e.scores[name] for e in evaluations) / len(evaluations) for name in names}

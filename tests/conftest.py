@@ -31,7 +31,7 @@ def finished_run(playground: Playground) -> Path:
 
 @pytest.fixture(scope="session")
 def joined_ray() -> Iterator[None]:
-    """A Ray of the tests' own; cores are only counted, so four of them allow pools side by side."""
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    """A Ray of the tests' own; cores and GPUs are only counted, so four cores allow pools side by side."""
+    ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()

@@ -48,7 +48,7 @@ EXAMPLES = {"words": choices(4), "mine": (Example("x", "tell me", ""),)}
 POSITIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.7, -0.5, 1.2)]
 CANDIDATES = candidates(*POSITIONS)
 TASKS = [Task(candidate) for candidate in CANDIDATES]
-CLUSTER = {"workers": 2, "cpus_per_worker": 1, "start_seconds": 120}
+CLUSTER = {"workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, "start_seconds": 120}
 
 
 def opened(what: EvaluatorSpec, **settings: object) -> Coordinator:
@@ -260,6 +260,16 @@ def test_two_runs_on_one_cluster_share_it(
     second.close()
 
 
+def test_workers_share_a_gpu(joined_ray: None, what: EvaluatorSpec, expected: dict[str, Evaluation]) -> None:
+    """Of the one that Ray counts here, each takes half; a third worker would find none."""
+    halves = opened(what, workers="auto", gpus_per_worker=0.5)
+    halves.load("search", workload(what, EXAMPLES))
+    found, _ = split(list(halves.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    assert ray.available_resources().get("GPU", 0.0) in (0.0, 0.5), "the second may still be starting"
+    halves.close()
+
+
 def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
     mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
     one = opened(mistaken, workers=1)
@@ -277,7 +287,7 @@ def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what:
 
 
 def test_what_the_cluster_cannot_hold_is_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
-    with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 1 GPUs"):
-        opened(what, workers="auto", gpus_per_worker=1)
+    with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 8 GPUs"):
+        opened(what, workers="auto", gpus_per_worker=8)
     with pytest.raises(ConfigError, match=r"cluster.workers: 5 workers"):
         opened(what, workers=5)

@@ -38,6 +38,7 @@ def test_a_seed_fixes_everything() -> None:
     assert len({one.trace for one, _ in reports}) == 10
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_in_another_process() -> None:
     seed = next(report.seed for report in map(check, range(100)) if report.sessions > 1)
     command = [sys.executable, str(SCRIPT), "--seed", str(seed), "--trace"]

@@ -133,7 +133,7 @@ class Coordinator:
                 self._hear(event)
                 if isinstance(event, Lost) and self._roster.deaths >= STILLBORN:
                     raise RunError(
-                        f"cluster: {STILLBORN} workers died while they loaded the experts, the last one: {event.reason}; "
+                        f"cluster: {STILLBORN} workers died while they loaded the experts ({event.reason}); "
                         "look at their logs (memory?), then swarm resume"
                     )
             self._check_staffed(self._fleet.now())
