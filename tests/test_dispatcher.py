@@ -18,7 +18,7 @@ class Desk:
 
     def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
         self.dispatcher = Dispatcher(RayCluster(**settings))  # type: ignore[arg-type]
-        self.dispatcher.expect(together)
+        self.dispatcher.expect("search", together)
         self.at: dict[str, dict[int, list[str]]] = {}
         self.outcomes: list[Outcome] = []
         for worker in workers:
@@ -150,6 +150,21 @@ def test_the_deadline_follows_the_median() -> None:
     begun = 2.0 * ENOUGH
     assert desk.dispatcher.overdue(begun + 7.9) == []
     assert len(desk.dispatcher.overdue(begun + 8.1)) == 1
+
+
+def test_what_was_learnt_of_a_split_is_kept_for_its_next_generation() -> None:
+    desk = Desk("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
+    for generation in range(ENOUGH):
+        desk.dispatcher.expect("search", 1)
+        desk.submit(str(generation), now=2.0 * generation)
+        desk.answer("a", 2.0 * generation + 2.0)
+    desk.dispatcher.expect("search", 1)
+    desk.submit("slow", now=100.0)
+    assert len(desk.dispatcher.overdue(108.1)) == 1
+    desk.answer("a", 109.0)
+    desk.dispatcher.expect("test", 1)
+    desk.submit("tested", now=200.0)
+    assert desk.dispatcher.overdue(249.0) == []
 
 
 def test_a_bundle_with_poison_is_tried_whole_then_one_by_one() -> None:

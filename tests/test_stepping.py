@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from optimizer_runs import space
 from runs import START, journal, timeless
 from swarm.archive import Archive
-from swarm.errors import ConfigError, RunError
+from swarm.errors import RunError
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.grid import Grid
@@ -209,9 +210,7 @@ def test_told_alone_a_particle_goes_where_a_generation_of_one_would(name: str) -
     np.testing.assert_array_equal(alone.x_D, together.x_D)
 
 
-def test_an_optimizer_that_knows_generations_alone_says_so() -> None:
-    class Together(PSO):
-        step = Optimizer.step  # type: ignore[assignment]
-
-    with pytest.raises(ConfigError, match=r"optimizer.schedule: async is nothing for pso"):
-        Together().step(None, Result(0, 0, 1.0))  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", ["cma_es", "optuna"])
+def test_an_optimizer_that_knows_generations_alone_is_refused(kind: str) -> None:
+    with pytest.raises(ValidationError, match="moves all its particles together; take sync"):
+        OPTIMIZERS[kind](schedule="async")

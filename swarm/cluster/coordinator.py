@@ -44,7 +44,7 @@ class Coordinator:
 
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
         self._split = split
-        self._dispatcher.expect(self._together[split])
+        self._dispatcher.expect(split, self._together[split])
         try:
             self._take(feed)
             while self._dispatcher.open:

@@ -19,7 +19,7 @@ from swarm.cluster.pace import Pace
 from swarm.cluster.queues import Job, Queues, Ticket
 from swarm.cluster.settings import RayCluster
 from swarm.pool import Failure, Feed, Outcome, take
-from swarm.types import Evaluation, Task
+from swarm.types import Evaluation, Split, Task
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Dispatcher:
     def __init__(self, settings: RayCluster) -> None:
         self._settings = settings
         self._pace = Pace()
+        self._paces: dict[Split, Pace] = {}
         self._size = 1
         self._fresh: Feed = deque()
         self._again: deque[Job] = deque()
@@ -61,10 +62,10 @@ class Dispatcher:
         """Candidates without an Evaluation."""
         return self._open
 
-    def expect(self, together: int) -> None:
-        """Candidates from now on are scored so many at a time, and take a time of their own."""
+    def expect(self, split: Split, together: int) -> None:
+        """Candidates from now on are scored on a split, so many at a time. Each split takes a time of its own."""
         assert not self._open, "what belongs to one split comes before the next"
-        self._size, self._pace = together, Pace()
+        self._size, self._pace = together, self._paces.setdefault(split, Pace())
 
     def submit(self, tasks: Sequence[Task]) -> None:
         self._fresh.extend(tasks)

@@ -3,12 +3,14 @@
 To add one: write one file here with a class that has a `type: Literal["its_name"]`, its settings as fields, each with
 a description, and pure `init`, `ask` and `tell` (see `base`), and add one line to OPTIMIZERS. If all its particles
 move together, derive it from `generations.Generational`: then `init` and `advance` are all there is to write. Draw by
-`draws.draw` alone. tests/test_optimizers.py takes its cases from OPTIMIZERS and holds the new one to its promises.
+`draws.draw` alone; one of another package is made anew from what it was told (`told.py`). tests/test_optimizers.py takes its cases from OPTIMIZERS and holds the new one to its promises.
 """
 
 from typing import Any
 
 from swarm.optimizers.base import Optimizer, Proposal, Result
+from swarm.optimizers.by_optuna import Optuna
+from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
@@ -17,6 +19,8 @@ from swarm.optimizers.random_search import RandomSearch
 OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: a state is its optimizer's own affair
     "model_swarms": ModelSwarms,
     "pso": PSO,
+    "cma_es": CMAES,
+    "optuna": Optuna,
     "random": RandomSearch,
     "grid": Grid,
 }

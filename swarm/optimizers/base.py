@@ -21,9 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from swarm.errors import ConfigError
 from swarm.settings import Settings
 from swarm.types import Array, Space
 
@@ -67,6 +66,13 @@ class Optimizer(Settings, ABC, Generic[State]):
     patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
     minutes: float | None = Field(None, gt=0, description="wall-clock minutes of search at most")
 
+    @field_validator("schedule")
+    @classmethod
+    def _stepping(cls, schedule: str) -> str:
+        if schedule == "async" and cls.step is Optimizer.step:
+            raise ValueError("this type moves all its particles together; take sync")
+        return schedule
+
     @abstractmethod
     def init(self, space: Space, seed: int) -> State:
         """The state before anything is scored. Raises ConfigError where the settings do not fit the space."""
@@ -82,8 +88,6 @@ class Optimizer(Settings, ABC, Generic[State]):
     def step(self, state: State, result: Result) -> tuple[State, list[Proposal]]:
         """The state after this result, and what its particle wants scored next: one proposal, or none in the end.
 
-        Raises ConfigError where the optimizer knows generations alone.
+        An optimizer that knows generations alone leaves it as it is here.
         """
-        raise ConfigError(
-            f"optimizer.schedule: async is nothing for {self.type}, which moves all particles together; take sync"
-        )
+        raise NotImplementedError(f"{self.type} moves all particles together")

@@ -10,6 +10,7 @@ from random import Random
 from typing import Literal
 
 from simulation.scenario import Poison, World
+from swarm.cluster.fleet import Cause
 from swarm.types import Task
 
 End = Literal["answers", "crashes", "breaks", "hangs"]
@@ -51,14 +52,18 @@ class Luck:
         found = [kind for task in tasks if (kind := self.poison_of(task.candidate.id)) not in (None, "failed")]
         return found[0] if found else None
 
-    def bears(self, tasks: Sequence[Task]) -> bool:
-        """Whether blame for this attempt leaves all as it is in an undisturbed run."""
-        return self.poison(tasks) is not None or self.lasts(tasks)
+    def bears(self, bundles: Sequence[Sequence[Task]]) -> bool:
+        """Whether the worker that holds these may die of nothing: the dispatcher charges a bundle that is alone."""
+        return len(bundles) != 1 or self.poison(bundles[0]) is not None or self.lasts(bundles[0])
 
-    def blame(self, tasks: Sequence[Task]) -> None:
-        """They were there when a worker died. A bundle with poison in it is split before that matters."""
-        if self.poison(tasks) is None:
-            self.spend(tasks)
+    def cause(self, bundles: Sequence[Sequence[Task]]) -> Cause:
+        """What is told of the death of a worker that holds these."""
+        if not bundles or not self.bears(bundles):
+            return "idle"
+        # A bundle with poison in it is split before it matters how often the others in it were charged.
+        if len(bundles) == 1 and self.poison(bundles[0]) is None:
+            self.spend(bundles[0])
+        return "scoring"
 
 
 def fate(rng: Random, world: World, tasks: Sequence[Task], luck: Luck) -> Fate:

@@ -63,6 +63,11 @@ class SimWorker:
         return [attempt for attempt in self.attempts.values() if not attempt.dropped]
 
     @property
+    def bundles(self) -> list[Sequence[Task]]:
+        """The tasks of these."""
+        return [attempt.tasks for attempt in self.wanted]
+
+    @property
     def first(self) -> Attempt | None:
         """What the coordinator takes for running."""
         return next((attempt for attempt in self.attempts.values() if not attempt.dropped), None)

@@ -194,7 +194,7 @@ class SimFleet(Timeline):
         """A death that no candidate is the cause of. It spares those who would have to bear the blame."""
         if worker.dead:
             return
-        if not self._bears(worker):
+        if not self._luck.bears(worker.bundles):
             return
         self._say(f"{worker.name} dies")
         self._die(worker, silent=worker.first is None and self._chance.of("silent", worker.name).random() < 0.5)
@@ -242,7 +242,7 @@ class SimFleet(Timeline):
         if self._workers.get(worker.name) is not worker:
             return
         self._last_answers(worker)
-        cause = self._cause(worker)
+        cause: Cause = "node" if worker.preempted else self._luck.cause(worker.bundles)
         del self._workers[worker.name]
         self.usage.preempted += cause == "node"
         self.usage.deaths += cause != "node"
@@ -257,16 +257,3 @@ class SimFleet(Timeline):
             elif rng.random() < 0.5:
                 event = self._answer(worker, attempt)
                 self._after(rng.uniform(0.0, 10.0), lambda event=event: self._emit(worker.name, event))  # type: ignore[misc]
-
-    def _cause(self, worker: SimWorker) -> Cause:
-        if worker.preempted:
-            return "node"
-        if worker.first is None or not self._bears(worker):
-            return "idle"
-        if len(worker.wanted) == 1:
-            self._luck.blame(worker.first.tasks)
-        return "scoring"
-
-    def _bears(self, worker: SimWorker) -> bool:
-        """Whether it may be told that a worker died while it was scoring: one bundle alone would be charged."""
-        return len(worker.wanted) != 1 or self._luck.bears(worker.wanted[0].tasks)

@@ -1,0 +1,73 @@
+"""Optuna's samplers (Akiba et al. 2019): a tree-structured Parzen estimator, or a Gaussian process.
+
+A generation is asked for together; its members know of each other by constant liar (TPE) or by chance (GP).
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.errors import ConfigError
+from swarm.optimizers.generations import Generational
+from swarm.optimizers.told import ToldState, begun, proposed, remembered, unit
+from swarm.types import Space
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+
+class Optuna(Generational[ToldState]):
+    """Settings and steps of Optuna. The first generation is PSO's."""
+
+    type: Literal["optuna"] = "optuna"
+    sampler: Literal["tpe", "gp"] = Field("tpe", description="tree-structured Parzen estimator or Gaussian process")
+    particles: int = Field(10, ge=1, description="samples a generation")
+    patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
+
+    def init(self, space: Space, seed: int) -> ToldState:
+        _package()
+        return begun(space, seed, self.particles)
+
+    def advance(self, state: ToldState) -> ToldState:
+        state = remembered(state)
+        study, names = self.replayed(state), state.space.coordinates
+        span = {name: _package().distributions.FloatDistribution(0.0, 1.0) for name in names}
+        asked = [study.ask(span) for _ in range(self.particles)]
+        return proposed(state, np.array([[trial.params[name] for name in names] for trial in asked]))
+
+    def replayed(self, state: ToldState) -> "Study":
+        """A study that has been told all generations."""
+        optuna, names = _package(), state.space.coordinates
+        study = optuna.create_study(direction="maximize", sampler=self._sampler(state))
+        span = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in names}
+        for generation in state.told:
+            for unit_D, utility in zip(unit(state.space, generation.x_ND), generation.utilities_N, strict=True):
+                failed = bool(np.isnan(utility))
+                study.add_trial(
+                    optuna.trial.create_trial(
+                        state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+                        params=dict(zip(names, unit_D.tolist(), strict=True)),
+                        distributions=span,
+                        value=None if failed else float(utility),
+                    )
+                )
+        return study
+
+    def _sampler(self, state: ToldState) -> Any:
+        samplers = _package().samplers
+        seed = int(np.random.SeedSequence([state.seed, len(state.told)]).generate_state(1)[0])
+        if self.sampler == "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=0)
+        return samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)
+
+
+def _package() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ConfigError(
+            'optimizer.type: optuna is not installed; pip install "swarm-experts[optuna]", or take another type'
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna

@@ -1,0 +1,45 @@
+"""CMA-ES (Hansen & Ostermeier 2001), by the package cmaes, started at the best of the usual starts.
+
+It adapts its covariance to the ranking of each generation, so every candidate's utility matters: no race stops one.
+"""
+
+from typing import Literal
+
+import numpy as np
+from cmaes import CMA
+from pydantic import Field
+
+from swarm.errors import ConfigError
+from swarm.optimizers.generations import Generational
+from swarm.optimizers.told import ToldState, begun, costs, proposed, remembered, unit
+from swarm.types import Space
+
+
+class CMAES(Generational[ToldState]):
+    """Settings and steps of CMA-ES. The first generation is PSO's; from its best one the distribution starts."""
+
+    type: Literal["cma_es"] = "cma_es"
+    particles: int = Field(10, ge=3, description="lambda: samples a generation")
+    patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
+    sigma: float = Field(0.15, gt=0, le=1, description="first step, as a share of the bounds' width")
+
+    def init(self, space: Space, seed: int) -> ToldState:
+        if space.dimensions < 2:
+            raise ConfigError("optimizer.type: cma_es needs two coordinates at least; take optimizer.type: grid")
+        return begun(space, seed, self.particles)
+
+    def advance(self, state: ToldState) -> ToldState:
+        state = remembered(state)
+        strategy = self.replayed(state)
+        return proposed(state, np.stack([strategy.ask() for _ in range(self.particles)]))
+
+    def replayed(self, state: ToldState) -> CMA:
+        """The strategy after all generations that were told: its samples come again, as its seed is the same."""
+        start, *generations = state.told
+        bounds_D2 = np.tile([0.0, 1.0], (state.space.dimensions, 1))
+        best_D = unit(state.space, start.x_ND)[costs(start).argmin()]
+        strategy = CMA(best_D, self.sigma, bounds_D2, seed=state.seed, population_size=self.particles)
+        for generation in generations:
+            samples = [strategy.ask() for _ in range(self.particles)]
+            strategy.tell(list(zip(samples, costs(generation).tolist(), strict=True)))
+        return strategy
