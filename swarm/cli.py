@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from swarm import __version__
-from swarm.errors import UserError
+from swarm.errors import StrandedError, UserError
 from swarm.interrupts import CODE as INTERRUPTED
-from swarm.interrupts import heed_interrupts
+from swarm.interrupts import heed_interrupts, leave
 
 if TYPE_CHECKING:
     from swarm.config import Config
@@ -184,14 +184,16 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)  # typer makes an interruption a code
     except UserError as error:
         typer.echo(f"swarm: {error}", err=True)
-        sys.exit(MISTAKE)
+        sys.exit(INTERRUPTED if isinstance(error, StrandedError) else MISTAKE)
     except typer.TyperException as error:
         if not str(error):  # no command was given, and the help has been shown
             sys.exit(0)
         typer.echo(f"swarm: {error}; swarm --help shows what there is", err=True)
         sys.exit(MISTAKE)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
+        leave()
+    if code == INTERRUPTED:
+        leave()
     sys.exit(code or 0)
 
 

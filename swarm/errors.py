@@ -6,7 +6,9 @@ SwarmError
 │   ├── DataError      in the examples
 │   ├── ExpertError    in the base or an expert
 │   └── RunError       in a run directory: locked, corrupt, unfinished
+│       └── StrandedError  no worker to be had: nothing is wrong with the run; exit code 130, as it can be resumed
 └── EvaluationError    one candidate could not be scored: becomes data, never a crash
+    └── DeviceError    nor need the candidate be why: another worker may succeed
 """
 
 
@@ -34,5 +36,13 @@ class RunError(UserError):
     """A run directory cannot be used."""
 
 
+class StrandedError(RunError):
+    """A run has nobody to go on with, for now."""
+
+
 class EvaluationError(SwarmError):
     """A candidate cannot be scored; the evaluator turns it into a failed evaluation."""
+
+
+class DeviceError(EvaluationError):
+    """The device failed over a candidate."""

@@ -1,14 +1,20 @@
 """Ctrl-C and SIGTERM: the first lets a line of the journal be finished, then ends the run in order; a second ends it
 at once. A run goes on from its journal after either.
+
+Whoever stops a job may signal its whole process group and the process too: what comes within GRACE is one signal.
 """
 
+import math
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 CODE = 130
+GRACE = 0.5  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -16,13 +22,16 @@ class _Interrupts:
     """What has come so far. Signals reach a process, so there is one for all of it."""
 
     def __init__(self) -> None:
-        self.came = self.held = False
+        self.came = -math.inf
+        self.held = False
         self.whole = 0
 
     def heed(self, _number: int, _frame: FrameType | None) -> None:
-        if self.came:
-            os._exit(CODE)
-        self.came = True
+        first, self.came = self.came == -math.inf, self.came if self.came > -math.inf else time.monotonic()
+        if not first:
+            if time.monotonic() - self.came > GRACE:
+                os._exit(CODE)
+            return
         if self.whole:
             self.held = True
         else:
@@ -37,6 +46,15 @@ def heed_interrupts() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupts.heed)
+
+
+def leave() -> None:
+    """End the process after an interruption, everything being in order: no finaliser may hang, no late signal count."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if _interrupts.came > -math.inf:
+        os._exit(CODE)
+    sys.exit(CODE)
 
 
 @contextmanager

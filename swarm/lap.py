@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from swarm.errors import EvaluationError
+from swarm.errors import DeviceError, EvaluationError
 from swarm.objectives.base import Objective, Scored
 from swarm.racing import Race
 from swarm.types import Candidate, Evaluation, Method, Recipe, Reply
@@ -30,6 +30,7 @@ class Lap:
         self._method: Method = "merged"
         self._stopped = False
         self._error = ""
+        self._transient = False
 
     @property
     def done(self) -> bool:
@@ -42,6 +43,8 @@ class Lap:
 
     def fail(self, error: Exception) -> None:
         self._error = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # What torch raises may be the device's fault; a verdict on the candidate is an EvaluationError.
+        self._transient = isinstance(error, RuntimeError | DeviceError)
 
     def take(self, part: Part, reply: Reply, objectives: Mapping[str, Objective]) -> None:
         """Score a rung's answers. Raises EvaluationError where an objective gives no finite score."""
@@ -66,7 +69,7 @@ class Lap:
         """What came of it."""
         if self._error:
             failed = Evaluation(self._candidate, "failed", worker=worker, error=self._error)
-            return replace(failed, tokens=self._tokens, seconds=self._seconds)
+            return replace(failed, transient=self._transient, tokens=self._tokens, seconds=self._seconds)
         scores = self._scores()
         return Evaluation(
             self._candidate,

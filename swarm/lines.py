@@ -64,11 +64,11 @@ class FailureLine(JournalLine):
 
 
 class EndLine(JournalLine):
-    """A phase that has ended ("search" or "run"), why, and how many workers it had."""
+    """A phase that has ended ("search" or "run"), why, and how many workers it had on average in its last session."""
 
     phase: Literal["search", "run"]
     reason: str
-    workers: int = 1
+    workers: float = 1
 
 
 class EvaluationLine(JournalLine):

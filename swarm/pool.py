@@ -1,7 +1,8 @@
 """Pools: what candidates are handed to, and where evaluations and failures come out, in any order."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +47,16 @@ class Pool(Protocol):
 
     def close(self) -> None:
         """Let the workers go."""
+
+
+@contextmanager
+def closed(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
+    """The outcomes; in the end, whatever ends it, what has none yet is cancelled."""
+    try:
+        yield outcomes
+    finally:
+        if isinstance(outcomes, Generator):
+            outcomes.close()
 
 
 def take(feed: Feed, size: int) -> list[Task]:

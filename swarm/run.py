@@ -54,7 +54,7 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
     cluster = plan.config.cluster
     if isinstance(cluster, LocalCluster):
         return LocalPool(plan.spec)
-    return Coordinator(RayFleet(plan.spec, cluster, needs_of(plan), note), cluster)
+    return Coordinator(RayFleet(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
 def start_run(config: Config, folder: Path, listener: Listener) -> Json:
@@ -142,7 +142,7 @@ class Run:
             sequential=self.plan.config.racing.sequential,
         )
         reason = search.run()
-        self.archive.append("end", phase="search", reason=reason, workers=pool.workers)
+        self.archive.append("end", phase="search", reason=reason, workers=round(tally.workers(pool.workers), 2))
 
     def _evaluated(self, evaluation: Evaluation, tally: Tally, workers: int) -> None:
         standing = tally.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))

@@ -34,6 +34,11 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(f"{folder} is in use by another swarm; wait for it or stop it") from None
+        except OSError as error:
+            raise RunError(
+                f"--run-dir: the file system of {folder} knows no locks ({error.strerror}); name a directory on "
+                "another, or have it mounted with flock"
+            ) from None
         yield
     finally:
         os.close(handle)

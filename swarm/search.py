@@ -14,7 +14,7 @@ from swarm.archive import Archive
 from swarm.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
-from swarm.pool import Failure, Feed, Outcome
+from swarm.pool import Failure, Feed, Outcome, closed
 from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
 from swarm.utility import utility
 
@@ -76,16 +76,15 @@ class Search:
         if affordable and self._out_of_time():
             return "minutes"
         feed = deque(Task(candidate_of(place[0]), stakes) for place, stakes in self._staked(affordable))
-        outcomes = self.evaluate(feed)
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                self.archive.append_failure(outcome)
-                continue
-            self.archive.append_evaluation("evaluation", outcome)
-            self.on_evaluation(outcome)
-            if self._out_of_time() and self._unscored(affordable):
-                outcomes.close()  # type: ignore[attr-defined]  # cancels what is in flight
-                return "minutes"
+        with closed(self.evaluate(feed)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    self.archive.append_failure(outcome)
+                    continue
+                self.archive.append_evaluation("evaluation", outcome)
+                self.on_evaluation(outcome)
+                if self._out_of_time() and self._unscored(affordable):
+                    return "minutes"
         self._repeat(places)
         return "evaluations" if len(affordable) < len(unscored) else ""
 

@@ -114,6 +114,11 @@ class Tally:
         self._mark(Mark(now, counts.evaluations, self._tokens), counts.workers)
         return self._standing(counts)
 
+    def workers(self, now: int) -> float:
+        """How many workers there were on average in this session; `now` where nothing was scored in it."""
+        seconds = self._marks[-1].time - self._began
+        return self._worker_seconds / seconds if seconds > 0 else float(now)
+
     def _count(self, evaluation: Evaluation) -> None:
         candidate = evaluation.candidate
         self._tokens += evaluation.tokens

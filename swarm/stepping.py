@@ -13,7 +13,7 @@ from typing import Any
 
 from swarm.errors import RunError
 from swarm.optimizers.base import Proposal, Result
-from swarm.pool import Failure, Feed
+from swarm.pool import Failure, Feed, closed
 from swarm.search import Search, candidate_of, position_of
 from swarm.types import Evaluation, Stakes, Task
 from swarm.utility import utility
@@ -44,7 +44,8 @@ class Course:
 
     wanting: proposals that nobody scores yet. parked: those that the budget has no room for, nor ever will: what is
     in flight is paid for. flying: position -> those that one evaluation will answer, the first
-    of which is being scored. told: results so far; told_at_best: at the best one. top: the finalists' utilities.
+    of which is being scored. told: results so far; told_at_best: at the best one. top: the finalists' utilities;
+    ranked: the positions that were compared for it.
     """
 
     state: Any
@@ -59,6 +60,7 @@ class Course:
     best: Evaluation | None = None
     best_utility: float = -math.inf
     top: list[float] = field(default_factory=list)
+    ranked: set[Position] = field(default_factory=set)
     latest: Latest = field(default_factory=Latest)
 
 
@@ -73,18 +75,17 @@ class SteppingSearch(Search):
         feed: Feed = deque()
         if reason := self._supply(course, feed):
             return reason
-        outcomes = self.evaluate(feed)
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                self.archive.append_failure(outcome)
-                continue
-            course.unpaid -= not self.archive.paid(outcome.candidate.position)
-            self.archive.append_evaluation("evaluation", outcome)
-            self.on_evaluation(outcome)
-            self._answer(course, outcome)
-            if reason := self._supply(course, feed):
-                outcomes.close()  # type: ignore[attr-defined]  # cancels what is in flight
-                return reason
+        with closed(self.evaluate(feed)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    self.archive.append_failure(outcome)
+                    continue
+                course.unpaid -= not self.archive.paid(outcome.candidate.position)
+                self.archive.append_evaluation("evaluation", outcome)
+                self.on_evaluation(outcome)
+                self._answer(course, outcome)
+                if reason := self._supply(course, feed):
+                    return reason
         return self._exhausted(course)
 
     # Results
@@ -130,10 +131,10 @@ class SteppingSearch(Search):
             raise RunError(f"the first {course.told} candidates failed; the first said: {self._first_error()}")
         if math.isnan(value):
             return
-        if len(course.top) < self.finalists:
-            heapq.heappush(course.top, value)
-        else:
-            heapq.heappushpop(course.top, value)
+        if (position := evaluation.candidate.position) not in course.ranked:
+            course.ranked.add(position)
+            put = heapq.heappush if len(course.top) < self.finalists else heapq.heappushpop
+            put(course.top, value)
         if value > course.best_utility:
             course.best, course.best_utility, course.told_at_best = evaluation, value, course.told
 

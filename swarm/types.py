@@ -200,7 +200,8 @@ class Evaluation:
 
     scores: objective -> mean. examples: objective -> one score for each example, in the order scored.
     outputs: objective -> what the model said, beside each score. guides: objective -> a smooth value beside each
-    score, for a sequential test. A "stopped" one holds the first examples alone.
+    score, for a sequential test. A "stopped" one holds the first examples alone. transient: it failed by the machine's
+    doing, perhaps, and not by the candidate's.
     """
 
     candidate: Candidate
@@ -216,6 +217,7 @@ class Evaluation:
     error: str = ""
     guides: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     method: Method = "merged"
+    transient: bool = False
 
     @property
     def n_examples(self) -> int:

@@ -13,12 +13,16 @@ from swarm.pool import Failure, Outcome
 from swarm.types import Candidate, Evaluation, Task
 
 
+def scored(name: str) -> Evaluation:
+    return Evaluation(Candidate(name, (0.0,)), "ok", {"x": 1.0}, {"x": (1.0,)})
+
+
 class Desk:
     """A dispatcher with workers a, b, ..., and what lies at each: ticket -> the ids of its candidates."""
 
     def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
         self.dispatcher = Dispatcher(RayCluster(**settings))  # type: ignore[arg-type]
-        self.dispatcher.expect("search", together)
+        self.dispatcher.expect("search", 1, together)
         self.at: dict[str, dict[int, list[str]]] = {}
         self.outcomes: list[Outcome] = []
         for worker in workers:
@@ -46,9 +50,7 @@ class Desk:
         """The worker answers its first ticket."""
         ticket = next(iter(self.at[worker]))
         names = self.at[worker].pop(ticket)
-        return self.hear(
-            self.dispatcher.answered(ticket, [Evaluation(Candidate(n, (0.0,)), "ok") for n in names], now), now
-        )
+        return self.hear(self.dispatcher.answered(ticket, [scored(n) for n in names], now), now)
 
     def lose(self, worker: str, cause: str = "scoring", now: float = 0.0) -> Sequence[Outcome]:
         del self.at[worker]
@@ -138,7 +140,7 @@ def test_a_silent_worker_s_first_bundle_is_charged_whatever_waits_behind() -> No
     desk = Desk("a", deadline=2.0, deadline_seconds=5.0, start_seconds=50.0).submit("1", "2")
     assert desk.dispatcher.overdue(49.0) == []
     ((worker, reason),) = desk.dispatcher.overdue(51.0)
-    assert (worker, reason) == ("a", "no answer within 51 s")
+    assert (worker, reason) == ("a", "no answer within 51 s (cluster.start_seconds)")
     (failure,) = desk.lose("a", "hanging", now=51.0)
     assert (failure.candidate.id, failure.attempt) == ("1", 1)  # type: ignore[union-attr]
 
@@ -155,14 +157,14 @@ def test_the_deadline_follows_the_median() -> None:
 def test_what_was_learnt_of_a_split_is_kept_for_its_next_generation() -> None:
     desk = Desk("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
     for generation in range(ENOUGH):
-        desk.dispatcher.expect("search", 1)
+        desk.dispatcher.expect("search", 1, 1)
         desk.submit(str(generation), now=2.0 * generation)
         desk.answer("a", 2.0 * generation + 2.0)
-    desk.dispatcher.expect("search", 1)
+    desk.dispatcher.expect("search", 1, 1)
     desk.submit("slow", now=100.0)
     assert len(desk.dispatcher.overdue(108.1)) == 1
     desk.answer("a", 109.0)
-    desk.dispatcher.expect("test", 1)
+    desk.dispatcher.expect("test", 1, 1)
     desk.submit("tested", now=200.0)
     assert desk.dispatcher.overdue(249.0) == []
 
@@ -188,7 +190,7 @@ def test_an_answer_that_arrives_after_its_ticket_was_given_up_is_nobody_s() -> N
     desk = Desk("a").submit("1")
     ticket = next(iter(desk.at["a"]))
     desk.lose("a", "hanging")
-    assert desk.dispatcher.answered(ticket, [Evaluation(Candidate("1", (0.0,)), "ok")], 1.0) == []
+    assert desk.dispatcher.answered(ticket, [scored("1")], 1.0) == []
     desk.join("b")
     assert [o.candidate.id for o in desk.answer("b")] == ["1"]
 

@@ -15,7 +15,7 @@ from playground import Playground, command, run_cli, summary_of
 
 ENDLESS = {"particles": 4, "iterations": 400, "patience": None}
 NESTED = """
-import os, signal, sys
+import os, signal, time
 from swarm.interrupts import heed_interrupts, uninterrupted
 heed_interrupts()
 try:
@@ -27,6 +27,9 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     os.kill(os.getpid(), signal.{name})
+    print("the same one", flush=True)
+    time.sleep(0.6)
+    os.kill(os.getpid(), signal.{name})
     print("never", flush=True)
 """
 
@@ -37,7 +40,7 @@ def test_what_must_be_whole_is_and_a_second_signal_ends_the_process_at_once(name
         [sys.executable, "-c", NESTED.format(name=name)], capture_output=True, text=True, check=False,
         preexec_fn=heeding,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (130, "whole\ninterrupted\n")
+    assert (done.returncode, done.stdout) == (130, "whole\ninterrupted\nthe same one\n")
 
 
 def test_who_was_started_to_ignore_a_signal_goes_on() -> None:
@@ -71,11 +74,12 @@ def test_an_interrupted_search_is_resumed(
             time.sleep(0.01)
         for number in signals:
             process.send_signal(number)
-            time.sleep(0.02)
+            time.sleep(0.6)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130, err
+    # Ray gives SIGTERM back to the system while it shuts down: that ends the process at once too.
+    assert process.returncode in (130, -signal.SIGTERM) if len(signals) > 1 else process.returncode == 130, err
     assert len(signals) > 1 or "interrupted; go on with: swarm resume" in err
     before = journal.read_bytes()
     assert before.endswith(b"\n") or len(signals) > 1

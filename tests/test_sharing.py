@@ -32,7 +32,8 @@ def node(cpu: float, gpu: float = 0) -> dict[str, float]:
         ({}, [node(8, 2), node(8)], Share(2, 4, 1.0)),
         ({"gpus_per_worker": 0.5}, [node(16, 2)], Share(4, 4, 0.5)),
         ({"gpus_per_worker": 1 / 3}, [node(6, 1)], Share(3, 2, 1 / 3)),
-        ({"gpus_per_worker": 2}, [node(16, 3), node(16, 2)], Share(2, 16, 2.0)),
+        ({"gpus_per_worker": 2}, [node(24, 3), node(24, 2)], Share(2, 16, 2.0)),
+        ({}, [node(64, 1)], Share(1, 8, 1.0)),  # nodes with fewer cores may join
         ({"gpus_per_worker": 0}, [node(8, 4)], Share(2, 4, 0.0)),
     ],
     ids=str,
@@ -78,6 +79,8 @@ def test_sizes_that_cannot_be_are_refused(settings: dict[str, object]) -> None:
         ({}, [node(2)], [], 0),
         ({"gpus_per_worker": 0.5}, [node(16, 1)], [node(16, 1), node(16, 2)], 4),
         ({"cpus_per_worker": 2}, [node(4)], [node(4), node(5)], 4),
+        ({}, [node(16), node(3)], [node(16), node(3)], 6),
+        ({}, [node(64, 1)], [node(64, 1), node(8, 1)], 2),
     ],
     ids=str,
 )
@@ -91,6 +94,13 @@ def test_nodes_that_come_and_go_change_what_fits(
 
 
 def test_an_autoscaler_is_asked_for_more_than_there_is() -> None:
-    assert share(RayCluster(workers=8, autoscaling=True, gpus_per_worker=1), [node(2)]) == Share(8, 1, 1.0)
-    with pytest.raises(ValidationError, match="set workers to a number"):
-        RayCluster(autoscaling=True)
+    asked = RayCluster(workers=8, autoscaling=True, gpus_per_worker=1, cpus_per_worker=4)
+    assert share(asked, [node(2)]) == Share(8, 4, 1.0)
+    with pytest.raises(ValidationError, match="set workers, cpus_per_worker and gpus_per_worker to numbers"):
+        RayCluster(workers=8, autoscaling=True)
+
+
+def test_a_part_of_a_gpu_lies_on_one_gpu() -> None:
+    with pytest.raises(ConfigError, match=r"3 workers with 0\.6 GPUs each do not fit"):
+        share(RayCluster(workers=3, gpus_per_worker=0.6), [node(16, 2)])
+    assert share(RayCluster(gpus_per_worker=0.4), [node(16, 2)]).workers == 4

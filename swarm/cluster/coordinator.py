@@ -1,12 +1,13 @@
 """The pool of a cluster: hears from the fleet, tells dispatcher and roster, and has their orders carried out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from swarm.cluster.dispatcher import Dispatcher, Drop, Order
-from swarm.cluster.fleet import Answered, Broken, Cause, Event, Fleet, Lost, Started
+from swarm.cluster.fleet import Answered, Broken, Cause, Event, Fleet, Lost, Placed, Started
 from swarm.cluster.roster import Roster
 from swarm.cluster.settings import RayCluster
-from swarm.errors import RunError
+from swarm.errors import RunError, StrandedError
+from swarm.interrupts import uninterrupted
 from swarm.pool import Feed, Outcome, take
 from swarm.types import Split
 from swarm.workload import Workload
@@ -19,15 +20,18 @@ CENSUS = 5.0  # seconds between two looks at the nodes
 class Coordinator:
     """A pool over a fleet. Work begins with the first worker; the others join, and are replaced, while it goes on."""
 
-    def __init__(self, fleet: Fleet, settings: RayCluster) -> None:
+    def __init__(self, fleet: Fleet, settings: RayCluster, note: Callable[[str], None] = lambda text: None) -> None:
+        """note: tells the user what goes on though it should not."""
         self._fleet = fleet
         self._settings = settings
+        self._note = note
         self._dispatcher = Dispatcher(settings)
-        self._roster = Roster(self._fitting(), settings.respawns)
-        self._together: dict[Split, int] = {}
+        self._workloads: dict[Split, Workload] = {}
         self._split: Split = "search"
+        self._placed: dict[str, float] = {}
         self._ticked = self._counted = self._last_ready = fleet.now()
         try:
+            self._roster = Roster(self._fitting(), settings.respawns)
             self._hire()
             self._await_first()
         except BaseException:
@@ -39,32 +43,45 @@ class Coordinator:
         return max(1, len(self._roster.ready))
 
     def load(self, split: Split, workload: Workload) -> None:
-        self._together[split] = workload.together
+        self._workloads[split] = workload
         self._fleet.load(split, workload)
 
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+        workload = self._workloads[split]
         self._split = split
-        self._dispatcher.expect(split, self._together[split])
+        self._dispatcher.expect(split, workload.total, workload.together)
         try:
             self._take(feed)
             while self._dispatcher.open:
-                # All is heard before anything is sent: a worker that has answered may be gone by the batch's end.
-                for outcome in [each for event in self._fleet.wait(TICK) for each in self._hear(event)]:
+                for outcome in self._turn():
                     yield outcome
                     self._take(feed)
-                yield from self._tick()
                 self._take(feed)
-                self._carry_out(self._dispatcher.moves(self._fleet.now()))
+                self._move()
         finally:
-            self._carry_out(self._dispatcher.abandon())
+            with uninterrupted():
+                self._carry_out(self._dispatcher.abandon())
 
     def close(self) -> None:
         self._fleet.close()
 
+    def _turn(self) -> list[Outcome]:
+        """What happened since, and what time brought. All of it is heard before anything is sent: a worker that has
+        answered may be gone by the batch's end.
+        """
+        events = self._fleet.wait(TICK)
+        with uninterrupted():
+            return [outcome for event in events for outcome in self._hear(event)] + self._tick()
+
     def _take(self, feed: Feed) -> None:
         """New candidates in, orders out."""
-        self._dispatcher.submit(take(feed, len(feed)))
-        self._carry_out(self._dispatcher.orders(self._fleet.now()))
+        with uninterrupted():
+            self._dispatcher.submit(take(feed, len(feed)))
+            self._carry_out(self._dispatcher.orders(self._fleet.now()))
+
+    def _move(self) -> None:
+        with uninterrupted():
+            self._carry_out(self._dispatcher.moves(self._fleet.now()))
 
     def _carry_out(self, orders: Iterator[Order]) -> None:
         for order in orders:
@@ -75,7 +92,10 @@ class Coordinator:
 
     def _hear(self, event: Event) -> Sequence[Outcome]:
         match event:
+            case Placed(worker):
+                self._placed[worker] = self._fleet.now()
             case Started(worker):
+                self._placed.pop(worker, None)
                 self._roster.joined(worker)
                 self._dispatcher.joined(worker)
             case Answered(ticket, evaluations):
@@ -87,7 +107,12 @@ class Coordinator:
         return []
 
     def _lose(self, worker: str, reason: str, cause: Cause) -> Sequence[Outcome]:
+        self._placed.pop(worker, None)
         self._roster.left(worker, preempted=cause == "node")
+        if cause == "idle":
+            self._note(f"{worker} is replaced: {reason}")
+        if cause == "node" and self._settings.workers == "auto":
+            self._roster.want(self._fitting())
         self._hire()
         return self._dispatcher.lost(worker, reason, cause, self._fleet.now())
 
@@ -95,27 +120,40 @@ class Coordinator:
         for worker in self._roster.hire():
             self._fleet.spawn(worker)
 
-    def _tick(self) -> Iterator[Outcome]:
+    def _tick(self) -> list[Outcome]:
         """What time brings: deadlines, nodes that came or went, and the end of patience."""
         now = self._fleet.now()
         if now - self._ticked < TICK:
-            return
+            return []
         self._ticked = now
-        for worker, reason in self._dispatcher.overdue(now):
-            self._fleet.kill(worker)
-            yield from self._lose(worker, reason, "hanging")
+        outcomes = self._dismiss(self._dispatcher.overdue(now), "hanging")
+        outcomes += self._dismiss([*self._dispatcher.sick(), *self._slow_starters(now)], "idle")
         if self._settings.workers == "auto" and now - self._counted >= CENSUS:
             self._counted = now
             self._roster.want(self._fitting())
             self._hire()
         self._check_staffed(now)
+        return outcomes
+
+    def _dismiss(self, workers: Sequence[tuple[str, str]], cause: Cause) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for worker, reason in workers:
+            self._fleet.kill(worker)
+            outcomes.extend(self._lose(worker, reason, cause))
+        return outcomes
+
+    def _slow_starters(self, now: float) -> list[tuple[str, str]]:
+        """Workers that have had their place for too long without being ready."""
+        limit = self._settings.start_seconds
+        reason = f"not ready within {limit:g} s (cluster.start_seconds)"
+        return [(worker, reason) for worker, placed in self._placed.items() if now - placed > limit]
 
     def _fitting(self) -> int:
         """How many workers to have. At least one is asked for: an autoscaler may bring its node."""
         return max(1, self._fleet.capacity()) if self._settings.workers == "auto" else self._settings.workers
 
     def _check_staffed(self, now: float) -> None:
-        """Raise RunError where nobody is left, or nobody came for too long."""
+        """Raise RunError where nobody is left. Who waits for a place, after others were ready, waits with a note."""
         if self._roster.ready:
             self._last_ready = now
         elif self._roster.empty:
@@ -124,7 +162,10 @@ class Coordinator:
                 "then swarm resume"
             )
         elif now - self._last_ready > self._settings.start_seconds:
-            raise self._late()
+            if not self._roster.worked:
+                raise self._late()
+            self._last_ready = now
+            self._note(f"no worker for {self._settings.start_seconds:g} s; waiting for the cluster to hold one again")
 
     def _await_first(self) -> None:
         """Until a worker is ready. Raises RunError where several die over it, or none is in time."""
@@ -138,8 +179,8 @@ class Coordinator:
                     )
             self._check_staffed(self._fleet.now())
 
-    def _late(self) -> RunError:
-        return RunError(
+    def _late(self) -> StrandedError:
+        return StrandedError(
             f"cluster.start_seconds: no worker started within {self._settings.start_seconds:g} s; "
             "ask for fewer or smaller workers, wait for others on the cluster, or raise it"
         )

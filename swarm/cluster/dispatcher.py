@@ -10,16 +10,18 @@ lives is tried `attempts` times as it is, then candidate by candidate: what cand
 somebody's bad luck, and poison is found.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from swarm.cluster.fleet import Cause
-from swarm.cluster.pace import Pace
+from swarm.cluster.limits import Limits
 from swarm.cluster.queues import Job, Queues, Ticket
 from swarm.cluster.settings import RayCluster
 from swarm.pool import Failure, Feed, Outcome, take
 from swarm.types import Evaluation, Split, Task
+
+STRIKES = 3  # candidates that failed at a worker and not at the next one: the worker is to blame
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class Dispatcher:
 
     def __init__(self, settings: RayCluster) -> None:
         self._settings = settings
-        self._pace = Pace()
-        self._paces: dict[Split, Pace] = {}
+        self._limits: dict[Split, Limits] = {}
+        self._split: Split = "search"
         self._size = 1
         self._fresh: Feed = deque()
         self._again: deque[Job] = deque()
         self._queues = Queues(settings.prefetch + 1)
         self._dropped: list[Order] = []
+        self._strikes: Counter[str] = Counter()
         self._issued = 0
         self._open = 0
 
@@ -62,10 +65,11 @@ class Dispatcher:
         """Candidates without an Evaluation."""
         return self._open
 
-    def expect(self, split: Split, together: int) -> None:
-        """Candidates from now on are scored on a split, so many at a time. Each split takes a time of its own."""
+    def expect(self, split: Split, examples: int, together: int) -> None:
+        """Candidates from now on are scored on so many examples of a split, so many candidates at a time."""
         assert not self._open, "what belongs to one split comes before the next"
-        self._size, self._pace = together, self._paces.setdefault(split, Pace())
+        self._split, self._size = split, together
+        self._limits.setdefault(split, Limits(self._settings, examples, together))
 
     def submit(self, tasks: Sequence[Task]) -> None:
         self._fresh.extend(tasks)
@@ -95,9 +99,8 @@ class Dispatcher:
         self._queues.remove(ticket, now)
         if ticket.job.done:
             return []
-        self._pace.add(ticket.running_for(now) / len(evaluations))
-        self._close(ticket.job)
-        return evaluations
+        ticket.limits.learn(ticket.running_for(now), evaluations)
+        return self._settle(ticket, evaluations)
 
     def broken(self, number: int, reason: str, now: float) -> Sequence[Outcome]:
         """An attempt that failed though its worker lives."""
@@ -114,6 +117,7 @@ class Dispatcher:
             ticket.job.alone = ticket.job.alone or (cause == "scoring" and len(queue) > 1)
             self._queues.remove(ticket, now)
         self._queues.close(worker)
+        self._strikes.pop(worker, None)
         outcomes: list[Outcome] = []
         for ticket in reversed(queue):
             first = ticket is queue[0]
@@ -123,11 +127,17 @@ class Dispatcher:
 
     def overdue(self, now: float) -> list[tuple[str, str]]:
         """Workers that have been silent for too long, each with the reason in words."""
-        return [
-            (ticket.worker, f"no answer within {ticket.running_for(now):.0f} s")
-            for ticket in self._queues.running()
-            if ticket.running_for(now) > self._deadline(ticket)
-        ]
+        found = []
+        for ticket in self._queues.running():
+            deadline = ticket.limits.deadline(len(ticket.job.tasks))
+            if ticket.running_for(now) > deadline.seconds:
+                found.append((ticket.worker, f"no answer within {ticket.running_for(now):.0f} s ({deadline.key})"))
+        return found
+
+    def sick(self) -> list[tuple[str, str]]:
+        """Workers at which candidates failed that others could score, each with the reason in words."""
+        found = [worker for worker, strikes in self._strikes.items() if strikes >= STRIKES]
+        return [(worker, f"{self._strikes.pop(worker)} candidates failed there alone") for worker in found]
 
     # What to do about it
 
@@ -140,7 +150,9 @@ class Dispatcher:
 
     def moves(self, now: float) -> Iterator[Order]:
         """What free workers take from others, where there is nothing new for them."""
-        while not (self._again or self._fresh) and (free := self._queues.free()) and (ticket := self._movable(now)):
+        while not (self._again or self._fresh) and self._queues.free() and (ticket := self._movable(now)):
+            if (free := self._queues.free(ticket.job)) is None:
+                return
             if ticket.began is None:
                 self._queues.remove(ticket, now)
                 yield Drop(ticket.worker, ticket.number)
@@ -148,7 +160,8 @@ class Dispatcher:
 
     def _worker(self) -> str | None:
         """The one for the next bundle. Who is to be alone waits for a free one, and others wait behind it."""
-        return self._queues.free() if self._again and self._again[0].alone else self._queues.shortest()
+        job = self._again[0] if self._again else None
+        return self._queues.free(job) if job and job.alone else self._queues.shortest(job)
 
     def _next_job(self) -> Job:
         if self._again:
@@ -160,29 +173,41 @@ class Dispatcher:
         return self._queues.last_waiting() or self._straggler(now)
 
     def _straggler(self, now: float) -> Ticket | None:
-        hedge, median = self._settings.hedge, self._pace.median
-        if hedge is None or median is None:
-            return None
         for ticket in self._queues.running():  # the oldest first, so that this ends soon
-            if ticket.running_for(now) <= hedge * median * len(ticket.job.tasks):
+            job, hedge = ticket.job, ticket.limits.hedge(len(ticket.job.tasks))
+            if hedge is None or ticket.running_for(now) <= hedge:
                 return None
-            job = ticket.job
             if not job.done and len(job.live) == 1 and job.losses < self._settings.attempts:
                 return ticket
         return None
 
-    def _deadline(self, ticket: Ticket) -> float:
-        if self._pace.median is None:
-            return self._settings.start_seconds
-        usual = self._settings.deadline * self._pace.median * len(ticket.job.tasks)
-        return max(usual, self._settings.deadline_seconds)
-
     def _send(self, job: Job, worker: str, now: float) -> Send:
         self._issued += 1
-        self._queues.add(Ticket(self._issued, job, worker), now)
+        self._queues.add(Ticket(self._issued, job, worker, self._limits[self._split]), now)
         return Send(worker, self._issued, job.tasks)
 
     # Ends
+
+    def _settle(self, ticket: Ticket, evaluations: Sequence[Evaluation]) -> Sequence[Outcome]:
+        """An answer. What the machine may have been to blame for is tried again, elsewhere where there is another."""
+        job = ticket.job
+        doubtful = [evaluation for evaluation in evaluations if evaluation.transient]
+        if doubtful and (job.live or len(job.tasks) == 1):
+            job.shunned.add(ticket.worker)
+            return self._failed(ticket, doubtful[0].error, charged=True)
+        self._close(job)
+        self._strikes.update(job.shunned)
+        return [self._reopened(ticket, e) if e.transient else e for e in evaluations]
+
+    def _reopened(self, ticket: Ticket, evaluation: Evaluation) -> Outcome:
+        """One of a bundle failed: it is tried again by itself, unless this was its last attempt."""
+        losses = ticket.job.losses + 1
+        if losses >= self._settings.attempts:
+            return evaluation
+        task = next(task for task in ticket.job.tasks if task.candidate == evaluation.candidate)
+        self._again.append(Job([task], losses=losses, shunned={ticket.worker}))
+        self._open += 1
+        return Failure(evaluation.candidate, losses, evaluation.error, ticket.worker)
 
     def _close(self, job: Job) -> None:
         """The bundle has its evaluations. Other copies are dropped where they wait; one that runs keeps its worker."""

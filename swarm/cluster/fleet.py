@@ -12,6 +12,13 @@ from swarm.workload import Workload
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A worker has got its place on a node, and begins to load."""
+
+    worker: str
+
+
+@dataclass(frozen=True)
 class Started:
     """A worker has loaded base, experts and examples."""
 
@@ -50,11 +57,13 @@ class Broken:
     reason: str
 
 
-Event = Started | Lost | Answered | Broken
+Event = Placed | Started | Lost | Answered | Broken
 
 
 class Fleet(Protocol):
     """Workers by name. No call waits for a worker but `wait`; what happened comes out there, once, in any order.
+
+    What one worker does comes in its order, but for answers that were on their way when it was lost.
 
     Of a worker that was killed and a ticket that was dropped nothing is told any more.
     """

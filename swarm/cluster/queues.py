@@ -4,9 +4,10 @@ No question takes longer where there are more workers.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from swarm.cluster.limits import Limits
 from swarm.types import Task
 
 
@@ -15,11 +16,13 @@ class Job:
     """A bundle of candidates that is still open.
 
     losses: attempts that it has cost. live: its tickets. alone: whether it gets a worker with nothing else on it.
+    shunned: workers that it failed at.
     """
 
     tasks: Sequence[Task]
     alone: bool = False
     losses: int = 0
+    shunned: set[str] = field(default_factory=set)
     live: set[int] = field(default_factory=set)
     done: bool = False
 
@@ -31,6 +34,7 @@ class Ticket:
     number: int
     job: Job
     worker: str
+    limits: Limits
     began: float | None = None
 
     def running_for(self, now: float) -> float:
@@ -60,13 +64,19 @@ class Queues:
     def of(self, worker: str) -> list[Ticket]:
         return list(self._of.get(worker, ()))
 
-    def free(self) -> str | None:
-        """A worker that has nothing to do."""
-        return next(iter(self._by_length[0]), None)
+    def free(self, job: Job | None = None) -> str | None:
+        """A worker that has nothing to do; for a job, one that it did not fail at."""
+        return next(self._fit(self._by_length[0], job), None)
 
-    def shortest(self) -> str | None:
-        """A worker with the fewest tickets of those that have room."""
-        return next((next(iter(workers)) for workers in self._by_length if workers), None)
+    def shortest(self, job: Job | None = None) -> str | None:
+        """A worker with the fewest tickets of those that have room; for a job, one that it did not fail at."""
+        return next((worker for workers in self._by_length for worker in self._fit(workers, job)), None)
+
+    def _fit(self, workers: Iterable[str], job: Job | None) -> Iterator[str]:
+        """Those that the job does not shun; all, where it shuns everybody there is."""
+        if job is None or not job.shunned or job.shunned >= self._of.keys():
+            return iter(workers)
+        return (worker for worker in workers if worker not in job.shunned)
 
     def running(self) -> Iterator[Ticket]:
         """In the order in which they began."""

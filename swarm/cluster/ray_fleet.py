@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
 from swarm.cluster.connect import alive, connect, first_line
-from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
+from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Placed, Started
 from swarm.cluster.preflight import Needs
 from swarm.cluster.probes import preflight, put
 from swarm.cluster.settings import RayCluster
@@ -26,10 +26,10 @@ PAUSE = 0.1  # seconds between two looks when there is nothing that Ray could te
 
 @dataclass(frozen=True)
 class Call:
-    """What a worker was asked: to start, to take examples, or to score those of a ticket."""
+    """What a worker was asked: where it is, to start, to take examples, or to score those of a ticket."""
 
     worker: str
-    what: Literal["start", "load", "evaluate"]
+    what: Literal["where", "start", "load", "evaluate"]
     ticket: int = 0
 
 
@@ -51,6 +51,7 @@ class RayFleet:
         self._calls: dict[ray.ObjectRef, Call] = {}
         self._tickets: dict[int, ray.ObjectRef] = {}
         self._splits: dict[Split, Any] = {}
+        self._anybody = False  # has a worker ever been ready
         try:
             self._share = share(settings, [node["Resources"] for node in alive()])
             for text in preflight(needs, self._share) if needs else []:
@@ -80,6 +81,7 @@ class RayFleet:
             .remote()
         )
         self._actors[worker] = actor
+        self._calls[actor.where.remote()] = Call(worker, "where")
         self._calls[actor.start.remote(self._spec, worker, self._share.cpus)] = Call(worker, "start")
         for split, workload in self._splits.items():
             self._calls[actor.load.remote(split, workload)] = Call(worker, "load")
@@ -97,7 +99,7 @@ class RayFleet:
     def drop(self, worker: str, ticket: int) -> None:
         if (ref := self._tickets.pop(ticket, None)) is None:
             return
-        del self._calls[ref]
+        self._calls.pop(ref, None)
         ray.cancel(ref, force=False)  # one that runs cannot be stopped: it ends and nobody hears of it
 
     def kill(self, worker: str) -> None:
@@ -120,7 +122,7 @@ class RayFleet:
     def close(self) -> None:
         for actor in self._actors.values():
             ray.kill(actor)
-        self._actors, self._calls = {}, {}
+        self._actors, self._calls, self._tickets = {}, {}, {}
         if self._owns_ray:
             ray.shutdown()
 
@@ -135,24 +137,35 @@ class RayFleet:
         try:
             value = ray.get(ref)
         except RayTaskError as error:
-            if isinstance(error.cause, UserError):
-                raise error.cause from None
-            if call.what != "evaluate":
-                raise
-            return Broken(call.ticket, first_line(error.cause))
+            return self._erred(call, error)
         except RayError as error:
             return self._lost(call, error)
-        if call.what == "start":
+        if call.what == "where":
             self._nodes[call.worker] = value
+            return Placed(call.worker)
+        if call.what == "start":
+            self._anybody = True
             return Started(call.worker)
         return Answered(call.ticket, value) if call.what == "evaluate" else None
+
+    def _erred(self, call: Call, error: RayTaskError) -> Event:
+        """What a call raised. A mistake of the user's ends the run, unless workers elsewhere do without it."""
+        mistake = isinstance(error.cause, UserError)
+        if mistake and (call.what == "evaluate" or not self._anybody):
+            raise error.cause from None
+        if call.what == "evaluate":
+            return Broken(call.ticket, first_line(error.cause))
+        self.kill(call.worker)
+        return Lost(call.worker, f"it cannot start: {first_line(error.cause)}", "idle")
 
     def _lost(self, call: Call, error: RayError) -> Lost:
         """A worker that is gone, or out of reach: that one may live on and keep its share of the cluster."""
         node = self._nodes.get(call.worker)
-        left = node is not None and node not in {each["NodeID"] for each in alive()}
+        # A process that dies is reported dead; only one whose whole machine is silent is unavailable.
+        left = isinstance(error, ActorUnavailableError) or getattr(error, "preempted", False)
+        left = left or (node is not None and node not in {each["NodeID"] for each in alive()})
         self.kill(call.worker)
-        if left or getattr(error, "preempted", False):
+        if left:
             return Lost(call.worker, f"its node left: {first_line(error)}", "node")
         cause: Cause = "scoring" if call.what == "evaluate" else "idle"
         return Lost(call.worker, f"the worker died: {first_line(error)}", cause)

@@ -2,13 +2,18 @@
 
 
 class Roster:
-    """Workers by name: starting, then ready. Every one that is lost by its own fault is replaced out of a budget."""
+    """Workers by name: starting, then ready. worked: whether anybody ever was.
+
+    Every one that is lost by its own fault is replaced out of a budget.
+    """
 
     def __init__(self, wanted: int, respawns: int) -> None:
         self.ready: dict[str, None] = {}
         self.starting: dict[str, None] = {}
         self.deaths = 0
+        self.worked = False
         self._wanted = wanted
+        self._lives = respawns
         self._respawns = respawns * wanted
         self._named = 0
 
@@ -17,7 +22,11 @@ class Roster:
         return not self.ready and not self.starting
 
     def want(self, workers: int) -> None:
-        """Another number of workers fits: nodes joined or left. Those whose replacement is not paid for stay away."""
+        """Another number of workers fits: nodes joined or left. Those whose replacement is not paid for stay away.
+
+        The budget of replacements is of the most workers that there were.
+        """
+        self._respawns = max(self._respawns, self._lives * workers)
         self._wanted = max(0, workers - self._unpaid)
 
     def hire(self) -> list[str]:
@@ -31,6 +40,7 @@ class Roster:
     def joined(self, worker: str) -> None:
         self.starting.pop(worker, None)
         self.ready[worker] = None
+        self.worked = True
 
     def left(self, worker: str, preempted: bool) -> None:
         """A worker is gone. Its replacement comes out of the budget, but for one whose node left."""

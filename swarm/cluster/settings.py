@@ -57,8 +57,11 @@ class RayCluster(Settings):
 
     @model_validator(mode="after")
     def _number(self) -> "RayCluster":
-        if self.autoscaling and self.workers == "auto":
-            raise ValueError("autoscaling: true does not say how many workers to ask for; set workers to a number")
+        if self.autoscaling and "auto" in (self.workers, self.cpus_per_worker, self.gpus_per_worker):
+            raise ValueError(
+                "autoscaling: true asks for nodes that are not there to go by; "
+                "set workers, cpus_per_worker and gpus_per_worker to numbers"
+            )
         return self
 
 

@@ -1,5 +1,6 @@
 """How many workers a cluster takes, and what each gets: arithmetic over the nodes' resources."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from swarm.cluster.settings import RayCluster
 from swarm.errors import ConfigError
 
 CORES_PER_WORKER = 4
+CORES_PER_GPU = 8  # at most, so that nodes with fewer cores hold such a worker too
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def share(settings: RayCluster, nodes: Sequence[Mapping[str, float]]) -> Share:
             f"cluster.workers: {workers} workers with {least} cores each do not fit on the cluster's {cores} cores "
             f"({len(nodes)} nodes); ask for fewer workers or set cpus_per_worker"
         )
-    sizes = range(cores // workers, least, -1) if settings.cpus_per_worker == "auto" else ()
+    most = min(cores // workers, CORES_PER_GPU * math.ceil(gpus_each)) if gpus_each else cores // workers
+    sizes = range(most, least, -1) if settings.cpus_per_worker == "auto" else ()
     cpus_each = next((cpus for cpus in sizes if _room(nodes, cpus, gpus_each) >= workers), least)
     return Share(workers, cpus_each, gpus_each)
 
@@ -53,8 +56,8 @@ def capacity(settings: RayCluster, size: Share, nodes: Sequence[Mapping[str, flo
     """How many workers of this size the nodes hold, counted as `share` counts them."""
     if size.gpus or settings.cpus_per_worker != "auto":
         return _room(nodes, size.cpus, size.gpus)
-    cores = [int(node.get("CPU", 0.0)) for node in nodes]
-    return sum(min(_workers_on(each), each // size.cpus) for each in cores)
+    counted = sum(_workers_on(int(node.get("CPU", 0.0))) for node in nodes)
+    return min(counted, _room(nodes, size.cpus, 0))
 
 
 def _room(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
@@ -62,8 +65,15 @@ def _room(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
     needs = [(name, each) for name, each in (("CPU", cpus), ("GPU", gpus)) if each > 0]
     if not needs:
         return sys.maxsize
+    return sum(min(_times(name, node.get(name, 0.0), each) for name, each in needs) for node in nodes)
+
+
+def _times(name: str, has: float, each: float) -> int:
+    """How often a share fits into what a node has; one of a part of a GPU never lies on two GPUs."""
     # 1e-9: three workers with a third each fill one.
-    return sum(min(int(node.get(name, 0.0) / each + 1e-9) for name, each in needs) for node in nodes)
+    if name == "GPU" and each < 1:
+        return int(has) * int(1 / each + 1e-9)
+    return int(has / each + 1e-9)
 
 
 def _workers_on(cores: int) -> int:

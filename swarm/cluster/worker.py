@@ -13,13 +13,14 @@ from swarm.workload import Workload
 class Worker:
     """The actor."""
 
-    def start(self, spec: EvaluatorSpec, name: str, threads: int) -> str:
-        """Load base and experts; returns the node's id. No part of construction, so that the user's mistakes
-        come back as they are.
-        """
+    def where(self) -> str:
+        """The id of the node that it got a place on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def start(self, spec: EvaluatorSpec, name: str, threads: int) -> None:
+        """Load base and experts: no part of construction, so that the user's mistakes come back as they are."""
         torch.set_num_threads(threads)
         self._evaluator = spec.open(name)
-        return str(ray.get_runtime_context().get_node_id())
 
     def load(self, split: Split, workload: Workload) -> None:
         self._evaluator.load(split, workload)

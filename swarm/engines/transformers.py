@@ -23,7 +23,7 @@ from swarm.engines.questions import Batcher, Batches
 from swarm.engines.scoring import log_likelihoods
 from swarm.engines.stacked import Stack
 from swarm.engines.trunk import Trunk, untouched_layers
-from swarm.errors import ConfigError, EvaluationError, ExpertError
+from swarm.errors import ConfigError, DeviceError, EvaluationError, ExpertError
 from swarm.experts import Catalog
 from swarm.types import Answer, Group, Recipe, Reply, WeightRecipe
 
@@ -127,7 +127,7 @@ class TransformersEngine:
             return [self._merged(recipe, requests) for recipe in recipes]
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
-            raise EvaluationError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
+            raise DeviceError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
 
     def _merged(self, recipe: Recipe, requests: Requests) -> Reply:
         (reply,) = self._timed(1, requests, lambda: self._composer.put(recipe))

@@ -113,7 +113,8 @@ class ModelSwarms(Swarming):
         return restart_one(state, i)
 
     def skips(self, state: SwarmState, i: int) -> bool:
-        return not self.scored(state.seed, state.generation.iteration)[i]
+        iteration = state.generation.iteration
+        return self._skipped(state.seed, iteration) or self._dropped(state.seed, iteration, i)
 
     def _restarting(self, state: SwarmState) -> Mask:
         # Deviation: the authors' count is one higher, as it includes the iteration that found p.
@@ -121,10 +122,15 @@ class ModelSwarms(Swarming):
 
     def scored(self, seed: int, iteration: int) -> Mask:
         """drop-K and drop-N: who is scored. The others move on, and count as without a new best."""
-        if draw(seed, iteration, 0, Stream.DROP_ITERATION).uniform() < self.drop_iteration:
+        if self._skipped(seed, iteration):
             return np.zeros(self.particles, bool)
-        drops = [draw(seed, iteration, i, Stream.DROP_PARTICLE).uniform() for i in range(self.particles)]
-        return np.array(drops) >= self.drop_particle
+        return np.array([not self._dropped(seed, iteration, i) for i in range(self.particles)])
+
+    def _skipped(self, seed: int, iteration: int) -> bool:
+        return draw(seed, iteration, 0, Stream.DROP_ITERATION).uniform() < self.drop_iteration
+
+    def _dropped(self, seed: int, iteration: int, i: int) -> bool:
+        return draw(seed, iteration, i, Stream.DROP_PARTICLE).uniform() < self.drop_particle
 
     def starts(self, experts_ED: Array, seed: int) -> Array:
         """The experts, then crossover children of the growing pool. Shape ND."""
