@@ -5,7 +5,8 @@ from itertools import chain
 
 import pytest
 
-from swarm.cluster.dispatcher import Dispatcher, Drop, Send
+from swarm.cluster.dispatcher import STRIKES, Dispatcher, Drop, Send
+from swarm.cluster.limits import Limits
 from swarm.cluster.pace import ENOUGH, KEPT, Pace
 from swarm.cluster.roster import Roster
 from swarm.cluster.settings import RayCluster
@@ -15,6 +16,10 @@ from swarm.types import Candidate, Evaluation, Task
 
 def scored(name: str) -> Evaluation:
     return Evaluation(Candidate(name, (0.0,)), "ok", {"x": 1.0}, {"x": (1.0,)})
+
+
+def failed(name: str) -> Evaluation:
+    return Evaluation(Candidate(name, (0.0,)), "failed", error="CUDA error", transient=True)
 
 
 class Desk:
@@ -51,6 +56,12 @@ class Desk:
         ticket = next(iter(self.at[worker]))
         names = self.at[worker].pop(ticket)
         return self.hear(self.dispatcher.answered(ticket, [scored(n) for n in names], now), now)
+
+    def fail(self, worker: str, *names: str, now: float = 0.0) -> Sequence[Outcome]:
+        """The worker answers its first ticket, and its device failed over some of the candidates."""
+        ticket = next(iter(self.at[worker]))
+        answers = [failed(name) if name in names else scored(name) for name in self.at[worker].pop(ticket)]
+        return self.hear(self.dispatcher.answered(ticket, answers, now), now)
 
     def lose(self, worker: str, cause: str = "scoring", now: float = 0.0) -> Sequence[Outcome]:
         del self.at[worker]
@@ -195,6 +206,57 @@ def test_an_answer_that_arrives_after_its_ticket_was_given_up_is_nobody_s() -> N
     assert [o.candidate.id for o in desk.answer("b")] == ["1"]
 
 
+def test_what_a_device_fails_over_is_tried_at_another_worker() -> None:
+    desk = Desk("ab", prefetch=0).submit("1")
+    (failure,) = desk.fail("a", "1")
+    assert (type(failure), failure.attempt) == (Failure, 1)  # type: ignore[union-attr]
+    assert desk.lies() == {"a": [], "b": [["1"]]}
+    (end,) = desk.fail("b", "1")
+    assert (end.status, end.error) == ("failed", "CUDA error")  # type: ignore[union-attr]
+    alone = Desk("a", prefetch=0).submit("2")
+    alone.fail("a", "2")
+    assert alone.lies() == {"a": [["2"]]}, "where there is no other, the same one"
+
+
+def test_of_a_bundle_only_what_failed_is_tried_again() -> None:
+    desk = Desk("ab", together=3, prefetch=0).submit("1", "2", "3")
+    outcomes = desk.fail("a", "2")
+    assert [type(outcome) for outcome in outcomes] == [Evaluation, Failure, Evaluation]
+    assert desk.lies() == {"a": [], "b": [["2"]]}
+    assert desk.dispatcher.open == 1
+    desk.answer("b")
+    assert sorted(desk.evaluated()) == ["1", "2", "3"]
+    assert desk.dispatcher.open == 0
+
+
+def test_a_failed_answer_never_beats_a_copy_that_goes_on() -> None:
+    desk = Desk("ab", prefetch=0).submit(*map(str, range(ENOUGH + 1)))
+    now = 0.0
+    while desk.dispatcher.open > 1:
+        now += 1.0
+        desk.answer("b", now)
+    desk.obey(now + 9)
+    (name,) = desk.lies()["b"][0]
+    (told,) = desk.fail("b", name, now=now + 10)
+    assert isinstance(told, Failure)
+    assert desk.dispatcher.open == 1
+    assert [outcome.candidate.id for outcome in desk.answer("a", now + 11)] == [name]
+
+
+def test_a_worker_at_which_candidates_fail_that_others_score_is_sick() -> None:
+    desk = Desk("a", prefetch=0)
+    for i in range(STRIKES):
+        assert desk.dispatcher.sick() == []
+        desk.submit(str(i))  # only a is there
+        helper = f"helper-{i}"
+        desk.join(helper)
+        desk.fail("a", str(i))
+        desk.answer(helper)
+        desk.lose(helper, "node")
+    assert desk.dispatcher.sick() == [("a", f"{STRIKES} candidates failed there alone")]
+    assert desk.dispatcher.sick() == [], "told once"
+
+
 def test_abandoning_forgets_all_and_waits_for_what_runs() -> None:
     desk = Desk("ab").submit("1", "2", "3")
     drops = list(desk.dispatcher.abandon())
@@ -247,3 +309,15 @@ def test_the_pace_is_the_median_of_the_latest() -> None:
     for _ in range(KEPT):
         pace.add(7.0)
     assert pace.median == 7.0
+
+
+def test_limits_go_by_examples_and_by_full_bundles() -> None:
+    limits = Limits(RayCluster(deadline=10.0, deadline_seconds=5.0, start_seconds=600.0, hedge=3.0), 100, 4)
+    assert (limits.deadline(4).seconds, limits.hedge(4)) == (2400.0, None)
+    for _ in range(ENOUGH):
+        stopped = Evaluation(Candidate("x", (0.0,)), "stopped", {"x": 1.0}, {"x": (1.0,) * 10})
+        limits.learn(2.0, [stopped, stopped])  # 0.1 s an example
+        limits.learn(0.001, [Evaluation(Candidate("y", (0.0,)), "failed")])
+    assert limits.hedge(1) == pytest.approx(3 * 0.1 * 100 * 4)
+    assert limits.deadline(1).seconds == pytest.approx(10 * 0.1 * 100 * 4)
+    assert limits.deadline(1).key == "cluster.deadline"

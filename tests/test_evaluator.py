@@ -9,7 +9,7 @@ import pytest
 from runs import ADAPTERS, choices, make_workshop, opened, spec, workload
 from swarm.compositions.weights import Weights
 from swarm.engines import Encoder, Engine, Requests
-from swarm.errors import ConfigError, DataError, EvaluationError
+from swarm.errors import ConfigError, DataError, DeviceError, EvaluationError
 from swarm.evaluator import Evaluator
 from swarm.experts import Catalog
 from swarm.objectives.base import Objective
@@ -143,19 +143,23 @@ def raising(error: Exception) -> Scripted:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "transient"),
     [
-        (EvaluationError("the weights overflow\nmore"), "the weights overflow"),
-        (RuntimeError("CUDA error: something\nstack"), "CUDA error: something"),
-        (ZeroDivisionError(), "ZeroDivisionError"),
+        (EvaluationError("the weights overflow\nmore"), "the weights overflow", False),
+        (DeviceError("out of device memory"), "out of device memory", True),
+        (RuntimeError("CUDA error: something\nstack"), "CUDA error: something", True),
+        (ZeroDivisionError(), "ZeroDivisionError", False),
     ],
 )
-def test_a_failure_is_an_evaluation_with_its_reason(catalog: Catalog, error: Exception, reason: str) -> None:
+def test_a_failure_is_an_evaluation_with_its_reason(
+    catalog: Catalog, error: Exception, reason: str, transient: bool
+) -> None:
     one = evaluator(raising(error), catalog, ExactMatch(name="exact"))
     one.load("search", {"exact": SUMS})
     found = one.evaluate(CANDIDATE, "search")
     assert (found.status, found.error, found.worker, found.candidate) == ("failed", reason, "w", CANDIDATE)
     assert (found.scores, found.examples, found.tokens) == ({}, {}, 0)
+    assert found.transient == transient
 
 
 def test_a_score_that_is_no_number_fails_the_evaluation(

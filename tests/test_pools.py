@@ -14,6 +14,7 @@ import ray
 
 from runs import candidates, choices, make_workshop, spec, workload
 from swarm.cluster.coordinator import Coordinator
+from swarm.cluster.fleet import Event, Lost, Placed, Started
 from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import RayCluster
 from swarm.errors import ConfigError, ExpertError, RunError
@@ -284,6 +285,31 @@ def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what:
     with pytest.raises(ExpertError, match=r"expert gone: .*nowhere does not exist"):
         opened(missing, workers=1)
     assert ray.is_initialized()
+
+
+def test_a_later_worker_that_cannot_start_ends_nothing(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
+    """As on a node that lacks an expert: it is lost, with the reason; the first such worker would end the run."""
+    fleet = RayFleet(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
+    fleet.spawn("first")
+    assert [type(event) for event in heard(fleet, 2)] == [Placed, Started]
+    expert = what.experts[0].path
+    expert.rename(folder / "away")
+    try:
+        fleet.spawn("second")
+        _, lost = heard(fleet, 2)
+    finally:
+        (folder / "away").rename(expert)
+    assert isinstance(lost, Lost)
+    assert (lost.worker, lost.cause) == ("second", "idle")
+    assert "it cannot start: expert one: " in lost.reason
+    fleet.close()
+
+
+def heard(fleet: RayFleet, count: int) -> list[Event]:
+    events: list[Event] = []
+    while len(events) < count:
+        events.extend(fleet.wait(1.0))
+    return events
 
 
 def test_what_the_cluster_cannot_hold_is_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
