@@ -64,11 +64,16 @@ class FailureLine(JournalLine):
 
 
 class EndLine(JournalLine):
-    """A phase that has ended ("search" or "run"), why, and how many workers it had on average in its last session."""
+    """A phase that has ended, and why.
 
-    phase: Literal["search", "run"]
+    workers: of a search, on average in its last session. predicted: of a selection, objective -> the winner's score on
+    fresh examples (mean, low, high, n), foretold before the test split is opened.
+    """
+
+    phase: Literal["search", "select", "run"]
     reason: str
     workers: float = 1
+    predicted: dict[str, dict[str, float]] = {}
 
 
 class EvaluationLine(JournalLine):

@@ -157,6 +157,9 @@ class Run:
         self._score(baselines.all(), "search", "select")
         self._score([*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
+        if self.archive.ended("select") is None:
+            predicted = {name: asdict(score) for name, score in selection.predicted(finalists, winner).items()}
+            self.archive.append("end", phase="select", reason=winner.id, predicted=predicted)
         recipe = self.plan.config.composition.recipe(winner.position, self.plan.catalog)
         return Result(selection, winner, recipe)
 

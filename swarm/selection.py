@@ -4,11 +4,14 @@ The finalists are the best of the search split. They and the baselines are score
 best there wins, and only the winner and the baselines meet the test split.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.archive import Archive
 from swarm.errors import RunError
+from swarm.evidence import Score
+from swarm.prediction import predicted
 from swarm.types import Array, Candidate, Evaluation, Space
 from swarm.utility import utility
 
@@ -71,11 +74,30 @@ class Selection:
             raise RunError(f"{self.archive.journal.path}: every finalist failed on the select split: {found.error}")
         return best
 
+    def predicted(self, finalists: Sequence[Candidate], winner: Candidate) -> dict[str, Score]:
+        """Objective -> what the winner will score on fresh examples, from the select split alone.
+
+        Contenders are the finalists, and the baselines that came near them: others had no chance to be chosen.
+        """
+        bar = min(self._mean(candidate, "select") for candidate in (*finalists, winner))
+        near = [c for c in (winner, *finalists, *self.contenders()) if self._mean(c, "select") >= bar > -math.inf]
+        rows = {c.position: found for c in near if (found := self.archive.at(c.position, "select"))}
+        if winner.position not in rows:
+            return {}
+        return {
+            name: predicted([rows[winner.position].examples[name], *_others(rows, winner, name)], 0)
+            for name in rows[winner.position].examples
+        }
+
     def _mean(self, candidate: Candidate, split: str) -> float:
         evaluation = self.archive.at(candidate.position, "search" if split == "search" else "select")
         if evaluation is None or evaluation.status != "ok":
             return float("-inf")
         return utility(evaluation.scores, self.weights)
+
+
+def _others(rows: Mapping[tuple[float, ...], Evaluation], winner: Candidate, name: str) -> list[tuple[float, ...]]:
+    return [row.examples[name] for position, row in rows.items() if position != winner.position]
 
 
 def _candidate(name: str, x_D: Array) -> Candidate:

@@ -50,6 +50,7 @@ def summarise(result: Result) -> Json:
             for name, candidate in baselines.items()
         },
         "paired": {name: _paired(archive, result.winner, candidate) for name, candidate in baselines.items()},
+        "predicted": _predicted(archive),
         "optimism": _optimism(archive, selection.weights, result.winner),
         "emergence": _emergence(archive, selection, result.winner),
         "counts": counts(archive),
@@ -137,6 +138,12 @@ def _paired(archive: Archive, best: Candidate, other: Candidate) -> object:
     if ours is None or theirs is None or "failed" in (ours.status, theirs.status):
         return None
     return _unwrapped({name: asdict(paired(ours.examples[name], theirs.examples[name])) for name in ours.examples})
+
+
+def _predicted(archive: Archive) -> object:
+    """What the journal foretold of the best before the test split was opened."""
+    ended = archive.ended("select")
+    return _unwrapped(ended.predicted) if ended and ended.predicted else None
 
 
 def _unwrapped(by_objective: Mapping[str, object]) -> object:

@@ -58,6 +58,9 @@ def _gain(gain: Json | None) -> tuple[str, str]:
 def _closing(summary: Json) -> str:
     counts, emergence = summary["counts"], summary["emergence"]
     lines = [f"{counts['evaluations']} evaluations, {counts['failures']} failures, {summary['seconds']['total']:.0f} s"]
+    for name, foretold in _by_objective(summary.get("predicted")).items():
+        of, interval = f" {name}" if name else "", f"{foretold['low']:.3f} to {foretold['high']:.3f}"
+        lines.append(f"foretold{of} before test was opened: {foretold['mean']:.3f} ({interval})")
     if summary["optimism"] is not None:
         lines.append(f"optimism: the best looked {summary['optimism']:+.3f} better on search than it is on test")
     if emergence:
@@ -66,3 +69,10 @@ def _closing(summary: Json) -> str:
             f"single expert get wrong, {emergence['newly_wrong']} the other way round"
         )
     return "\n".join(lines)
+
+
+def _by_objective(found: Json | None) -> dict[str, Json]:
+    """Objective -> score; a bare score is of the only one, which needs no name."""
+    if not found:
+        return {}
+    return {"": found} if "mean" in found else dict(found)

@@ -219,7 +219,7 @@ def told(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
     return story.summary(winner)
 
 
-KEYS = {"best", "baselines", "paired", "optimism", "emergence", "counts", "seconds", "versions"}
+KEYS = {"best", "baselines", "paired", "predicted", "optimism", "emergence", "counts", "seconds", "versions"}
 
 
 def test_the_summary_of_one_objective(story: Story) -> None:

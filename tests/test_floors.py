@@ -21,6 +21,7 @@ FLOORS = [
     {"cluster"},
     {"journal", "config", "loadback"},
     {"archive"},
+    {"prediction"},
     {"selection", "zoo"},
     {"search", "summary", "report", "table"},
     {"export", "stepping"},

@@ -72,10 +72,17 @@ def test_the_directory_holds_what_the_design_says(run: Path) -> None:
 def test_the_journal_tells_the_run_from_start_to_end(run: Path) -> None:
     lines = journal(run)
     assert list(dict.fromkeys(line["kind"] for line in lines)) == ["start", "evaluation", "end", "select", "test"]
+    winner = summary(run)["best"]["id"]
     assert [(line["phase"], line["reason"]) for line in lines if line["kind"] == "end"] == [
         ("search", "iterations"),
+        ("select", winner),
         ("run", "done"),
     ]
+    order = [line.get("phase", line["kind"]) for line in lines]
+    assert order.index("select") < order.index("test"), "foretold before the test split is opened"
+    (foretold,) = next(line["predicted"] for line in lines if line.get("phase") == "select").values()
+    assert foretold == summary(run)["predicted"]
+    assert 0 <= foretold["low"] <= foretold["mean"] <= foretold["high"] <= 1
     elapsed = [line["elapsed"] for line in lines]
     assert elapsed == sorted(elapsed)
 

@@ -10,7 +10,7 @@ from swarm.report.course import Costs
 from swarm.report.facts import Row
 from swarm.report.summary import SPLITS, Best, Coefficients
 from swarm.report.svg import Figure, Key, Scale
-from swarm.report.words import Unit, cut, duration, signed
+from swarm.report.words import Unit, cut, duration, said_before, signed
 
 PART_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle workers", "other": "the rest"}
 
@@ -33,7 +33,9 @@ def coefficients_figure(found: Coefficients) -> Figure | None:
     return svg.figure(title, caption, partial(_matrix if is_grouped else _signed, found, title))
 
 
-def optimism_figure(objective: str, best: Best, gap: float, unit: Unit, label: str) -> Figure | None:
+def optimism_figure(
+    objective: str, best: Best, gap: float, unit: Unit, label: str, foretold: Score | None = None
+) -> Figure | None:
     scores = {split: best.scores[split][objective] for split in SPLITS if objective in best.scores.get(split, {})}
     if len(scores) < 2 or not math.isfinite(gap):
         return None
@@ -41,6 +43,8 @@ def optimism_figure(objective: str, best: Best, gap: float, unit: Unit, label: s
     if gap <= 0:
         title = f"The best scores as well on test as on search{label}"
     caption = "The search chose it by the first score and the selection by the second; only test is untouched."
+    if foretold:
+        caption += f" {said_before(unit, foretold, best.scores.get('test', {}).get(objective))}"
     return svg.figure(title, caption, partial(_splits, scores, unit, title))
 
 

@@ -115,13 +115,18 @@ def _section(
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
-        optimism=bars.optimism_figure(name, best, facts.optimism(name, best, summary), unit, label) if best else None,
+        optimism=_optimism(name, best, summary, unit, label) if best else None,
         course=plots.course_figure(course(journal, name), references, unit, label),
         tasks=tasks,
         tasks_figure=plots.tasks_figure(tasks, unit, label),
         changes=changes(journal, best.id, name) if best and unit.percent else None,
         chance=summary.chance.get(name),
     )
+
+
+def _optimism(name: str, best: Best, summary: Summary, unit: words.Unit, label: str) -> Figure | None:
+    gap = facts.optimism(name, best, summary)
+    return bars.optimism_figure(name, best, gap, unit, label, summary.predicted.get(name))
 
 
 def _environment(name: str) -> Environment:

@@ -27,12 +27,16 @@ class Best:
 
 @dataclass(frozen=True)
 class Summary:
-    """Read with `read_summary`. paired: baseline -> objective; optimism and chance: objective -> number."""
+    """Read with `read_summary`. paired: baseline -> objective; optimism and chance: objective -> number.
+
+    predicted: objective -> the best's test score as it was foretold.
+    """
 
     best: Best | None
     baselines: Mapping[str, Scores]
     uniform_coefficient: float
     paired: Mapping[str, Mapping[str, Difference]]
+    predicted: Mapping[str, Score]
     optimism: Mapping[str, float]
     chance: Mapping[str, float]
     counts: Mapping[str, int]
@@ -59,6 +63,7 @@ def read_summary(summary: Json, objectives: tuple[str, ...]) -> Summary:
         baselines={name: scores(value) for name, value in baselines.items()},
         uniform_coefficient=number(mapping(baselines.get("uniform")).get("coefficient")),
         paired={k: each(v, _difference, "difference") for k, v in mapping(summary.get("paired")).items()},
+        predicted=each(summary.get("predicted"), _score, "mean"),
         optimism=each(summary.get("optimism"), number, ""),
         chance=each(summary.get("emergence"), lambda value: number(mapping(value).get("chance")), "newly_right"),
         counts={name: whole(value) for name, value in mapping(summary.get("counts")).items()},

@@ -69,6 +69,16 @@ def scored_on(unit: Unit, score: Score) -> str:
     return f"on {count(score.n, 'untouched test example')}{interval}"
 
 
+def said_before(unit: Unit, expected: Score, found: Score | None) -> str:
+    """What was foretold before the test split was opened, and whether it came so."""
+    interval = unit.interval(expected.low, expected.high)
+    text = f"Before test was opened, {unit.score(expected.mean)} was foretold ({interval})"
+    if found is None:
+        return f"{text}."
+    apart = found.high < expected.low or found.low > expected.high
+    return f"{text}; test {'lies apart from that' if apart else 'agrees with that'}."
+
+
 def claim(unit: Unit, than: str, found: Difference) -> str:
     """What the paired difference from `than` lets one say, and no more."""
     interval = unit.interval(found.low, found.high)

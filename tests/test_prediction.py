@@ -1,0 +1,51 @@
+"""The prediction of the test score: the winner's curse is taken off, and the interval covers as often as it says."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from swarm.evidence import score
+from swarm.prediction import choice_bias, predicted
+from swarm.types import Array
+
+RUNS = 150
+EXAMPLES = 200
+
+
+def drawn(rng: np.random.Generator, contenders: int, spread: float) -> tuple[Array, Array]:
+    """Right and wrong answers of contenders to the same examples, shape KP, and their true accuracies, shape K."""
+    skill_K = rng.normal(0.4, 6 * spread, contenders)
+    difficulty_P = rng.normal(0.0, 1.5, EXAMPLES)
+    own_KP = rng.normal(0.0, 0.8, (contenders, EXAMPLES))
+    return (skill_K[:, None] + own_KP > difficulty_P).astype(float), norm.cdf(skill_K / np.hypot(1.5, 0.8))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize("contenders", [3, 8, 14])
+def test_predictions_are_right_on_average_and_cover_as_often_as_they_say(contenders: int, spread: float) -> None:
+    rng = np.random.default_rng([contenders, int(1000 * spread)])
+    errors, raw, covered = [], [], 0
+    for _ in range(RUNS):
+        scores_KP, true_K = drawn(rng, contenders, spread)
+        winner = int(scores_KP.mean(axis=1).argmax())
+        found = predicted(scores_KP.tolist(), winner)
+        errors.append(found.mean - true_K[winner])
+        raw.append(scores_KP[winner].mean() - true_K[winner])
+        covered += found.low <= true_K[winner] <= found.high
+    assert abs(np.mean(errors)) < 0.012, "a point, of which chance in so few runs is 0.6"
+    assert 0.88 <= covered / RUNS <= 1.0
+    if spread == 0.0:
+        assert np.mean(raw) > 2 * abs(np.mean(errors)), "what it corrects is there"
+
+
+def test_nothing_is_taken_off_where_nothing_was_chosen_or_left_to_chance() -> None:
+    alone = [1.0, 0.0, 1.0, 1.0]
+    assert predicted([alone], 0) == score(alone)
+    assert choice_bias(np.array([[1.0, 0.0, 1.0]] * 4)) == 0.0
+    clear = np.array([[1.0] * 99 + [0.0], [0.0] * 99 + [1.0]])
+    assert choice_bias(clear) < 0.002
+
+
+def test_the_same_scores_give_the_same_prediction() -> None:
+    scores_KP, _ = drawn(np.random.default_rng(1), 5, 0.02)
+    assert predicted(scores_KP.tolist(), 2) == predicted(scores_KP.tolist(), 2)
