@@ -73,7 +73,7 @@ class EndLine(JournalLine):
     phase: Literal["search", "select", "run"]
     reason: str
     workers: float = 1
-    predicted: dict[str, dict[str, float]] = {}
+    predicted: dict[str, dict[str, int | float]] = {}
 
 
 class EvaluationLine(JournalLine):
