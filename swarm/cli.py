@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from swarm.progress import Progress
 
 MISTAKE = 2
+RESULT = ("best", "baselines", "paired", "predicted", "optimism", "emergence")
 app = typer.Typer(
     help="Finds, without gradients, the best weighting of language-model experts.",
     no_args_is_help=True,
@@ -101,7 +102,7 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
     if as_json:
-        _print_json({key: summary[key] for key in ("best", "baselines", "paired", "predicted", "optimism", "emergence")})
+        _print_json({key: summary[key] for key in RESULT})
     else:
         _print_summary(summary, run_dir)
 

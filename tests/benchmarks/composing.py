@@ -1,6 +1,7 @@
 """How fast a recipe is put into a live model, against a plain copy of as many bytes.
 
-Full updates: four checkpoints of a base of `--weights` million weights, bfloat16, all held in memory. Bytes: the base
+Full updates: four checkpoints of a base of `--weights` million weights, in layers of SmolLM2-135M's shapes and of those
+of Llama-3.2-1B, bfloat16, all held in memory. Bytes: the base
 and four experts read, the result written; the copy (`copy_`) reads and writes as many together. LoRA: the SmolLM2 zoo's
 base and experts, the seconds of one recipe. Every repetition puts another recipe. Compiled: what a worker does from
 `onepass.WORTH` weights in full updates on; eager: what it does with fewer, or without a C++ compiler. Compiling itself
@@ -27,13 +28,17 @@ from swarm.updates import Replacement, mix
 BENCHMARK = "composing"
 TARGET = ">= 0.5"
 EXPERTS = 4
-SHAPES = ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536), (576,))
+SHAPES = {  # of one layer
+    "135M": ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536), (576,)),
+    "1B": ((2048, 2048), (512, 2048), (512, 2048), (2048, 2048), (8192, 2048), (8192, 2048), (2048, 8192), (2048,)),
+}
 
 
-def full_updates(weights: int, repetitions: int) -> Iterator[Metric]:
+def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
     """A linear combination of full checkpoints, against a copy."""
-    layers = max(1, weights // sum(torch.Size(shape).numel() for shape in SHAPES))
-    base, *experts, live = ([_tensor(shape) for _ in range(layers) for shape in SHAPES] for _ in range(EXPERTS + 2))
+    shapes = SHAPES[size]
+    layers = max(1, weights // sum(torch.Size(shape).numel() for shape in shapes))
+    base, *experts, live = ([_tensor(shape) for _ in range(layers) for shape in shapes] for _ in range(EXPERTS + 2))
     elements = sum(tensor.numel() for tensor in base)
     moved = (EXPERTS + 2) * elements  # read and written
     source = torch.zeros(moved // 2, dtype=torch.bfloat16)
@@ -52,15 +57,15 @@ def full_updates(weights: int, repetitions: int) -> Iterator[Metric]:
 
     begun = time.perf_counter()
     put(one_pass)
-    yield Metric(BENCHMARK, "full updates: first compiled recipe", time.perf_counter() - begun, "s")
+    yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - begun, "s")
     say(f"composing {elements / 1e6:.0f} million weights from {EXPERTS} checkpoints, {torch.get_num_threads()} threads")
     sides = {"compiled": lambda: put(one_pass), "copy": lambda: target.copy_(source), "eager": lambda: put(None)}
     seconds = by_turns(sides, repetitions)
     for name in seconds:
-        yield Metric(BENCHMARK, f"full updates: {name}", moved * 2 / statistics.median(seconds[name]) / 1e9, "GB/s")
+        yield Metric(BENCHMARK, f"{size} shapes: {name}", moved * 2 / statistics.median(seconds[name]) / 1e9, "GB/s")
     for name, target_share in {"compiled": TARGET, "eager": None}.items():
         ratios = [copied / composed for composed, copied in zip(seconds[name], seconds["copy"], strict=True)]
-        what = f"full updates: {name}: share of a copy's bandwidth"
+        what = f"{size} shapes: {name}: share of a copy's bandwidth"
         yield Metric(BENCHMARK, what, statistics.median(ratios), "x", target_share)
         yield from spread(BENCHMARK, what, ratios)
 
@@ -88,7 +93,8 @@ def _tensor(shape: tuple[int, ...]) -> Tensor:
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     torch.manual_seed(0)
-    yield from full_updates(arguments.weights * 1_000_000, arguments.repetitions)
+    for size in SHAPES:
+        yield from full_updates(size, arguments.weights * 1_000_000, arguments.repetitions)
     if not arguments.no_zoo:
         yield from lora(arguments.repetitions)
 
