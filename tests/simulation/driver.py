@@ -23,9 +23,9 @@ from swarm.journal import Journal, Line
 from swarm.pool import Feed, Outcome
 from swarm.search import Evaluate, Search
 from swarm.stepping import SteppingSearch
-from swarm.types import Evaluation, Task
+from swarm.types import Evaluation, Example, Task
 from swarm.utility import utility
-from swarm.workload import Workload
+from swarm.workload import Question, Workload
 
 WEIGHTS = {"right": 1.0}
 FINALISTS = 4
@@ -222,8 +222,14 @@ def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str]
     return Session(end, words, lines, fleet.usage, luck.lives, tuple(watched.told), watched.state)  # type: ignore[arg-type]
 
 
+def asked(examples: int, together: int = 1) -> Workload:
+    """A split of so many examples; nobody asks here what they say."""
+    questions = tuple(Question("right", Example(str(i), "", ""), ()) for i in range(examples))
+    return Workload({"right": questions}, together)
+
+
 def _searched(scenario: Scenario, archive: Archive, fleet: SimFleet, watched: Watched) -> str:
     coordinator = Coordinator(fleet, scenario.cluster)
-    coordinator.load("search", Workload({}, scenario.together))
+    coordinator.load("search", asked(EXAMPLES, scenario.together))
     search = search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
     return replace(search, optimizer=watched).run()  # type: ignore[arg-type]

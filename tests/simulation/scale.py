@@ -15,6 +15,7 @@ import numpy as np
 from optimizer_runs import space
 from runs import START
 from simulation.chance import Chance
+from simulation.driver import asked
 from simulation.fates import Luck
 from simulation.machines import Usage
 from simulation.scenario import World
@@ -31,7 +32,6 @@ from swarm.pool import Outcome
 from swarm.search import Search
 from swarm.stepping import SteppingSearch
 from swarm.types import Evaluation, Split, Task
-from swarm.workload import Workload
 
 EXAMPLES = 200
 DIMENSIONS = 16
@@ -178,7 +178,7 @@ def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines
     archive = MeteredArchive(folder / "journal.jsonl", meter, look)
     archive.append("start", **START)
     coordinator = Coordinator(fleet, cluster)
-    coordinator.load("search", Workload({}))
+    coordinator.load("search", asked(EXAMPLES))
     iterations = 50 + size.evaluations // size.particles
     limits = {"evaluations": size.evaluations, "iterations": iterations, "patience": None}
     optimizer = PSO(schedule=size.schedule, particles=size.particles, **limits)  # type: ignore[arg-type]
