@@ -32,7 +32,8 @@ INTRODUCTION = """\
 of the repetitions, and a ratio is the median of the ratios of neighbours in time. They are of one machine, and a shared
 one changes from minute to minute: the smallest and largest ratios say how much. Lines without a target are there to
 read the others by. Not every section was measured at the commit below: some are kept from earlier that day. Scripts of
-`tests/benchmarks/` that are not listed were not run for this page; racing and vLLM have their figures in [log.md](log.md) and [vllm.md](vllm.md) too.
+`tests/benchmarks/` that are not listed were not run for this page; racing and vLLM have their figures in
+[log.md](log.md) and [vllm.md](vllm.md) too.
 
 - machine: {machine}
 - versions: {versions}
