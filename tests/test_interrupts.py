@@ -54,8 +54,16 @@ def test_who_was_started_to_ignore_a_signal_goes_on() -> None:
     assert done.stdout == "whole\nnever\n"
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=["once", "twice"])
-@pytest.mark.parametrize("cluster", ["local", "ray"])
+@pytest.mark.parametrize(
+    ("cluster", "signals"),
+    [
+        ("local", [signal.SIGTERM]),
+        ("local", [signal.SIGINT, signal.SIGTERM]),
+        ("ray", [signal.SIGTERM]),
+        pytest.param("ray", [signal.SIGINT, signal.SIGTERM], marks=pytest.mark.slow),
+    ],
+    ids=["local-once", "local-twice", "ray-once", "ray-twice"],
+)
 def test_an_interrupted_search_is_resumed(
     playground: Playground, tmp_path: Path, cluster: str, signals: list[signal.Signals]
 ) -> None:

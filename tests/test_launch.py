@@ -216,6 +216,7 @@ def of_job(logs: Path) -> list[psutil.Process]:
     return [each for each in psutil.process_iter(["cmdline"]) if str(logs) in " ".join(each.info["cmdline"] or ())]
 
 
+@pytest.mark.slow
 def test_a_mistake_is_not_tried_again_but_another_submission_is(playground: Playground, tmp_path: Path) -> None:
     config = config_in(tmp_path, playground, {"type": "local"})
     env = surroundings(CONFIG=config, RUN_DIR=tmp_path / "run", ONCE="job-aaaaa")

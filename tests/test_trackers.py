@@ -325,6 +325,7 @@ metrics.finish(None)
 """
 
 
+@pytest.mark.slow
 def test_rays_metrics_are_scraped_under_their_names() -> None:
     if importlib.util.find_spec("prometheus_client") is None:
         pytest.skip("Ray serves no metrics without ray[default]")
