@@ -22,7 +22,7 @@ test-launch: $(VENV)/.installed-dev  ## the launchers on a cluster of two nodes:
 	$(BIN)/pytest -m "slow or not slow" tests/test_launch.py
 
 test-vllm: $(VLLM)/.installed  ## the tests of the vLLM engine, in an environment of its own
-	$(VLLM)/bin/pytest -m vllm
+	$(VLLM)/bin/pytest -m vllm tests/test_vllm.py
 
 # Takes about an hour on two quiet cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
 bench: $(VENV)/.installed-zoo  ## measure speed against others' tools and write docs/benchmarks.md
