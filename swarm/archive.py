@@ -74,7 +74,7 @@ class Archive:
         Not the line that came first: that depends on the workers.
         """
         scored = [e for e in self._searched if e.status == "ok" and (e.candidate.iteration or 0) < before]
-        return sorted(scored, key=lambda e: (-utility(e.scores, weights), _age(e.candidate)))
+        return sorted(scored, key=lambda e: (-utility(e.scores, weights), e.candidate.age))
 
     @property
     def search_began(self) -> float | None:
@@ -133,7 +133,3 @@ class Archive:
         if parsed.kind == "evaluation":
             self._searched.append(evaluation)
             self._paid.add(parsed.position)
-
-
-def _age(candidate: Candidate) -> tuple[int, int]:
-    return candidate.iteration or 0, candidate.particle or 0

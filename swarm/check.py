@@ -7,11 +7,13 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swarm.cluster.probes import address_of, here, survey
+from swarm.cluster.connect import address_of
+from swarm.cluster.probes import here, survey
 from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.cluster.sharing import share
 from swarm.needs import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.plan import Plan
+from swarm.standing import Budget
 from swarm.types import Generation
 
 FLOPS_PER_PARAMETER = 2
@@ -47,7 +49,7 @@ class Forecast:
 
 def forecast(plan: Plan) -> Forecast:
     """What this plan would do and need."""
-    evaluations = _evaluations(plan)
+    evaluations = Budget.of(plan.config.optimizer).evaluations
     tokens = evaluations * _tokens(plan)
     parameters = parameters_of(plan)
     needed = memory_of(plan)
@@ -110,13 +112,6 @@ def _workers(cluster: ClusterSettings) -> str:
         return f"{cluster.workers} on the Ray cluster at {address}"
     planned = share(cluster, [here()])
     return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
-
-
-def _evaluations(plan: Plan) -> int:
-    optimizer = plan.config.optimizer
-    particles = int(getattr(optimizer, "particles", 1))
-    most = optimizer.iterations * particles
-    return most if optimizer.evaluations is None else min(most, optimizer.evaluations)
 
 
 def _sizes(plan: Plan, name: str) -> dict[str, int]:

@@ -4,7 +4,6 @@ at once. A run goes on from its journal after either.
 Whoever stops a job may signal its whole process group and the process too: what comes within GRACE is one signal.
 """
 
-import math
 import os
 import signal
 import sys
@@ -22,16 +21,17 @@ class _Interrupts:
     """What has come so far. Signals reach a process, so there is one for all of it."""
 
     def __init__(self) -> None:
-        self.came = -math.inf
+        self.came: float | None = None
         self.held = False
         self.whole = 0
 
     def heed(self, _number: int, _frame: FrameType | None) -> None:
-        first, self.came = self.came == -math.inf, self.came if self.came > -math.inf else time.monotonic()
-        if not first:
-            if time.monotonic() - self.came > GRACE:
+        now = time.monotonic()
+        if self.came is not None:
+            if now - self.came > GRACE:
                 os._exit(CODE)
             return
+        self.came = now
         if self.whole:
             self.held = True
         else:
@@ -52,7 +52,7 @@ def leave() -> None:
     """End the process after an interruption, everything being in order: no finaliser may hang, no late signal count."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if _interrupts.came > -math.inf:
+    if _interrupts.came is not None:
         os._exit(CODE)
     sys.exit(CODE)
 

@@ -16,22 +16,20 @@ from swarm.cluster.probes import feasible
 from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import LocalCluster
 from swarm.config import Config, dump_config, load_config
-from swarm.errors import SwarmError
-from swarm.export import Exported, export
-from swarm.files import write_json, write_text
+from swarm.delivery import Delivery
+from swarm.files import write_text
 from swarm.lines import Kind
-from swarm.loadback import load_back
 from swarm.needs import check_disk, needs_of
-from swarm.origin import check_open, check_same, sources, start_line
+from swarm.origin import check_open, check_same, start_line
 from swarm.plan import Plan, make_plan
-from swarm.pool import Failure, LocalPool, Pool
+from swarm.pool import Failure, LocalPool, Pool, closed
 from swarm.report import write_report
-from swarm.rundir import BEST, CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
+from swarm.rundir import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.standing import Counts, Standing, Tally
 from swarm.stepping import SteppingSearch
-from swarm.summary import Json, Result, summarise
+from swarm.summary import Json, Result
 from swarm.tracking import load_trackers, open_tally, open_tracking
 from swarm.types import Candidate, Evaluation, Split, Task
 
@@ -113,7 +111,8 @@ class Run:
                 self._test(result)
             finally:
                 self._close()
-            summary = self._deliver(result)
+            delivery = Delivery(self.plan, self.folder, self.archive, self.listener)
+            summary = delivery.deliver(result)
             self._tracking.finish(summary)
         return summary
 
@@ -172,11 +171,13 @@ class Run:
         """Score candidates on a split and journal them; nothing is scored twice."""
         unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
         if unknown:
-            for outcome in self._workers(split).run(deque(Task(candidate) for candidate in unknown), split):
-                if isinstance(outcome, Failure):
-                    self.archive.append_failure(outcome)
-                else:
-                    self.archive.append_evaluation(kind, outcome, split)
+            feed = deque(Task(candidate) for candidate in unknown)
+            with closed(self._workers(split).run(feed, split)) as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, Failure):
+                        self.archive.append_failure(outcome)
+                    else:
+                        self.archive.append_evaluation(kind, outcome, split)
         for candidate in candidates:
             if self.archive.of(candidate.id, split) is None:
                 self.archive.append_repeat(kind, candidate, split)
@@ -196,61 +197,6 @@ class Run:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-
-    def _deliver(self, result: Result) -> Json:
-        """Export, summary and report, then the export's check, which may fail where the driver is a small machine."""
-        summary = summarise(result) | {
-            "seed": self.plan.config.seed,
-            **sources(self.plan.catalog),
-            "notes": self.plan.notes,
-        }
-        config = self.plan.config
-        exported = Exported(
-            catalog=self.plan.catalog,
-            recipe=result.recipe,
-            dtype=config.engine.dtype,
-            summary=summary,
-            config_yaml=dump_config(config),
-            candidate_id=result.winner.id,
-        )
-        self.listener.phase("exporting")
-        form = self._form(exported)
-        best = export(exported, self.folder / BEST, form, overwrite=True)
-        self._publish(summary | {"export_check": None})
-        if self.archive.ended("run") is None:
-            self.archive.append("end", phase="run", reason="done")
-        summary["export_check"] = self._load_back(best, form, result.winner)
-        self._publish(summary)
-        return summary
-
-    def _publish(self, summary: Json) -> None:
-        write_json(self.folder / SUMMARY, summary)
-        write_report(self.folder, self.archive.lines, summary)
-
-    def _form(self, exported: Exported) -> str:
-        """The form of export that the user asked for, or a checkpoint where there is no such form of the best."""
-        form = self.plan.config.export.format
-        if form != "adapter" or exported.active:
-            return form
-        self.listener.note("the best is the base itself, of which there is no adapter: best/ holds a checkpoint")
-        return "hf"
-
-    def _load_back(self, best: Path, form: str, winner: Candidate) -> Json | None:
-        """Scores of the exported model against those that the search saw; None where there is nothing to load."""
-        settings = self.plan.config.export
-        seen = self.archive.at(winner.position, "search")
-        if form not in ("hf", "adapter") or seen is None or not settings.check_examples:
-            return None
-        self.listener.phase("loading the export back")
-        examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
-        try:
-            checked = load_back(best, form, self.plan.spec, examples, seen)
-        except SwarmError as error:
-            self.listener.note(f"the export could not be loaded back here: {error}")
-            return None
-        if checked.equal < checked.n:
-            self.listener.note(f"the export gives other scores on {checked.n - checked.equal} of {checked.n} examples")
-        return asdict(checked)
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

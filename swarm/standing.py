@@ -49,7 +49,7 @@ class Budget:
     seconds: float = math.inf
 
     @classmethod
-    def of(cls, optimizer: Optimizer[Any], worked: float) -> "Budget":
+    def of(cls, optimizer: Optimizer[Any], worked: float = 0.0) -> "Budget":
         """worked: seconds that the search has taken in earlier sessions."""
         most = optimizer.iterations * int(getattr(optimizer, "particles", 1))
         return cls(
@@ -169,8 +169,4 @@ class Tally:
 
 def _beats(value: float, candidate: Candidate, best: tuple[float, Candidate] | None) -> bool:
     """Of equals the earlier candidate is better, whichever came in first: that depends on the workers."""
-    return best is None or value > best[0] or (value == best[0] and _age(candidate) < _age(best[1]))
-
-
-def _age(candidate: Candidate) -> tuple[int, int]:
-    return candidate.iteration or 0, candidate.particle or 0
+    return best is None or value > best[0] or (value == best[0] and candidate.age < best[1].age)

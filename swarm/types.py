@@ -160,6 +160,11 @@ class Candidate:
     iteration: int | None = None
     particle: int | None = None
 
+    @property
+    def age(self) -> tuple[int, int]:
+        """Of equals the one with the lower age is better, whichever was scored first: that depends on the workers."""
+        return self.iteration or 0, self.particle or 0
+
 
 @dataclass(frozen=True)
 class Rival:

@@ -55,7 +55,7 @@ CASES = [
         "more-gpus-than-there-are",
         checked_cluster(gpus_per_worker=512),
         "cluster.gpus_per_worker",
-        "512 GPUs",
+        "512",
         "ask for fewer workers or GPUs",
     ),
     Case(

@@ -17,11 +17,11 @@ import yaml
 from clusters import in_a_small_ray, two_nodes
 from playground import Playground, command, run_cli
 from swarm.cluster.look import Mark, NodeReport, free_memory, look, marks, versions
-from swarm.cluster.preflight import GIB, Held, Needs, Node, room_on, verdict
+from swarm.cluster.preflight import GIB, Held, Needs, Node, verdict
 from swarm.cluster.probes import feasible, preflight, put
 from swarm.cluster.reach import reach
 from swarm.cluster.settings import LocalCluster, RayCluster
-from swarm.cluster.sharing import Share
+from swarm.cluster.sharing import Share, room_on
 from swarm.config import load_config
 from swarm.errors import ConfigError, RunError
 from swarm.needs import check_disk, check_room, needs_of
@@ -161,10 +161,11 @@ def test_nodes_that_an_autoscaler_brings_are_not_judged() -> None:
 
 
 def test_room_is_what_ray_counts() -> None:
-    assert room_on({"CPU": 7.0, "memory": 1.0}, Share(9, 2, 0)) == 3
-    assert room_on({"CPU": 7.0, "GPU": 1.0}, Share(9, 1, 1 / 3)) == 3
-    assert room_on({"CPU": 7.0}, Share(9, 1, 1.0)) == 0
-    assert room_on({"memory": 1.0}, Share(9, 1, 0)) == 0
+    assert room_on([{"CPU": 7.0, "memory": 1.0}], 2, 0) == 3
+    assert room_on([{"CPU": 7.0, "GPU": 1.0}], 1, 1 / 3) == 3
+    assert room_on([{"CPU": 7.0}], 1, 1.0) == 0
+    assert room_on([{"CPU": 7.0, "GPU": 2.0}], 1, 0.6) == 2, "a part of a GPU lies on one"
+    assert room_on([{"memory": 1.0}], 1, 0) == 0
 
 
 def test_a_mark_changes_with_any_part_of_a_small_file_and_with_the_weights_of_a_large_one(tmp_path: Path) -> None:

@@ -14,19 +14,25 @@ from swarm.errors import ConfigError
 from swarm.interrupts import same_handlers
 
 
+def address_of(settings: RayCluster) -> str | None:
+    """The running cluster that is named, or None where Ray is to be started here."""
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    return None if address == "local" else address
+
+
 def connect(settings: RayCluster) -> bool:
     """Join the cluster that is named, or start Ray on this machine. True where Ray was started here."""
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    address = settings.address or os.environ.get("RAY_ADDRESS")
-    if address and address != "local":
+    address = address_of(settings)
+    if address:
         reach(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with same_handlers():
-            if address and address != "local":
+            if address:
                 ray.init(address=address, **quiet)
             else:
                 ray.init(address="local", include_dashboard=False, **quiet)
@@ -34,7 +40,7 @@ def connect(settings: RayCluster) -> bool:
         raise ConfigError(
             f"cluster.address: no Ray cluster at {address!r} ({first_line(error)}); start one with ray start --head"
         ) from error
-    return not address or address == "local"
+    return not address
 
 
 def alive() -> list[dict[str, Any]]:

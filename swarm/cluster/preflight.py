@@ -59,12 +59,6 @@ class Node:
     report: NodeReport
 
 
-def room_on(resources: Mapping[str, float], share: Share) -> int:
-    """How many workers of this size Ray may place on a node with such resources."""
-    asked = [(resources.get("CPU", 0.0), share.cpus), (resources.get("GPU", 0.0), share.gpus)]
-    return min((int(has / each + 1e-9) for has, each in asked if each > 0), default=sys.maxsize)
-
-
 def verdict(needs: Needs, nodes: Sequence[Node], share: Share) -> list[str]:
     """Notes. Raises ConfigError for the first thing that keeps a worker from its work."""
     notes = []

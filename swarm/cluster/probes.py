@@ -15,12 +15,12 @@ from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from swarm.cluster import look as looking
-from swarm.cluster.connect import alive, connect, first_line
+from swarm.cluster.connect import address_of, alive, connect, first_line
 from swarm.cluster.look import NodeReport, look
-from swarm.cluster.preflight import Needs, Node, room_on, verdict
+from swarm.cluster.preflight import Needs, Node, verdict
 from swarm.cluster.reach import reach
 from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
-from swarm.cluster.sharing import Share, share
+from swarm.cluster.sharing import Share, room_on, share
 from swarm.errors import ConfigError, RunError
 
 PROBE_SECONDS = 10.0
@@ -28,12 +28,6 @@ READ_SECONDS = 5.0  # of them, for files
 PUT_SECONDS = 10.0
 GIB = 1024.0**3
 FREE = {"num_cpus": 0, "max_retries": 0}  # a node whose cores are all taken answers too
-
-
-def address_of(settings: RayCluster) -> str | None:
-    """The running cluster that is named, or None where Ray is to be started here."""
-    address = settings.address or os.environ.get("RAY_ADDRESS")
-    return None if address == "local" else address
 
 
 def here() -> dict[str, float]:
@@ -60,7 +54,7 @@ def survey(needs: Needs, settings: RayCluster) -> list[str]:
         nodes = alive()
         size = share(settings, [node["Resources"] for node in nodes])
         notes = preflight(needs, size)
-        able = sum(room_on(node["Resources"], size) > 0 for node in nodes)
+        able = sum(room_on([node["Resources"]], size.cpus, size.gpus) > 0 for node in nodes)
         has = f"{size.cpus} cores and {size.gpus:g} GPUs"
         return [f"ok: {len(nodes)} nodes, {able} of them for {size.workers} workers of {has} each", *notes]
     finally:
@@ -74,7 +68,7 @@ def preflight(needs: Needs, size: Share) -> list[str]:
     Raises ConfigError with one line for what would keep a worker from its work.
     """
     found = alive()
-    nodes = [(node, room) for node in found if (room := room_on(node["Resources"], size))]
+    nodes = [(node, room) for node in found if (room := room_on([node["Resources"]], size.cpus, size.gpus))]
     reports = _looks([node for node, _ in nodes], needs.paths, size.gpus > 0)
     seen = [Node(_name(node), room, reports[node["NodeID"]]) for node, room in nodes if node["NodeID"] in reports]
     return verdict(needs, seen, size) + _busy(size)

@@ -27,40 +27,40 @@ def share(settings: RayCluster, nodes: Sequence[Mapping[str, float]]) -> Share:
     gpus = sum(node.get("GPU", 0.0) for node in nodes)
     gpus_each = settings.gpus_per_worker if settings.gpus_per_worker != "auto" else min(1.0, gpus)
     least = settings.cpus_per_worker if settings.cpus_per_worker != "auto" else 1
-    room = _room(nodes, least, gpus_each)
+    fitting = room_on(nodes, least, gpus_each)
     if settings.workers != "auto":
         workers = settings.workers
     elif gpus_each or settings.cpus_per_worker != "auto":
-        workers = max(1, room)
+        workers = max(1, fitting)
     else:
         workers = max(1, sum(_workers_on(int(node.get("CPU", 0.0))) for node in nodes))
     if settings.autoscaling:
         return Share(workers, least, gpus_each)
-    if _room(nodes, 0, gpus_each) < workers:
+    if room_on(nodes, 0, gpus_each) < workers:
         raise ConfigError(
             f"cluster.gpus_per_worker: {workers} workers with {gpus_each:g} GPUs each do not fit on the cluster's "
             f"{gpus:g} GPUs; ask for fewer workers or GPUs"
         )
-    if room < workers:
+    if fitting < workers:
         raise ConfigError(
             f"cluster.workers: {workers} workers with {least} cores each do not fit on the cluster's {cores} cores "
             f"({len(nodes)} nodes); ask for fewer workers or set cpus_per_worker"
         )
     most = min(cores // workers, CORES_PER_GPU * math.ceil(gpus_each)) if gpus_each else cores // workers
     sizes = range(most, least, -1) if settings.cpus_per_worker == "auto" else ()
-    cpus_each = next((cpus for cpus in sizes if _room(nodes, cpus, gpus_each) >= workers), least)
+    cpus_each = next((cpus for cpus in sizes if room_on(nodes, cpus, gpus_each) >= workers), least)
     return Share(workers, cpus_each, gpus_each)
 
 
 def capacity(settings: RayCluster, size: Share, nodes: Sequence[Mapping[str, float]]) -> int:
     """How many workers of this size the nodes hold, counted as `share` counts them."""
     if size.gpus or settings.cpus_per_worker != "auto":
-        return _room(nodes, size.cpus, size.gpus)
+        return room_on(nodes, size.cpus, size.gpus)
     counted = sum(_workers_on(int(node.get("CPU", 0.0))) for node in nodes)
-    return min(counted, _room(nodes, size.cpus, 0))
+    return min(counted, room_on(nodes, size.cpus, 0))
 
 
-def _room(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
+def room_on(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
     """How many workers of this size the nodes hold; a worker lies on one node."""
     needs = [(name, each) for name, each in (("CPU", cpus), ("GPU", gpus)) if each > 0]
     if not needs:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swarm.updates import Mix
 
-WORTH = 100_000_000  # weights in full updates: from here the seconds of compiling are repaid within a search
+WORTH = 100_000_000  # weights in full updates; with fewer, a search hardly repays the seconds of compiling
 LEAST = 1 << 16  # elements of a tensor: below, calling costs more than memory
 MOST = 6  # kernels: one for each number and dtypes of tensors; torch recompiles a function 8 times at most
 Kinds = tuple[torch.dtype, ...]

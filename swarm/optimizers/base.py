@@ -90,4 +90,4 @@ class Optimizer(Settings, ABC, Generic[State]):
 
         An optimizer that knows generations alone leaves it as it is here.
         """
-        raise NotImplementedError(f"{self.type} moves all particles together")
+        raise AssertionError(f"{self.type} takes no schedule but sync: see _stepping")
