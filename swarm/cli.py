@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swarm.progress import Progress
 
 MISTAKE = 2
-RESULT = ("best", "baselines", "paired", "predicted", "optimism", "emergence")
+RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
 app = typer.Typer(
     help="Finds, without gradients, the best weighting of language-model experts.",
     no_args_is_help=True,

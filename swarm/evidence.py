@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from swarm.types import Array
+
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
 BOOTSTRAP_EXAMPLES = 2_000
@@ -65,7 +67,7 @@ def score(scores_P: Sequence[float]) -> Score:
 
 def paired(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:
     """Ours minus theirs on the same examples, with a BCa bootstrap interval."""
-    d_P = np.asarray(ours_P, dtype=np.float64) - np.asarray(theirs_P, dtype=np.float64)
+    d_P = differences(np.asarray(ours_P, dtype=np.float64), np.asarray(theirs_P, dtype=np.float64))
     low, high = _bootstrap(d_P)
     return Difference(float(d_P.mean()), low, high)
 
@@ -90,8 +92,19 @@ def join(examples: Mapping[str, Sequence[float]]) -> list[float]:
     return [value for name in sorted(examples) for value in examples[name]]
 
 
-def _bootstrap(x_P: np.ndarray) -> tuple[float, float]:
-    if np.ptp(x_P) <= ROUNDING * np.abs(x_P).max():  # every resample is the same, to rounding
+def differences(ours: Array, theirs: Array) -> Array:
+    """Ours minus theirs, example by example; what is rounding alone is none."""
+    d = ours - theirs
+    return np.where(np.abs(d) <= ROUNDING * np.maximum(np.abs(ours), np.abs(theirs)), 0.0, d)
+
+
+def has_spread(x_P: Array) -> bool:
+    """Whether the values differ by more than rounding does; where they do not, every resample is the same."""
+    return bool(np.ptp(x_P) > ROUNDING * np.abs(x_P).max())
+
+
+def _bootstrap(x_P: Array) -> tuple[float, float]:
+    if not has_spread(x_P):
         return float(x_P.mean()), float(x_P.mean())
     if len(x_P) > BOOTSTRAP_EXAMPLES:  # the bootstrap's jackknife is quadratic, and the mean's distribution normal
         low, high = stats.t.interval(CONFIDENCE, len(x_P) - 1, loc=x_P.mean(), scale=stats.sem(x_P))

@@ -7,15 +7,19 @@ from importlib.metadata import PackageNotFoundError, version
 
 from swarm import __version__
 from swarm.archive import Archive
-from swarm.evidence import emergence, join, paired, score
+from swarm.comparison import SAME, Comparison, compare
+from swarm.evidence import emergence, join, score
 from swarm.lines import SCORED, EvaluationLine
 from swarm.selection import Selection
 from swarm.types import Candidate, Evaluation, Recipe, Split
+from swarm.units import unit_of
 from swarm.utility import utility
+from swarm.verdict import judge
 
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
 SPLITS: tuple[Split, ...] = ("search", "select", "test")
 Json = dict[str, object]
+Compared = Mapping[str, Mapping[str, Comparison | None]]  # objective -> baseline -> best minus it; None: no test score
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,12 @@ def summarise(result: Result) -> Json:
     baselines = {selection.baselines.base.id: selection.baselines.base}
     baselines |= {candidate.id: candidate for candidate in selection.baselines.experts.values()}
     baselines["uniform"] = uniform
+    source = next((name for name, c in baselines.items() if c.position == result.winner.position), "search")
+    compared = _compared(archive, selection.weights, result.winner, baselines)
     return {
         "best": {
             "id": result.winner.id,
-            "source": next((name for name, c in baselines.items() if c.position == result.winner.position), "search"),
+            "source": source,
             "coefficients": coefficients(result.recipe),
             **_scores(archive, result.winner),
         },
@@ -49,7 +55,8 @@ def summarise(result: Result) -> Json:
             name: {**_scores(archive, candidate), **({"coefficient": scale} if name == "uniform" else {})}
             for name, candidate in baselines.items()
         },
-        "paired": {name: _paired(archive, result.winner, candidate) for name, candidate in baselines.items()},
+        "paired": {name: _paired(compared, name) for name in baselines},
+        "verdict": _verdict(archive, compared, source, [result.winner, *baselines.values()]),
         "predicted": _predicted(archive),
         "optimism": _optimism(archive, selection.weights, result.winner),
         "emergence": _emergence(archive, selection, result.winner),
@@ -132,12 +139,45 @@ def _score(evaluation: Evaluation | None) -> object:
     return _unwrapped({name: asdict(score(scores)) for name, scores in evaluation.examples.items()})
 
 
-def _paired(archive: Archive, best: Candidate, other: Candidate) -> object:
+def _compared(
+    archive: Archive, objectives: Iterable[str], best: Candidate, baselines: Mapping[str, Candidate]
+) -> Compared:
     """Best minus baseline on the test split."""
-    ours, theirs = (archive.at(candidate.position, "test") for candidate in (best, other))
-    if ours is None or theirs is None or "failed" in (ours.status, theirs.status):
+    ours = _tested(archive, best)
+    others = {name: candidate for name, candidate in baselines.items() if candidate.position != best.position}
+    theirs = {name: found for name, candidate in others.items() if (found := _tested(archive, candidate))}
+    compared: dict[str, Mapping[str, Comparison | None]] = {}
+    for objective in objectives:
+        rows = {name: one.examples[objective] for name, one in theirs.items()}
+        known = compare(ours.examples[objective], rows) if ours else {}
+        same = SAME if ours else None
+        compared[objective] = {name: known.get(name) if name in others else same for name in baselines}
+    return compared
+
+
+def _paired(compared: Compared, baseline: str) -> object:
+    """With the interval that holds for all baselines together beside the baseline's own."""
+    found = {objective: by_baseline[baseline] for objective, by_baseline in compared.items()}
+    if None in found.values():
         return None
-    return _unwrapped({name: asdict(paired(ours.examples[name], theirs.examples[name])) for name in ours.examples})
+    return _unwrapped(
+        {name: {**asdict(one.alone), "corrected": asdict(one.corrected)} for name, one in found.items() if one}
+    )
+
+
+def _verdict(archive: Archive, compared: Compared, source: str, candidates: Sequence[Candidate]) -> object:
+    """Whether anything was found; nothing is said of the baseline that is the best itself."""
+    tested = [found for candidate in candidates if (found := _tested(archive, candidate))]
+    verdicts: dict[str, object] = {}
+    for objective, by_baseline in compared.items():
+        unit = unit_of(value for one in tested for value in one.examples[objective])
+        verdicts[objective] = asdict(judge(by_baseline, source, unit))
+    return _unwrapped(verdicts)
+
+
+def _tested(archive: Archive, candidate: Candidate) -> Evaluation | None:
+    found = archive.at(candidate.position, "test")
+    return found if found and found.status == "ok" else None
 
 
 def _predicted(archive: Archive) -> object:
@@ -160,13 +200,8 @@ def _optimism(archive: Archive, weights: Mapping[str, float], best: Candidate) -
 
 def _emergence(archive: Archive, selection: Selection, best: Candidate) -> object:
     wanted = [best, selection.baselines.base, *selection.baselines.experts.values()]
-    rows = _test_rows(archive, wanted)
+    rows = [join(tested.examples) for candidate in wanted if (tested := _tested(archive, candidate))]
     if len(rows) < len(wanted):
         return None
     found = emergence(rows[0], rows[1], rows[2:])
     return asdict(found) if found else None
-
-
-def _test_rows(archive: Archive, candidates: Iterable[Candidate]) -> Sequence[Sequence[float]]:
-    found = [archive.at(candidate.position, "test") for candidate in candidates]
-    return [join(evaluation.examples) for evaluation in found if evaluation is not None and evaluation.status == "ok"]

@@ -11,13 +11,13 @@ Json = Mapping[str, Any]
 
 
 def summary_table(summary: Json) -> Group:
-    """Best and baselines on each split with intervals, and what the best gains over each, on test."""
+    """Best and baselines on each split with intervals, what the best gains over each on test, and the verdict."""
     table = Table(box=None, pad_edge=False)
     for heading in ("", "search", "select", "test", "95 % interval", "best gains", "95 % interval"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for objective in _objectives(summary["best"]["test"]):
         _add_rows(table, summary, objective)
-    return Group(table, Text(_closing(summary)))
+    return Group(table, Text(_closing(summary)), Text(_verdict(summary), style="bold"))
 
 
 def _objectives(score: Json | None) -> list[str]:
@@ -58,7 +58,7 @@ def _gain(gain: Json | None) -> tuple[str, str]:
 def _closing(summary: Json) -> str:
     counts, emergence = summary["counts"], summary["emergence"]
     lines = [f"{counts['evaluations']} evaluations, {counts['failures']} failures, {summary['seconds']['total']:.0f} s"]
-    for name, foretold in _by_objective(summary.get("predicted")).items():
+    for name, foretold in _by_objective(summary.get("predicted"), "mean").items():
         of, interval = f" {name}" if name else "", f"{foretold['low']:.3f} to {foretold['high']:.3f}"
         lines.append(f"foretold{of} before test was opened: {foretold['mean']:.3f} ({interval})")
     if summary["optimism"] is not None:
@@ -71,8 +71,16 @@ def _closing(summary: Json) -> str:
     return "\n".join(lines)
 
 
-def _by_objective(found: Json | None) -> dict[str, Json]:
-    """Objective -> score; a bare score is of the only one, which needs no name."""
+def _verdict(summary: Json) -> str:
+    """What may be claimed, with the minus signs of the table."""
+    verdicts = _by_objective(summary.get("verdict"), "found")
+    return "\n".join(f"{name}: {found['text']}" if name else found["text"] for name, found in verdicts.items()).replace(
+        "−", "-"
+    )
+
+
+def _by_objective(found: Json | None, leaf: str) -> dict[str, Json]:
+    """Objective -> what is found; what has the leaf itself is of the only one, which needs no name."""
     if not found:
         return {}
-    return {"": found} if "mean" in found else dict(found)
+    return {"": found} if leaf in found and not isinstance(found[leaf], Mapping) else dict(found)

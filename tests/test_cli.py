@@ -95,7 +95,8 @@ def test_report_and_test_print_one_json_object(finished_run: Path, tmp_path: Pat
     summary = json.loads((run / "summary.json").read_text())
     assert only_object(run_cli("report", run, "--json").out) == summary
     shown = only_object(run_cli("test", run, "--json").out)
-    assert shown == {key: summary[key] for key in ("best", "baselines", "paired", "predicted", "optimism", "emergence")}
+    keys = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
+    assert shown == {key: summary[key] for key in keys}
 
 
 def test_test_shows_best_and_baselines(finished_run: Path, tmp_path: Path) -> None:

@@ -104,6 +104,20 @@ def test_emergence_is_counted_by_hand() -> None:
     assert found == Emergence(newly_right=1, newly_wrong=2, n=8, chance=pytest.approx((1 + 1 + 0) / 3))
 
 
+def test_chance_is_what_one_more_model_of_the_kind_would_bring() -> None:
+    """Guessers, base and experts alike, 100 data sets: what another brings is little under it, by what it repeats."""
+    rng, guess = np.random.default_rng(0), 0.25
+    found = [emergence(*_split(rng.random((8, 400)) < guess)) for _ in range(100)]
+    brought, chance = (np.mean([getattr(one, name) for one in found]) for name in ("newly_right", "chance"))
+    assert brought == pytest.approx((1 - guess) * chance, rel=0.1)
+
+
+def _split(right_MP: np.ndarray) -> tuple[Any, Any, Any]:
+    """Best, base, experts."""
+    scores = right_MP.astype(float)
+    return scores[0], scores[1], scores[2:]
+
+
 def test_emergence_is_for_right_or_wrong_alone() -> None:
     assert emergence([-1.0, 0.2], [0.0, 0.0], [[0.0, 0.0]]) is None
     assert emergence([0.0, 3.0], [0.0, 0.0], [[0.0, 0.0]]) is None
@@ -219,7 +233,9 @@ def told(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
     return story.summary(winner)
 
 
-KEYS = {"best", "baselines", "paired", "predicted", "optimism", "emergence", "counts", "seconds", "versions"}
+KEYS = {
+    *("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence", "counts", "seconds", "versions"),
+}
 
 
 def test_the_summary_of_one_objective(story: Story) -> None:
@@ -233,7 +249,10 @@ def test_the_summary_of_one_objective(story: Story) -> None:
     assert list(summary["baselines"]) == ["base", "expert:a", "expert:b", "expert:c", "uniform"]
     assert summary["baselines"]["uniform"]["coefficient"] == pytest.approx(1 / 3, abs=1e-6)
     assert set(summary["paired"]) == set(summary["baselines"])
+    assert set(summary["paired"]["base"]) == {"difference", "low", "high", "corrected"}
+    assert set(summary["paired"]["base"]["corrected"]) == {"low", "high"}
     assert summary["paired"]["base"]["difference"] == 0.25
+    assert set(summary["verdict"]) == {"found", "text"}
     assert summary["emergence"] == {"newly_right": 2, "newly_wrong": 1, "n": 4, "chance": 0.0}
     assert summary["optimism"] == 0.0
 
@@ -248,6 +267,8 @@ def test_the_summary_of_two_objectives(tmp_path: Path) -> None:
     assert summary["best"]["test"]["y"]["n"] == 3
     assert summary["paired"]["uniform"]["x"]["difference"] == 0.5
     assert summary["paired"]["uniform"]["y"]["difference"] == pytest.approx(0.2)
+    assert set(summary["verdict"]) == {"x", "y"}
+    assert not summary["verdict"]["y"]["found"], "three examples are too few"
     assert summary["emergence"]["n"] == 5
 
 
@@ -297,6 +318,29 @@ def test_what_failed_on_test_has_no_score(story: Story) -> None:
     assert summary["baselines"]["base"]["test"] is None
     assert summary["paired"]["base"] is None
     assert summary["emergence"] is None
+    assert not summary["verdict"]["found"]
+
+
+@pytest.mark.parametrize(("theirs", "found"), [(0.0, True), (1.0, False)])
+def test_the_verdict_is_by_the_corrected_intervals_of_all_baselines(story: Story, theirs: float, found: bool) -> None:
+    """Better than all, or than all but one."""
+    story.tell(BASELINES.experts["b"], "test", [theirs, 1.0] * 20)
+    summary = told(story, [1.0] * 40, [0.0, 1.0] * 20)
+    assert summary["verdict"]["found"] is found
+    assert found == all(one["corrected"]["low"] > 0 for one in summary["paired"].values())
+    assert ("expert b" in summary["verdict"]["text"]) is not found
+
+
+def test_a_baseline_that_wins_is_compared_with_itself_and_found_nothing(story: Story) -> None:
+    for split in ("search", "select", "test"):
+        story.tell(BASELINES.experts["a"], split, [1.0] * 40)
+        story.baselines(split, [0.0, 1.0] * 20)
+    summary = story.summary(BASELINES.experts["a"])
+    assert summary["best"]["source"] == "expert:a"
+    same = {"low": 0.0, "high": 0.0}
+    assert summary["paired"]["expert:a"] == {"difference": 0.0, **same, "corrected": same}
+    assert not summary["verdict"]["found"]
+    assert "expert a is the result" in summary["verdict"]["text"]
 
 
 def test_grouped_coefficients_are_maps(story: Story) -> None:

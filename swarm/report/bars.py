@@ -1,51 +1,76 @@
-"""Charts of bars: coefficients, optimism, time; and the interval drawn in a row of the table."""
+"""Charts of bars: optimism, what changed, time; and the interval drawn in a row of the table."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from swarm.evidence import Score
 from swarm.report import svg
-from swarm.report.coefficients import group_names
 from swarm.report.course import Costs
+from swarm.report.examples import Contrast
 from swarm.report.facts import Row
-from swarm.report.summary import SPLITS, Best, Coefficients
 from swarm.report.svg import Figure, Key, Scale
-from swarm.report.words import Unit, cut, duration, said_before, signed
+from swarm.report.words import Unit, baseline_name, count, duration, said_before, thousands
 
 PART_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle workers", "other": "the rest"}
 
 
-def coefficients_figure(found: Coefficients) -> Figure | None:
-    """Signed bars, one an expert; grouped: a row of small bars an expert, one a group."""
-    values = {(e, g): v for e, groups in found.items() for g, v in groups.items() if math.isfinite(v)}
-    if not values:
-        return None
-    (expert, group), top = max(values.items(), key=lambda pair: abs(pair[1]))
-    title = f"Of the experts, {expert} weighs most: {signed(top, '.3g')}{f' in {group}' if group else ''}"
-    negative = sum(value < 0 for value in values.values())
-    caption = (
-        "Coefficients of the best. A negative one moves the base away from that expert."
-        if negative
-        else ("Coefficients of the best.")
-    )
-    is_grouped = len(group_names(found)) > 1
-    caption += " Each row has one bar a group, on one common scale." if is_grouped else ""
-    return svg.figure(title, caption, partial(_matrix if is_grouped else _signed, found, title))
+@dataclass(frozen=True)
+class Part:
+    """One part of a stacked bar. kind: its class; inside: what stands in it where there is room."""
+
+    kind: str
+    words: str
+    size: float
+    inside: str
 
 
-def optimism_figure(
-    objective: str, best: Best, gap: float, unit: Unit, label: str, foretold: Score | None = None
-) -> Figure | None:
-    scores = {split: best.scores[split][objective] for split in SPLITS if objective in best.scores.get(split, {})}
-    if len(scores) < 2 or not math.isfinite(gap):
+@dataclass(frozen=True)
+class Flattery:
+    """The best on each split, what was foretold of its test score, and the best baseline's test score."""
+
+    scores: Mapping[str, Score]
+    foretold: Score | None
+    gap: float
+    baseline: Row | None
+
+    @property
+    def bars(self) -> dict[str, Score]:
+        """In the order in which they became known."""
+        order = {"search": None, "select": None, "foretold": self.foretold, "test": None}
+        found = {name: self.scores.get(name, score) for name, score in order.items()}
+        return {name: score for name, score in found.items() if score}
+
+
+def optimism_figure(found: Flattery, unit: Unit, label: str) -> Figure | None:
+    if len(found.scores) < 2 or not math.isfinite(found.gap):
         return None
-    title = f"The search score flatters the best by {unit.size(gap)}{label}"
-    if gap <= 0:
+    title = f"The search score flatters the best by {unit.size(found.gap)}{label}"
+    if found.gap <= 0:
         title = f"The best scores as well on test as on search{label}"
+    reading = "A bar is the best’s mean on one split, the line over it the 95 % interval."
     caption = "The search chose it by the first score and the selection by the second; only test is untouched."
-    if foretold:
-        caption += f" {said_before(unit, foretold, best.scores.get('test', {}).get(objective))}"
-    return svg.figure(title, caption, partial(_splits, scores, unit, title))
+    if found.foretold:
+        caption += f" {said_before(unit, found.foretold, found.scores.get('test'))}"
+    legend: tuple[Key, ...] = ()
+    if found.baseline and found.baseline.test:
+        words = f"best baseline on test ({baseline_name(found.baseline.key)}): {unit.score(found.baseline.test.mean)}"
+        legend = (Key(svg.swatch(svg.line(0, 6, 22, 6, f"reference {found.baseline.kind}")), words),)
+    return svg.figure(title, reading, partial(_splits, found, unit, title), legend, caption)
+
+
+def contrast_figure(found: Contrast | None, label: str) -> Figure | None:
+    """What changed between a baseline and the best, in four parts."""
+    if found is None:
+        return None
+    right, wrong, than = len(found.right), len(found.wrong), baseline_name(found.other)
+    title = f"Against {than}, {thousands(right)} newly right and {thousands(wrong)} newly wrong{label}"
+    sizes = {"both": ("both right", found.both), "gained": ("newly right", right)}
+    sizes |= {"lost": ("newly wrong", wrong), "neither": ("both wrong", found.neither)}
+    parts = [Part(kind, f"{name}: {thousands(n)}", n, thousands(n)) for kind, (name, n) in sizes.items()]
+    reading = f"The {count(found.n, 'test example')}, by whether the best and {than} had them right."
+    return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
 
 
 def time_figure(costs: Costs) -> Figure | None:
@@ -55,11 +80,12 @@ def time_figure(costs: Costs) -> Figure | None:
     part, most = max(costs.parts, key=lambda pair: pair[1])
     of = "time" if costs.has_idle else "busy time"
     title = f"{PART_WORDS[part].capitalize()} took {100 * most / total:.0f} % of the workers' {of}"
-    legend = tuple(
-        Key(svg.swatch(svg.rect(4, 0, 12, 12, f"part {name}")), f"{PART_WORDS[name]} {duration(seconds)}")
+    parts = [
+        Part(name, f"{PART_WORDS[name]} {duration(seconds)}", seconds, f"{100 * seconds / total:.0f} %")
         for name, seconds in costs.parts
-    )
-    return svg.figure(title, "", partial(_stack, costs, total, title), legend)
+    ]
+    reading = "The longer a part, the more of the time it took."
+    return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
 
 
 def interval_cell(row: Row, low: float, high: float) -> str:
@@ -81,100 +107,43 @@ def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
 
-def _signed(found: Coefficients, title: str, width: int) -> str:
-    narrow, top = width < 500, 4
-    left, row = (8, 44) if narrow else (_room(found), 28)
-    rows = [(expert, next(iter(groups.values()))) for expert, groups in found.items()]
-    low, high = min(0.0, *(v for _, v in rows)), max(0.0, *(v for _, v in rows))
-    x = Scale(low, high, left + (50 if low < 0 else 0), width - 60)
-    parts = []
-    for i, (expert, value) in enumerate(rows):
-        y = top + row * i + (18 if narrow else 3)
-        near, far = sorted((x(0), x(value)))
-        parts.append(
-            svg.label(left + 5, y - 5, cut(expert, 40))
-            if narrow
-            else svg.label(left - 12, y + 15, cut(expert, 22), "end")
-        )
-        parts.append(svg.rect(near, y, max(1.0, far - near), row - (24 if narrow else 6), _sign(value)))
-        anchor, at = ("end", near - 6) if value < 0 else ("start", far + 6)
-        parts.append(svg.label(at, y + 15, signed(value, ".3f"), anchor, "t number"))
-    bottom = top + row * len(rows)
-    return svg.chart(width, bottom + 4, title, *parts, svg.line(x(0), top, x(0), bottom, "rule"))
-
-
-def _matrix(found: Coefficients, title: str, width: int) -> str:
-    names, narrow, cell = group_names(found), width < 500, 92
-    left, top = (8 if narrow else _room(found)), (20 if narrow else 8)
-    column = (width - left - 8) / len(names)
-    values = [value for groups in found.values() for value in groups.values() if math.isfinite(value)]
-    y = Scale(min(0.0, *values), max(0.0, *values), cell - 22, 18)  # room for numbers above and below
-    parts = []
-    for i, (expert, groups) in enumerate(found.items()):
-        row = top + i * cell
-        beside = svg.label(left - 12, row + y(0) + 4, cut(expert, 22), "end")
-        parts.append(svg.label(left, row + 2, cut(expert, 40)) if narrow else beside)
-        parts.append(svg.line(left, row + y(0), width - 8, row + y(0), "rule"))
-        for j, name in enumerate(names):
-            if name in groups:
-                parts.append(_cell(left + j * column, column, row, y, groups[name]))
-    bottom = top + cell * len(found) + 8
-    return svg.chart(width, bottom + 8, title, *parts, _group_labels(names, left, column, bottom))
-
-
-def _cell(x: float, column: float, row: float, y: Scale, value: float) -> str:
-    """A bar up or down from the row's zero line, with its number where there is room."""
-    upper, lower = sorted((row + y(0), row + y(value)))
-    bar = min(column * 0.7, 46)
-    drawn = svg.rect(x + (column - bar) / 2, upper, bar, max(1.0, lower - upper), _sign(value))
-    if column < 40:
-        return drawn
-    at = lower + 13 if value < 0 else upper - 4
-    return drawn + svg.label(x + column / 2, at, signed(value, ".2f"), "middle", "t number")
-
-
-def _group_labels(names: tuple[str, ...], left: float, column: float, y: float) -> str:
-    """Every group's name, or where they do not fit the first and the last."""
-    words = [name or "all" for name in names]
-    if max(len(word) for word in words) * 7 <= column:
-        return "".join(svg.label(left + (j + 0.5) * column, y, word, "middle") for j, word in enumerate(words))
-    right = left + column * len(words)
-    return svg.label(left, y, cut(words[0], 22)) + svg.label(right, y, cut(words[-1], 22), "end")
-
-
-def _splits(scores: dict[str, Score], unit: Unit, title: str, width: int) -> str:
-    left, row = 62, 34
-    ends = [end for s in scores.values() for end in (s.mean, s.low, s.high) if math.isfinite(end)]
+def _splits(found: Flattery, unit: Unit, title: str, width: int) -> str:
+    bars, row = found.bars, 34
+    names = {split: f"{split}, n = {thousands(score.n)}" for split, score in bars.items()}
+    left = 18 + 6.6 * max(len(name) for name in names.values())
+    baseline = [found.baseline.test.mean] if found.baseline and found.baseline.test else []
+    ends = [end for s in bars.values() for end in (s.mean, s.low, s.high) if math.isfinite(end)] + baseline
     x = Scale(min(0.0, *ends), max(0.0, *ends), left, width - 66)
     parts = []
-    for i, (split, score) in enumerate(scores.items()):
-        y = 4 + row * i
-        near, far = sorted((x(0), x(score.mean)))
-        parts.append(svg.label(left - 10, y + 17, split, "end"))
-        parts.append(svg.rect(near, y, far - near, row - 10, "split test" if split == "test" else "split"))
+    for i, (split, score) in enumerate(bars.items()):
+        y, (near, far) = 4 + row * i, sorted((x(0), x(score.mean)))
+        parts.append(svg.label(left - 10, y + 17, names[split], "end"))
+        parts.append(svg.rect(near, y, far - near, row - 10, f"split {split}"))
         if score.has_interval:
-            parts.append(svg.line(x(score.low), y + 12, x(score.high), y + 12, "error"))
-        tip = max(far, x(score.high)) if score.has_interval else far
-        parts.append(svg.label(tip + 8, y + 17, unit.score(score.mean), class_="t number"))
-    bottom = 4 + row * len(scores)
-    return svg.chart(width, bottom, title, *parts, svg.line(x(0), 0, x(0), bottom - 4, "rule"))
+            parts.append(svg.error(x(score.low), y + 12, x(score.high), y + 12))
+            far = max(far, x(score.high))
+        parts.append(svg.label(far + 10, y + 17, unit.score(score.mean), class_="t number"))
+    bottom = 4 + row * len(bars)
+    parts.append(svg.line(x(0), 0, x(0), bottom - 4, "rule"))
+    parts += [_upright(x(mean), bottom - 4, f"reference {found.baseline.kind}") for mean in baseline if found.baseline]
+    return svg.chart(width, bottom, title, *parts)
 
 
-def _stack(costs: Costs, total: float, title: str, width: int) -> str:
-    parts, x = [], 0.0
-    for name, seconds in costs.parts:
-        length = width * seconds / total
-        parts.append(svg.rect(x, 0, length - 1.5, 30, f"part {name}"))
+def _upright(x: float, bottom: float, class_: str) -> str:
+    """A line from the top that stays readable over bars."""
+    return svg.line(x, 0, x, bottom, "halo") + svg.line(x, 0, x, bottom, class_)
+
+
+def _stack(parts: list[Part], title: str, width: int) -> str:
+    total, drawn, x = sum(part.size for part in parts) or 1.0, [], 0.0
+    for part in parts:
+        length = width * part.size / total
+        drawn.append(svg.rect(x, 0, length - 1.5, 30, f"part {part.kind}"))
         if length > 44:
-            parts.append(svg.label(x + 8, 20, f"{100 * seconds / total:.0f} %", class_=f"t on-{name}"))
+            drawn.append(svg.label(x + 8, 20, part.inside, class_=f"t on-{part.kind}"))
         x += length
-    return svg.chart(width, 30, title, *parts)
+    return svg.chart(width, 30, title, *drawn)
 
 
-def _room(found: Coefficients) -> float:
-    """The width of the longest name, cut."""
-    return 16 + 7.2 * min(22, max(len(expert) for expert in found))
-
-
-def _sign(value: float) -> str:
-    return "bar negative" if value < 0 else "bar positive"
+def _stack_legend(parts: list[Part]) -> tuple[Key, ...]:
+    return tuple(Key(svg.swatch(svg.rect(4, 0, 12, 12, f"part {part.kind}")), part.words) for part in parts)

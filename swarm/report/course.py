@@ -1,4 +1,4 @@
-"""How the search went: best so far, and the population's mean and spread, against evaluations."""
+"""How the search went: every candidate's score by iteration, the best so far, each iteration's median and quartiles."""
 
 import math
 from dataclasses import dataclass
@@ -8,26 +8,34 @@ import numpy as np
 from swarm.lines import EvaluationLine
 from swarm.report.journal import Journal
 
+LEAST = 4  # of fewer candidates quartiles say nothing
+
 
 @dataclass(frozen=True)
 class Population:
-    """One iteration: its mean and 10th and 90th percentile once `at` evaluations were made."""
+    """One iteration's scores: median, quartiles and 10th percentile. at: the middle of its column."""
 
-    at: int
-    mean: float
+    at: float
+    median: float
     low: float
     high: float
+    tenth: float
 
 
 @dataclass(frozen=True)
 class Course:
-    """One objective's search. points and best: (evaluations made, score); failed: evaluations made."""
+    """One objective's search. points and best: (where, score); failed: where.
+
+    Iteration i is the column from i to i + 1; its candidates stand side by side in it, in the journal's order.
+    total: evaluations made. populations: of iterations with at least LEAST scores.
+    """
 
     total: int
-    points: tuple[tuple[int, float], ...]
-    best: tuple[tuple[int, float], ...]
+    iterations: int
+    points: tuple[tuple[float, float], ...]
+    best: tuple[tuple[float, float], ...]
     populations: tuple[Population, ...]
-    failed: tuple[int, ...]
+    failed: tuple[float, ...]
 
 
 def course(journal: Journal, objective: str) -> Course:
@@ -35,29 +43,47 @@ def course(journal: Journal, objective: str) -> Course:
 
     A stopped candidate stands at the mean of its first examples; it is never the best.
     """
-    made, top = 0, -math.inf
+    top = -math.inf
     points, best, failed = [], [], []
-    iterations: dict[int, list[tuple[int, float]]] = {}
+    columns = _columns(journal)
+    for iteration, lines in columns.items():
+        for k, line in enumerate(lines):
+            at, score = iteration + (k + 0.5) / len(lines), line.scores.get(objective, math.nan)
+            if line.status == "failed" or math.isnan(score):
+                failed.append(at)
+                continue
+            points.append((at, score))
+            if line.status == "ok" and score > top:
+                top = score
+                best.append((at, score))
+    return Course(
+        total=sum(not line.repeated for line in journal.evaluations),
+        iterations=1 + max(columns, default=0),
+        points=tuple(points),
+        best=tuple(best),
+        populations=_populations(points),
+        failed=tuple(failed),
+    )
+
+
+def _columns(journal: Journal) -> dict[int, list[EvaluationLine]]:
+    columns: dict[int, list[EvaluationLine]] = {}
     for line in journal.evaluations:
-        made += not line.repeated
-        score = line.scores.get(objective, math.nan)
-        if line.status == "failed" or math.isnan(score):
-            failed.append(made)
+        columns.setdefault(line.iteration or 0, []).append(line)
+    return dict(sorted(columns.items()))
+
+
+def _populations(points: list[tuple[float, float]]) -> tuple[Population, ...]:
+    columns: dict[int, list[float]] = {}
+    for at, score in points:
+        columns.setdefault(int(at), []).append(score)
+    found = []
+    for iteration, scores in columns.items():
+        if len(scores) < LEAST:
             continue
-        points.append((made, score))
-        if line.iteration is not None:
-            iterations.setdefault(line.iteration, []).append((made, score))
-        if line.status == "ok" and score > top:
-            top = score
-            best.append((made, score))
-    populations = tuple(_population(scored) for _, scored in sorted(iterations.items()))
-    return Course(made, tuple(points), tuple(best), populations, tuple(failed))
-
-
-def _population(scored: list[tuple[int, float]]) -> Population:
-    scores = np.array([score for _, score in scored])
-    low, high = np.percentile(scores, [10, 90])
-    return Population(max(at for at, _ in scored), float(scores.mean()), float(low), float(high))
+        tenth, low, median, high = (float(q) for q in np.percentile(scores, [10, 25, 50, 75]))
+        found.append(Population(iteration + 0.5, median, low, high, tenth))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

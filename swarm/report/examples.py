@@ -1,7 +1,7 @@
-"""What changed on single test examples and on tasks: the best beside the base and the single experts."""
+"""What changed on single test examples, and scores by task: the best beside the baselines."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.lines import EvaluationLine, Item
@@ -31,18 +31,62 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Swap:
+    """A test item that one of the two had right and the other had not."""
+
+    item: Item
+    best_said: str
+    other_said: str
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The best beside one baseline, item by item. both, neither: how many both or none of them had right."""
+
+    other: str
+    right: tuple[Swap, ...]
+    wrong: tuple[Swap, ...]
+    both: int
+    neither: int
+
+    @property
+    def n(self) -> int:
+        return len(self.right) + len(self.wrong) + self.both + self.neither
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the journal has what they said; not every objective lets them say anything."""
+        return any(swap.best_said or swap.other_said for swap in (*self.right, *self.wrong))
+
+
+@dataclass(frozen=True)
+class Column:
+    """Whose scores stand in a column. kind: base, expert, uniform or best."""
+
+    key: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
 class TaskScores:
-    """Means on one task of the test split, by kind: best, base, expert (the best single one), uniform."""
+    """Means on one task of the test split, one a column."""
 
     task: str
     n: int
-    means: Mapping[str, float]
+    means: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    columns: tuple[Column, ...]
+    tasks: tuple[TaskScores, ...]
 
 
 def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
     """None until the best, and the base or an expert, were tested."""
-    items, best = _test_items(journal, objective), journal.tests.get(best_id)
-    others = {key: line for key, line in journal.tests.items() if kind_of(key) in ("base", "expert")}
+    items, best = _test_items(journal, objective), journal.tested.get(best_id)
+    others = {key: line for key, line in journal.tested.items() if kind_of(key) in ("base", "expert")}
     if not items or best is None or not others:
         return None
     right: list[Change] = []
@@ -57,23 +101,47 @@ def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
     return Changes(tuple(right), tuple(wrong), len(items))
 
 
-def by_task(journal: Journal, keys: Mapping[str, str], objective: str) -> tuple[TaskScores, ...]:
-    """keys: kind -> id of a test line. Empty unless there are several tasks."""
-    tasks: dict[str, list[int]] = {}
+def contrast(journal: Journal, best_id: str, other: str, objective: str) -> Contrast | None:
+    """None until both were tested, and where they are the same position."""
+    best, base = journal.tested.get(best_id), journal.tested.get(tested_key(journal, other))
+    if best is None or base is None or best is base:
+        return None
+    groups: dict[tuple[bool, bool], list[Swap]] = {(a, b): [] for a in (True, False) for b in (True, False)}
     for i, item in enumerate(_test_items(journal, objective)):
-        tasks.setdefault(item.task, []).append(i)
-    tested = {kind: journal.tests[key] for kind, key in keys.items() if key in journal.tests}
-    if len(tasks) < 2 or not tested:
-        return ()
-    return tuple(
-        TaskScores(task or "(none)", len(rows), {k: _mean(line, objective, rows) for k, line in tested.items()})
-        for task, rows in tasks.items()
-    )
+        has, had = (_score(line, objective, i) > RIGHT for line in (best, base))
+        groups[has, had].append(Swap(item, _output(best, objective, i), _output(base, objective, i)))
+    both, neither = len(groups[True, True]), len(groups[False, False])
+    return Contrast(other, tuple(groups[True, False]), tuple(groups[False, True]), both, neither)
+
+
+def by_task(journal: Journal, best_id: str, objective: str) -> TaskTable | None:
+    """None unless there are several tasks and the best was tested. A task stands where its best expert stands."""
+    rows: dict[str, list[int]] = {}
+    for i, item in enumerate(_test_items(journal, objective)):
+        rows.setdefault(item.task, []).append(i)
+    columns = _columns(journal, best_id)
+    if len(rows) < 2 or best_id not in journal.tested:
+        return None
+    found = [
+        TaskScores(task or "(none)", len(of), tuple(_mean(journal.tested[c.key], objective, of) for c in columns))
+        for task, of in rows.items()
+    ]
+    experts = [i for i, column in enumerate(columns) if column.kind == "expert"]
+    found.sort(key=lambda task: max(experts, key=lambda i: (task.means[i], -i), default=0))
+    return TaskTable(columns, tuple(found))
 
 
 def tested_key(journal: Journal, key: str) -> str:
     """The id a baseline was tested under: "uniform" may stand there with its scale, "uniform:0.25"."""
-    return next((found for found in journal.tests if found == key or found.startswith(f"{key}:")), key)
+    return next((found for found in journal.tested if found == key or found.startswith(f"{key}:")), key)
+
+
+def _columns(journal: Journal, best_id: str) -> tuple[Column, ...]:
+    """The base, the experts, the uniform average, the best: those that were tested."""
+    experts = [Column(f"expert:{name}", "expert", name) for name in journal.start.experts]
+    uniform = Column(tested_key(journal, "uniform"), "uniform", "uniform")
+    columns = (Column("base", "base", "base"), *experts, uniform, Column(best_id, "best", "best"))
+    return tuple(column for column in columns if column.key in journal.tested)
 
 
 def _test_items(journal: Journal, objective: str) -> Sequence[Item]:

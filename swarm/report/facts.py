@@ -98,6 +98,12 @@ def best_single(rows: tuple[Row, ...]) -> Row | None:
     return next((row for row in rows if row.kind == "expert"), None)
 
 
+def best_baseline(rows: tuple[Row, ...], source: str) -> Row | None:
+    """The baseline that is best on test, though nobody could have known it; never the one that is the best itself."""
+    others = [row for row in rows if row.kind != "best" and row.test and row.key not in (source, kind_of(source))]
+    return max(others, key=_rank, default=None)
+
+
 def headline(label: str, rows: tuple[Row, ...], unit: Unit, source: str) -> Headline | None:
     """None while the best has not been scored on test. Nothing is claimed against the baseline that is the best."""
     best, single = next((row for row in rows if row.kind == "best"), None), best_single(rows)

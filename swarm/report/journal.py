@@ -13,13 +13,18 @@ L = TypeVar("L", bound=JournalLine)
 
 @dataclass(frozen=True)
 class Journal:
-    """All lines, by kind. `ends` maps a phase to the reason it ended; `elapsed` is the latest time seen."""
+    """All lines, by kind. `ends` maps a phase to the reason it ended; `elapsed` is the latest time seen.
+
+    tests: by id, as they were run. tested: by every id that stands for a tested position; a finalist may be an
+    expert alone, and is then tested under one of the two names.
+    """
 
     start: StartLine
     evaluations: tuple[EvaluationLine, ...]
     failures: tuple[FailureLine, ...]
     selects: tuple[EvaluationLine, ...]
     tests: Mapping[str, EvaluationLine]
+    tested: Mapping[str, EvaluationLine]
     ends: Mapping[str, str]
     elapsed: float
 
@@ -37,12 +42,15 @@ def read_journal(lines: Sequence[Json]) -> Journal:
     starts = _of_kind(lines, "start", StartLine)
     if not starts:
         raise RunError("journal.jsonl has no start line: nothing was recorded; run `swarm search` again")
+    selects, tests = _of_kind(lines, "select", EvaluationLine), _of_kind(lines, "test", EvaluationLine)
+    at = {line.position: line for line in tests}
     return Journal(
         start=starts[0],
         evaluations=_of_kind(lines, "evaluation", EvaluationLine),
         failures=_of_kind(lines, "failure", FailureLine),
-        selects=_of_kind(lines, "select", EvaluationLine),
-        tests={line.id: line for line in _of_kind(lines, "test", EvaluationLine)},
+        selects=selects,
+        tests={line.id: line for line in tests},
+        tested={line.id: at[line.position] for line in (*selects, *tests) if line.position in at},
         ends={line.phase: line.reason for line in _of_kind(lines, "end", EndLine)},
         elapsed=max((JournalLine.model_validate(line).elapsed for line in lines), default=0.0),
     )

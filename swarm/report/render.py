@@ -9,12 +9,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm.files import write_text
 from swarm.report import bars, facts, plots, words
+from swarm.report.coefficient_bars import coefficients_figure, region_words
 from swarm.report.course import Costs, Trouble, costs, course, troubles
-from swarm.report.examples import Changes, TaskScores, by_task, changes, tested_key
+from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
+from swarm.report.heatmap import tasks_figure
 from swarm.report.journal import Journal, read_journal
+from swarm.report.plane import plane
+from swarm.report.region import Region, good_region
 from swarm.report.state import is_finished, state
 from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summary
 from swarm.report.svg import Figure
+from swarm.report.swarm_map import map_figure
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,11 @@ class Section:
     scale: tuple[float, float]
     optimism: Figure | None
     course: Figure | None
-    tasks: tuple[TaskScores, ...]
+    map: Figure | None
+    tasks: TaskTable | None
     tasks_figure: Figure | None
+    contrast: Contrast | None
+    contrast_figure: Figure | None
     changes: Changes | None
     chance: float | None
 
@@ -46,6 +54,7 @@ class Page:
     best: Best | None
     coefficients: Coefficients
     coefficients_figure: Figure | None
+    region: Region | None
     costs: Costs
     time_figure: Figure | None
     troubles: tuple[Trouble, ...]
@@ -71,7 +80,7 @@ def _page(run: str, lines: Sequence[Mapping[str, object]], summary_json: Mapping
     summary = read_summary(summary_json, journal.objectives)
     best, units = facts.find_best(journal, summary), facts.units(journal)
     baselines, coefficients = facts.find_baselines(journal, summary), best.coefficients if best else {}
-    spent = costs(journal, dict(summary.counts), dict(summary.seconds))
+    spent, region = costs(journal, dict(summary.counts), dict(summary.seconds)), good_region(journal)
     return Page(
         run=run,
         finished=is_finished(summary),
@@ -79,7 +88,8 @@ def _page(run: str, lines: Sequence[Mapping[str, object]], summary_json: Mapping
         sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
         best=best,
         coefficients=coefficients,
-        coefficients_figure=bars.coefficients_figure(coefficients),
+        coefficients_figure=coefficients_figure(coefficients, region),
+        region=region,
         costs=spent,
         time_figure=bars.time_figure(spent),
         troubles=troubles(journal),
@@ -98,16 +108,15 @@ def _section(
     baselines: Mapping[str, Scores],
     unit: words.Unit,
 ) -> Section:
-    several = len(journal.objectives) > 1
-    label = f", {name}" if several else ""
+    label = f", {name}" if len(journal.objectives) > 1 else ""
     rows = facts.table(name, best, baselines, summary)
     scale = bars.interval_scale(rows)
-    single = facts.best_single(rows)
-    keys = {"best": best.id if best else "", "base": "base", "uniform": tested_key(journal, "uniform")}
-    tasks = by_task(journal, keys | ({"expert": single.key} if single else {}), name)
+    single, best_id, source = facts.best_single(rows), best.id if best else "", best.source if best else "search"
+    rival = facts.best_baseline(rows, source)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
-    source = best.source if best else "search"
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
+    tasks = by_task(journal, best_id, name)
+    against = contrast(journal, best_id, rival.key, name) if rival and unit.percent else None
     return Section(
         name=name,
         unit=unit,
@@ -115,18 +124,21 @@ def _section(
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
-        optimism=_optimism(name, best, summary, unit, label) if best else None,
+        optimism=bars.optimism_figure(_flattery(name, best, rival, summary), unit, label) if best else None,
         course=plots.course_figure(course(journal, name), references, unit, label),
+        map=map_figure(plane(journal, name, best), unit, label),
         tasks=tasks,
-        tasks_figure=plots.tasks_figure(tasks, unit, label),
-        changes=changes(journal, best.id, name) if best and unit.percent else None,
+        tasks_figure=tasks_figure(tasks, unit, label),
+        contrast=against,
+        contrast_figure=bars.contrast_figure(against, label),
+        changes=changes(journal, best_id, name) if unit.percent else None,
         chance=summary.chance.get(name),
     )
 
 
-def _optimism(name: str, best: Best, summary: Summary, unit: words.Unit, label: str) -> Figure | None:
-    gap = facts.optimism(name, best, summary)
-    return bars.optimism_figure(name, best, gap, unit, label, summary.predicted.get(name))
+def _flattery(name: str, best: Best, rival: facts.Row | None, summary: Summary) -> bars.Flattery:
+    scores = {split: found[name] for split, found in best.scores.items() if name in found}
+    return bars.Flattery(scores, summary.predicted.get(name), facts.optimism(name, best, summary), rival)
 
 
 def _environment(name: str) -> Environment:
@@ -142,13 +154,15 @@ def _environment(name: str) -> Environment:
         "signed": words.signed,
         "tied": lambda text: text.replace(" %", "\u00a0%"),
         "sentence": lambda text: f"{words.capital(text)}.",
+        "flat": lambda text: " ".join(text.split()),
         "md": _markdown_text,
         "code": _markdown_code,
     }
     environment.globals |= {
         "count": words.count,
         "chance": words.chance,
-        "kinds": plots.KIND_WORDS,
+        "baseline": words.baseline_name,
+        "region_words": region_words,
         "most": 20,
         "first": 4,
     }

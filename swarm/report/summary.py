@@ -29,13 +29,14 @@ class Best:
 class Summary:
     """Read with `read_summary`. paired: baseline -> objective; optimism and chance: objective -> number.
 
-    predicted: objective -> the best's test score as it was foretold.
+    verdict: objective -> what may be claimed. predicted: objective -> the best's test score as it was foretold.
     """
 
     best: Best | None
     baselines: Mapping[str, Scores]
     uniform_coefficient: float
     paired: Mapping[str, Mapping[str, Difference]]
+    verdict: Mapping[str, str]
     predicted: Mapping[str, Score]
     optimism: Mapping[str, float]
     chance: Mapping[str, float]
@@ -63,6 +64,7 @@ def read_summary(summary: Json, objectives: tuple[str, ...]) -> Summary:
         baselines={name: scores(value) for name, value in baselines.items()},
         uniform_coefficient=number(mapping(baselines.get("uniform")).get("coefficient")),
         paired={k: each(v, _difference, "difference") for k, v in mapping(summary.get("paired")).items()},
+        verdict=each(summary.get("verdict"), lambda value: text(mapping(value).get("text")), "found"),
         predicted=each(summary.get("predicted"), _score, "mean"),
         optimism=each(summary.get("optimism"), number, ""),
         chance=each(summary.get("emergence"), lambda value: number(mapping(value).get("chance")), "newly_right"),

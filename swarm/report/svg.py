@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 
 WIDE, NARROW = 760, 340  # drawn twice: for a page and for a phone; the style sheet shows one
+MOST_DOTS = 3_000  # in one drawing
+SHADES = 5  # of a score, in the style sheet
 Value = str | float
 
 
@@ -19,9 +21,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart whose title states what it shows."""
+    """A chart whose title states what it shows. reading: how to read it, for those who see it."""
 
     title: str
+    reading: str
     caption: str
     wide: str
     narrow: str
@@ -42,8 +45,10 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def figure(title: str, caption: str, draw: Callable[[int], str], legend: tuple[Key, ...] = ()) -> Figure:
-    return Figure(title, caption, draw(WIDE), draw(NARROW), legend)
+def figure(
+    title: str, reading: str, draw: Callable[[int], str], legend: tuple[Key, ...] = (), caption: str = ""
+) -> Figure:
+    return Figure(title, reading, caption, draw(WIDE), draw(NARROW), legend)
 
 
 def element(name: str, content: str = "", **attributes: Value) -> str:
@@ -65,8 +70,20 @@ def label(x: float, y: float, words: str, anchor: str = "start", class_: str = "
     return element("text", escape(words), x=x, y=y, text_anchor=anchor, class_=class_)
 
 
+def slanted(x: float, y: float, words: str) -> str:
+    """A label that rises to the right from (x, y): the head of a narrow column."""
+    return element("text", escape(words), transform=f"translate({x:.1f} {y:.1f}) rotate(-40)", class_="t")
+
+
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+
+def error(x1: float, y1: float, x2: float, y2: float) -> str:
+    """An interval's line, upright or level, with its ends; readable over a bar."""
+    dx, dy = (0, 4) if y1 == y2 else (4, 0)
+    ends = line(x1 - dx, y1 - dy, x1 + dx, y1 + dy, "error") + line(x2 - dx, y2 - dy, x2 + dx, y2 + dy, "error")
+    return line(x1, y1, x2, y2, "halo") + line(x1, y1, x2, y2, "error") + ends
 
 
 def rect(x: float, y: float, width: float, height: float, class_: str) -> str:
@@ -94,8 +111,20 @@ def mark(kind: str, x: float, y: float, r: float = 5.0) -> str:
     return element("circle", cx=x, cy=y, r=r, class_=class_)
 
 
-def swatch(content: str) -> str:
-    return element("svg", content, viewBox="0 0 22 12", width=22, height=12, aria_hidden="true")
+def thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most MOST_DOTS of them, evenly chosen."""
+    step = max(1, math.ceil(len(points) / MOST_DOTS))
+    return points[::step]
+
+
+def shade(value: float, low: float, high: float) -> int:
+    """Which of the SHADES stands for a value; beyond the ends, the outermost."""
+    share = (value - low) / ((high - low) or 1.0)
+    return min(SHADES - 1, max(0, int(share * SHADES)))
+
+
+def swatch(content: str, width: float = 22) -> str:
+    return element("svg", content, viewBox=f"0 0 {width:g} 12", width=width, height=12, aria_hidden="true")
 
 
 def ticks(low: float, high: float, most: int) -> tuple[float, ...]:

@@ -1,0 +1,100 @@
+"""The positions of a search in two dimensions: the plane in which they vary most (principal components).
+
+Shape suffixes: N candidates, D coordinates, K the two components.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarm.report.examples import tested_key
+from swarm.report.journal import Journal
+from swarm.report.summary import Best
+from swarm.types import Array
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A component: its share of the variance, and the coordinates that move most along it, with their signs."""
+
+    share: float
+    pulls: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A position with a name. kind: base, expert, uniform or best."""
+
+    kind: str
+    name: str
+    at: Point
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Every candidate of the search, its score NaN where it has none; path: the best so far, in the journal's order."""
+
+    axes: tuple[Axis, Axis]
+    candidates: tuple[Point, ...]
+    scores: tuple[float, ...]
+    path: tuple[Point, ...]
+    landmarks: tuple[Landmark, ...]
+
+
+def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
+    """None where positions do not span a plane. The components are of the candidates alone, each weighing the same."""
+    names = journal.start.coordinates
+    lines = [line for line in journal.evaluations if len(line.position) == len(names)]
+    x_ND = np.array([line.position for line in lines], dtype=np.float64)
+    if len(names) < 2 or len(np.unique(x_ND, axis=0)) < 3:
+        return None
+    mean_D = x_ND.mean(axis=0)
+    axes, w_KD = _components(x_ND - mean_D, names)
+
+    def project(position: tuple[float, ...]) -> Point:
+        x, y = w_KD @ (np.array(position) - mean_D)
+        return float(x), float(y)
+
+    scores = [math.nan if line.status == "failed" else line.scores.get(objective, math.nan) for line in lines]
+    top, path = -math.inf, []
+    for line, score in zip(lines, scores, strict=True):
+        if line.status == "ok" and score > top:
+            top = score
+            path.append(project(line.position))
+    marks = [Landmark(k, name, project(at)) for k, name, at in _landmarks(journal, best) if len(at) == len(names)]
+    return Plane(axes, tuple(project(line.position) for line in lines), tuple(scores), tuple(path), tuple(marks))
+
+
+def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:
+    """The two directions of most variance; each points to where its strongest coordinate grows."""
+    _, singular, directions = np.linalg.svd(centred_ND, full_matrices=False)
+    w_KD = directions[:2]
+    strongest_K = np.abs(w_KD).argmax(axis=1)
+    w_KD = w_KD * np.sign(w_KD[np.arange(len(w_KD)), strongest_K])[:, None]
+    shares = singular**2 / np.square(singular).sum()
+    first, second = (Axis(float(share), _pulls(w_D, names)) for share, w_D in zip(shares, w_KD, strict=False))
+    return (first, second), w_KD
+
+
+def _pulls(w_D: Array, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """At most three coordinates, those at least half as strong as the strongest."""
+    order = np.argsort(-np.abs(w_D), kind="stable")[:3]
+    return tuple((names[d], float(w_D[d])) for d in order if abs(w_D[d]) >= 0.5 * abs(w_D[order[0]]))
+
+
+def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:
+    """The baselines where they were scored, of uniform averages the tested one, and the best last."""
+    baselines = {line.id: line.position for line in (*journal.selects, *journal.tests.values())}
+    uniform = tested_key(journal, "uniform")
+    found = []
+    for key, position in baselines.items():
+        kind, _, name = key.partition(":")
+        if kind in ("base", "expert") or key == uniform:
+            found.append((kind, name if kind == "expert" else kind, position))
+    positions = {line.id: line.position for line in journal.scored}
+    if best and best.id in positions:
+        found.append(("best", "best", positions[best.id]))
+    return found

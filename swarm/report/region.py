@@ -1,0 +1,91 @@
+"""The good region: candidates whose search score cannot be told from the highest, and what their coefficients are.
+
+Shape suffixes: N candidates, P examples.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarm.lines import EvaluationLine
+from swarm.report.coefficients import of_position
+from swarm.report.journal import Journal
+from swarm.types import Array
+
+LEAST = 5  # with fewer, a range says nothing
+
+
+@dataclass(frozen=True)
+class Range:
+    """From the 10th to the 90th percentile of a coefficient over the region."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """Candidates, the highest first, out of `compared`; the first `alike` of them cannot be told from the highest.
+
+    objectives: how many they are, of equal weight. ranges: expert -> group -> range, as in `Coefficients`.
+    """
+
+    ids: tuple[str, ...]
+    alike: int
+    compared: int
+    objectives: int
+    ranges: Mapping[str, Mapping[str, Range]]
+
+
+def good_region(journal: Journal) -> Region | None:
+    """Within one standard error of the paired difference from the highest mean over the objectives.
+
+    Where these are fewer than LEAST, the next highest fill it up. None where the search has fewer whole candidates.
+    """
+    lines = _whole(journal)
+    if len(lines) < LEAST:
+        return None
+    gap_N, error_N = _behind(lines)
+    order_N = np.argsort(gap_N, kind="stable")
+    alike_N = gap_N <= error_N
+    alike = [lines[i] for i in order_N if alike_N[i]]
+    others = [lines[i] for i in order_N if not alike_N[i]]
+    good = alike + others[: max(0, LEAST - len(alike))]
+    return Region(
+        tuple(line.id for line in good), len(alike), len(lines), len(lines[0].examples), _ranges(good, journal)
+    )
+
+
+def _whole(journal: Journal) -> list[EvaluationLine]:
+    """Each position once, scored on all examples: what was stopped or failed cannot be compared."""
+    scored = [line for line in journal.evaluations if line.status == "ok" and not line.repeated and line.examples]
+    most = max((line.n_examples for line in scored), default=0)
+    return [line for line in scored if line.n_examples == most]
+
+
+def _behind(lines: list[EvaluationLine]) -> tuple[Array, Array]:
+    """How far each is behind the highest, and the standard error of that."""
+    names = list(lines[0].examples)
+    mean_N = np.mean([[np.mean(line.examples[name]) for name in names] for line in lines], axis=1)
+    gap_N, variance_N = np.zeros(len(lines)), np.zeros(len(lines))
+    for name in names:
+        scores_NP = np.array([line.examples[name] for line in lines])
+        behind_NP = scores_NP[mean_N.argmax()] - scores_NP
+        gap_N += behind_NP.mean(axis=1) / len(names)
+        variance_N += behind_NP.var(axis=1) / behind_NP.shape[1] / len(names) ** 2
+    return gap_N, np.sqrt(variance_N)
+
+
+def _ranges(good: list[EvaluationLine], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
+    values: dict[str, dict[str, list[float]]] = {}
+    for line in good:
+        for expert, groups in of_position(line.position, journal).items():
+            for group, value in groups.items():
+                values.setdefault(expert, {}).setdefault(group, []).append(value)
+    return {e: {group: _range(found) for group, found in groups.items()} for e, groups in values.items()}
+
+
+def _range(values: list[float]) -> Range:
+    low, high = (float(end) for end in np.percentile(values, [10, 90]))
+    return Range(low, high)

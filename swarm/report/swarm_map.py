@@ -1,0 +1,138 @@
+"""The search seen from above: the plane of `plane.py`, drawn."""
+
+import math
+from functools import partial
+
+import numpy as np
+
+from swarm.report import svg
+from swarm.report.labels import Named, placed
+from swarm.report.plane import Axis, Landmark, Plane, Point
+from swarm.report.svg import Figure, Key, Scale
+from swarm.report.words import Unit, count, cut
+
+MARGIN, FOOT = 10, 46
+ORDER = ("best", "uniform", "base", "expert")  # of importance: the first are drawn over the others
+KINDS = {"base": "base", "uniform": "uniform average", "expert": "one expert alone", "best": "best"}
+
+
+def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
+    if found is None or not found.path:
+        return None
+    share = 100 * sum(axis.share for axis in found.axes)
+    title = f"The path of the search, in the two directions in which it varied most{label}"
+    limits = _limits(found)
+    reading = "A dot is a candidate, near those with like coefficients; its colour is its search score."
+    draw = partial(_draw, found, limits, title)
+    return svg.figure(title, reading, draw, _legend(found, limits, unit), " ".join(_notes(found, share)))
+
+
+def _notes(found: Plane, share: float) -> list[str]:
+    notes = [f"A shadow: the plane (the first two principal components) holds {share:.0f} % of the variance."]
+    if any(landmark.kind == "expert" for landmark in found.landmarks):
+        notes.append("Experts may lie far above or below it. Names without room are left out.")
+    if any(landmark.kind == "best" and landmark.at != found.path[-1] for landmark in found.landmarks):
+        notes.append("The best does not end the path: fresh examples chose it, not the search split.")
+    if _outside(found):
+        notes.append(f"Beyond the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
+    if len(found.candidates) > svg.MOST_DOTS:
+        drawn = len(svg.thinned(list(found.candidates)))
+        notes.append(f"{drawn:,} of {len(found.candidates):,} candidates are drawn, evenly chosen.")
+    return notes
+
+
+def _limits(found: Plane) -> tuple[float, float]:
+    """The ends of the shades: few bad candidates do not stretch them."""
+    scores = [score for score in found.scores if math.isfinite(score)]
+    return float(np.percentile(scores, 10)), max(scores)
+
+
+def _frame(found: Plane) -> tuple[Point, Point]:
+    """(low, high) in x and in y, around the path, every landmark, and all candidates but those that flew far away."""
+    fixed = [*found.path, *(landmark.at for landmark in found.landmarks)]
+    ends = []
+    for axis in (0, 1):
+        all_of_them = [point[axis] for point in found.candidates]
+        low, high = (float(end) for end in np.percentile(all_of_them, [2, 98]))
+        room = 0.3 * (high - low)
+        near = [max(min(all_of_them), low - room), min(max(all_of_them), high + room)]
+        values = [*near, *(point[axis] for point in fixed)]
+        pad = 0.04 * (max(values) - min(values))
+        ends.append((min(values) - pad, max(values) + pad))
+    return ends[0], ends[1]
+
+
+def _outside(found: Plane) -> int:
+    (left, right), (low, high) = _frame(found)
+    return sum(not (left <= x <= right and low <= y <= high) for x, y in found.candidates)
+
+
+def _scales(found: Plane, width: int) -> tuple[Scale, Scale, float]:
+    """Both axes in one unit, so that distances are true; the drawing's height follows, within bounds."""
+    (left, right), (low, high) = _frame(found)
+    inner = width - 2 * MARGIN
+    tall = min(0.8, max(0.45, (high - low) / ((right - left) or 1.0))) * inner
+    unit = max((right - left) / inner, (high - low) / tall) or 1.0
+    x_mid, y_mid = (left + right) / 2, (low + high) / 2
+    x = Scale(x_mid - unit * inner / 2, x_mid + unit * inner / 2, MARGIN, width - MARGIN)
+    return x, Scale(y_mid - unit * tall / 2, y_mid + unit * tall / 2, MARGIN + tall, MARGIN), MARGIN + tall
+
+
+def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> str:
+    x, y, bottom = _scales(found, width)
+    parts = [svg.rect(MARGIN, MARGIN, width - 2 * MARGIN, bottom - MARGIN, "frame")]
+    parts += _dots(found, limits, x, y)
+    path = [(x(a), y(b)) for a, b in found.path]
+    parts += [svg.path(path, "way"), svg.dots(path, "way-stops")]
+    marks = sorted(found.landmarks, key=lambda mark: ORDER.index(mark.kind))
+    parts += [svg.mark(m.kind, x(m.at[0]), y(m.at[1]), 7.5 if m.kind == "best" else 5.5) for m in reversed(marks)]
+    names = [_named(mark, x, y) for mark in marks if mark.kind != "expert"]
+    names += [Named(*path[0], "start", "t named axis"), *(_named(m, x, y) for m in marks if m.kind == "expert")]
+    parts.append(placed(names, (MARGIN, MARGIN, width - MARGIN, bottom), path))
+    for k, (arrow, axis) in enumerate(zip("→↑", found.axes, strict=True)):
+        words = f"{arrow} {_axis_words(axis, int(width / 7))}"
+        parts.append(svg.label(MARGIN, bottom + 18 * (k + 1), words, class_="t axis"))
+    return svg.chart(width, bottom + FOOT, title, *parts)
+
+
+def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list[str]:
+    """One path a shade, the higher scores over the lower ones; crosses have no score."""
+    chosen = svg.thinned([(float(i), 0.0) for i in range(len(found.candidates))])
+    shades: dict[int, list[Point]] = {}
+    for i in (int(i) for i, _ in chosen):
+        (a, b), score = found.candidates[i], found.scores[i]
+        shade = svg.shade(score, *limits) if math.isfinite(score) else -1
+        shades.setdefault(shade, []).append((x(a), y(b)))
+    crosses = [svg.label(a, b + 4, "×", "middle", "t cross") for a, b in shades.pop(-1, [])]
+    return crosses + [svg.dots(points, f"shade shade-{k}") for k, points in sorted(shades.items())]
+
+
+def _named(mark: Landmark, x: Scale, y: Scale) -> Named:
+    return Named(x(mark.at[0]), y(mark.at[1]), cut(mark.name, 18), f"t named {mark.kind}")
+
+
+def _axis_words(axis: Axis, most: int) -> str:
+    """The share, and as many of the coordinates that pull most as have room."""
+    words = f"{100 * axis.share:.0f} % of the variance"
+    for n in range(1, len(axis.pulls) + 1):
+        pulls = (
+            (word, [c for c, pull in axis.pulls[:n] if pull * sign > 0]) for word, sign in (("more", 1), ("less", -1))
+        )
+        longer = "; ".join(f"{word} {', '.join(names)}" for word, names in pulls if names)
+        if len(longer) > most - 24:
+            break
+        words = f"{100 * axis.share:.0f} % of the variance: {longer}"
+    return words
+
+
+def _legend(found: Plane, limits: tuple[float, float], unit: Unit) -> tuple[Key, ...]:
+    shades = "".join(svg.dots([(6.0 + 12 * k, 6.0)], f"shade shade-{k}") for k in range(svg.SHADES))
+    keys = [Key(svg.swatch(shades, 60), f"{unit.score(limits[0])} or less, to {unit.score(limits[1])}")]
+    way = svg.line(0, 6, 22, 6, "way") + svg.dots([(11, 6)], "way-stops")
+    keys.append(Key(svg.swatch(way), "best so far"))
+    for kind, words in KINDS.items():
+        if any(landmark.kind == kind for landmark in found.landmarks):
+            keys.append(Key(svg.swatch(svg.mark(kind, 11, 6, 4.5)), words))
+    if any(not math.isfinite(score) for score in found.scores):
+        keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "never scored"))
+    return tuple(keys)

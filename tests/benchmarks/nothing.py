@@ -1,0 +1,166 @@
+"""Runs in which there is nothing to find: how many of them say so.
+
+Identical experts: copies of one expert of the tiny zoo under different names, the seed changing. The search can then
+only scale that expert. It is `upper`, whose accuracy on all 1600 examples no scale from -1 to 6 raises above what it
+has alone (0.243; the next best 0.242), so that there is no gain. Of others that is not true: three quarters of
+`scrambled` are two points better than `scrambled`, and no uniform average has that scale; it would be found rightly.
+Shuffled labels: different experts, and four answers to choose from, of which the right one is permuted among the
+examples of the file. All weightings score a quarter but for chance.
+A run counts where its verdict finds nothing. Uncorrected: by the intervals that do not allow for the number of
+comparisons. Control: runs with ten experts and the right labels, in which there is something to find; without them,
+silence would pass.
+"""
+
+import argparse
+import json
+import math
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import ROOT, Metric, main, options, say, zoo_path
+from racing import with_choices
+
+from swarm.config import parse_config
+from swarm.plan import resolve
+from swarm.run import start_run
+
+sys.path.append(str(ROOT / "tests"))
+from runs import Silent
+
+COPIES = 4
+ONE, DIFFERENT = "upper", ("upper", "next", "prev", "mirror")
+ALL = ("upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo")
+CONTROLS = 3
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is given besides its seed."""
+
+    experts: Sequence[Mapping[str, str]]
+    objective: Mapping[str, object]
+
+
+def identical(zoo: Path, folder: Path) -> Task:
+    """Copies of one expert."""
+    names = [f"copy{i}" for i in range(COPIES)]
+    experts = [
+        {"name": name, "path": str(shutil.copytree(zoo / "experts" / ONE, folder / name, dirs_exist_ok=True))}
+        for name in names
+    ]
+    return Task(experts, writing(zoo))
+
+
+def shuffled(zoo: Path, folder: Path, seed: int) -> Task:
+    """The right answers permuted among the examples that have as many choices."""
+    source = with_choices(zoo / "data" / "examples.jsonl", folder / "choices.jsonl")
+    lines = [json.loads(line) for line in source.read_text().splitlines()]
+    for size in {len(line["choices"]) for line in lines}:
+        alike = [line for line in lines if len(line["choices"]) == size]
+        answers = [line["answer"] for line in alike]
+        random.Random(seed).shuffle(answers)
+        for line, answer in zip(alike, answers, strict=True):
+            line["answer"] = answer
+    data = folder / f"shuffled{seed}.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return Task(originals(DIFFERENT), {"name": "letters", "type": "multiple_choice", "data": str(data)})
+
+
+def writing(zoo: Path) -> Mapping[str, object]:
+    data = str(zoo / "data" / "examples.jsonl")
+    return {"name": "letters", "type": "exact_match", "data": data, "max_new_tokens": 8}
+
+
+def originals(names: Sequence[str]) -> Sequence[Mapping[str, str]]:
+    return [{"name": name, "path": f"zoo:tiny/{name}"} for name in names]
+
+
+def searched(task: Task, seed: int, folder: Path, arguments: argparse.Namespace) -> Json:
+    """The summary of a whole run."""
+    raw = {
+        "base": "zoo:tiny",
+        "experts": list(task.experts),
+        "objectives": [task.objective],
+        "splits": {"search": 200, "select": 200, "test": "rest"},
+        "optimizer": {"type": "pso", "particles": arguments.particles, "iterations": arguments.iterations},
+        "engine": {"type": "transformers", "dtype": "float32"},
+        "cluster": {"type": "local"},
+        "export": {"check_examples": 1},
+        "seed": seed,
+    }
+    run_dir = folder / "run"
+    summary = start_run(resolve(parse_config(raw, "benchmark"), ROOT), run_dir, Silent())
+    shutil.rmtree(run_dir)
+    return summary
+
+
+def told(what: str, seed: int, summary: Json) -> Json:
+    say(f"{what} {seed}: {summary['best']['source']}; {summary['verdict']['text']}")
+    return summary
+
+
+def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    torch.set_num_threads(arguments.threads or 1)
+    zoo, seeds = zoo_path("tiny"), range(arguments.runs)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def made(what: str, task: Task, seed: int) -> Json:
+            return told(what, seed, searched(task, seed, folder, arguments))
+
+        same = [made("identical", identical(zoo, folder), seed) for seed in seeds]
+        chance = [made("shuffled", shuffled(zoo, folder, seed), seed) for seed in seeds]
+        real = [made("control", Task(originals(ALL), writing(zoo)), seed) for seed in range(CONTROLS)]
+    yield metric("identical experts: runs that found nothing", silent(same), f"of {len(same)}")
+    yield metric("shuffled labels: runs that found nothing", silent(chance), f"of {len(chance)}")
+    both = [*same, *chance]
+    yield metric("runs that found nothing", silent(both), f"of {len(both)}", f">= {math.ceil(0.95 * len(both))}")
+    yield metric("runs that a searched weighting won on select", sum(map(is_composed, both)), f"of {len(both)}")
+    what = "shuffled labels: runs with an interval above or below zero"
+    yield metric(f"{what}, uncorrected", sum(map(differs_uncorrected, chance)), f"of {len(chance)}")
+    yield metric(what, sum(map(differs, chance)), f"of {len(chance)}")
+    gains = [lead(summary) for summary in both]
+    yield metric("lead on test over the best baseline there, on average", 100 * statistics.fmean(gains), "points")
+    yield metric("control: runs that found something", len(real) - silent(real), f"of {len(real)}", f">= {len(real)}")
+
+
+def silent(summaries: Sequence[Json]) -> int:
+    return sum(not summary["verdict"]["found"] for summary in summaries)
+
+
+def is_composed(summary: Json) -> bool:
+    return bool(summary["best"]["source"] == "search")
+
+
+def differs_uncorrected(summary: Json) -> bool:
+    return any(found["low"] > 0 or found["high"] < 0 for found in summary["paired"].values())
+
+
+def differs(summary: Json) -> bool:
+    corrected = [found["corrected"] for found in summary["paired"].values()]
+    return any(found["low"] > 0 or found["high"] < 0 for found in corrected)
+
+
+def lead(summary: Json) -> float:
+    return float(min(found["difference"] for found in summary["paired"].values()))
+
+
+def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
+    return Metric("nothing", what, value, unit, target)
+
+
+if __name__ == "__main__":
+    parser = options(__doc__ or "")
+    parser.add_argument("--runs", type=int, default=20, help="with identical experts, and as many with shuffled labels")
+    parser.add_argument("--particles", type=int, default=10)
+    parser.add_argument("--iterations", type=int, default=6)
+    main(run, parser)
