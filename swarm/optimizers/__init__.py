@@ -10,20 +10,26 @@ takes its cases from OPTIMIZERS and holds the new one to its promises.
 from typing import Any
 
 from swarm.optimizers.base import Optimizer, Proposal, Result
+from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.by_optuna import Optuna
 from swarm.optimizers.cma_es import CMAES
+from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.lorahub import LoraHub
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 
 OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: a state is its optimizer's own affair
+    "bayesian": Bayesian,
     "model_swarms": ModelSwarms,
     "pso": PSO,
     "cma_es": CMAES,
     "optuna": Optuna,
     "random": RandomSearch,
     "grid": Grid,
+    "greedy_soup": GreedySoup,
+    "lorahub": LoraHub,
 }
 
 __all__ = ["OPTIMIZERS", "Optimizer", "Proposal", "Result"]

@@ -1,0 +1,102 @@
+"""Bayesian optimisation: a Gaussian process over all that was scored proposes a generation at a time (GP-BUCB).
+
+Few examples make utilities noisy. The process averages over neighbours, so it neither chases the luckiest candidate nor
+forgets a generation: of all that was compared it needs the fewest evaluations (docs/results/discovery.md).
+
+Shape suffixes: N particles, M candidates, K centres, D coordinates. Positions are shares of the bounds' width.
+"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from swarm.optimizers.draws import Stream, draw
+from swarm.optimizers.gaussian_process import GaussianProcess
+from swarm.optimizers.generations import Generation, Generational
+from swarm.optimizers.starts import anchors, combination, starts
+from swarm.optimizers.told import ToldState, proposed, remembered, unit
+from swarm.types import Array, Space
+
+CENTRES = 8
+MOVED = 1500  # candidates around the centres
+MIXED = 300  # random combinations of the experts
+REFINED = 200  # candidates of each finer step around the best expected
+FINER = (0.05, 0.025, 0.0125)
+STEPS = (0.01, 0.25)
+FLOOR = 0.2  # utilities below this quantile count as being there: how bad is bad tells nothing of the best
+MOST = 400  # observations that are fitted
+
+
+class Bayesian(Generational[ToldState]):
+    """Settings and steps of Bayesian optimisation. It starts at all anchors: what the baselines need anyway."""
+
+    type: Literal["bayesian"] = "bayesian"
+    particles: int = Field(10, ge=1, description="candidates a generation")
+    iterations: int = Field(20, ge=1, description="generations at most")
+    patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
+    boldness: float = Field(
+        3.0, ge=0, description="the boldest particle counts so many standard deviations as gain, the others from 0 up"
+    )
+
+    def init(self, space: Space, seed: int) -> ToldState:
+        count = max(self.particles, len(anchors(space)))
+        return ToldState(space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, count)))
+
+    def advance(self, state: ToldState) -> ToldState:
+        state = remembered(state)
+        rng = draw(state.seed, state.generation.iteration + 1, 0, Stream.MOVE)
+        x_ND, y_N = seen(state)
+        if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
+            return proposed(state, mixed(state.space, self.particles, rng))
+        process = GaussianProcess.fitted(x_ND, np.maximum(y_N, np.quantile(y_N, FLOOR)))
+        x_MD = candidates(process, state.space, rng)
+        return proposed(state, x_MD[process.chosen(x_MD, np.linspace(0.0, self.boldness, self.particles))])
+
+
+def seen(state: ToldState) -> tuple[Array, Array]:
+    """Positions and utilities: the best and the latest, where there are more than MOST. What failed counts as worst."""
+    x_ND = unit(state.space, np.vstack([generation.x_ND for generation in state.told]))
+    y_N = np.concatenate([generation.utilities_N for generation in state.told])
+    if np.isnan(y_N).all():
+        return x_ND[:0], y_N[:0]
+    y_N = np.where(np.isnan(y_N), np.nanmin(y_N), y_N)
+    if len(y_N) > MOST:
+        best = np.argsort(-y_N, kind="stable")[: 3 * MOST // 4]
+        kept = np.union1d(best, np.arange(len(y_N) - MOST // 4, len(y_N)))
+        return x_ND[kept], y_N[kept]
+    return x_ND, y_N
+
+
+def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator) -> Array:
+    """Where the process is asked: around the best expected, at combinations of experts, finer around the best."""
+    centres_KD = best(process, process.x_ND, CENTRES)
+    x_MD = np.vstack([moved(centres_KD, rng), mixed(space, MIXED, rng)])
+    for step in FINER:
+        near_KD = best(process, x_MD, 5)[rng.integers(5, size=REFINED)]
+        x_MD = np.vstack([x_MD, np.clip(near_KD + rng.normal(0.0, step, near_KD.shape), 0.0, 1.0)])
+    return x_MD
+
+
+def best(process: GaussianProcess, x_MD: Array, count: int) -> Array:
+    """The best expected, best first; the last again where there are too few. Shape: count x D."""
+    order = np.argsort(-process.expected(x_MD), kind="stable")
+    rows: Array = x_MD[order[np.minimum(np.arange(count), len(order) - 1)]]
+    return rows
+
+
+def moved(centres_KD: Array, rng: np.random.Generator) -> Array:
+    """Steps of all lengths from the centres, the first ones more often. Half of them change few coordinates alone."""
+    dimensions = centres_KD.shape[1]
+    turn_M = np.minimum(rng.exponential(2.0, MOVED).astype(int), len(centres_KD) - 1)
+    length_M1 = np.exp(rng.uniform(np.log(STEPS[0]), np.log(STEPS[1]), (MOVED, 1)))
+    few = max(2.0 / dimensions, 0.3)
+    share_M1 = np.where(rng.uniform(size=(MOVED, 1)) < 0.5, few, 1.0)
+    step_MD = length_M1 * rng.normal(size=(MOVED, dimensions)) * (rng.uniform(size=(MOVED, dimensions)) < share_M1)
+    moved_MD: Array = np.clip(centres_KD[turn_M] + step_MD, 0.0, 1.0)
+    return moved_MD
+
+
+def mixed(space: Space, count: int, rng: np.random.Generator) -> Array:
+    """Random combinations of the experts."""
+    return unit(space, np.array([combination(space, rng) for _ in range(count)]))

@@ -1,0 +1,82 @@
+"""Refinement of a grid, coarse to fine, one coordinate after another, around the best so far.
+
+After alignment vectors (arXiv 2410.19206), which searches a coarse grid, then finer ones about its best. A whole grid
+fits no budget from five coordinates on, so each sweep goes through the coordinates in turn: first over each axis of the
+coarse grid, then to both neighbours at half the step, a quarter, ... down to the finest, where it sweeps until nothing
+better is found: some 70 evaluations for five coordinates, 130 for ten, and more where these depend on one another.
+
+Shape suffixes: N candidates, D coordinates.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from swarm.optimizers.generations import Generation
+from swarm.optimizers.starts import distinct
+from swarm.types import Array, Space
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """axes: each coordinate's values in the coarse grid. finest: the last step. level: how often the step was halved.
+
+    axis: the coordinate whose candidates are being scored; -1 for the anchors. found: whether something better was
+    found since the sweep began.
+    """
+
+    axes: tuple[Array, ...]
+    finest: float
+    best_D: Array
+    best_utility: float = -np.inf
+    level: int = 0
+    axis: int = -1
+    found: bool = False
+
+    @property
+    def last_level(self) -> int:
+        return int(np.ceil(np.log2(max(map(spacing, self.axes)) / self.finest)))
+
+    @property
+    def step(self) -> float:
+        """The distance of neighbours on this axis: halved with each level, but none is finer than the finest."""
+        coarse = spacing(self.axes[self.axis])
+        return min(coarse, max(coarse * 0.5**self.level, self.finest))
+
+
+def spacing(values: Array) -> float:
+    """Between an axis's values; 0 for one value, where the bounds leave no room."""
+    return float(values[1] - values[0]) if len(values) > 1 else 0.0
+
+
+def learned(sweep: Sweep, generation: Generation) -> Sweep:
+    """The sweep after a generation: around its best one, where that is strictly better."""
+    utility_N = np.where(np.isnan(generation.utilities_N), -np.inf, generation.utilities_N)
+    i = int(utility_N.argmax())
+    if not utility_N[i] > sweep.best_utility:
+        return sweep
+    return replace(sweep, best_D=generation.x_ND[i], best_utility=float(utility_N[i]), found=True)
+
+
+def moved_on(sweep: Sweep, space: Space) -> tuple[Sweep, Array]:
+    """The sweep at the next coordinate that has candidates, and these. No candidates end the search. Shape ND."""
+    while True:
+        if sweep.axis + 1 < space.dimensions:
+            sweep = replace(sweep, axis=sweep.axis + 1)
+        elif sweep.level < sweep.last_level or sweep.found:
+            sweep = replace(sweep, axis=0, level=min(sweep.level + 1, sweep.last_level), found=False)
+        else:
+            return sweep, np.empty((0, space.dimensions))
+        x_ND = candidates(sweep, space)
+        if len(x_ND):
+            return sweep, x_ND
+
+
+def candidates(sweep: Sweep, space: Space) -> Array:
+    """The best with its coordinate at the coarse grid's other values, later at its neighbours'. Shape ND."""
+    d, best = sweep.axis, sweep.best_D[sweep.axis]
+    values = sweep.axes[d] if sweep.level == 0 else np.array([best - sweep.step, best + sweep.step])
+    values = np.clip(np.round(values, 12), space.low_D[d], space.high_D[d])  # rounded: no step adds a last bit
+    x_ND = np.repeat(sweep.best_D[None], len(values), axis=0)
+    x_ND[:, d] = values
+    return distinct(x_ND[np.abs(values - best) > 1e-9])

@@ -1,0 +1,43 @@
+"""Who competes: every optimizer with settings that may be chosen among on the development half.
+
+All get the same number of evaluations and no patience. The first settings of each are its defaults.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from swarm.optimizers import OPTIMIZERS, Optimizer
+
+BUDGET = 200  # evaluations, of 200 examples each
+Settings = Mapping[str, Any]
+
+CHOICES: dict[str, Sequence[Settings]] = {
+    "bayesian": [{}, {"particles": 5}, {"particles": 20}, {"boldness": 1.0}, {"boldness": 2.0}, {"boldness": 5.0}],
+    "model_swarms": [
+        {},
+        {"particles": 10},
+        {"particles": 40},
+        {"step_length": 0.5},
+        {"step_length": 1.0, "step_decay": 1.0},
+        {"inertia": 0.3, "cognitive": 0.5, "social": 0.6, "repel": 0.01},
+        {"inertia": 0.1, "cognitive": 0.1, "social": 0.2, "repel": 0.1},
+    ],
+    "pso": [{}, {"particles": 10}, {"particles": 30}, {"cognitive": 1.5, "social": 1.5}],
+    "cma_es": [{}, {"particles": 6}, {"particles": 20}, {"sigma": 0.05}, {"sigma": 0.3}],
+    "tpe": [{}, {"particles": 5}, {"particles": 20}],
+    "gp": [{}],
+    "random": [{}],
+    "grid": [{"refine": 0.1}, {"refine": 0.1, "points": 3}, {"refine": 0.1, "points": 9}],
+    "lorahub": [{}, {"l1": 0.0}],
+    "greedy_soup": [{}],
+}
+TYPES = {"tpe": ("optuna", {"sampler": "tpe"}), "gp": ("optuna", {"sampler": "gp"})}
+
+
+def optimizer(name: str, settings: Settings, evaluations: int, experts: int) -> Optimizer[Any]:
+    """A contender that ends after so many evaluations. Model Swarms has as many particles as experts, at least."""
+    kind, fixed = TYPES.get(name, (name, {}))
+    chosen = {**fixed, **settings}
+    if kind == "model_swarms":
+        chosen["particles"] = max(int(chosen.get("particles", 20)), experts)
+    return OPTIMIZERS[kind](**chosen, evaluations=evaluations, iterations=evaluations, patience=None)

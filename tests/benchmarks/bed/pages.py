@@ -1,0 +1,134 @@
+"""The tables of docs/results/discovery.md, and the metrics that discovery.py prints."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from common import Metric
+
+from bed.contenders import BUDGET
+from bed.standings import HALVES, OURS, THEIRS, TIE, Estimate, Table
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "discovery.md"
+BEGIN, END = "<!-- tables: written by tests/benchmarks/discovery.py -->", "<!-- end of tables -->"
+
+
+def metrics(table: Table) -> Iterator[Metric]:
+    halves = {half: [p for p in names if p in table.problems] for half, names in HALVES.items()} | {
+        "all": table.problems
+    }
+    yield metric("problems", len(table.problems), "problems", ">= 12")
+    for half, problems in halves.items():
+        if not problems:
+            continue
+        ours, theirs = (table.estimate(name, table.regret, problems).value for name in (OURS, THEIRS))
+        yield metric(f"{half}: median regret of {OURS} over {THEIRS}'s", ours / theirs, "x", "<= 0.5")
+        yield metric(f"{half}: pairs won against {THEIRS}", table.wins(THEIRS, problems), "share", ">= 0.8")
+        for budget in sorted({t["evaluations"] for t in table.trials} - {BUDGET}, reverse=True):
+            what = (
+                f"{half}: problems where {OURS} with {budget} evaluations delivers no less than {THEIRS} with {BUDGET}"
+            )
+            reached = np.mean([each.mean() >= 0 for each in table.differences(THEIRS, problems, budget)])
+            yield metric(what, float(reached), "share")
+        covered = table.covered(OURS, problems)
+        yield metric(f"{half}: foretold intervals of {OURS} that hold the true score", covered, "share", ">= 0.9")
+    everybody = float(np.mean([table.covered(name, table.problems) for name in table.contenders]))
+    yield metric("foretold intervals of everybody that hold the true score", everybody, "share", ">= 0.9")
+    worse = len(table.below_baselines(OURS))
+    yield metric(f"problems where {OURS} is below best expert or uniform average", worse, "problems", "<= 0")
+
+
+def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
+    return Metric("discovery", what, value, unit, target)
+
+
+def write(table: Table, settings: Mapping[str, str]) -> None:
+    """Put the tables between the page's two marks."""
+    text = PAGE.read_text()
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    PAGE.write_text(head + "\n".join([BEGIN, "", *tables(table, settings), "", END]) + tail)
+
+
+def tables(table: Table, settings: Mapping[str, str]) -> Iterator[str]:
+    for half, names in HALVES.items():
+        yield from standings(table, half, [p for p in names if p in table.problems])
+    yield from by_problem(table)
+    yield from to_target(table)
+    yield from chosen(settings)
+
+
+def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]:
+    seeds = len({seed for _, seed in table.rows(OURS)})
+    yield f"### The {half} half: {len(problems)} problems x {seeds} seeds, {BUDGET} evaluations of 200 examples"
+    yield ""
+    yield f"| | median regret | share of headroom | optimism | {OURS} wins | or ties | foretold holds |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    entries = [(name, BUDGET) for name in table.contenders]
+    entries += [(OURS, b) for b in sorted({t["evaluations"] for t in table.trials} - {BUDGET}, reverse=True)]
+    ranked = sorted(entries, key=lambda entry: table.estimate(entry[0], table.regret, problems, entry[1]).value)
+    for name, budget in ranked:
+        regret = table.estimate(name, table.regret, problems, budget)
+        headroom = table.estimate(name, table.headroom, problems, budget)
+        optimism = table.mean(name, lambda row: row["search"] - row["delivered"], problems, budget)
+        cells = [points(regret), share(headroom), points(optimism)]
+        if (name, budget) == (OURS, BUDGET) or budget != BUDGET:
+            cells += ["", "", percent(table.covered(name, problems)) if budget == BUDGET else ""]
+        else:
+            won = [table.wins(name, problems, tie=tie) for tie in (0.0, TIE)]
+            cells += [*map(percent, won), percent(table.covered(name, problems))]
+        yield f"| {label(name, budget)} | {' | '.join(cells)} |"
+    yield ""
+
+
+def by_problem(table: Table) -> Iterator[str]:
+    yield "### Mean true score of what is delivered, problem by problem"
+    yield ""
+    names = table.contenders
+    yield "| | base | best expert | best uniform | best known | " + " | ".join(names) + " |"
+    yield "|---|" + "---:|" * (4 + len(names))
+    for problem in table.problems:
+        known = table.references[problem]
+        cells = [f"{100 * known[k]:.1f}" for k in ("base", "expert", "uniform", "best")]
+        means = {n: table.mean(n, lambda row: float(row["delivered"]), [problem]).value for n in names}
+        top = max(means.values())
+        cells += [f"**{100 * m:.1f}**" if m >= top - 1e-12 else f"{100 * m:.1f}" for m in means.values()]
+        yield f"| {problem} | {' | '.join(cells)} |"
+    yield ""
+
+
+def to_target(table: Table) -> Iterator[str]:
+    yield f"### Evaluations until the best so far is truly as good as {THEIRS}'s after {BUDGET}"
+    yield ""
+    yield "| | " + " | ".join(table.contenders) + " |"
+    yield "|---|" + "---:|" * len(table.contenders)
+    for problem in table.problems:
+        counts = [table.evaluations_to(name, problem) for name in table.contenders]
+        yield f"| {problem} | " + " | ".join(f"{count:.0f}" if np.isfinite(count) else "–" for count in counts) + " |"
+    yield ""
+
+
+def chosen(settings: Mapping[str, str]) -> Iterator[str]:
+    yield "### Settings chosen on the development half"
+    yield ""
+    for name, text in settings.items():
+        said = ", ".join(f"`{key}: {value}`" for key, value in json.loads(text).items())
+        yield f"- {name}: {said or 'its defaults'}"
+
+
+def label(name: str, budget: int) -> str:
+    shown = f"**{name}**" if name == OURS else name
+    return shown if budget == BUDGET else f"{shown}, {budget} evaluations"
+
+
+def points(found: Estimate) -> str:
+    return f"{100 * found.value:.2f} ({100 * found.low:.2f} to {100 * found.high:.2f})"
+
+
+def share(found: Estimate) -> str:
+    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f} %"

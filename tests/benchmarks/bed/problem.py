@@ -1,0 +1,47 @@
+"""What a problem of the test bed is: a space, samples of 200 examples drawn by seed, and any position's true score.
+
+A seed draws the examples of the search and of the select split. The truth is the mean over a population that no search
+sees, so what a search delivers can be held against it, and against a reference that was searched on the truth itself.
+
+Shape suffixes: D coordinates, P examples.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from swarm.compositions.weights import UNIFORM_MULTIPLES, Weights
+from swarm.types import Array, Space
+
+SIZE = 200  # examples of search, and of select
+Sampled = Literal["search", "select"]
+Scorer = Callable[[Array], Array]
+"""A position (shape D) -> right or wrong for each example (shape P), as 0 and 1."""
+
+
+class Problem(Protocol):
+    """One problem. `names` are its experts'."""
+
+    name: str
+    space: Space
+
+    def scorer(self, seed: int, split: Sampled) -> Scorer:
+        """Scores positions on the examples that a seed draws for a split."""
+
+    def truth(self, x_D: Array) -> float:
+        """The mean score of a position over the whole hidden population."""
+
+
+def box(names: Sequence[str]) -> Space:
+    """The space of one coefficient an expert, as `composition: {type: weights}` has it without settings."""
+    n, weights = len(names), Weights()
+    averages = [multiple / n for multiple in UNIFORM_MULTIPLES if multiple <= n]
+    return Space(
+        coordinates=tuple(names),
+        low_D=np.full(n, weights.low),
+        high_D=np.full(n, weights.high),
+        experts_ED=np.eye(n),
+        neutral_D=np.zeros(n),
+        uniforms_UD=np.outer(averages, np.ones(n)),
+    )

@@ -1,0 +1,137 @@
+"""What the trials say: regret, headroom, optimism, coverage, and who beats whom, with intervals over seeds.
+
+Shape suffixes: R problems, S seeds, B resamples.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bed import CONFIRMATION, DEVELOPMENT
+from bed.contenders import BUDGET, CHOICES
+from swarm.types import Array
+
+OURS, THEIRS = "bayesian", "model_swarms"
+HALVES = {
+    "development": [problem.name for problem in DEVELOPMENT],
+    "confirmation": [problem.name for problem in CONFIRMATION],
+}
+RESAMPLES = 2_000
+TIE = 0.01  # a point: what no test split of a thousand examples tells apart
+
+Row = Mapping[str, Any]
+Value = Callable[[Row], float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic over problems and seeds, with its 95 % interval by resampling seeds within problems."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """The trials of the contest, and what each problem's scores are held against."""
+
+    trials: Sequence[Row]
+    references: Mapping[str, Mapping[str, float]]
+
+    def rows(self, contender: str, evaluations: int = BUDGET) -> dict[tuple[str, int], Row]:
+        """(problem, seed) -> trial."""
+        return {
+            (t["problem"], t["seed"]): t
+            for t in self.trials
+            if t["contender"] == contender and t["evaluations"] == evaluations
+        }
+
+    @property
+    def problems(self) -> list[str]:
+        """Those where everybody has been, in the bed's order."""
+        seen = {t["problem"] for t in self.trials}
+        return [name for names in HALVES.values() for name in names if name in seen]
+
+    @property
+    def contenders(self) -> list[str]:
+        return [name for name in CHOICES if self.rows(name)]
+
+    def best(self, row: Row) -> float:
+        return self.references[row["problem"]]["best"]
+
+    def regret(self, row: Row) -> float:
+        return self.best(row) - float(row["delivered"])
+
+    def headroom(self, row: Row) -> float:
+        """Delivered less the best single expert (or the base), over the reference less that."""
+        known = self.references[row["problem"]]
+        single = max(known["expert"], known["base"])
+        return (float(row["delivered"]) - single) / (known["best"] - single)
+
+    def estimate(self, contender: str, value: Value, problems: Sequence[str], evaluations: int = BUDGET) -> Estimate:
+        """The median over problems and seeds."""
+        rows = self.rows(contender, evaluations)
+        return _estimate([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.median)
+
+    def mean(self, contender: str, value: Value, problems: Sequence[str], evaluations: int = BUDGET) -> Estimate:
+        rows = self.rows(contender, evaluations)
+        return _estimate([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.mean)
+
+    def differences(self, contender: str, problems: Sequence[str], evaluations: int = BUDGET) -> list[Array]:
+        """Ours (after `evaluations`) less theirs at the full budget, in true score, by problem. Shapes S."""
+        ours, theirs = self.rows(OURS, evaluations), self.rows(contender)
+        pairs = [key for key in ours if key in theirs]
+        return [
+            np.array([ours[key]["delivered"] - theirs[key]["delivered"] for key in pairs if key[0] == name])
+            for name in problems
+        ]
+
+    def wins(self, contender: str, problems: Sequence[str], evaluations: int = BUDGET, tie: float = 0.0) -> float:
+        """The share of problem-seed pairs where ours is no more than `tie` below."""
+        return float((np.concatenate(self.differences(contender, problems, evaluations)) >= -tie).mean())
+
+    def covered(self, contender: str, problems: Sequence[str]) -> float:
+        """The share of trials whose foretold interval holds the true score of what is delivered."""
+        rows = [row for (problem, _), row in self.rows(contender).items() if problem in problems]
+        return float(np.mean([row["low"] <= row["delivered"] <= row["high"] for row in rows]))
+
+    def evaluations_to(self, contender: str, problem: str) -> float:
+        """Evaluations after which the mean true score of its best reaches that of Model Swarms in the end; or inf."""
+        target = np.mean([max_count(row["course"]) for (p, _), row in self.rows(THEIRS).items() if p == problem])
+        courses = [row["course"] for (p, _), row in self.rows(contender).items() if p == problem]
+        for count in sorted({int(c) for course in courses for c in course}):
+            if np.mean([at(course, count) for course in courses]) >= target:
+                return count
+        return float("inf")
+
+    def below_baselines(self, contender: str) -> list[str]:
+        """Problems where the better of best expert and uniform average lies above the interval of what it delivers."""
+        worse = []
+        for name in self.problems:
+            known = self.references[name]
+            found = self.mean(contender, lambda row: float(row["delivered"]), [name])
+            if found.high < max(known["expert"], known["uniform"]):
+                worse.append(name)
+        return worse
+
+
+def at(course: Mapping[str, float], count: int) -> float:
+    """The course's value after `count` evaluations, or the last before it."""
+    known = [int(c) for c in course if int(c) <= count] or [min(map(int, course))]
+    return course[str(max(known))]
+
+
+def max_count(course: Mapping[str, float]) -> float:
+    return course[max(course, key=int)]
+
+
+def _estimate(values_RS: Sequence[Sequence[float]], statistic: Callable[[Array], Any]) -> Estimate:
+    values = [np.array(each) for each in values_RS if len(each)]
+    rng = np.random.default_rng(0)
+    drawn = [each[rng.integers(len(each), size=(RESAMPLES, len(each)))] for each in values]
+    resampled_B = [float(statistic(np.concatenate([d[b] for d in drawn]))) for b in range(RESAMPLES)]
+    low, high = np.quantile(resampled_B, [0.025, 0.975])
+    return Estimate(float(statistic(np.concatenate(values))), float(low), float(high))

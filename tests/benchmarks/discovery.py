@@ -1,0 +1,174 @@
+"""Who finds the best weighting: optimizers x problems x seeds at equal example evaluations, held against true scores.
+
+    python tests/benchmarks/discovery.py DIR             # tune, run and print; goes on where it stopped
+    python tests/benchmarks/discovery.py DIR --write     # rewrites the tables of docs/results/discovery.md from DIR
+
+DIR keeps a JSON line a trial. The settings of every contender, ours too, are chosen on the development half of the
+problems (tests/benchmarks/bed) with seeds of their own; then everything runs on both halves. A trial is the program's
+own search, selection and prediction: see bed/trial.py.
+"""
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from bed import DEVELOPMENT, PROBLEMS
+from bed.contenders import BUDGET, CHOICES, optimizer
+from bed.live import Live
+from bed.pages import metrics, write
+from bed.reference import reference
+from bed.standings import Table
+from bed.trial import run_trial
+from common import Metric, main, options, say
+
+TUNED_ON = [problem.name for problem in DEVELOPMENT if not isinstance(problem, Live)]  # those that cost little
+TUNING_SEEDS = range(100, 105)
+SHORTER = (100, 67)  # our default's budgets, against the full one of the others
+OURS = "bayesian"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to be run. settings: JSON, so that jobs compare."""
+
+    problem: str
+    contender: str
+    settings: str
+    seed: int
+    evaluations: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return astuple(self)
+
+
+class Kept:
+    """The trials and references of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._trials, self._references = folder / "trials.jsonl", folder / "references.jsonl"
+        self.trials: list[dict[str, Any]] = _read(self._trials)
+        self.references: dict[str, dict[str, float]] = {r["problem"]: r for r in _read(self._references)}
+
+    def known(self) -> set[tuple[object, ...]]:
+        return {key_of(trial) for trial in self.trials}
+
+    def add(self, trial: dict[str, Any]) -> None:
+        self.trials.append(trial)
+        _append(self._trials, trial)
+
+    def add_reference(self, content: dict[str, Any]) -> None:
+        self.references[content["problem"]] = content
+        _append(self._references, content)
+
+
+def key_of(trial: Mapping[str, Any]) -> tuple[object, ...]:
+    """The key of the job that a kept trial was."""
+    return tuple(trial[field.name] for field in fields(Job))
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """Whole lines: the last one may have been cut."""
+    return (
+        [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")] if path.exists() else []
+    )
+
+
+def _append(path: Path, content: Mapping[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(content) + "\n")
+
+
+def trial(job: Job) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    problem = PROBLEMS[job.problem]
+    chosen = optimizer(job.contender, json.loads(job.settings), job.evaluations, problem.space.dimensions)
+    return asdict(job) | asdict(run_trial(problem, chosen, job.seed))
+
+
+def referred(name: str) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    return {"problem": name} | asdict(reference(PROBLEMS[name]))
+
+
+def tuning() -> Iterator[Job]:
+    for seed in TUNING_SEEDS:
+        for problem in TUNED_ON:
+            for contender, choices in CHOICES.items():
+                if len(choices) > 1:
+                    yield from (Job(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
+
+
+def tuned(kept: Kept) -> dict[str, str]:
+    """Contender -> the settings with the least mean regret on the development half."""
+
+    def regret(contender: str, settings: Mapping[str, Any]) -> float:
+        found = [
+            kept.references[t["problem"]]["best"] - t["delivered"]
+            for t in kept.trials
+            if t["contender"] == contender and t["settings"] == json.dumps(settings) and t["seed"] in TUNING_SEEDS
+        ]
+        return sum(found) / len(found)
+
+    return {
+        contender: json.dumps(min(choices, key=lambda s: regret(contender, s)) if len(choices) > 1 else choices[0])
+        for contender, choices in CHOICES.items()
+    }
+
+
+def contest(settings: Mapping[str, str], problems: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[Job]:
+    """Seed by seed, so that what there is so far is balanced."""
+    for seed in range(seeds):
+        for problem in problems:
+            for name in names:
+                yield Job(problem, name, settings[name], seed, BUDGET)
+            if OURS in names:
+                yield from (Job(problem, OURS, settings[OURS], seed, budget) for budget in SHORTER)
+
+
+def carried_out(jobs: Iterable[Job], kept: Kept, processes: int) -> None:
+    """Run what is not kept yet."""
+    known = kept.known()
+    left = [job for job in dict.fromkeys(jobs) if job.key not in known]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for done, found in enumerate(pool.imap_unordered(trial, left), 1):
+            kept.add(found)
+            if done % 50 == 0 or done == len(left):
+                say(f"{done} of {len(left)} trials")
+
+
+def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    kept = Kept(arguments.folder)
+    problems = [name for name in PROBLEMS if name not in arguments.without]
+    if not arguments.write:
+        with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+            missing = [name for name in problems if name not in kept.references]
+            for found in pool.imap_unordered(referred, missing):
+                kept.add_reference(found)
+                say(f"{found}")
+        carried_out((job for job in tuning() if job.problem in problems), kept, arguments.jobs)
+        settings = tuned(kept)
+        carried_out(contest(settings, problems, arguments.contenders, arguments.seeds), kept, arguments.jobs)
+    settings = tuned(kept)
+    jobs = {job.key for job in contest(settings, problems, list(CHOICES), arguments.seeds)}
+    table = Table([trial for trial in kept.trials if key_of(trial) in jobs], kept.references)
+    if arguments.write:
+        write(table, settings)
+    yield from metrics(table)
+
+
+if __name__ == "__main__":
+    parser = options(__doc__ or "")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the trials are kept")
+    parser.add_argument("--write", action="store_true", help="only write the tables of what is kept")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=2, help="trials at a time, each on one core")
+    parser.add_argument("--contenders", nargs="+", default=list(CHOICES))
+    parser.add_argument("--without", nargs="+", default=[], metavar="PROBLEM")
+    main(run, parser)
