@@ -65,11 +65,17 @@ class StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+OneOrMore = BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str])
+
+
 class ExpertSettings(Thinning):
-    """An expert: where it is, what to call it, and how to thin it."""
+    """An expert: where it is, what to call it, how to thin it, and what it has seen."""
 
     path: str
     name: str = Field("", description="its name in coefficients and reports; empty: the folder's or file's name")
+    trained_on: Annotated[list[str], OneOrMore] = Field(
+        default_factory=list, description="files of its training data (JSON lines): examples that are in them are noted"
+    )
 
 
 def _with_path(value: object) -> object:

@@ -39,7 +39,7 @@ class Delivery:
         """Export, summary and report, then the export's check, which may fail where the driver is a small machine."""
         summary = summarise(result) | {
             "seed": self.plan.config.seed,
-            **sources(self.plan.catalog),
+            **sources(self.plan),
             "notes": self.plan.notes,
         }
         config = self.plan.config

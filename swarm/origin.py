@@ -23,17 +23,22 @@ def start_line(plan: Plan) -> Json:
         "optimizer": plan.config.optimizer.type,
         "settings": settings_of(plan.config),
         "coordinates": list(plan.space.coordinates),
-        **sources(plan.catalog),
+        **sources(plan),
         "items": {name: items(splits) for name, splits in plan.splits.items()},
         "notes": plan.notes,
     }
 
 
-def sources(catalog: Catalog) -> Json:
-    """Where base and experts were read from, and their fingerprints."""
+def sources(plan: Plan) -> Json:
+    """Where base and experts were read from, their fingerprints, and what they were trained on, where that is given."""
+    base, trained_on = plan.catalog.base, {e.name: e.trained_on for e in plan.config.experts if e.trained_on}
     return {
-        "base": {"path": str(catalog.base.path), "fingerprint": catalog.base.tensors.fingerprint},
-        "experts": {e.name: {"path": str(e.path), "fingerprint": e.fingerprint} for e in catalog.experts},
+        "base": {"path": str(base.path), "fingerprint": base.tensors.fingerprint},
+        "experts": {
+            e.name: {"path": str(e.path), "fingerprint": e.fingerprint}
+            | ({"trained_on": trained_on[e.name]} if e.name in trained_on else {})
+            for e in plan.catalog.experts
+        },
     }
 
 

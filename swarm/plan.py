@@ -12,7 +12,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from swarm import zoo
 from swarm.cluster.settings import ClusterSettings, LocalCluster
-from swarm.config import Config
+from swarm.config import Config, ExpertSettings
+from swarm.contamination import contamination_notes
 from swarm.engines import Encoder
 from swarm.errors import ConfigError, DataError, ExpertError
 from swarm.evaluator import EvaluatorSpec, make_importable
@@ -42,6 +43,7 @@ class Plan:
     workloads: Mapping[Split, Workload]
     spec: EvaluatorSpec
     truncations: Sequence[str] = ()
+    contaminations: Sequence[str] = ()
 
     def examples(self, split: Split) -> Examples:
         """The examples of a split, by objective."""
@@ -55,7 +57,8 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What the user should know about data and experts."""
-        return [*(note for splits in self.splits.values() for note in splits.notes), *self.truncations]
+        found = (note for splits in self.splits.values() for note in splits.notes)
+        return [*found, *self.contaminations, *self.truncations]
 
 
 def settings_of(config: Config) -> str:
@@ -63,7 +66,7 @@ def settings_of(config: Config) -> str:
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
-        "experts": [expert.model_dump(mode="json", exclude={"path"}) for expert in config.experts],
+        "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
         "optimizer": config.optimizer.model_dump(
             mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
         ),
@@ -78,10 +81,7 @@ def settings_of(config: Config) -> str:
 
 def resolve(config: Config, folder: Path) -> Config:
     """The config with every reference as an absolute path. `folder`: where the config file lies."""
-    experts = []
-    for i, expert in enumerate(config.experts):
-        path = find(expert.path, folder, f"experts.{i}.path")
-        experts.append(expert.model_copy(update={"path": str(path), "name": expert.name or name_of(expert.path)}))
+    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
         for i, objective in enumerate(config.objectives)
@@ -101,6 +101,16 @@ def resolve(config: Config, folder: Path) -> Config:
             "splits": splits,
             "modules": str((folder / config.modules).resolve()),
             "cluster": _cluster(config),
+        }
+    )
+
+
+def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
+    return expert.model_copy(
+        update={
+            "path": str(find(expert.path, folder, f"{key}.path")),
+            "name": expert.name or name_of(expert.path),
+            "trained_on": [str(find(name, folder, f"{key}.trained_on")) for name in expert.trained_on],
         }
     )
 
@@ -125,6 +135,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     on_step("reading data")
     make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
+    trained_on = {expert.name: [Path(path) for path in expert.trained_on] for expert in config.experts}
+    contaminations = contamination_notes(splits, trained_on)
     on_step("checking base and experts")
     catalog = open_experts(config)
     space = config.composition.space(catalog)
@@ -143,7 +155,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    return Plan(config, catalog, space, splits, workloads, spec, truncation_notes(catalog))
+    return Plan(config, catalog, space, splits, workloads, spec, truncation_notes(catalog), contaminations)
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
@@ -188,9 +200,10 @@ def find(reference: str, folder: Path, key: str) -> Path:
         if place.exists():
             return place.resolve()
     known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, no hub id
-    if HUB_ID.fullmatch(reference) and not known_folder and not key.startswith(("objectives", "splits")):
+    is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
+    if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
         return _from_hub(reference, key)
-    kind = DataError if key.startswith(("objectives", "splits")) else ExpertError
+    kind = DataError if is_data else ExpertError
     raise kind(f"{key}: {reference} does not exist (looked for {' and '.join(map(str, places))}); correct the path")
 
 

@@ -6,16 +6,18 @@ forgets a generation: of all that was compared it needs the fewest evaluations (
 Shape suffixes: N particles, M candidates, K centres, D coordinates. Positions are shares of the bounds' width.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
+from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generations import Generation, Generational
 from swarm.optimizers.starts import anchors, combination, starts
-from swarm.optimizers.told import ToldState, proposed, remembered, unit
+from swarm.optimizers.told import ToldState, proposed, remembered, unit, within
 from swarm.types import Array, Space
 
 CENTRES = 8
@@ -45,13 +47,30 @@ class Bayesian(Generational[ToldState]):
 
     def advance(self, state: ToldState) -> ToldState:
         state = remembered(state)
-        rng = draw(state.seed, state.generation.iteration + 1, 0, Stream.MOVE)
+        return proposed(state, self.next_positions(state, np.linspace(0.0, self.boldness, self.particles)))
+
+    def step(self, state: ToldState, result: Result) -> tuple[ToldState, list[Proposal]]:
+        """Each result is a generation of its own among those told; what the other particles ask for is pending."""
+        i, x_ND = result.particle, state.generation.x_ND.copy()
+        answer = Generation(result.iteration, x_ND[[i]], np.zeros(1, bool), np.array([result.utility]))
+        state = replace(state, told=(*state.told, answer))
+        kappa = self.boldness * i / max(len(x_ND) - 1, 1)
+        (unit_D,) = self.next_positions(state, np.array([kappa]), np.delete(x_ND, i, axis=0))
+        x_ND[i] = within(state.space, unit_D)
+        proposal = Proposal(result.iteration + 1, i, x_ND[i].copy())
+        return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
+
+    def next_positions(self, state: ToldState, kappas: Array, pending_KD: Array | None = None) -> Array:
+        """One for each kappa, from all that was told. pending_KD: positions that are being scored."""
+        rng = draw(state.seed, len(state.told), 0, Stream.MOVE)
         x_ND, y_N = seen(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
-            return proposed(state, mixed(state.space, self.particles, rng))
+            return mixed(state.space, len(kappas), rng)
         process = GaussianProcess.fitted(x_ND, np.maximum(y_N, np.quantile(y_N, FLOOR)))
         x_MD = candidates(process, state.space, rng)
-        return proposed(state, x_MD[process.chosen(x_MD, np.linspace(0.0, self.boldness, self.particles))])
+        pending_KD = None if pending_KD is None or not len(pending_KD) else unit(state.space, pending_KD)
+        chosen: Array = x_MD[process.chosen(x_MD, kappas, pending_KD)]
+        return chosen
 
 
 def seen(state: ToldState) -> tuple[Array, Array]:

@@ -53,27 +53,31 @@ class GaussianProcess:
         expected_M: Array = matern(x_MD, self.x_ND, self.length) @ self.weights_N + self.mean
         return expected_M
 
-    def chosen(self, x_MD: Array, kappas: Array) -> list[int]:
+    def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array | None = None) -> list[int]:
         """For each kappa another row, of greatest mean + kappa x standard deviation, one after the other.
 
-        After each choice the deviations are those that its outcome, whatever it is, will leave: so the choices of one
-        generation keep apart (GP-BUCB; Desautels et al. 2014, eq. 7).
+        The deviations are those that the outcomes of what is pending, and of what was chosen before, will leave,
+        whatever they are: so choices keep apart (GP-BUCB; Desautels et al. 2014, eq. 7).
         """
+        pending = 0 if pending_KD is None else len(pending_KD)
+        x_MD = x_MD if pending_KD is None else np.vstack([pending_KD, x_MD])
         mean_M = self.expected(x_MD)
         known_NM = np.linalg.solve(self.root_NN, matern(self.x_ND, x_MD, self.length))
         variance_M = np.maximum(1.0 - np.square(known_NM).sum(0), 0.0)
         rows, learnt = list[int](), np.empty((0, len(x_MD)))
-        for kappa in kappas:
-            hopes_M = mean_M + kappa * self.scale * np.sqrt(variance_M)
-            hopes_M[rows] = -np.inf  # nobody is asked twice
-            row = int(hopes_M.argmax())
+        for turn in range(pending + len(kappas)):
+            row = turn
+            if turn >= pending:
+                hopes_M = mean_M + kappas[turn - pending] * self.scale * np.sqrt(variance_M)
+                hopes_M[rows] = -np.inf  # nobody is asked twice
+                row = int(hopes_M.argmax())
             rows.append(row)
             shared_M = matern(x_MD, x_MD[row : row + 1], self.length)[:, 0] - known_NM.T @ known_NM[:, row]
             shared_M -= learnt.T @ learnt[:, row]
             gained_M = shared_M / np.sqrt(max(shared_M[row], 0.0) + self.noise)
             learnt = np.vstack([learnt, gained_M])
             variance_M = np.maximum(variance_M - np.square(gained_M), 0.0)
-        return rows
+        return [row - pending for row in rows[pending:]]
 
 
 def _fit(x_ND: Array, y_N: Array, length: float) -> tuple[float, float, float, float, float]:

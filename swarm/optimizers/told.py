@@ -33,9 +33,14 @@ def remembered(state: ToldState) -> ToldState:
 
 def proposed(state: ToldState, unit_ND: Array) -> ToldState:
     """The state with the next generation, from shares of the bounds' width."""
-    space = state.space
-    x_ND = space.low_D + unit_ND * (space.high_D - space.low_D)
+    x_ND = within(state.space, unit_ND)
     return replace(state, generation=Generation.fresh(state.generation.iteration + 1, x_ND))
+
+
+def within(space: Space, unit_ND: Array) -> Array:
+    """The positions at these shares of the bounds' width."""
+    x_ND: Array = space.low_D + unit_ND * (space.high_D - space.low_D)
+    return x_ND
 
 
 def unit(space: Space, x_ND: Array) -> Array:

@@ -1,0 +1,116 @@
+"""Which examples an expert was trained on, where its training data are at hand. A note; nothing is left out for it.
+
+Training data are JSON lines, read as leniently as they come: no ids, no answers, other keys. A line's text is its
+`context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn of the assistant),
+and its `choices`; or else its `text`, question and answer in one.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from swarm.duplicates import found_in
+from swarm.errors import DataError
+from swarm.splits import SPLITS, Splits
+from swarm.types import Example, Split
+
+ASKED = ("prompt", "question", "instruction")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split of one objective."""
+
+    objective: str
+    split: Split
+    examples: Sequence[Example]
+
+    def note(self, expert: str, same: Sequence[int], near: Sequence[int]) -> str:
+        kinds = ((same, "the same"), (near, "nearly the same"))
+        shares = [f"{len(places)} {word} ({self._ids(places)})" for places, word in kinds if places]
+        return (
+            f"{len(same) + len(near)} of {len(self.examples)} {self.split} examples of {self.objective} are in what "
+            f"expert {expert} was trained on: {', '.join(shares)}"
+        )
+
+    def _ids(self, places: Sequence[int]) -> str:
+        ids = [self.examples[place].id for place in places[:SHOWN]]
+        return ", ".join([*ids, "..."] if len(places) > SHOWN else ids)
+
+
+def contamination_notes(splits: Mapping[str, Splits], trained_on: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
+    """A line for each expert, objective and split with examples that the expert has seen. Raises DataError."""
+    parts = [Part(name, split, each.of(split)) for name, each in splits.items() for split in SPLITS]
+    examples = [example for part in parts for example in part.examples]
+    notes = []
+    for expert, paths in trained_on.items():
+        if not paths:
+            continue
+        found = found_in(examples, chain.from_iterable(map(training_texts, paths)))
+        start = 0
+        for part in parts:
+            own = range(start, start := start + len(part.examples))
+            same, near = (
+                [place - own.start for place in places if place in own] for places in (found.same, found.near)
+            )
+            if same or near:
+                notes.append(part.note(expert, same, near))
+    return tuple(notes)
+
+
+def training_texts(path: Path) -> Iterator[str]:
+    """The text of every line. Raises DataError naming file and line."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _text(line, f"{path}:{number}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of JSON lines as trained_on") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: it is not UTF-8; save the file as UTF-8") from None
+
+
+def _text(line: str, where: str) -> str:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{where}: {line.strip()[:40]!r} is not valid JSON ({error}); training data hold one object a line"
+        ) from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: {line.strip()[:40]} is not an object; write {{...}}")
+    asked = _asked(row)
+    if not asked:
+        keys = ", ".join(map(repr, row)) or "nothing"
+        raise DataError(
+            f"{where}: it has {keys[:80]}, but no text as prompt, question, instruction, messages or text; "
+            "give its text under one of these keys"
+        )
+    return asked
+
+
+def _asked(row: Mapping[str, object]) -> str:
+    """What the model read in training; "" where there is none."""
+    key = next((key for key in ASKED if row.get(key)), None)
+    asked = str(row[key]) if key else _turns(row.get("messages"))
+    if not asked:
+        return str(row.get("text") or "")
+    extra = str(row.get("input") or "") if key == "instruction" else ""
+    return "\n".join([str(row.get("context") or ""), asked, extra, *_choices(row.get("choices"))])
+
+
+def _turns(messages: object) -> str:
+    turns = [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
+    if turns and turns[-1].get("role") == "assistant":
+        turns.pop()
+    return "\n".join(str(turn.get("content") or "") for turn in turns)
+
+
+def _choices(choices: object) -> list[str]:
+    if isinstance(choices, dict):
+        choices = list(choices.values())
+    return [str(text) for text in choices] if isinstance(choices, list) else []
