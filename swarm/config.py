@@ -21,7 +21,7 @@ from swarm.errors import ConfigError
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.optimizers.pso import PSO
+from swarm.optimizers.bayesian import Bayesian
 from swarm.racing import Racing
 from swarm.settings import Settings
 from swarm.splits import SplitSettings
@@ -51,7 +51,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "ray": RayCluster,
     "local": LocalCluster,
 }
-DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "pso", "cluster": "ray"}
+DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "bayesian", "cluster": "ray"}
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -107,7 +107,7 @@ class Config(Settings):
     composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)
-    optimizer: AnyOptimizer = Field(default_factory=PSO)
+    optimizer: AnyOptimizer = Field(default_factory=Bayesian)
     racing: Racing = Field(default_factory=Racing)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     engine: AnyEngine = Field(default_factory=TransformersSettings)

@@ -51,6 +51,7 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
         "swarm 9.9",
         "seed: 0",
         "so those two scores flatter",
+        "each of which stands alone",
     ):
         assert words in card
     other = (export(replace(what, candidate_id="1-1"), tmp_path / "other", "hf") / "README.md").read_text()
@@ -59,3 +60,34 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
     several = {"best": {"id": "3-1", "test": {"maths": score, "style": score}}}
     card = (export(replace(what, summary=several), tmp_path / "several", "hf") / "README.md").read_text()
     assert "| this model | maths | – | – | 0.812" in card
+
+
+def test_the_card_claims_what_the_verdict_does(folder: Path, tmp_path: Path) -> None:
+    score = {"mean": 0.8125, "low": 0.75, "high": 0.86, "n": 200}
+    alone = {"difference": 0.11, "low": 0.01, "high": 0.21}
+    text = "Nothing was found that is better than the uniform average."
+    summary = {
+        "best": {"id": "3-1", "source": "search", "test": score},
+        "baselines": {"uniform": {"test": score}},
+        "paired": {
+            "uniform": alone | {"corrected": {"low": -0.02, "high": 0.24}},
+            "base": alone | {"corrected": {"low": 0.005, "high": 0.215}},
+        },
+        "verdict": {"found": False, "text": text},
+    }
+    what = replace(exported(opened(folder, "plain")), summary=summary)
+    card = (export(what, tmp_path / "one", "recipe") / "README.md").read_text()
+    assert f"**{text}**" in card
+    assert "uniform average: +0.110 \\[-0.020, +0.240\\]: no difference shown" in card
+    assert "the base alone: +0.110 \\[+0.005, +0.215\\]: better" in card
+    assert "hold for all baselines at once" in card
+    assert "stands alone" not in card
+    won = summary | {"best": {"id": "3-1", "source": "uniform", "test": score}}
+    card = (export(replace(what, summary=won), tmp_path / "won", "recipe") / "README.md").read_text()
+    assert "minus the uniform average" not in card
+    several = dict.fromkeys(("text", "style"), summary["verdict"])
+    card = (
+        export(replace(what, summary=summary | {"verdict": several}), tmp_path / "two", "recipe") / "README.md"
+    ).read_text()
+    assert f"**text: {text}**" in card
+    assert f"**style: {text}**" in card

@@ -1,16 +1,19 @@
 """The report says what the journal and the summary hold, and no more; nothing in the data can act on the page."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from report_runs import KINDS, SMALL, Fake, Maker, Page
+from swarm.comparison import Comparison, Interval
 from swarm.errors import RunError
 from swarm.evidence import Difference
 from swarm.report import words, write_report
 from swarm.report.examples import changes, contrast
 from swarm.report.journal import read_journal
+from swarm.verdict import judge
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +35,63 @@ def test_pages_are_whole_and_need_nothing_else(kind: str, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.md"]
 
 
-def test_headline_has_the_score_its_interval_and_the_difference(run: Fake, tmp_path: Path) -> None:
+def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_path: Path) -> None:
     html, markdown = run.write(tmp_path)
     test, found = run.summary["best"]["test"], run.summary["paired"]["uniform"]
     score = f"{100 * test['mean']:.1f} %"
-    on = f"on 800 untouched test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})"
+    on = f"on 800 untouched test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})."
     above = f"{100 * found['difference']:.1f} points above the uniform average"
-    assert f"Composed expert: {score} {on}; {above}" in markdown
-    assert f"<strong>{score}</strong> {on}; {above}" in html.replace("\u00a0", " ")
+    assert f"Composed expert: {score} {on}" in markdown
+    assert f"<strong>{score}</strong> {on}" in html.replace("\u00a0", " ")
+    assert f"\n- {above}" in markdown
+    assert f"<li>{above}" in html
+
+
+def judged(fake: Fake, doubt: float) -> Fake:
+    """The run with a verdict, its corrected intervals `doubt` wider than those that stand alone."""
+    paired = {
+        name: found | {"corrected": {"low": found["low"] - doubt, "high": found["high"] + doubt}}
+        for name, found in fake.summary["paired"].items()
+    }
+    compared = {
+        name: Comparison(Difference(found["difference"], found["low"], found["high"]), Interval(**found["corrected"]))
+        for name, found in paired.items()
+    }
+    verdict = asdict(judge(compared, fake.summary["best"]["source"], words.Unit(percent=True)))
+    return Fake(fake.lines, fake.summary | {"paired": paired, "verdict": verdict})
+
+
+@pytest.mark.parametrize("doubt", [0.0, 0.01, 0.06, 0.4])
+def test_no_sentence_claims_what_the_verdict_does_not(run: Fake, doubt: float, tmp_path: Path) -> None:
+    fake = judged(run, doubt)
+    corrected = {name: found["corrected"] for name, found in fake.summary["paired"].items()}
+    html, markdown = fake.write(tmp_path)
+    for text in (html, markdown):
+        assert (" points above " in text) == any(found["low"] > 0 for found in corrected.values())
+        assert ("points above the uniform average" in text) == (corrected["uniform"]["low"] > 0)
+        assert ("points above the base" in text) == (corrected["base"]["low"] > 0)
+        for found in corrected.values():
+            assert words.Unit(percent=True).interval(found["low"], found["high"]) in text
+        assert "hold for all baselines at once" in text
+        assert "stands alone" not in text
+    kind = "verdict found" if fake.summary["verdict"]["found"] else "verdict"
+    assert f'<p class="{kind}">' in html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_corrected_intervals_says_that_each_stands_alone(kind: str, tmp_path: Path) -> None:
+    fake = KINDS[kind]()
+    for text in fake.write(tmp_path):
+        assert "Each of these intervals stands alone" in text
+        assert "each of its 95 % intervals stands alone" in text
+        assert "at once" not in text
+        assert 'class="verdict' not in text
+
+
+def test_a_baseline_that_won_is_explained_once(tmp_path: Path) -> None:
+    for text in judged(KINDS["uniform wins"](), 0.0).write(tmp_path):
+        assert text.count("is the result.") == 1
+        assert "Nothing was found that is better than the uniform average" in text
 
 
 def test_nothing_is_claimed_where_the_interval_includes_zero() -> None:

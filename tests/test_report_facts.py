@@ -1,9 +1,12 @@
 """What the report works out of the journal: its course, its good region, its plane, who was right where."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, TASKS, UNIFORM, Fake, Maker
+from swarm.errors import RunError
 from swarm.report import facts
 from swarm.report.course import costs, course, troubles
 from swarm.report.examples import by_task, changes, contrast
@@ -11,6 +14,9 @@ from swarm.report.journal import Journal, read_journal
 from swarm.report.plane import plane
 from swarm.report.region import LEAST, good_region
 from swarm.report.summary import read_summary
+from swarm.report.weights import read_weights
+
+EQUAL = {"letters": 1.0, "likelihood": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +63,11 @@ def test_the_best_baseline_is_never_the_best_itself(run: Fake) -> None:
     for fake, source in ((run, "search"), (KINDS["uniform wins"](), "uniform")):
         summary = read_summary(fake.summary, ("letters",))
         rows = facts.table("letters", summary.best, summary.baselines, summary)
-        found = facts.best_baseline(rows, source)
+        found = facts.best_baseline(rows, summary.best)
         others = [row.test.mean for row in rows if row.kind != "best" and row.key != source]
         assert found.test.mean == max(others)
         assert found.key != source
+        assert [row.key for row in rows if row.gain is None] == [summary.best.id] + [source] * (source != "search")
 
 
 def test_a_position_is_known_under_all_its_names() -> None:
@@ -108,7 +115,7 @@ def test_failures_are_grouped_by_error_and_counted() -> None:
 def test_the_good_region_is_led_by_the_highest_and_never_too_small(kind: str) -> None:
     journal = read_journal(KINDS[kind]().lines)
     whole = {line.id: line for line in journal.evaluations if line.status == "ok" and not line.repeated}
-    found = good_region(journal)
+    found = good_region(journal, EQUAL)
     sums = [sum(whole[id].scores.values()) for id in found.ids]
     assert max(sum(line.scores.values()) for line in whole.values()) == pytest.approx(sums[0])
     assert found.compared == len(whole)
@@ -117,7 +124,7 @@ def test_the_good_region_is_led_by_the_highest_and_never_too_small(kind: str) ->
 
 
 def test_the_good_region_is_one_standard_error_wide(journal: Journal) -> None:
-    found = good_region(journal)
+    found = good_region(journal, EQUAL)
     lines = {line.id: line for line in journal.evaluations}
     top = np.array(lines[found.ids[0]].examples["letters"])
     for line in journal.evaluations:
@@ -126,8 +133,39 @@ def test_the_good_region_is_one_standard_error_wide(journal: Journal) -> None:
         assert line.repeated or is_alike == (line.id in found.ids[: found.alike])
 
 
+@pytest.mark.parametrize("share", [0.0625, 0.5, 0.9375])
+def test_the_objectives_weights_decide_which_candidates_are_good(share: float) -> None:
+    fake = KINDS["two objectives"]()
+    journal = read_journal(fake.lines)
+    weights = {"letters": 4 * share, "likelihood": 4 * (1 - share)}
+    lines = {line.id: line for line in journal.evaluations if not line.repeated}
+    heights = {
+        id: share * line.scores["letters"] + (1 - share) * line.scores["likelihood"] for id, line in lines.items()
+    }
+    found = good_region(journal, weights)
+    assert heights[found.ids[0]] == pytest.approx(max(heights.values()))
+    assert facts.find_best(journal, read_summary({}, journal.objectives), weights).id == max(heights, key=heights.get)
+    top = lines[found.ids[0]]
+    for id, line in lines.items():
+        behind, variance = 0.0, 0.0
+        for name, part in (("letters", share), ("likelihood", 1 - share)):
+            gap = np.array(top.examples[name]) - np.array(line.examples[name])
+            behind, variance = behind + part * gap.mean(), variance + part**2 * gap.var() / len(gap)
+        assert (behind <= np.sqrt(variance)) == (id in found.ids[: found.alike])
+
+
+def test_weights_are_those_of_the_runs_config(tmp_path: Path) -> None:
+    names = ("letters", "likelihood", "style")
+    assert read_weights(tmp_path, names) == dict.fromkeys(names, 1.0)
+    (tmp_path / "config.yaml").write_text("objectives: [{name: letters, weight: 0.25}, {name: likelihood}]\n")
+    assert read_weights(tmp_path, names) == {"letters": 0.25, "likelihood": 1.0, "style": 1.0}
+    (tmp_path / "config.yaml").write_text("objectives: [{name")
+    with pytest.raises(RunError, match=r"config.yaml is no YAML .*put back"):
+        read_weights(tmp_path, names)
+
+
 def test_ranges_hold_most_of_the_good_ones(journal: Journal) -> None:
-    found = good_region(journal)
+    found = good_region(journal, EQUAL)
     lines = {line.id: line for line in journal.evaluations}
     for d, name in enumerate(EXPERTS):
         values, good = np.array([lines[id].position[d] for id in found.ids]), found.ranges[name][""]
@@ -138,7 +176,7 @@ def test_ranges_hold_most_of_the_good_ones(journal: Journal) -> None:
 def test_too_few_candidates_have_no_good_region() -> None:
     maker = Maker(sizes=SMALL, iterations=1, particles=LEAST - 1)
     maker.search()
-    assert good_region(read_journal(maker.lines)) is None
+    assert good_region(read_journal(maker.lines), EQUAL) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -182,14 +220,17 @@ def test_an_experts_name_may_hold_dots() -> None:
     line = maker.line("evaluation", "0-0", np.zeros(len(EXPERTS)), "search")
     lines.append(line | {"position": [1, 2], "scores": {"letters": 0.5}})
     journal = read_journal(lines)
-    assert facts.find_best(journal, read_summary({}, ("letters",))).coefficients == {"a": {"x": 1}, "a.b": {"x": 2}}
+    assert facts.find_best(journal, read_summary({}, ("letters",)), EQUAL).coefficients == {
+        "a": {"x": 1},
+        "a.b": {"x": 2},
+    }
 
 
 def test_coefficients_keep_their_groups_names_and_signs() -> None:
     fake = KINDS["grouped"]()
     fake.summary["best"]["coefficients"]["sort"] = [0.5, -0.25, 0.0]
     journal = read_journal(fake.lines)
-    best = facts.find_best(journal, read_summary(fake.summary, journal.objectives))
+    best = facts.find_best(journal, read_summary(fake.summary, journal.objectives), EQUAL)
     assert best.coefficients["sort"] == {"attention": 0.5, "mlp": -0.25, "embedding": 0.0}
 
 

@@ -22,6 +22,7 @@ from swarm.report.summary import read_summary
 from swarm.report.svg import Figure
 from swarm.report.swarm_map import map_figure
 
+EQUAL = {"letters": 1.0, "likelihood": 1.0}
 UNIT = words.Unit(percent=True)
 
 
@@ -173,7 +174,7 @@ def test_what_changed_is_four_parts_of_one_bar() -> None:
 def test_each_coefficient_has_a_dot_and_the_range_of_the_good_ones(kind: str) -> None:
     fake = KINDS[kind]()
     journal = read_journal(fake.lines)
-    region, coefficients = good_region(journal), read_summary(fake.summary, ("letters",)).best.coefficients
+    region, coefficients = good_region(journal, EQUAL), read_summary(fake.summary, ("letters",)).best.coefficients
     named = {e: dict(zip(region.ranges[e], groups.values(), strict=True)) for e, groups in coefficients.items()}
     figure = coefficients_figure(named, region)
     for drawing in (figure.wide, figure.narrow):
@@ -201,7 +202,10 @@ def pictures(fake: Fake) -> list[Figure]:
     journal = read_journal(fake.lines)
     best = read_summary(fake.summary, journal.objectives).best
     units = {name: words.Unit(name == "letters") for name in journal.objectives}
-    drawn = [coefficients_figure(best.coefficients, good_region(journal)), bars.time_figure(costs(journal, {}, {}))]
+    drawn = [
+        coefficients_figure(best.coefficients, good_region(journal, EQUAL)),
+        bars.time_figure(costs(journal, {}, {})),
+    ]
     for name, unit in units.items():
         scores = {split: found[name] for split, found in best.scores.items()}
         drawn.append(bars.optimism_figure(bars.Flattery(scores, scores["select"], 0.1, None), unit, ""))

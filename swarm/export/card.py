@@ -26,6 +26,14 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class Gains:
+    """Lines of what is gained over each baseline on test. corrected: their intervals hold for all of them together."""
+
+    lines: tuple[str, ...]
+    corrected: bool
+
+
+@dataclass(frozen=True)
 class ExpertRow:
     """One line of the table of experts; a coefficient for each group."""
 
@@ -55,9 +63,10 @@ def model_card(what: Exported, format: str) -> str:
         groups=[group.name for group in what.recipe.weights.groups],
         experts=expert_rows(what),
         scores=score_rows(what.summary) if scored else [],
-        paired=_paired(what.summary) if scored else [],
+        verdicts=verdicts(what.summary) if scored else [],
+        gains=gains(what.summary) if scored else Gains((), corrected=True),
         optimism=_number(what.summary.get("optimism")) if scored else None,
-        found=str(_mapping(what.summary.get("best")).get("source", "search")) if scored else "search",
+        found=_source(what.summary) if scored else "search",
         versions=_mapping(what.summary.get("versions")) or {"swarm": __version__},
     )
 
@@ -90,6 +99,27 @@ def score_rows(summary: Json) -> list[ScoreRow]:
     return rows
 
 
+def verdicts(summary: Json) -> list[str]:
+    """What may be claimed of each objective; nothing where the summary is of a run before there were verdicts."""
+    found = _by_objective(summary.get("verdict"), "text")
+    return [f"{name}: {one['text']}" if name else str(one["text"]) for name, one in found.items()]
+
+
+def gains(summary: Json) -> Gains:
+    """Over every baseline but the one that this model is; by the corrected intervals where the summary has them."""
+    lines: list[str | None] = []
+    corrected = True
+    for name, value in _mapping(summary.get("paired")).items():
+        if name == _source(summary):
+            continue
+        for objective, found in _by_objective(value, "difference").items():
+            than = _baseline(name) + (f" ({objective})" if objective else "")
+            together = _mapping(found.get("corrected"))
+            corrected = corrected and bool(together)
+            lines.append(_gain(than, _number(found.get("difference")) or 0.0, together or found))
+    return Gains(tuple(filter(None, lines)), corrected)
+
+
 def _front_matter(what: Exported, format: str) -> dict[str, object]:
     path = local_path(what.catalog.base.path)
     hub = HUB_CACHE.search(path)
@@ -105,27 +135,24 @@ def _is_scored(what: Exported) -> bool:
     return best.get("id") == what.candidate_id and any(_by_objective(best.get(split), "mean") for split in SPLITS)
 
 
-def _paired(summary: Json) -> list[str]:
-    """Differences on test, with what may be said of them."""
-    lines = []
-    for name, value in _mapping(summary.get("paired")).items():
-        for objective, found in _by_objective(value, "difference").items():
-            low, high = _number(found.get("low")), _number(found.get("high"))
-            if low is None or high is None:
-                continue
-            verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-            label = f" ({objective})" if objective else ""
-            difference = _number(found.get("difference")) or 0.0
-            lines.append(
-                f"this model minus {_baseline(name)}{label}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]: {verdict}"
-            )
-    return lines
+def _source(summary: Json) -> str:
+    """ "search", or the baseline that is the best."""
+    return str(_mapping(summary.get("best")).get("source", "search"))
+
+
+def _gain(than: str, difference: float, interval: Json) -> str | None:
+    """A difference with what may be said of it."""
+    low, high = _number(interval.get("low")), _number(interval.get("high"))
+    if low is None or high is None:
+        return None
+    claim = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+    return f"this model minus {than}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]: {claim}"
 
 
 def _by_objective(value: object, leaf: str) -> dict[str, Json]:
     """A bare score belongs to the only objective, named ""."""
     found = _mapping(value)
-    if leaf in found:
+    if leaf in found and not isinstance(found[leaf], Mapping):
         return {"": found}
     return {name: _mapping(one) for name, one in found.items() if leaf in _mapping(one)}
 

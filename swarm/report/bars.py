@@ -122,6 +122,7 @@ def _splits(found: Flattery, unit: Unit, title: str, width: int) -> str:
         if score.has_interval:
             parts.append(svg.error(x(score.low), y + 12, x(score.high), y + 12))
             far = max(far, x(score.high))
+        far = max([far, *(x(mean) for mean in baseline if far < x(mean) < far + 54)])
         parts.append(svg.label(far + 10, y + 17, unit.score(score.mean), class_="t number"))
     bottom = 4 + row * len(bars)
     parts.append(svg.line(x(0), 0, x(0), bottom - 4, "rule"))

@@ -35,7 +35,7 @@ def region_words(region: Region) -> str:
     who = "none but the highest itself" if region.alike == 1 else f"{region.alike}"
     near = f"Of {whole}, {who} {'lies' if region.alike == 1 else 'lie'} within one standard error of the highest"
     more = f"; filled up with the next best to {len(region.ids)}" if filled > 0 else ""
-    paired = "paired by example" + ("; mean over the objectives" if region.objectives > 1 else "")
+    paired = "paired by example" + ("; weighted mean over the objectives" if region.objectives > 1 else "")
     return (
         f"{near} on the search split ({paired}){more}. Where the bar is long, other values do as well; "
         "where it is short, the swarm may also have looked nowhere else."

@@ -4,19 +4,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarm.evidence import Difference, Score
+from swarm.evidence import Score
 from swarm.lines import EvaluationLine
 from swarm.report.coefficients import of_position, with_group_names
 from swarm.report.journal import Journal
-from swarm.report.summary import SPLITS, Best, Scores, Summary
+from swarm.report.summary import SPLITS, Best, Gain, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
+from swarm.utility import utility
 
 ORDER = {"best": 0, "uniform": 1, "expert": 2, "base": 3}
+ALONE = "each of these intervals stands alone: how many comparisons there are is not allowed for"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. kind: one of ORDER. paired: best minus this row, on test."""
+    """One line of the table. kind: one of ORDER. gain: best minus this row, on test; None of the best itself."""
 
     key: str
     kind: str
@@ -24,21 +26,17 @@ class Row:
     search: Score | None
     select: Score | None
     test: Score | None
-    paired: Difference | None
+    gain: Gain | None
 
 
 @dataclass(frozen=True)
 class Headline:
-    """label: score rest; claims, the first of which matters most."""
+    """label: score rest; then the claims, which say no more than the verdict does."""
 
     label: str
     score: str
     rest: str
     claims: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        return "; ".join((f"{self.label}: {self.score} {self.rest}", *self.claims[:1])) + "."
 
 
 def kind_of(key: str) -> str:
@@ -58,14 +56,14 @@ def units(journal: Journal) -> dict[str, Unit]:
     }
 
 
-def find_best(journal: Journal, summary: Summary) -> Best | None:
-    """The summary's best; in an unfinished run the highest (mean over objectives) on the search split so far."""
+def find_best(journal: Journal, summary: Summary, weights: Mapping[str, float]) -> Best | None:
+    """The summary's best; in an unfinished run the highest (by the objectives' weights) on the search split so far."""
     if summary.best:
         return replace(summary.best, coefficients=with_group_names(summary.best.coefficients, journal))
     scored = [line for line in journal.evaluations if line.status == "ok" and line.scores]
     if not scored:
         return None
-    line = max(scored, key=lambda line: sum(line.scores.values()))
+    line = max(scored, key=lambda line: utility(line.scores, weights))
     return Best(line.id, "search", of_position(line.position, journal), {"search": _without_interval(line)})
 
 
@@ -82,10 +80,10 @@ def find_baselines(journal: Journal, summary: Summary) -> Mapping[str, Scores]:
 
 def table(objective: str, best: Best | None, baselines: Mapping[str, Scores], summary: Summary) -> tuple[Row, ...]:
     """The best, then the uniform average, single experts (the better on test first) and the base."""
-    rows = [
-        _row(key, kind_of(key), _row_name(key, summary), scores, objective, summary)
-        for key, scores in baselines.items()
-    ]
+    rows = []
+    for key, scores in baselines.items():
+        gain = summary.paired.get(key, {}).get(objective) if not is_source(key, best) else None
+        rows.append(_row(key, kind_of(key), _row_name(key, summary), scores, objective, gain))
     if best:
         searched = "Composed expert" if summary.best else "Best so far"
         name = searched if best.source == "search" else f"Best: {baseline_name(best.source)}"
@@ -98,24 +96,35 @@ def best_single(rows: tuple[Row, ...]) -> Row | None:
     return next((row for row in rows if row.kind == "expert"), None)
 
 
-def best_baseline(rows: tuple[Row, ...], source: str) -> Row | None:
+def best_baseline(rows: tuple[Row, ...], best: Best | None) -> Row | None:
     """The baseline that is best on test, though nobody could have known it; never the one that is the best itself."""
-    others = [row for row in rows if row.kind != "best" and row.test and row.key not in (source, kind_of(source))]
+    others = [row for row in rows if row.kind != "best" and row.test and not is_source(row.key, best)]
     return max(others, key=_rank, default=None)
 
 
-def headline(label: str, rows: tuple[Row, ...], unit: Unit, source: str) -> Headline | None:
-    """None while the best has not been scored on test. Nothing is claimed against the baseline that is the best."""
+def headline(label: str, rows: tuple[Row, ...], unit: Unit) -> Headline | None:
+    """None while the best has not been scored on test."""
     best, single = next((row for row in rows if row.kind == "best"), None), best_single(rows)
     if best is None or best.test is None:
         return None
     claims = []
     for row in rows:
-        is_best = row.key in (source, kind_of(source))
-        if row.paired and not is_best and (row.kind != "expert" or row is single):
+        if row.gain and (row.kind != "expert" or row is single):
             than = f"the best single expert “{row.key.partition(':')[2]}”" if row is single else baseline_name(row.key)
-            claims.append(claim(unit, than, row.paired))
+            claims.append(claim(unit, than, row.gain))
+    if claims and not are_corrected(rows):
+        claims.append(ALONE)
     return Headline(label, unit.score(best.test.mean), scored_on(unit, best.test), tuple(claims))
+
+
+def are_corrected(rows: tuple[Row, ...]) -> bool:
+    """Whether the gains' intervals allow for one another."""
+    return all(row.gain.corrected for row in rows if row.gain)
+
+
+def is_source(key: str, best: Best | None) -> bool:
+    """Whether this baseline is the best itself."""
+    return best is not None and key in (best.source, kind_of(best.source))
 
 
 def optimism(objective: str, best: Best, summary: Summary) -> float:
@@ -131,10 +140,9 @@ def _rank(row: Row) -> float:
     return score.mean if score else -math.inf
 
 
-def _row(key: str, kind: str, name: str, scores: Scores, objective: str, summary: Summary | None = None) -> Row:
+def _row(key: str, kind: str, name: str, scores: Scores, objective: str, gain: Gain | None = None) -> Row:
     search, select, test = (scores.get(split, {}).get(objective) for split in SPLITS)
-    paired = summary.paired.get(key, {}).get(objective) if summary else None
-    return Row(key, kind, name, search, select, test, paired)
+    return Row(key, kind, name, search, select, test, gain)
 
 
 def _row_name(key: str, summary: Summary) -> str:

@@ -20,7 +20,7 @@ def tasks_figure(table: TaskTable | None, unit: Unit, label: str) -> Figure | No
     ramp = "".join(_shaded(10.0 * i, 0, 9.5, 12, i / 5) for i in range(6))
     legend = (Key(svg.swatch(ramp, 60), f"{unit.score(low)} to {unit.score(high)}"),)
     reading = "A cell is the mean of one model on one task’s test examples; the highest of a row is bold."
-    caption = "Without intervals: with few examples a task they are rough."
+    caption = "Without intervals: with few examples a task they are rough, and claim nothing."
     if unit.percent:
         caption = f"In percent, rounded. {caption}"
     return svg.figure(_title(table, label), reading, partial(_draw, table, unit, _title(table, label)), legend, caption)
@@ -32,7 +32,7 @@ def _title(table: TaskTable, label: str) -> str:
     if all(best == uniform for best, uniform in pairs):
         return f"Test scores by task{label}"
     over = sum(best > uniform for best, uniform in pairs)
-    return f"The best is above the uniform average on {over} of {len(pairs)} tasks{label}"
+    return f"The best’s mean is higher than the uniform average’s on {over} of {len(pairs)} tasks{label}"
 
 
 def _draw(table: TaskTable, unit: Unit, title: str, width: int) -> str:

@@ -12,6 +12,7 @@ from swarm.lines import EvaluationLine
 from swarm.report.coefficients import of_position
 from swarm.report.journal import Journal
 from swarm.types import Array
+from swarm.utility import utility
 
 LEAST = 5  # with fewer, a range says nothing
 
@@ -28,7 +29,7 @@ class Range:
 class Region:
     """Candidates, the highest first, out of `compared`; the first `alike` of them cannot be told from the highest.
 
-    objectives: how many they are, of equal weight. ranges: expert -> group -> range, as in `Coefficients`.
+    objectives: how many they are. ranges: expert -> group -> range, as in `Coefficients`.
     """
 
     ids: tuple[str, ...]
@@ -38,15 +39,15 @@ class Region:
     ranges: Mapping[str, Mapping[str, Range]]
 
 
-def good_region(journal: Journal) -> Region | None:
-    """Within one standard error of the paired difference from the highest mean over the objectives.
+def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None:
+    """Within one standard error of the paired difference from the highest weighted mean over the objectives.
 
     Where these are fewer than LEAST, the next highest fill it up. None where the search has fewer whole candidates.
     """
     lines = _whole(journal)
     if len(lines) < LEAST:
         return None
-    gap_N, error_N = _behind(lines)
+    gap_N, error_N = _behind(lines, weights)
     order_N = np.argsort(gap_N, kind="stable")
     alike_N = gap_N <= error_N
     alike = [lines[i] for i in order_N if alike_N[i]]
@@ -64,16 +65,16 @@ def _whole(journal: Journal) -> list[EvaluationLine]:
     return [line for line in scored if line.n_examples == most]
 
 
-def _behind(lines: list[EvaluationLine]) -> tuple[Array, Array]:
+def _behind(lines: list[EvaluationLine], weights: Mapping[str, float]) -> tuple[Array, Array]:
     """How far each is behind the highest, and the standard error of that."""
-    names = list(lines[0].examples)
-    mean_N = np.mean([[np.mean(line.examples[name]) for name in names] for line in lines], axis=1)
+    whole_N = np.array([utility(line.scores, weights) for line in lines])
+    total = sum(weights[name] for name in lines[0].examples)
     gap_N, variance_N = np.zeros(len(lines)), np.zeros(len(lines))
-    for name in names:
-        scores_NP = np.array([line.examples[name] for line in lines])
-        behind_NP = scores_NP[mean_N.argmax()] - scores_NP
-        gap_N += behind_NP.mean(axis=1) / len(names)
-        variance_N += behind_NP.var(axis=1) / behind_NP.shape[1] / len(names) ** 2
+    for name in lines[0].examples:
+        share, scores_NP = weights[name] / total, np.array([line.examples[name] for line in lines])
+        behind_NP = scores_NP[whole_N.argmax()] - scores_NP
+        gap_N += share * behind_NP.mean(axis=1)
+        variance_N += share**2 * behind_NP.var(axis=1) / behind_NP.shape[1]
     return gap_N, np.sqrt(variance_N)
 
 

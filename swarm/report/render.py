@@ -20,15 +20,22 @@ from swarm.report.state import is_finished, state
 from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summary
 from swarm.report.svg import Figure
 from swarm.report.swarm_map import map_figure
+from swarm.report.weights import read_weights
+from swarm.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Section:
-    """Everything about one objective. cells: the drawn interval of each row; scale: their ends."""
+    """Everything about one objective. cells: the drawn interval of each row; scale: their ends.
+
+    verdict: what may be claimed, None for older runs. corrected: whether the rows' gains allow for one another.
+    """
 
     name: str
     unit: words.Unit
     headline: facts.Headline | None
+    verdict: Verdict | None
+    corrected: bool
     rows: tuple[facts.Row, ...]
     cells: tuple[str, ...]
     scale: tuple[float, float]
@@ -68,19 +75,20 @@ def write_report(run_dir: Path, lines: Sequence[Mapping[str, object]], summary: 
     """Writes `report.html` and `report.md` into `run_dir`, each in one step.
 
     `lines` are the journal's, in order; `summary` is `summary.json`, or {} while the run is unfinished.
-    Raises RunError if the journal has no start line.
+    The objectives' weights are those of `config.yaml` there. Raises RunError if the journal has no start line.
     """
-    page = _page(run_dir.resolve().name, lines, summary)
+    journal = read_journal(lines)
+    page = _page(run_dir.resolve().name, journal, summary, read_weights(run_dir, journal.objectives))
     for name in ("report.html", "report.md"):
         write_text(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
 
 
-def _page(run: str, lines: Sequence[Mapping[str, object]], summary_json: Mapping[str, object]) -> Page:
-    journal = read_journal(lines)
+def _page(run: str, journal: Journal, summary_json: Mapping[str, object], weights: Mapping[str, float]) -> Page:
     summary = read_summary(summary_json, journal.objectives)
-    best, units = facts.find_best(journal, summary), facts.units(journal)
+    best, units = facts.find_best(journal, summary, weights), facts.units(journal)
     baselines, coefficients = facts.find_baselines(journal, summary), best.coefficients if best else {}
-    spent, region = costs(journal, dict(summary.counts), dict(summary.seconds)), good_region(journal)
+    spent = costs(journal, dict(summary.counts), dict(summary.seconds))
+    region = good_region(journal, weights)
     return Page(
         run=run,
         finished=is_finished(summary),
@@ -112,7 +120,7 @@ def _section(
     rows = facts.table(name, best, baselines, summary)
     scale = bars.interval_scale(rows)
     single, best_id, source = facts.best_single(rows), best.id if best else "", best.source if best else "search"
-    rival = facts.best_baseline(rows, source)
+    rival = facts.best_baseline(rows, best)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
     tasks = by_task(journal, best_id, name)
@@ -120,7 +128,9 @@ def _section(
     return Section(
         name=name,
         unit=unit,
-        headline=facts.headline(title + label, rows, unit, source),
+        headline=facts.headline(title + label, rows, unit),
+        verdict=summary.verdict.get(name),
+        corrected=facts.are_corrected(rows),
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
@@ -163,6 +173,7 @@ def _environment(name: str) -> Environment:
         "chance": words.chance,
         "baseline": words.baseline_name,
         "region_words": region_words,
+        "gains_words": words.gains_words,
         "most": 20,
         "first": 4,
     }

@@ -39,7 +39,8 @@ def _phase(journal: Journal) -> tuple[str, ...]:
 
 
 def _origin(summary: Summary) -> tuple[str, ...]:
-    if summary.best is None or summary.best.source == "search":
+    """Why a baseline is the best, where no verdict says so."""
+    if summary.best is None or summary.best.source == "search" or summary.verdict:
         return ()
     than = baseline_name(summary.best.source)
     return (f"No searched weighting did better than {than} on the select split, so {than} is the result.",)

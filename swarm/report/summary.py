@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from swarm.evidence import Difference, Score
 from swarm.report.parse import Json, mapping, number, sequence, text, texts, whole
+from swarm.verdict import Verdict
 
 T = TypeVar("T")
 SPLITS = ("search", "select", "test")
@@ -26,17 +27,25 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Gain(Difference):
+    """Best minus a baseline. corrected: the interval holds for all baselines together; else it stands alone."""
+
+    corrected: bool
+
+
+@dataclass(frozen=True)
 class Summary:
     """Read with `read_summary`. paired: baseline -> objective; optimism and chance: objective -> number.
 
-    verdict: objective -> what may be claimed. predicted: objective -> the best's test score as it was foretold.
+    verdict: objective -> what may be claimed; older runs have none, and no corrected intervals.
+    predicted: objective -> the best's test score as it was foretold.
     """
 
     best: Best | None
     baselines: Mapping[str, Scores]
     uniform_coefficient: float
-    paired: Mapping[str, Mapping[str, Difference]]
-    verdict: Mapping[str, str]
+    paired: Mapping[str, Mapping[str, Gain]]
+    verdict: Mapping[str, Verdict]
     predicted: Mapping[str, Score]
     optimism: Mapping[str, float]
     chance: Mapping[str, float]
@@ -63,8 +72,8 @@ def read_summary(summary: Json, objectives: tuple[str, ...]) -> Summary:
         best=_best(mapping(summary.get("best")), scores),
         baselines={name: scores(value) for name, value in baselines.items()},
         uniform_coefficient=number(mapping(baselines.get("uniform")).get("coefficient")),
-        paired={k: each(v, _difference, "difference") for k, v in mapping(summary.get("paired")).items()},
-        verdict=each(summary.get("verdict"), lambda value: text(mapping(value).get("text")), "found"),
+        paired={k: each(v, _gain, "difference") for k, v in mapping(summary.get("paired")).items()},
+        verdict=each(summary.get("verdict"), _verdict, "found"),
         predicted=each(summary.get("predicted"), _score, "mean"),
         optimism=each(summary.get("optimism"), number, ""),
         chance=each(summary.get("emergence"), lambda value: number(mapping(value).get("chance")), "newly_right"),
@@ -112,6 +121,15 @@ def _score(value: object) -> Score:
     return Score(number(score.get("mean")), low, high, whole(score.get("n")))
 
 
-def _difference(value: object) -> Difference:
+def _gain(value: object) -> Gain:
     found = mapping(value)
-    return Difference(number(found.get("difference")), number(found.get("low")), number(found.get("high")))
+    corrected = mapping(found.get("corrected"))
+    interval = corrected or found
+    return Gain(
+        number(found.get("difference")), number(interval.get("low")), number(interval.get("high")), bool(corrected)
+    )
+
+
+def _verdict(value: object) -> Verdict:
+    found = mapping(value)
+    return Verdict(bool(found.get("found")), text(found.get("text")))

@@ -45,6 +45,16 @@ def claim(unit: Unit, than: str, found: Difference) -> str:
     return f"no better than {than} can be claimed (difference {change}, interval {interval}, which includes zero)"
 
 
+def gains_words(unit: Unit, corrected: bool) -> str:
+    """How the table's last column is to be read."""
+    together = "its 95 % intervals are wider, so that they hold for all baselines at once"
+    alone = "each of its 95 % intervals stands alone, as if there were no other baseline"
+    return (
+        f"“Best minus it” compares the same test examples one by one{', in points' if unit.percent else ''}; "
+        f"{together if corrected else alone}. Where one includes zero, no difference can be claimed."
+    )
+
+
 def chance(n: float) -> str:
     """What the newly right are to be held against."""
     return f"One more single expert would bring about {n:.1f}: on average, each has so many right that no other has."
