@@ -11,9 +11,12 @@ Json = Mapping[str, Any]
 
 
 def summary_table(summary: Json) -> Group:
-    """Best and baselines on each split with intervals, what the best gains over each on test, and the verdict."""
+    """Best and baselines on each split with intervals, what the best gains over each on test, and the verdict.
+
+    The gains' intervals allow for the number of baselines, as the verdict does; those of older runs stand alone.
+    """
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "search", "select", "test", "95 % interval", "best gains", "95 % interval"):
+    for heading in ("", "search", "select", "test", "95 % interval", "best gains", "corrected interval"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for objective in _objectives(summary["best"]["test"]):
         _add_rows(table, summary, objective)
@@ -31,8 +34,9 @@ def _add_rows(table: Table, summary: Json, objective: str) -> None:
     table.add_row(Text(f"best ({best['id']}){suffix}", style="bold"), *_cells(best, objective), "", "")
     for name, baseline in summary["baselines"].items():
         label = f"uniform at {baseline['coefficient']:.3g}" if name == "uniform" else name
-        gain = _of(summary["paired"][name], objective)
-        table.add_row(Text(label + suffix), *_cells(baseline, objective), *_gain(gain))
+        itself = name == best.get("source")
+        gain = ("", "") if itself else _gain(_of(summary["paired"][name], objective))
+        table.add_row(Text(label + suffix), *_cells(baseline, objective), *gain)
 
 
 def _cells(scores: Json, objective: str) -> list[str]:
@@ -52,7 +56,8 @@ def _mean(score: Json | None) -> str:
 def _gain(gain: Json | None) -> tuple[str, str]:
     if gain is None:
         return "failed", ""
-    return f"{gain['difference']:+.3f}", f"{gain['low']:+.3f} to {gain['high']:+.3f}"
+    interval = gain.get("corrected") or gain
+    return f"{gain['difference']:+.3f}", f"{interval['low']:+.3f} to {interval['high']:+.3f}"
 
 
 def _closing(summary: Json) -> str:

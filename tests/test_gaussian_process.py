@@ -8,7 +8,7 @@ from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.bayesian import MOST, Bayesian, seen
 from swarm.optimizers.gaussian_process import GaussianProcess, matern
 from swarm.optimizers.generations import Generation
-from swarm.optimizers.told import ToldState
+from swarm.optimizers.told import ToldState, unit
 
 
 def smooth(x_ND: np.ndarray) -> np.ndarray:
@@ -76,4 +76,27 @@ def test_of_many_observations_it_keeps_the_best_and_the_latest():
     everything = np.concatenate([generation.utilities_N for generation in told])
     assert len(x_ND) == len(y_N) <= MOST
     assert set(np.sort(everything)[-100:]) <= set(y_N)
-    assert set(told[-1].utilities_N) <= set(y_N)
+    assert set(unit(space(2), told[-1].x_ND)[:, 0]) <= set(x_ND[:, 0])
+
+
+def test_the_last_bits_of_sums_change_no_choice(points):
+    """Another order of the observations is another order of every sum, as another number of threads is."""
+    noisy_N = smooth(points) + np.random.default_rng(2).normal(0.0, 0.05, len(points))
+    fresh = np.random.default_rng(3).uniform(size=(500, 3))
+    order = np.random.default_rng(4).permutation(len(points))
+    one, other = GaussianProcess.fitted(points, noisy_N), GaussianProcess.fitted(points[order], noisy_N[order])
+    assert not np.array_equal(one.weights_N[order], other.weights_N)
+    kappas = np.linspace(0.0, 3.0, 10)
+    assert one.chosen(fresh, kappas) == other.chosen(fresh, kappas)
+
+
+@pytest.mark.parametrize("dimensions", [1, 4])
+def test_it_takes_any_utilities(dimensions):
+    """All but a few the best of all, tiny, huge: a search goes on."""
+    for utility in (
+        lambda x_D: float(x_D[0] < 1.0),
+        lambda x_D: 1e-12 * concave(x_D),
+        lambda x_D: 1e12 * concave(x_D) - 1e15,
+    ):
+        history, _ = run(Bayesian(), utility, generations=5, where=space(dimensions))
+        assert np.isfinite(positions(history)).all()

@@ -26,7 +26,7 @@ MIXED = 300  # random combinations of the experts
 REFINED = 200  # candidates of each finer step around the best expected
 FINER = (0.05, 0.025, 0.0125)
 STEPS = (0.01, 0.25)
-FLOOR = 0.2  # utilities below this quantile count as being there: how bad is bad tells nothing of the best
+FLOOR = 0.2  # how bad a bad weighting is tells nothing of the best
 MOST = 400  # observations that are fitted
 
 
@@ -66,7 +66,7 @@ class Bayesian(Generational[ToldState]):
         x_ND, y_N = seen(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
             return mixed(state.space, len(kappas), rng)
-        process = GaussianProcess.fitted(x_ND, np.maximum(y_N, np.quantile(y_N, FLOOR)))
+        process = GaussianProcess.fitted(x_ND, y_N)
         x_MD = candidates(process, state.space, rng)
         pending_KD = None if pending_KD is None or not len(pending_KD) else unit(state.space, pending_KD)
         chosen: Array = x_MD[process.chosen(x_MD, kappas, pending_KD)]
@@ -74,7 +74,10 @@ class Bayesian(Generational[ToldState]):
 
 
 def seen(state: ToldState) -> tuple[Array, Array]:
-    """Positions and utilities: the best and the latest, where there are more than MOST. What failed counts as worst."""
+    """Positions and utilities: the best and the latest, where there are more than MOST.
+
+    What failed counts as the worst. A utility below the FLOOR quantile counts as being there.
+    """
     x_ND = unit(state.space, np.vstack([generation.x_ND for generation in state.told]))
     y_N = np.concatenate([generation.utilities_N for generation in state.told])
     if np.isnan(y_N).all():
@@ -83,8 +86,8 @@ def seen(state: ToldState) -> tuple[Array, Array]:
     if len(y_N) > MOST:
         best = np.argsort(-y_N, kind="stable")[: 3 * MOST // 4]
         kept = np.union1d(best, np.arange(len(y_N) - MOST // 4, len(y_N)))
-        return x_ND[kept], y_N[kept]
-    return x_ND, y_N
+        x_ND, y_N = x_ND[kept], y_N[kept]
+    return x_ND, np.maximum(y_N, np.quantile(y_N, FLOOR))
 
 
 def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator) -> Array:

@@ -3,6 +3,9 @@
 Utilities are a constant plus a smooth function plus noise. The kernel is Matérn's with nu 5/2, the same in all
 directions; its length and the share of noise are those of a grid that make what was seen most likely.
 
+What decides is rounded to far fewer digits than linear algebra gets wrong: a resumed search chooses as it did before,
+also where another number of threads sums up in another order.
+
 Shape suffixes: N points seen, M points asked, D coordinates.
 """
 
@@ -14,7 +17,7 @@ from swarm.types import Array
 
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D
 NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, of the function's
-JITTER = 1e-9
+DIGITS = 7  # of what is compared, where the utilities' standard deviation is 1
 
 
 def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
@@ -27,9 +30,14 @@ def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A fitted process. mean: the constant; scale: standard deviation of the function; noise: variance, in scale^2."""
+    """A fitted process, of utilities less `centre`, over `unit` (their mean and standard deviation).
+
+    mean: the constant. scale: standard deviation of the function. noise: variance of the noise, over scale^2.
+    """
 
     x_ND: Array
+    centre: float
+    unit: float
     length: float
     noise: float
     mean: float
@@ -40,18 +48,23 @@ class GaussianProcess:
     @classmethod
     def fitted(cls, x_ND: Array, y_N: Array) -> "GaussianProcess":
         """The process that makes y_N most likely at x_ND: at least two points, not all of one utility."""
-        found = [_fit(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS]
-        _, length, noise, mean, scale = max(found)
-        root_NN = np.linalg.cholesky(matern(x_ND, x_ND, length) + (noise + JITTER) * np.eye(len(y_N))).astype(
-            np.float64
-        )
+        centre, unit = float(y_N.mean()), float(y_N.std())
+        y_N = (y_N - centre) / unit
+        fits = [_fit(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS]
+        _, length, noise, mean, scale = max(fits)
+        kernel_NN = matern(x_ND, x_ND, length) + noise * np.eye(len(y_N))
+        root_NN: Array = np.asarray(np.linalg.cholesky(kernel_NN), dtype=np.float64)
         weights_N = np.linalg.solve(root_NN.T, np.linalg.solve(root_NN, y_N - mean))
-        return cls(x_ND, length, noise, mean, scale, root_NN, weights_N)
+        return cls(x_ND, centre, unit, length, noise, mean, scale, root_NN, weights_N)
 
     def expected(self, x_MD: Array) -> Array:
-        """The posterior mean (eq. 2.25). Shape M."""
-        expected_M: Array = matern(x_MD, self.x_ND, self.length) @ self.weights_N + self.mean
+        """The posterior mean (eq. 2.25), in utility. Shape M."""
+        expected_M: Array = self.centre + self.unit * self._standard(x_MD)
         return expected_M
+
+    def _standard(self, x_MD: Array) -> Array:
+        standard_M: Array = np.round(matern(x_MD, self.x_ND, self.length) @ self.weights_N + self.mean, DIGITS)
+        return standard_M
 
     def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array | None = None) -> list[int]:
         """For each kappa another row, of greatest mean + kappa x standard deviation, one after the other.
@@ -61,14 +74,15 @@ class GaussianProcess:
         """
         pending = 0 if pending_KD is None else len(pending_KD)
         x_MD = x_MD if pending_KD is None else np.vstack([pending_KD, x_MD])
-        mean_M = self.expected(x_MD)
+        mean_M = self._standard(x_MD)
         known_NM = np.linalg.solve(self.root_NN, matern(self.x_ND, x_MD, self.length))
         variance_M = np.maximum(1.0 - np.square(known_NM).sum(0), 0.0)
         rows, learnt = list[int](), np.empty((0, len(x_MD)))
         for turn in range(pending + len(kappas)):
             row = turn
             if turn >= pending:
-                hopes_M = mean_M + kappas[turn - pending] * self.scale * np.sqrt(variance_M)
+                sd_M = self.scale * np.sqrt(np.round(variance_M, DIGITS))
+                hopes_M = mean_M + kappas[turn - pending] * sd_M
                 hopes_M[rows] = -np.inf  # nobody is asked twice
                 row = int(hopes_M.argmax())
             rows.append(row)
@@ -90,5 +104,5 @@ def _fit(x_ND: Array, y_N: Array, length: float) -> tuple[float, float, float, f
         mean = (ones_N * y_N / variance_N).sum() / (np.square(ones_N) / variance_N).sum()
         scale = np.sqrt((np.square(y_N - mean * ones_N) / variance_N).mean())
         likelihood = -len(y_N) * np.log(scale) - 0.5 * np.log(variance_N).sum()
-        fits.append((float(likelihood), float(length), noise, float(mean), float(scale)))
+        fits.append((round(float(likelihood), DIGITS), float(length), noise, float(mean), round(float(scale), DIGITS)))
     return max(fits)
