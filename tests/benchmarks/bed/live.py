@@ -1,11 +1,13 @@
 """Problems on live models: every score is a forward pass of a small Llama with the weighting put in place.
 
 An answer is right where every one of its tokens is the likeliest after the right ones before it: what greedy decoding
-gives, by one pass. A part of the zoo's examples is hidden; a seed draws its samples from the rest.
+gives, by one pass. There are as many examples as there are words: each seed draws its own, and the hidden ones are of
+another seed.
 
 Shape suffixes: P examples, D coordinates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +20,16 @@ from bed.margins import margins
 from bed.problem import SIZE, Sampled, Scorer, box
 from bed.zoos import located
 from swarm.compositions.weights import Weights
-from swarm.data import read_examples
 from swarm.engines.composer import Composer
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.types import Array, Example, Space
+from swarm.zoo.string_tasks import evaluation_examples
 from swarm.zoo.training import Batch, encode
 
-SEEN = 800  # examples that samples are drawn from; the others are hidden
+HIDDEN_SEED = 999
+HIDDEN_PER_TASK = 200
+PER_TASK = 100  # of those that a seed's samples are taken from
+LENGTHS = (4, 4)  # of the words
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,10 @@ class Live:
         return box(self._catalog.names)
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
-        order = np.random.default_rng([seed, 5]).permutation(SEEN)
+        drawn = evaluation_examples(1000 + seed, PER_TASK, LENGTHS)
+        order = np.random.default_rng([seed, 5]).permutation(len(drawn))
         rows = order[:SIZE] if split == "search" else order[SIZE : 2 * SIZE]
-        batch = self._batch(rows)
+        batch = self._batch([drawn[row] for row in rows])
         return lambda x_D: self._right(x_D, batch)
 
     def truth(self, x_D: Array) -> float:
@@ -51,8 +57,8 @@ class Live:
         self._composer.put(Weights().recipe(tuple(x_D.tolist()), self._catalog))
         return (margins(self._model, [batch]) > 0).astype(float)
 
-    def _batch(self, rows: np.ndarray) -> Batch:
-        return encode(self._tokenizer, [self._examples[row] for row in rows])
+    def _batch(self, examples: Sequence[Example]) -> Batch:
+        return encode(self._tokenizer, examples)
 
     @cached_property
     def _folder(self) -> Path:
@@ -64,13 +70,8 @@ class Live:
         return open_catalog(self._folder / "base", specs)
 
     @cached_property
-    def _examples(self) -> list[Example]:
-        examples = read_examples(self._folder / "data" / "examples.jsonl")
-        return [examples[i] for i in np.random.default_rng(6).permutation(len(examples))]
-
-    @cached_property
     def _hidden(self) -> Batch:
-        return self._batch(np.arange(SEEN, len(self._examples)))
+        return self._batch(evaluation_examples(HIDDEN_SEED, HIDDEN_PER_TASK, LENGTHS))
 
     @cached_property
     def _tokenizer(self):

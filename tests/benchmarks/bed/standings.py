@@ -130,6 +130,8 @@ def max_count(course: Mapping[str, float]) -> float:
 
 def _estimate(values_RS: Sequence[Sequence[float]], statistic: Callable[[Array], Any]) -> Estimate:
     values = [np.array(each) for each in values_RS if len(each)]
+    if not values:
+        return Estimate(float("nan"), float("nan"), float("nan"))
     rng = np.random.default_rng(0)
     drawn = [each[rng.integers(len(each), size=(RESAMPLES, len(each)))] for each in values]
     resampled_B = [float(statistic(np.concatenate([d[b] for d in drawn]))) for b in range(RESAMPLES)]

@@ -30,7 +30,8 @@ class Trial:
     """What a search delivered. Scores are true means, but for `search` and `select`, what the winner had there.
 
     luckiest: the true score of the best of the search split, which a script would deliver. foretold, low, high: the
-    prediction of the winner's true score and its interval. examples: example evaluations, search and select. course:
+    prediction of the winner's true score and its interval. scored: candidates of the search. examples: example
+    evaluations, search and select. course:
     after so many evaluations, the true score of the best so far.
     """
 
@@ -41,7 +42,7 @@ class Trial:
     foretold: float
     low: float
     high: float
-    evaluations: int
+    scored: int
     examples: int
     course: dict[int, float]
     position: tuple[float, ...]
@@ -98,7 +99,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], seed: 
         foretold=foretold.mean,
         low=foretold.low,
         high=foretold.high,
-        evaluations=archive.evaluations,
+        scored=archive.evaluations,
         examples=scoring.examples,
         course=course(archive, problem),
         position=winner.position,
