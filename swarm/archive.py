@@ -10,7 +10,7 @@ from swarm.journal import Journal, Line
 from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.pool import Failure
 from swarm.types import Candidate, Evaluation, Split
-from swarm.utility import utility
+from swarm.utility import worth
 
 
 class Archive:
@@ -68,13 +68,13 @@ class Archive:
         found = (EvaluationLine.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
         return [line.evaluation() for line in found]
 
-    def ranked(self, weights: Mapping[str, float], before: float = math.inf) -> list[Evaluation]:
+    def ranked(self, weights: Mapping[str, float], before: float = math.inf, soft: bool = False) -> list[Evaluation]:
         """What the search has scored in full in the iterations before, best first; of equals the earlier candidate.
 
-        Not the line that came first: that depends on the workers.
+        Not the line that came first: that depends on the workers. `soft`: by the softened scores.
         """
         scored = [e for e in self._searched if e.status == "ok" and (e.candidate.iteration or 0) < before]
-        return sorted(scored, key=lambda e: (-utility(e.scores, weights), e.candidate.age))
+        return sorted(scored, key=lambda e: (-worth(e, weights, soft), e.candidate.age))
 
     @property
     def search_began(self) -> float | None:

@@ -102,7 +102,7 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
     if as_json:
-        _print_json({key: summary[key] for key in RESULT})
+        _print_json({key: summary[key] for key in RESULT if key in summary})
     else:
         _print_summary(summary, run_dir)
 

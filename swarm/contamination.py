@@ -2,7 +2,7 @@
 
 Training data are JSON lines, read as leniently as they come: no ids, no answers, other keys. A line's text is its
 `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn of the assistant),
-and its `choices`; or else its `text`, question and answer in one.
+and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn a list of parts.
 """
 
 import json
@@ -96,18 +96,25 @@ def _text(line: str, where: str) -> str:
 def _asked(row: Mapping[str, object]) -> str:
     """What the model read in training; "" where there is none."""
     key = next((key for key in ASKED if row.get(key)), None)
-    asked = str(row[key]) if key else _turns(row.get("messages"))
+    asked = _words(row[key] if key else _unanswered(row.get("messages")))
     if not asked:
         return str(row.get("text") or "")
     extra = str(row.get("input") or "") if key == "instruction" else ""
     return "\n".join([str(row.get("context") or ""), asked, extra, *_choices(row.get("choices"))])
 
 
-def _turns(messages: object) -> str:
+def _unanswered(messages: object) -> list[dict[str, object]]:
+    """A chat without its answer."""
     turns = [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
-    if turns and turns[-1].get("role") == "assistant":
-        turns.pop()
-    return "\n".join(str(turn.get("content") or "") for turn in turns)
+    return turns[:-1] if turns and turns[-1].get("role") == "assistant" else turns
+
+
+def _words(said: object) -> str:
+    """A text as it is, or that of a chat's turns or a turn's parts; what holds none, such as an image, is left out."""
+    if not isinstance(said, list):
+        return str(said)
+    inner = [each.get("content") or each.get("text") if isinstance(each, dict) else each for each in said]
+    return "\n".join(_words(each) for each in inner if each)
 
 
 def _choices(choices: object) -> list[str]:

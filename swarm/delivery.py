@@ -10,7 +10,7 @@ from swarm.errors import SwarmError
 from swarm.export import Exported, export
 from swarm.files import write_json
 from swarm.loadback import load_back
-from swarm.origin import sources
+from swarm.origin import notes, sources
 from swarm.plan import Plan
 from swarm.report import write_report
 from swarm.rundir import BEST, SUMMARY
@@ -40,7 +40,7 @@ class Delivery:
         summary = summarise(result) | {
             "seed": self.plan.config.seed,
             **sources(self.plan),
-            "notes": self.plan.notes,
+            "notes": notes(self.archive, self.plan),
         }
         config = self.plan.config
         exported = Exported(

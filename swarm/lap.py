@@ -11,6 +11,7 @@ from dataclasses import replace
 from swarm.errors import DeviceError, EvaluationError
 from swarm.objectives.base import Objective, Scored
 from swarm.racing import Race
+from swarm.softening import softened
 from swarm.types import Candidate, Evaluation, Method, Recipe, Reply
 from swarm.workload import Part
 
@@ -78,6 +79,7 @@ class Lap:
             examples=scores,
             outputs={name: tuple(item.output for item in items) for name, items in self._scored.items()},
             guides=self._guides() if self._race.settings.sequential else {},
+            soft=self._soft(),
             tokens=self._tokens,
             seconds=self._seconds,
             compose_seconds=self._compose,
@@ -103,3 +105,9 @@ class Lap:
             name: tuple(item.score if item.guide is None else item.guide for item in items)
             for name, items in self._scored.items()
         }
+
+    def _soft(self) -> dict[str, float]:
+        """The mean softened score of each objective whose answers have margins."""
+        margins = {name: [item.margin for item in items] for name, items in self._scored.items()}
+        known = {name: [margin for margin in values if margin is not None] for name, values in margins.items()}
+        return {name: softened(values) for name, values in known.items() if 0 < len(values) == len(margins[name])}

@@ -81,6 +81,7 @@ class EvaluationLine(JournalLine):
 
     `same_as` names the candidate that scored the same position first: nothing was run for this line. A `stopped` one
     holds the first examples alone, and their means. `guides`: what sequential racing compares.
+    `soft`: mean softened scores, which an optimizer may climb.
     """
 
     kind: Kind
@@ -94,6 +95,7 @@ class EvaluationLine(JournalLine):
     examples: dict[str, tuple[float, ...]]
     outputs: dict[str, tuple[str, ...]] = {}
     guides: dict[str, tuple[float, ...]] = {}
+    soft: dict[str, float] = {}
     n_examples: int
     tokens: int
     seconds: float
@@ -124,6 +126,7 @@ class EvaluationLine(JournalLine):
             examples=dict(evaluation.examples),
             outputs=dict(evaluation.outputs) if kind == "test" else {},
             guides=dict(evaluation.guides) if kind == "evaluation" else {},
+            soft=dict(evaluation.soft) if kind == "evaluation" else {},
             n_examples=evaluation.n_examples,
             tokens=evaluation.tokens,
             seconds=round(evaluation.seconds, 4),
@@ -137,7 +140,7 @@ class EvaluationLine(JournalLine):
 
     def content(self) -> dict[str, Any]:
         """The line as it is written: what is empty is left out, and the archive adds the time."""
-        empty = {name for name in ("outputs", "guides", "error", "same_as") if not getattr(self, name)}
+        empty = {name for name in ("outputs", "guides", "soft", "error", "same_as") if not getattr(self, name)}
         return self.model_dump(mode="json", exclude={"elapsed", *empty})
 
     def evaluation(self) -> Evaluation:
@@ -148,6 +151,7 @@ class EvaluationLine(JournalLine):
             examples=self.examples,
             outputs=self.outputs,
             guides=self.guides,
+            soft=self.soft,
             tokens=self.tokens,
             seconds=self.seconds,
             compose_seconds=self.compose_seconds,

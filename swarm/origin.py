@@ -42,6 +42,11 @@ def sources(plan: Plan) -> Json:
     }
 
 
+def notes(archive: Archive, plan: Plan) -> list[str]:
+    """What the user should know of data and experts: found when the run began, and now. Each once."""
+    return list(dict.fromkeys((*_began(archive).notes, *plan.notes)))
+
+
 def check_same(archive: Archive, plan: Plan) -> None:
     """A run goes on only with the weights, settings, coordinates, examples and seed that it began with."""
     check_weights(archive, plan.catalog)

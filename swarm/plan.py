@@ -130,13 +130,16 @@ def _cluster(config: Config) -> ClusterSettings:
     return cluster
 
 
-def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None) -> Plan:
-    """Open and check everything that a resolved config names. Raises UserError."""
+def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, begun: bool = False) -> Plan:
+    """Open and check everything that a resolved config names. Raises UserError.
+
+    begun: the run's journal says what its experts were trained on, and those files may be gone.
+    """
     on_step("reading data")
     make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     trained_on = {expert.name: [Path(path) for path in expert.trained_on] for expert in config.experts}
-    contaminations = contamination_notes(splits, trained_on)
+    contaminations = () if begun else contamination_notes(splits, trained_on)
     on_step("checking base and experts")
     catalog = open_experts(config)
     space = config.composition.space(catalog)

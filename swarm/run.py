@@ -75,7 +75,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
         if not archive.ended("run"):
             load_trackers(config)
             feasible(config.cluster)
-        plan = make_plan(config, listener.phase)
+        plan = make_plan(config, listener.phase, begun=archive.start is not None)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
         if archive.start is None:
@@ -151,7 +151,7 @@ class Run:
     def _select(self) -> Result:
         self.listener.phase("selecting")
         baselines = Baselines.of(self.plan.space, self.plan.catalog.names)
-        selection = Selection(self.archive, self.plan.weights, baselines)
+        selection = Selection(self.archive, self.plan.weights, baselines, self.plan.config.optimizer.climbs_soft)
         finalists = selection.finalists(self.plan.config.selection.finalists)
         self._score(baselines.all(), "search", "select")
         self._score([*finalists, *selection.contenders()], "select", "select")

@@ -16,7 +16,7 @@ from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, Outcome, closed
 from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
-from swarm.utility import utility
+from swarm.utility import worth
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
 Evaluate = Callable[[Feed], Iterator[Outcome]]
@@ -120,9 +120,9 @@ class Search:
         """
         if not places:
             return []
-        ranked = self.archive.ranked(self.weights, before=places[0][0].iteration)
+        ranked = self.archive.ranked(self.weights, places[0][0].iteration, self.optimizer.climbs_soft)
         enough = len(ranked) >= self.finalists
-        bar = utility(ranked[self.finalists - 1].scores, self.weights) if enough else -math.inf
+        bar = self._worth(ranked[self.finalists - 1]) if enough else -math.inf
         expected = self._expected(places[0][0].iteration - 1)
         return [(place, replace(self._stakes(place, bar, ranked[:1]), expected=expected)) for place in places]
 
@@ -157,8 +157,11 @@ class Search:
     def _result(self, proposal: Proposal) -> Result:
         evaluation = self.archive.of(candidate_of(proposal).id)
         assert evaluation is not None, "a generation is told when all of it is scored"
-        value = utility(evaluation.scores, self.weights) if evaluation.status == "ok" else math.nan
-        return Result(proposal.iteration, proposal.particle, value)
+        return Result(proposal.iteration, proposal.particle, self._worth(evaluation))
+
+    def _worth(self, evaluation: Evaluation) -> float:
+        """What the optimizer is told of it: nan where it failed or was stopped."""
+        return worth(evaluation, self.weights, self.optimizer.climbs_soft) if evaluation.status == "ok" else math.nan
 
     def _first_error(self) -> str:
         return f"{self.archive.searched()[0].error}; correct that and start a new run"

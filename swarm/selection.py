@@ -42,15 +42,19 @@ class Baselines:
 
 @dataclass(frozen=True)
 class Selection:
-    """How the archive's candidates are compared: the objectives' weights decide."""
+    """How the archive's candidates are compared: the objectives' weights decide.
+
+    soft: the finalists are the best by softened scores, as the optimizer saw them. Who wins is decided by scores alone.
+    """
 
     archive: Archive
     weights: Mapping[str, float]
     baselines: Baselines
+    soft: bool = False
 
     def finalists(self, count: int) -> list[Candidate]:
         """The best of the search, at most `count`. Raises RunError where nothing was scored."""
-        ranked = self.archive.ranked(self.weights)
+        ranked = self.archive.ranked(self.weights, soft=self.soft)
         if not ranked:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
         return [evaluation.candidate for evaluation in ranked[:count]]

@@ -16,7 +16,6 @@ from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, closed
 from swarm.search import Search, candidate_of, position_of
 from swarm.types import Evaluation, Stakes, Task
-from swarm.utility import utility
 
 Position = tuple[float, ...]
 
@@ -115,7 +114,7 @@ class SteppingSearch(Search):
 
     def _tell(self, course: Course, proposal: Proposal, evaluation: Evaluation) -> None:
         """One step. The journal has the evaluation already."""
-        value = utility(evaluation.scores, self.weights) if evaluation.status == "ok" else math.nan
+        value = self._worth(evaluation)
         course.state, proposals = self.optimizer.step(
             course.state, Result(proposal.iteration, proposal.particle, value)
         )

@@ -205,8 +205,9 @@ class Evaluation:
 
     scores: objective -> mean. examples: objective -> one score for each example, in the order scored.
     outputs: objective -> what the model said, beside each score. guides: objective -> a smooth value beside each
-    score, for a sequential test. A "stopped" one holds the first examples alone. transient: it failed by the machine's
-    doing, perhaps, and not by the candidate's.
+    score, for a sequential test. soft: objective -> the mean of the softened scores, where answers have margins. A
+    "stopped" one holds the first examples alone. transient: it failed by the machine's doing, perhaps, and not by the
+    candidate's.
     """
 
     candidate: Candidate
@@ -221,6 +222,7 @@ class Evaluation:
     worker: str = ""
     error: str = ""
     guides: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    soft: Mapping[str, float] = field(default_factory=dict)
     method: Method = "merged"
     transient: bool = False
 

@@ -12,14 +12,16 @@ OURS = "composed expert"
 
 @dataclass(frozen=True)
 class Verdict:
-    """found: the best is better than every baseline, all comparisons allowed for. text: one to three sentences."""
+    """found: the best is better than every baseline, all comparisons of the objective allowed for. text: one to three
+    sentences.
+    """
 
     found: bool
     text: str
 
 
 def judge(compared: Mapping[str, Comparison | None], source: str, unit: Unit) -> Verdict:
-    """What may be claimed of one objective.
+    """What may be claimed of one objective. The correction is for its baselines, not for other objectives.
 
     compared: baseline -> best minus it on test, or None where one of them has no score there. source: "search", or the
     baseline that is the best.
@@ -40,10 +42,11 @@ def judge(compared: Mapping[str, Comparison | None], source: str, unit: Unit) ->
 
 def _found(known: Mapping[str, Comparison], unit: Unit) -> str:
     top = _strongest(known)
-    least = unit.size(known[top].corrected.low)
+    least = min(found.corrected.low for found in known.values())  # not always the strongest's: others may vary more
     return (
-        f"The {OURS} is better than every baseline: at least {least} above the best of them, {baseline_name(top)}, "
-        f"{_allowed(known)} ({_change(known[top], unit)} on test, {_interval(known[top], unit)})."
+        f"The {OURS} is better than every baseline, by at least {unit.size(least)} {_allowed(known)} "
+        f"({_change(known[top], unit)} on test over {baseline_name(top)}, the best of them, "
+        f"{_interval(known[top], unit)})."
     )
 
 

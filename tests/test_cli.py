@@ -99,6 +99,15 @@ def test_report_and_test_print_one_json_object(finished_run: Path, tmp_path: Pat
     assert shown == {key: summary[key] for key in keys}
 
 
+def test_a_run_of_before_shows_what_it_has(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    del summary["verdict"], summary["predicted"]
+    (run / "summary.json").write_text(json.dumps(summary))
+    shown = only_object(run_cli("test", run, "--json").out)
+    assert shown == {key: summary[key] for key in ("best", "baselines", "paired", "optimism", "emergence")}
+
+
 def test_test_shows_best_and_baselines(finished_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
     done = run_cli("test", run)

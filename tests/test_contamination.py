@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def changed(text: str, place: int = 15) -> str:
 
 EXAMPLES = [Example(f"e{i}", sentence(i), f"answer {i}") for i in range(10)]
 SPLITS = Splits(tuple(EXAMPLES[:2]), tuple(EXAMPLES[2:4]), tuple(EXAMPLES[4:]))
+PARTS = [{"type": "image", "url": "a.png"}, *({"type": "text", "text": f"{word} "} for word in sentence(4).split())]
 CHOICES = {"A": "a small red fox", "B": "a large grey wolf"}
 
 
@@ -53,6 +55,9 @@ def test_same_and_nearly_same_are_counted_apart_by_split(tmp_path: Path) -> None
         {"prompt": "  " + sentence(4).replace(" ", "\n"), "id": 7, "extra": [1]},
         {"instruction": " ".join(sentence(4).split()[:20]), "input": " ".join(sentence(4).split()[20:]), "output": "x"},
         {"messages": [{"role": "user", "content": sentence(4)}, {"role": "assistant", "content": "x"}]},
+        {"messages": [{"role": "user", "content": PARTS}, {"role": "assistant", "content": PARTS[:2]}]},
+        {"prompt": [{"role": "user", "content": sentence(4)}], "completion": [{"role": "assistant", "content": "x"}]},
+        {"prompt": [{"role": "user", "content": PARTS}]},
         {"text": sentence(4)},
         {"text": sentence(4) + " answer 4"},
     ],
@@ -109,6 +114,7 @@ def test_fillings_of_one_template_are_not_each_other() -> None:
         (b'{"prompt": "a"}\n{"prompt": \n', r"train\.jsonl:2: .* is not valid JSON"),
         (b'["a"]\n', r"train\.jsonl:1: .* is not an object"),
         (b'{"body": "a"}\n', r"train\.jsonl:1: it has 'body', but no text as prompt, .* give its text under"),
+        (b'{"prompt": [{"role": "user", "content": []}]}\n', r"train\.jsonl:1: it has 'prompt', but no text as prompt"),
         (b'{"prompt": "\xff"}\n', r"train\.jsonl: it is not UTF-8; save"),
     ],
 )
@@ -144,6 +150,30 @@ def test_a_run_tells_of_it_everywhere_and_leaves_nothing_out(playground: Playgro
         assert "trained_on" not in told["experts"]["green"]
     assert "expert red was trained on" in (tmp_path / "run" / "report.md").read_text()
     assert len(start["items"]["words"]["search"]) == 16
+
+
+def test_a_run_that_has_begun_needs_no_training_data(playground: Playground, tmp_path: Path) -> None:
+    """They were looked at when it began: its notes are those of an undisturbed run. A new run names what is missing."""
+    seen = tmp_path / "seen.jsonl"
+    shutil.copy(playground.data, seen)
+    config = with_training(playground, tmp_path, "seen.jsonl")
+    run = tmp_path / "run"
+    assert run_cli("search", config, "--run-dir", run).code == 0
+    whole = summary_of(run)
+    assert any("expert red was trained on" in note for note in whole["notes"])
+    seen.unlink()
+    assert run_cli("test", run).code == 0
+    cut_after(run / "journal.jsonl", 6)
+    assert run_cli("resume", run).code == 0
+    assert summary_of(run) == whole
+    for words in (("check", config), ("search", config, "--run-dir", tmp_path / "new")):
+        outcome = run_cli(*words)
+        assert outcome.code != 0
+        assert "experts.0.trained_on: seen.jsonl does not exist" in " ".join(outcome.err.split())
+
+
+def cut_after(journal_file: Path, lines: int) -> None:
+    journal_file.write_text("".join(journal_file.read_text().splitlines(keepends=True)[:lines]))
 
 
 def test_a_file_that_is_not_there_is_named_by_its_key(playground: Playground, tmp_path: Path) -> None:

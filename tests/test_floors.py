@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "swarm"
 FLOORS = [
     {"errors", "types", "settings", "interrupts"},
-    {"lines", "utility", "units", "files", "tensors", "updates", "groups", "data", "duplicates"},
+    {"lines", "utility", "softening", "units", "files", "tensors", "updates", "groups", "data", "duplicates"},
     {"adapters", "thinning", "dealing", "tensor_writer", "vocabulary"},
     {"experts", "splits"},
     {"contamination"},

@@ -10,6 +10,8 @@ from swarm.optimizers.gaussian_process import GaussianProcess, matern
 from swarm.optimizers.generations import Generation
 from swarm.optimizers.told import ToldState, unit
 
+NOTHING = np.empty((0, 3))
+
 
 def smooth(x_ND: np.ndarray) -> np.ndarray:
     return np.exp(-4 * np.square(x_ND - 0.4).sum(axis=1))
@@ -46,8 +48,8 @@ def test_of_noisy_utilities_it_knows_the_truth_better_than_they_do(points):
 def test_a_sure_choice_is_the_best_expected_and_bold_ones_keep_apart(points):
     process = GaussianProcess.fitted(points[:20], smooth(points[:20]))
     fresh = np.random.default_rng(3).uniform(size=(300, 3))
-    assert process.chosen(fresh, np.zeros(1))[0] == process.expected(fresh).argmax()
-    bold = fresh[process.chosen(fresh, np.full(8, 3.0))]
+    assert process.chosen(fresh, np.zeros(1), NOTHING)[0] == process.expected(fresh).argmax()
+    bold = fresh[process.chosen(fresh, np.full(8, 3.0), NOTHING)]
     apart = np.linalg.norm(bold[:, None] - bold, axis=2)[~np.eye(8, dtype=bool)]
     assert apart.min() > 0.0  # what is chosen once is known, whatever comes of it
 
@@ -87,7 +89,7 @@ def test_the_last_bits_of_sums_change_no_choice(points):
     one, other = GaussianProcess.fitted(points, noisy_N), GaussianProcess.fitted(points[order], noisy_N[order])
     assert not np.array_equal(one.weights_N[order], other.weights_N)
     kappas = np.linspace(0.0, 3.0, 10)
-    assert one.chosen(fresh, kappas) == other.chosen(fresh, kappas)
+    assert one.chosen(fresh, kappas, NOTHING) == other.chosen(fresh, kappas, NOTHING)
 
 
 @pytest.mark.parametrize("dimensions", [1, 4])
@@ -100,3 +102,18 @@ def test_it_takes_any_utilities(dimensions):
     ):
         history, _ = run(Bayesian(), utility, generations=5, where=space(dimensions))
         assert np.isfinite(positions(history)).all()
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_no_position_is_asked_for_twice_not_even_in_a_corner(dimensions):
+    history, _ = run(Bayesian(), lambda x_D: float(x_D.sum()), generations=8, where=space(dimensions))
+    starts, asked = positions(history[:1]), positions(history[1:])
+    assert len(np.unique([*starts, *asked], axis=0)) == len(np.unique(starts, axis=0)) + len(asked)
+    assert asked[-10:].sum(axis=1).max() > 1.4 * dimensions, (
+        "the best is where all coordinates are at their bound of 1.5"
+    )
+
+
+def test_a_particle_alone_is_neither_timid_nor_bold():
+    assert Bayesian(particles=1, boldness=3).kappas().tolist() == [1.5]
+    assert Bayesian(particles=3, boldness=3).kappas().tolist() == [0.0, 1.5, 3.0]

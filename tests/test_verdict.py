@@ -32,8 +32,15 @@ def said(source: str = "search", unit: Unit = POINTS, **found: Comparison | None
 def test_better_than_every_baseline_is_found() -> None:
     assert said(base=MORE, upper=MORE, uniform=WON) == Verdict(
         True,
-        "The composed expert is better than every baseline: at least 3.1 points above the best of them, the uniform "
-        "average, once the 3 comparisons are allowed for (+5.2 points on test, +3.1 to +7.3).",
+        "The composed expert is better than every baseline, by at least 3.1 points once the 3 comparisons are allowed "
+        "for (+5.2 points on test over the uniform average, the best of them, +3.1 to +7.3).",
+    )
+
+
+def test_what_it_is_better_by_at_least_holds_for_every_baseline() -> None:
+    assert said(base=MORE, upper=by(0.06, 0.043, 0.077), next=by(0.065, 0.024, 0.106)).text == (
+        "The composed expert is better than every baseline, by at least 2.4 points once the 3 comparisons are allowed "
+        "for (+6.0 points on test over expert upper, the best of them, +4.3 to +7.7)."
     )
 
 
@@ -92,8 +99,8 @@ def test_nothing_is_claimed_against_what_was_not_scored() -> None:
 
 def test_scores_that_are_no_percentages_are_plain_numbers() -> None:
     text = said(unit=PLAIN, base=by(0.5, 0.25, 0.75), uniform=by(0.125, 0.03, 0.22)).text
-    assert "at least 0.03000 above the best of them, the uniform average" in text
-    assert "(+0.1250 on test, +0.03000 to +0.2200)" in text
+    assert "by at least 0.03000 once the 2 comparisons" in text
+    assert "(+0.1250 on test over the uniform average, the best of them, +0.03000 to +0.2200)" in text
     assert "points" not in text
 
 

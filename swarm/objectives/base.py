@@ -23,11 +23,14 @@ class Scored:
 
     guide: a smooth value that rises with the score (a log-likelihood), where there is one: racing tells candidates
     apart by it. Rounded, so that it is the same once it was written down.
+    margin: how far a right-or-wrong answer is from tipping over, in any unit: above zero where it is right, below where
+    it is wrong. Where every example has one, an optimizer may climb the softened score.
     """
 
     score: float
     output: str
     guide: float | None = None
+    margin: float | None = None
 
 
 class Objective(Settings, ABC):

@@ -73,6 +73,11 @@ class Optimizer(Settings, ABC, Generic[State]):
             raise ValueError("this type moves all its particles together; take sync")
         return schedule
 
+    @property
+    def climbs_soft(self) -> bool:
+        """Whether it is told softened scores where there are any. Then its proposals' low and high mean nothing."""
+        return False
+
     @abstractmethod
     def init(self, space: Space, seed: int) -> State:
         """The state before anything is scored. Raises ConfigError where the settings do not fit the space."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from swarm.optimizers.base import Proposal, Result
@@ -35,51 +36,66 @@ class Bayesian(Generational[ToldState]):
 
     type: Literal["bayesian"] = "bayesian"
     particles: int = Field(10, ge=1, description="candidates a generation")
-    iterations: int = Field(20, ge=1, description="generations at most")
+    evaluations: int | None = Field(200, ge=1, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     boldness: float = Field(
         3.0, ge=0, description="the boldest particle counts so many standard deviations as gain, the others from 0 up"
     )
+    soft: bool = Field(
+        True, description="climb softened accuracy where answers have margins (multiple_choice); results are accuracy"
+    )
+
+    @property
+    def climbs_soft(self) -> bool:
+        return self.soft
 
     def init(self, space: Space, seed: int) -> ToldState:
-        count = max(self.particles, len(anchors(space)))
-        return ToldState(space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, count)))
+        known = len(anchors(space)) if self.schedule == "sync" else 0  # async, all that start stay in flight
+        x_ND = starts(space, seed, max(self.particles, known))
+        return ToldState(space=space, seed=seed, generation=Generation.fresh(0, x_ND))
 
     def advance(self, state: ToldState) -> ToldState:
         state = remembered(state)
-        return proposed(state, self.next_positions(state, np.linspace(0.0, self.boldness, self.particles)))
+        return proposed(state, self.next_positions(state, self.kappas()))
 
     def step(self, state: ToldState, result: Result) -> tuple[ToldState, list[Proposal]]:
         """Each result is a generation of its own among those told; what the other particles ask for is pending."""
         i, x_ND = result.particle, state.generation.x_ND.copy()
         answer = Generation(result.iteration, x_ND[[i]], np.zeros(1, bool), np.array([result.utility]))
         state = replace(state, told=(*state.told, answer))
-        kappa = self.boldness * i / max(len(x_ND) - 1, 1)
-        (unit_D,) = self.next_positions(state, np.array([kappa]), np.delete(x_ND, i, axis=0))
+        (unit_D,) = self.next_positions(state, self.kappas()[[i]], np.delete(x_ND, i, axis=0))
         x_ND[i] = within(state.space, unit_D)
         proposal = Proposal(result.iteration + 1, i, x_ND[i].copy())
         return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
 
+    def kappas(self) -> Array:
+        """What a standard deviation counts, for each particle: one alone is neither timid nor bold. Shape N."""
+        return np.linspace(0.0, self.boldness, self.particles) if self.particles > 1 else np.array([self.boldness / 2])
+
     def next_positions(self, state: ToldState, kappas: Array, pending_KD: Array | None = None) -> Array:
-        """One for each kappa, from all that was told. pending_KD: positions that are being scored."""
-        rng = draw(state.seed, len(state.told), 0, Stream.MOVE)
+        """One for each kappa, from all that was told, none tried before. pending_KD: what is being scored."""
+        space, rng = state.space, draw(state.seed, len(state.told), 0, Stream.MOVE)
+        tried_ND = np.vstack([generation.x_ND for generation in state.told])
         x_ND, y_N = seen(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
-            return mixed(state.space, len(kappas), rng)
+            return untried(mixed(space, MIXED, rng), unit(space, tried_ND))[: len(kappas)]
         process = GaussianProcess.fitted(x_ND, y_N)
-        x_MD = candidates(process, state.space, rng)
-        pending_KD = None if pending_KD is None or not len(pending_KD) else unit(state.space, pending_KD)
-        chosen: Array = x_MD[process.chosen(x_MD, kappas, pending_KD)]
+        pending_KD = np.empty((0, space.dimensions)) if pending_KD is None else pending_KD
+        tried_ND = unit(space, np.vstack([tried_ND, pending_KD]))
+        x_MD = untried(candidates(process, space, rng), tried_ND)
+        chosen: Array = x_MD[process.chosen(x_MD, kappas, unit(space, pending_KD))]
         return chosen
 
 
 def seen(state: ToldState) -> tuple[Array, Array]:
-    """Positions and utilities: the best and the latest, where there are more than MOST.
+    """Positions and utilities, each position once: the best and the latest, where there are more than MOST.
 
     What failed counts as the worst. A utility below the FLOOR quantile counts as being there.
     """
     x_ND = unit(state.space, np.vstack([generation.x_ND for generation in state.told]))
     y_N = np.concatenate([generation.utilities_N for generation in state.told])
+    once = distinct_rows(x_ND)
+    x_ND, y_N = x_ND[once], y_N[once]
     if np.isnan(y_N).all():
         return x_ND[:0], y_N[:0]
     y_N = np.where(np.isnan(y_N), np.nanmin(y_N), y_N)
@@ -98,6 +114,18 @@ def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator)
         near_KD = best(process, x_MD, 5)[rng.integers(5, size=REFINED)]
         x_MD = np.vstack([x_MD, np.clip(near_KD + rng.normal(0.0, step, near_KD.shape), 0.0, 1.0)])
     return x_MD
+
+
+def untried(x_MD: Array, tried_ND: Array) -> Array:
+    """The distinct rows that are not among those tried: at the bounds many candidates are one."""
+    rows = distinct_rows(np.vstack([tried_ND, x_MD]))
+    return x_MD[rows[rows >= len(tried_ND)] - len(tried_ND)]
+
+
+def distinct_rows(x_ND: Array) -> NDArray[np.intp]:
+    """Where each row first stands, in order; the last bits do not count."""
+    _, first = np.unique(np.round(x_ND, 9) + 0.0, axis=0, return_index=True)
+    return np.sort(first)
 
 
 def best(process: GaussianProcess, x_MD: Array, count: int) -> Array:

@@ -66,14 +66,13 @@ class GaussianProcess:
         standard_M: Array = np.round(matern(x_MD, self.x_ND, self.length) @ self.weights_N + self.mean, DIGITS)
         return standard_M
 
-    def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array | None = None) -> list[int]:
+    def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array) -> list[int]:
         """For each kappa another row, of greatest mean + kappa x standard deviation, one after the other.
 
         The deviations are those that the outcomes of what is pending, and of what was chosen before, will leave,
         whatever they are: so choices keep apart (GP-BUCB; Desautels et al. 2014, eq. 7).
         """
-        pending = 0 if pending_KD is None else len(pending_KD)
-        x_MD = x_MD if pending_KD is None else np.vstack([pending_KD, x_MD])
+        pending, x_MD = len(pending_KD), np.vstack([pending_KD, x_MD])
         mean_M = self._standard(x_MD)
         known_NM = np.linalg.solve(self.root_NN, matern(self.x_ND, x_MD, self.length))
         variance_M = np.maximum(1.0 - np.square(known_NM).sum(0), 0.0)

@@ -11,8 +11,17 @@ from swarm.optimizers import OPTIMIZERS, Optimizer
 BUDGET = 200  # evaluations, of 200 examples each
 Settings = Mapping[str, Any]
 
+BAYESIAN: Sequence[Settings] = [
+    {},
+    {"particles": 5},
+    {"particles": 20},
+    {"boldness": 1.0},
+    {"boldness": 2.0},
+    {"boldness": 5.0},
+]
 CHOICES: dict[str, Sequence[Settings]] = {
-    "bayesian": [{}, {"particles": 5}, {"particles": 20}, {"boldness": 1.0}, {"boldness": 2.0}, {"boldness": 5.0}],
+    "bayesian": BAYESIAN,
+    "bayesian, hard": [{"soft": False, **s} for s in BAYESIAN],
     "model_swarms": [
         {},
         {"particles": 10},
@@ -31,7 +40,7 @@ CHOICES: dict[str, Sequence[Settings]] = {
     "lorahub": [{}, {"l1": 0.0}],
     "greedy_soup": [{}],
 }
-TYPES = {"tpe": ("optuna", {"sampler": "tpe"}), "gp": ("optuna", {"sampler": "gp"})}
+TYPES = {"bayesian, hard": ("bayesian", {}), "tpe": ("optuna", {"sampler": "tpe"}), "gp": ("optuna", {"sampler": "gp"})}
 
 
 def optimizer(name: str, settings: Settings, evaluations: int, experts: int) -> Optimizer[Any]:

@@ -48,14 +48,14 @@ class Live:
         order = np.random.default_rng([seed, 5]).permutation(len(drawn))
         rows = order[:SIZE] if split == "search" else order[SIZE : 2 * SIZE]
         batch = self._batch([drawn[row] for row in rows])
-        return lambda x_D: self._right(x_D, batch)
+        return lambda x_D: self._margins(x_D, batch)
 
     def truth(self, x_D: Array) -> float:
-        return float(self._right(x_D, self._hidden).mean())
+        return float((self._margins(x_D, self._hidden) > 0).mean())
 
-    def _right(self, x_D: Array, batch: Batch) -> Array:
+    def _margins(self, x_D: Array, batch: Batch) -> Array:
         self._composer.put(Weights().recipe(tuple(x_D.tolist()), self._catalog))
-        return (margins(self._model, [batch]) > 0).astype(float)
+        return margins(self._model, [batch])
 
     def _batch(self, examples: Sequence[Example]) -> Batch:
         return encode(self._tokenizer, examples)

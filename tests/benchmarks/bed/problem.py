@@ -17,7 +17,7 @@ from swarm.types import Array, Space
 SIZE = 200  # examples of search, and of select
 Sampled = Literal["search", "select"]
 Scorer = Callable[[Array], Array]
-"""A position (shape D) -> right or wrong for each example (shape P), as 0 and 1."""
+"""A position (shape D) -> the margin of each example (shape P): it is answered rightly where that is above zero."""
 
 
 class Problem(Protocol):

@@ -1,10 +1,9 @@
-"""Problems on SmolLM2, recorded: margins of 600 examples at 120 weightings of six experts, and a fit between them.
+"""Problems on SmolLM2, recorded: margins of 600 examples at 120 weightings of six experts, and a spline between them.
 
-surfaces.py records them; a Gaussian process an example fits them, all with one length and one noise.
-
-An example of a sample is a recorded one with a shift of its margin: so there are as many as one likes, and the true
-score is known exactly. The shift's size is the error of the fit at weightings left out, so nothing finer than the
-recording can be seen is searched for.
+surfaces.py records them. The spline is scipy's, linear in the distance with a linear trend: rougher than what any
+contender takes a landscape for. An example of a sample is a recorded one with a shift of its margin, so there are as
+many as one likes, and the true score is known exactly. The shift is of the size of the spline's error at weightings
+left out: nothing finer than the recording can be seen is searched for.
 
 Shape suffixes: M weightings, P examples, D coordinates.
 """
@@ -14,38 +13,32 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 from scipy.stats import norm
 
 from bed.problem import SIZE, Sampled, Scorer, box
-from swarm.optimizers.gaussian_process import LENGTHS, NOISES, matern
 from swarm.types import Array, Space
 
 FILE = Path(__file__).parent / "smollm2.npz"
 NAMES = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")
 CLIP = 6.0  # nats: how sure beyond that tells nothing
+SMOOTHING = 0.1
+FOLDS = 10
 
 
-@dataclass(frozen=True)
-class Surfaces:
-    """Margins between the recorded weightings. error: root mean square at weightings left out, in nats."""
+def spline(x_MD: Array, margins_MP: Array) -> RBFInterpolator:
+    """Margins of all examples between the weightings."""
+    return RBFInterpolator(x_MD, margins_MP, kernel="linear", smoothing=SMOOTHING, degree=1)
 
-    x_MD: Array
-    weights_MP: Array
-    mean_P: Array
-    length: float
-    error: float
 
-    @classmethod
-    def fitted(cls, x_MD: Array, margins_MP: Array) -> "Surfaces":
-        clipped_MP = np.clip(margins_MP, -CLIP, CLIP)
-        mean_P = clipped_MP.mean(axis=0)
-        fits = [_fit(x_MD, clipped_MP - mean_P, length, noise) for length in LENGTHS for noise in NOISES]
-        error, length, weights_MP = min(fits, key=lambda fit: fit[0])
-        return cls(x_MD, weights_MP, mean_P, length, error)
-
-    def margins(self, x_D: Array) -> Array:
-        margins_P: Array = matern(x_D[None], self.x_MD, self.length)[0] @ self.weights_MP + self.mean_P
-        return margins_P
+def left_out(x_MD: Array, margins_MP: Array) -> Array:
+    """What splines through nine tenths of the weightings make of the others. Shape MP."""
+    found_MP = np.empty_like(margins_MP)
+    fold_M = np.random.default_rng(0).permutation(len(x_MD)) % FOLDS
+    for fold in range(FOLDS):
+        kept = fold_M != fold
+        found_MP[~kept] = spline(x_MD[kept], margins_MP[kept])(x_MD[~kept])
+    return found_MP
 
 
 @dataclass(frozen=True)
@@ -60,25 +53,26 @@ class Recorded:
         return box(NAMES)
 
     @cached_property
-    def surfaces(self) -> Surfaces:
+    def recording(self) -> tuple[Array, Array]:
+        """Weightings (shape MD) and margins (shape MP)."""
         kept = dict(np.load(FILE))
-        rows = np.isin(kept["tasks_P"], self.tasks)
-        return Surfaces.fitted(kept["x_MD"], kept["margins_MP"][:, rows].astype(float))
+        margins_MP = kept["margins_MP"][:, np.isin(kept["tasks_P"], self.tasks)].astype(float)
+        return kept["x_MD"], np.clip(margins_MP, -CLIP, CLIP)
+
+    @cached_property
+    def surfaces(self) -> RBFInterpolator:
+        return spline(*self.recording)
+
+    @cached_property
+    def error(self) -> float:
+        """Root mean square, in nats."""
+        return float(np.sqrt(np.square(left_out(*self.recording) - self.recording[1]).mean()))
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
         rng = np.random.default_rng([seed, 3 if split == "search" else 4])
-        rows_P = rng.integers(len(self.surfaces.mean_P), size=SIZE)
-        shift_P = rng.normal(0.0, self.surfaces.error, SIZE)
-        return lambda x_D: (self.surfaces.margins(x_D)[rows_P] + shift_P > 0).astype(float)
+        rows_P = rng.integers(self.recording[1].shape[1], size=SIZE)
+        shift_P = rng.normal(0.0, self.error, SIZE)
+        return lambda x_D: self.surfaces(x_D[None])[0][rows_P] + shift_P
 
     def truth(self, x_D: Array) -> float:
-        return float(norm.cdf(self.surfaces.margins(x_D) / self.surfaces.error).mean())
-
-
-def _fit(x_MD: Array, y_MP: Array, length: float, noise: float) -> tuple[float, float, Array]:
-    """Root mean square error at a weighting left out, length, weights (Rasmussen & Williams 2006, eq. 5.12)."""
-    length = length * float(np.sqrt(x_MD.shape[1]))
-    inverse_MM = np.linalg.inv(matern(x_MD, x_MD, length) + noise * np.eye(len(x_MD)))
-    weights_MP = inverse_MM @ y_MP
-    left_out_MP = weights_MP / np.diag(inverse_MM)[:, None]
-    return float(np.sqrt(np.square(left_out_MP).mean())), length, weights_MP
+        return float(norm.cdf(self.surfaces(x_D[None])[0] / self.error).mean())

@@ -11,6 +11,7 @@ from swarm.optimizers.base import Result
 from swarm.types import Array
 
 GENERATIONS = 12  # by the process, then as many by CMA-ES from its best
+STARTS = 2
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ def reference(problem: Problem) -> Reference:
 
 
 def best_known(problem: Problem) -> float:
+    return max(climbed(problem, 12345 + start) for start in range(STARTS))
+
+
+def climbed(problem: Problem, seed: int) -> float:
     optimizer = OPTIMIZERS["bayesian"]()
-    state, top, top_D = optimizer.init(problem.space, 12345), -np.inf, problem.space.neutral_D
+    state, top, top_D = optimizer.init(problem.space, seed), -np.inf, problem.space.neutral_D
     for _ in range(GENERATIONS):
         asked = optimizer.ask(state)
         results = [Result(p.iteration, p.particle, problem.truth(p.x_D)) for p in asked]

@@ -5,6 +5,7 @@ Shape suffixes: R problems, S seeds, B resamples.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,34 +43,51 @@ class Table:
     references: Mapping[str, Mapping[str, float]]
 
     def rows(self, contender: str, evaluations: int = BUDGET) -> dict[tuple[str, int], Row]:
-        """(problem, seed) -> trial."""
-        return {
-            (t["problem"], t["seed"]): t
-            for t in self.trials
-            if t["contender"] == contender and t["evaluations"] == evaluations
-        }
+        """(problem, seed) -> trial, where every contender has one."""
+        return {pair: row for pair, row in self._all(contender, evaluations).items() if pair in self._pairs}
+
+    def _all(self, contender: str, evaluations: int) -> dict[tuple[str, int], Row]:
+        chosen = [t for t in self.trials if t["contender"] == contender and t["evaluations"] == evaluations]
+        return {(t["problem"], t["seed"]): t for t in chosen}
+
+    @cached_property
+    def _pairs(self) -> set[tuple[str, int]]:
+        return set.intersection(*(set(self._all(name, BUDGET)) for name in self.contenders))
 
     @property
     def problems(self) -> list[str]:
         """Those where everybody has been, in the bed's order."""
-        seen = {t["problem"] for t in self.trials}
+        seen = {problem for problem, _ in self._pairs}
         return [name for names in HALVES.values() for name in names if name in seen]
 
-    @property
+    @cached_property
     def contenders(self) -> list[str]:
-        return [name for name in CHOICES if self.rows(name)]
+        return [name for name in CHOICES if self._all(name, BUDGET)]
 
-    def best(self, row: Row) -> float:
-        return self.references[row["problem"]]["best"]
+    def known(self, problem: str) -> float:
+        """The best true score that is known: of the search on the truth, or of anything that was delivered."""
+        return self._known[problem]
+
+    @cached_property
+    def _known(self) -> dict[str, float]:
+        best = {name: known["best"] for name, known in self.references.items()}
+        for trial in self.trials:
+            best[trial["problem"]] = max(best[trial["problem"]], trial["delivered"])
+        return best
 
     def regret(self, row: Row) -> float:
-        return self.best(row) - float(row["delivered"])
+        return self.known(row["problem"]) - float(row["delivered"])
+
+    def has_headroom(self, problem: str) -> bool:
+        """Whether the best known is worth speaking of above the best single expert."""
+        known = self.references[problem]
+        return self.known(problem) - max(known["expert"], known["base"]) >= 2 * TIE
 
     def headroom(self, row: Row) -> float:
         """Delivered less the best single expert (or the base), over the reference less that."""
         known = self.references[row["problem"]]
         single = max(known["expert"], known["base"])
-        return (float(row["delivered"]) - single) / (known["best"] - single)
+        return (float(row["delivered"]) - single) / (self.known(row["problem"]) - single)
 
     def estimate(self, contender: str, value: Value, problems: Sequence[str], evaluations: int = BUDGET) -> Estimate:
         """The median over problems and seeds."""
@@ -83,15 +101,16 @@ class Table:
     def differences(self, contender: str, problems: Sequence[str], evaluations: int = BUDGET) -> list[Array]:
         """Ours (after `evaluations`) less theirs at the full budget, in true score, by problem. Shapes S."""
         ours, theirs = self.rows(OURS, evaluations), self.rows(contender)
-        pairs = [key for key in ours if key in theirs]
+        pairs = [key for key in theirs if key in ours]
         return [
             np.array([ours[key]["delivered"] - theirs[key]["delivered"] for key in pairs if key[0] == name])
             for name in problems
         ]
 
-    def wins(self, contender: str, problems: Sequence[str], evaluations: int = BUDGET, tie: float = 0.0) -> float:
-        """The share of problem-seed pairs where ours is no more than `tie` below."""
-        return float((np.concatenate(self.differences(contender, problems, evaluations)) >= -tie).mean())
+    def wins(self, contender: str, problems: Sequence[str], tie: float = 0.0) -> float:
+        """The share of problem-seed pairs where ours is above theirs; with a tie, no more than so much below."""
+        ours = np.concatenate(self.differences(contender, problems))
+        return float((ours >= -tie).mean() if tie else (ours > 0).mean())
 
     def covered(self, contender: str, problems: Sequence[str]) -> float:
         """The share of trials whose foretold interval holds the true score of what is delivered."""

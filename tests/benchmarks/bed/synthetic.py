@@ -83,7 +83,7 @@ class Synthetic:
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
         examples = self._drawn(self._rng(3 if split == "search" else 4, seed), SIZE)
-        return lambda x_D: (self._margins(x_D, examples) > 0).astype(float)
+        return lambda x_D: self._margins(x_D, examples)
 
     def truth(self, x_D: Array) -> float:
         return float((self._margins(x_D, self.population) > 0).mean())

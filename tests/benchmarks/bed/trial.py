@@ -17,6 +17,7 @@ from swarm.optimizers import Optimizer
 from swarm.pool import Feed, Outcome
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.softening import softened
 from swarm.types import Candidate, Evaluation
 
 WEIGHTS = {"right": 1.0}
@@ -60,10 +61,11 @@ class Scoring:
             yield self.score(feed.popleft().candidate, split)
 
     def score(self, candidate: Candidate, split: Sampled) -> Evaluation:
-        scores_P = self._scorers[split](np.array(candidate.position))
-        self.examples += len(scores_P)
-        mean = {"right": float(scores_P.mean())}
-        return Evaluation(candidate, "ok", mean, {"right": tuple(scores_P.tolist())})
+        margins_P = self._scorers[split](np.array(candidate.position))
+        right_P = (margins_P > 0).astype(float)
+        self.examples += len(right_P)
+        examples, soft = {"right": tuple(right_P.tolist())}, {"right": softened(margins_P.tolist())}
+        return Evaluation(candidate, "ok", {"right": float(right_P.mean())}, examples, soft=soft)
 
 
 def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, finalists: int = 8) -> Trial:
@@ -85,7 +87,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], seed: 
         finalists=finalists,
     ).run()
     baselines = Baselines.of(problem.space, problem.space.coordinates)
-    selection = Selection(archive, WEIGHTS, baselines)
+    selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft)
     chosen = selection.finalists(finalists)
     complete(archive, scoring, baselines.all(), "search")
     complete(archive, scoring, [*chosen, *selection.contenders()], "select")

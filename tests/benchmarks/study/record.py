@@ -1,0 +1,62 @@
+"""What is kept of one search: a JSON line with all that the studies' numbers are made of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished search.
+
+    key: of the config. test: score of the delivered candidate; finalist: of what would be delivered if baselines took
+    no part. delivered: the candidate's id. source: the baseline it is, or "search".
+    examples: example evaluations of the search, without selection, test and baselines; evaluations: candidates.
+    starts, bests: of each particle, the search score at the start and of its personal best. leader: the particle with
+    the best of these. votes: size of the ensemble -> test score; of 1: of the best on the search split.
+    experts: name -> scores on search and test.
+    """
+
+    key: str
+    variant: str
+    seed: int
+    test: float
+    finalist: float
+    delivered: str
+    source: str
+    examples: int
+    evaluations: int
+    stopped: int
+    starts: Sequence[float]
+    bests: Sequence[float]
+    leader: int
+    votes: Mapping[str, float]
+    experts: Mapping[str, tuple[float, float]]
+
+    def ranked_experts(self) -> list[str]:
+        """The best on the search split first."""
+        return sorted(self.experts, key=lambda name: -self.experts[name][0])
+
+    @property
+    def best_expert(self) -> float:
+        """Test score of the expert that is best on the search split."""
+        return self.experts[self.ranked_experts()[0]][1]
+
+    @property
+    def winner(self) -> int | None:
+        """The particle that found what is delivered; None where it is a baseline that no particle came by."""
+        particle = self.delivered.rpartition("-")[2]
+        return int(particle) if particle.isdigit() and ":" not in self.delivered else None
+
+
+def read_records(file: Path) -> dict[str, Record]:
+    """The finished searches, by key. A last line that was cut is left out."""
+    lines = file.read_text().split("\n")[:-1] if file.exists() else []
+    records = (Record(**json.loads(line)) for line in lines)
+    return {record.key: record for record in records}
+
+
+def append_record(file: Path, record: Record) -> None:
+    with file.open("a") as handle:
+        handle.write(json.dumps(asdict(record)) + "\n")

@@ -1,0 +1,190 @@
+"""One search as Swarm does it, in this process, and the votes of its personal bests; what it leaves is a Record.
+
+Baselines and the first generation are the same for most variants of a seed: a weighting that was scored in full is not
+scored again. They count as if they had been.
+"""
+
+import hashlib
+import tempfile
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from common import ROOT
+
+from study.record import Record
+from swarm.archive import Archive
+from swarm.config import Config, dump_config
+from swarm.objectives.exact_match import ExactMatch
+from swarm.objectives.extraction import EXTRACTIONS
+from swarm.origin import start_line
+from swarm.plan import Plan, make_plan, resolve
+from swarm.pool import Feed, LocalPool, Outcome
+from swarm.run import Run
+from swarm.rundir import new_run
+from swarm.types import Candidate, Evaluation, Example, Split, Stakes, Task, Text
+from swarm.utility import utility
+from swarm.workload import Workload
+
+Known = dict[tuple[object, ...], Evaluation]
+
+
+class Quiet:
+    """A listener that says nothing."""
+
+    def phase(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def evaluated(self, evaluation: object, standing: object) -> None: ...
+
+
+@dataclass
+class Remembering:
+    """A pool that takes what is known from `known`, where nothing is at stake; the racing ones are scored."""
+
+    plan: Plan
+    known: Known
+    workers: int = 1
+    _pool: LocalPool = field(init=False)
+    _loaded: set[Split] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._pool = LocalPool(self.plan.spec)
+
+    def load(self, split: Split, workload: Workload) -> None:
+        if split not in self._loaded:
+            self._pool.load(split, workload)
+            self._loaded.add(split)
+
+    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+        open_, keys = deque[Task](), {}
+        while feed:
+            task = feed.popleft()
+            key = (*self._key(task.candidate), split)
+            if task.stakes != Stakes():
+                open_.append(task)
+            elif key in self.known:
+                yield replace(self.known[key], candidate=task.candidate)
+            else:
+                open_.append(task)
+                keys[task.candidate.id] = key
+        for outcome in self._pool.run(open_, split):
+            if isinstance(outcome, Evaluation) and outcome.candidate.id in keys and outcome.status == "ok":
+                self.known[keys[outcome.candidate.id]] = outcome
+            yield outcome
+
+    def close(self) -> None:
+        """Kept open: the votes come after the run."""
+
+    def _key(self, candidate: Candidate) -> tuple[object, ...]:
+        """The weighting, whatever other experts stand beside it; sequential searches need guides too."""
+        pairs = zip(self.plan.config.experts, candidate.position, strict=True)
+        return (self.plan.config.racing.sequential, *((expert.path, c) for expert, c in pairs if c))
+
+
+def key_of(config: Config, voters: Sequence[int]) -> str:
+    """What decides a record."""
+    return hashlib.sha256(f"{dump_config(config)}{list(voters)}".encode()).hexdigest()[:16]
+
+
+def searched(config: Config, variant: str, voters: Sequence[int], known: Known) -> Record:
+    """Search, select, test and vote. `config` is unresolved; `known` is shared by the variants of a seed."""
+    plan = make_plan(resolve(config, ROOT))
+    pool = Remembering(plan, known)
+    with tempfile.TemporaryDirectory() as folder, new_run(Path(folder) / "run") as archive:
+        archive.append("start", **start_line(plan))
+        summary = Run(plan, Path(folder) / "run", archive, Quiet(), open_pool=lambda plan, note: pool).carry_on()
+    best = summary["best"]
+    assert isinstance(best, dict)
+    bests = personal_bests(archive, plan.weights)
+    ranked = sorted(bests.values(), key=lambda e: (-utility(e.scores, plan.weights), e.candidate.age))
+    votes = voted(plan, pool, [evaluation.candidate for evaluation in ranked], voters)
+    made = archive.searched()
+    return Record(
+        key=key_of(config, voters),
+        variant=variant,
+        seed=config.seed,
+        test=best["test"]["mean"],
+        finalist=tested(pool, finalist(archive, plan)),
+        delivered=best["id"],
+        source=best["source"],
+        examples=sum(evaluation.n_examples for evaluation in made),
+        evaluations=len(made),
+        stopped=sum(evaluation.status == "stopped" for evaluation in made),
+        starts=starts(archive, plan.weights),
+        bests=[utility(bests[i].scores, plan.weights) for i in sorted(bests)],
+        leader=ranked[0].candidate.particle or 0,
+        votes=votes,
+        experts=experts(summary["baselines"]),
+    )
+
+
+def finalist(archive: Archive, plan: Plan) -> Candidate:
+    """What would be delivered if the baselines took no part: the finalist that is best on the select split."""
+
+    def standing(evaluation: Evaluation) -> tuple[float, float]:
+        selected = archive.at(evaluation.candidate.position, "select")
+        assert selected is not None, "every finalist is scored there"
+        return utility(selected.scores, plan.weights), utility(evaluation.scores, plan.weights)
+
+    return max(archive.ranked(plan.weights)[: plan.config.selection.finalists], key=standing).candidate
+
+
+def tested(pool: Remembering, candidate: Candidate) -> float:
+    """The score on the test split."""
+    (outcome,) = pool.run(deque([Task(candidate)]), "test")
+    assert isinstance(outcome, Evaluation)
+    return utility(outcome.scores, pool.plan.weights)
+
+
+def starts(archive: Archive, weights: Mapping[str, float]) -> list[float]:
+    """Search scores of the first generation, by particle."""
+    first = [evaluation for evaluation in archive.told() if evaluation.candidate.iteration == 0]
+    return [utility(e.scores, weights) for e in sorted(first, key=lambda e: e.candidate.age)]
+
+
+def personal_bests(archive: Archive, weights: Mapping[str, float]) -> dict[int, Evaluation]:
+    """Particle -> its best in full; of equals the earlier."""
+    found: dict[int, Evaluation] = {}
+    for evaluation in sorted(archive.told(), key=lambda e: e.candidate.age):
+        i = evaluation.candidate.particle
+        assert i is not None, "a search's candidates are particles"
+        if evaluation.status != "ok":
+            continue
+        if i not in found or utility(evaluation.scores, weights) > utility(found[i].scores, weights):
+            found[i] = evaluation
+    return {i: found[i] for i in sorted(found)}
+
+
+def voted(plan: Plan, pool: Remembering, ranked: Sequence[Candidate], voters: Sequence[int]) -> dict[str, float]:
+    """Size of the ensemble -> test score of the majority's answers. `ranked`: members, the best first."""
+    (objective,) = plan.config.objectives
+    assert isinstance(objective, ExactMatch), "others write no answers to vote with"
+    pool.load("test", plan.workloads["test"])
+    distinct = {candidate.position: candidate for candidate in reversed(ranked)}
+    members = [candidate for candidate in ranked if distinct[candidate.position] is candidate][: max(voters)]
+    made = {o.candidate.id: o for o in pool.run(deque(map(Task, members)), "test") if isinstance(o, Evaluation)}
+    written = [made[candidate.id].outputs[objective.name] for candidate in members]
+    examples = plan.examples("test")[objective.name]
+    shares = {k: majority(objective, examples, written[:k]) for k in voters}
+    return {str(k): sum(scores) / len(scores) for k, scores in shares.items()}
+
+
+def majority(objective: ExactMatch, examples: Sequence[Example], written: Sequence[Sequence[str]]) -> list[float]:
+    """Scores of the answers that most members give; of equals the one whose first voter ranks highest."""
+    assert isinstance(objective.extract, str)
+    find = EXTRACTIONS[objective.extract]
+    scores = []
+    for example, texts in zip(examples, zip(*written, strict=True), strict=True):
+        answer = Counter(map(find, texts)).most_common(1)[0][0]  # the first of equals
+        scores.append(objective.score(example, [Text(answer, 0)]).score)
+    return scores
+
+
+def experts(baselines: object) -> dict[str, tuple[float, float]]:
+    """Expert -> mean scores on search and test, out of a summary's baselines."""
+    assert isinstance(baselines, dict)
+    named = {name.removeprefix("expert:"): each for name, each in baselines.items() if name.startswith("expert:")}
+    return {name: (each["search"]["mean"], each["test"]["mean"]) for name, each in named.items()}
