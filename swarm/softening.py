@@ -15,6 +15,7 @@ import numpy as np
 from swarm.types import Array
 
 SHARE = 0.15  # of the margins' standard deviation
+DIGITS = 6  # so that it is the same once it was written down, and hardly another with sums of another order
 
 
 def softened(margins_P: Sequence[float]) -> float:
@@ -24,4 +25,4 @@ def softened(margins_P: Sequence[float]) -> float:
     if spread == 0.0:
         return float((m_P > 0).mean())
     with np.errstate(over="ignore"):  # of a margin far below zero, whose chance is 0
-        return float((1.0 / (1.0 + np.exp(-m_P / (SHARE * spread)))).mean())
+        return round(float((1.0 / (1.0 + np.exp(-m_P / (SHARE * spread)))).mean()), DIGITS)

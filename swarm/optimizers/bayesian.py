@@ -39,7 +39,7 @@ class Bayesian(Generational[ToldState]):
     evaluations: int | None = Field(200, ge=1, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     boldness: float = Field(
-        3.0, ge=0, description="the boldest particle counts so many standard deviations as gain, the others from 0 up"
+        5.0, ge=0, description="the boldest particle counts so many standard deviations as gain, the others from 0 up"
     )
     soft: bool = Field(
         True, description="climb softened accuracy where answers have margins (multiple_choice); results are accuracy"

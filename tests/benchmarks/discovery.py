@@ -1,11 +1,13 @@
 """Who finds the best weighting: optimizers x problems x seeds at equal example evaluations, held against true scores.
 
-    python tests/benchmarks/discovery.py DIR             # tune, run and print; goes on where it stopped
-    python tests/benchmarks/discovery.py DIR --write     # rewrites the tables of docs/results/discovery.md from DIR
+    python tests/benchmarks/discovery.py --folder DIR --write
 
-DIR keeps a JSON line a trial. The settings of every contender, ours too, are chosen on the development half of the
-problems (tests/benchmarks/bed) with seeds of their own; then everything runs on both halves. A trial is the program's
-own search, selection and prediction: see bed/trial.py.
+runs what DIR has not got yet and writes the tables of docs/results/discovery.md: stop and start at will. DIR keeps a
+JSON line a trial, and knows nothing of the code: take a new one after a change of an optimizer or the bed.
+
+The settings of every contender, ours too, are chosen on the development half of the problems (tests/benchmarks/bed)
+with seeds of their own; then everything runs on both halves. A trial is the program's own search, selection and
+prediction: see bed/trial.py.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from bed.pages import metrics, write
 from bed.reference import reference
 from bed.standings import Table
 from bed.trial import run_trial
-from common import Metric, main, options, say
+from common import Metric, Skip, main, options, say
 
 TUNED_ON = [problem.name for problem in DEVELOPMENT if not isinstance(problem, Live)]  # those that cost little
 TUNING_SEEDS = range(100, 105)
@@ -144,9 +146,11 @@ def carried_out(jobs: Iterable[Job], kept: Kept, processes: int) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    if arguments.folder is None:
+        raise Skip("it takes an hour: name the --folder that keeps its trials")
     kept = Kept(arguments.folder)
     problems = [name for name in PROBLEMS if name not in arguments.without]
-    if not arguments.write:
+    if not arguments.kept:
         with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
             missing = [name for name in problems if name not in kept.references]
             for found in pool.imap_unordered(referred, missing):
@@ -165,8 +169,9 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
 
 if __name__ == "__main__":
     parser = options(__doc__ or "")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where the trials are kept")
-    parser.add_argument("--write", action="store_true", help="only write the tables of what is kept")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the trials are kept")
+    parser.add_argument("--kept", action="store_true", help="run nothing more: only what is kept counts")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/results/discovery.md")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=2, help="trials at a time, each on one core")
     parser.add_argument("--contenders", nargs="+", default=list(CHOICES))

@@ -5,7 +5,7 @@ the greatest other: greedy decoding gives the right answer where it is above zer
 an hour; between the recorded weightings the margins are smooth, so a fit of them stands for the model in
 discovery.py, where a thousand searches are compared.
 
-    python tests/benchmarks/surfaces.py FILE.npz        # an hour on two cores; goes on where it stopped
+    cd tests/benchmarks && python -m bed.surfaces FILE.npz     # half an hour on a core; goes on where it stopped
 
 Shape suffixes: M weightings, A anchors, D experts, P examples.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bed.margins import margins
-from bed.recorded import NAMES
 from common import say, zoo_path
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bed.margins import margins
+from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
 from swarm.data import read_examples
 from swarm.engines.composer import Composer
