@@ -9,6 +9,7 @@
    (call `super().check` first), `requests` asks the engine, `score` turns its answers, in the same order, into a
    `Scored`. Answers come through `answers.py`, which turns NaN into a failed evaluation. Where scores have bounds,
    say them in `range`, and where there is a log-likelihood beside them, in `Scored.guide`: races end sooner by both.
+   Of what is right or wrong, `Scored.margin` says how surely, where that is known: a search finds its way by it.
 3. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all
    objectives must pass (tests/test_objectives.py) take it from there.
 

@@ -91,7 +91,11 @@ def searched(task: Task, seed: int, folder: Path, arguments: argparse.Namespace)
         "experts": list(task.experts),
         "objectives": [task.objective],
         "splits": {"search": 200, "select": 200, "test": "rest"},
-        "optimizer": {"type": "pso", "particles": arguments.particles, "iterations": arguments.iterations},
+        "optimizer": {
+            "type": arguments.optimizer,
+            "particles": arguments.particles,
+            "evaluations": arguments.particles * arguments.iterations,
+        },
         "engine": {"type": "transformers", "dtype": "float32"},
         "cluster": {"type": "local"},
         "export": {"check_examples": 1},
@@ -161,6 +165,7 @@ def metric(what: str, value: float, unit: str, target: str | None = None) -> Met
 if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--runs", type=int, default=20, help="with identical experts, and as many with shuffled labels")
+    parser.add_argument("--optimizer", default="bayesian")
     parser.add_argument("--particles", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=6)
     main(run, parser)
