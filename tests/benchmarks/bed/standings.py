@@ -120,7 +120,7 @@ class Table:
     def evaluations_to(self, contender: str, problem: str) -> float:
         """Evaluations after which the mean true score of its best reaches that of Model Swarms in the end; or inf."""
         target = np.mean([max_count(row["course"]) for (p, _), row in self.rows(THEIRS).items() if p == problem])
-        courses = [row["course"] for (p, _), row in self.rows(contender).items() if p == problem]
+        courses = [row["course"] for (p, _), row in self.rows(contender).items() if p == problem and row["course"]]
         for count in sorted({int(c) for course in courses for c in course}):
             if np.mean([at(course, count) for course in courses]) >= target:
                 return count
