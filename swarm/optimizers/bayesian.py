@@ -100,8 +100,8 @@ def seen(state: ToldState) -> tuple[Array, Array]:
         return x_ND[:0], y_N[:0]
     y_N = np.where(np.isnan(y_N), np.nanmin(y_N), y_N)
     if len(y_N) > MOST:
-        best = np.argsort(-y_N, kind="stable")[: 3 * MOST // 4]
-        kept = np.union1d(best, np.arange(len(y_N) - MOST // 4, len(y_N)))
+        top = np.argsort(-y_N, kind="stable")[: 3 * MOST // 4]
+        kept = np.union1d(top, np.arange(len(y_N) - MOST // 4, len(y_N)))
         x_ND, y_N = x_ND[kept], y_N[kept]
     return x_ND, np.maximum(y_N, np.quantile(y_N, FLOOR))
 
