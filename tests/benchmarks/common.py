@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported by whoever imports this.
 os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
@@ -139,6 +140,18 @@ def zoo_path(name: str) -> Path:
         return zoo.build(name, zoo.cache_directory() / name, tell)
     except UserError as error:
         raise Skip(str(error)) from None
+
+
+def kept_lines(file: Path) -> list[dict[str, Any]]:
+    """The JSON objects that a file keeps, a line each. A last line that was cut is left out."""
+    lines = file.read_text().split("\n")[:-1] if file.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def keep_line(file: Path, content: Mapping[str, Any]) -> None:
+    """One more line."""
+    with file.open("a") as handle:
+        handle.write(json.dumps(content) + "\n")
 
 
 def say(text: str) -> None:

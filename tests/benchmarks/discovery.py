@@ -24,14 +24,13 @@ from bed.contenders import BUDGET, CHOICES, optimizer
 from bed.live import Live
 from bed.pages import metrics, write
 from bed.reference import reference
-from bed.standings import Table
+from bed.standings import HARD, OURS, Table
 from bed.trial import run_trial
-from common import Metric, Skip, main, options, say
+from common import Metric, Skip, keep_line, kept_lines, main, options, say
 
 TUNED_ON = [problem.name for problem in DEVELOPMENT if not isinstance(problem, Live)]  # those that cost little
 TUNING_SEEDS = range(100, 105)
-SHORTER = (100, 67)  # our default's budgets, against the full one of the others
-OURS = "bayesian"
+SHORTER = {OURS: (100, 67), HARD: (67,)}  # of our default, also without margins, against the full one of the others
 
 
 @dataclass(frozen=True)
@@ -55,36 +54,24 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._trials, self._references = folder / "trials.jsonl", folder / "references.jsonl"
-        self.trials: list[dict[str, Any]] = _read(self._trials)
-        self.references: dict[str, dict[str, float]] = {r["problem"]: r for r in _read(self._references)}
+        self.trials: list[dict[str, Any]] = kept_lines(self._trials)
+        self.references: dict[str, dict[str, float]] = {r["problem"]: r for r in kept_lines(self._references)}
 
     def known(self) -> set[tuple[object, ...]]:
         return {key_of(trial) for trial in self.trials}
 
     def add(self, trial: dict[str, Any]) -> None:
         self.trials.append(trial)
-        _append(self._trials, trial)
+        keep_line(self._trials, trial)
 
     def add_reference(self, content: dict[str, Any]) -> None:
         self.references[content["problem"]] = content
-        _append(self._references, content)
+        keep_line(self._references, content)
 
 
 def key_of(trial: Mapping[str, Any]) -> tuple[object, ...]:
     """The key of the job that a kept trial was."""
     return tuple(trial[field.name] for field in fields(Job))
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Whole lines: the last one may have been cut."""
-    return (
-        [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")] if path.exists() else []
-    )
-
-
-def _append(path: Path, content: Mapping[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(content) + "\n")
 
 
 def trial(job: Job) -> dict[str, Any]:
@@ -130,8 +117,7 @@ def contest(settings: Mapping[str, str], problems: Sequence[str], names: Sequenc
         for problem in problems:
             for name in names:
                 yield Job(problem, name, settings[name], seed, BUDGET)
-            if OURS in names:
-                yield from (Job(problem, OURS, settings[OURS], seed, budget) for budget in SHORTER)
+                yield from (Job(problem, name, settings[name], seed, shorter) for shorter in SHORTER.get(name, ()))
 
 
 def carried_out(jobs: Iterable[Job], kept: Kept, processes: int) -> None:

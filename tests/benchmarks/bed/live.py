@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.problem import SIZE, Sampled, Scorer, box
 from bed.zoos import located
@@ -75,11 +75,11 @@ class Live:
 
     @cached_property
     def _tokenizer(self):
-        return AutoTokenizer.from_pretrained(self._folder / "base")
+        return load_tokenizer(self._folder / "base")
 
     @cached_property
     def _model(self):
-        return AutoModelForCausalLM.from_pretrained(self._folder / "base", dtype=torch.bfloat16).eval()
+        return load_model(self._folder / "base", torch.bfloat16).eval()
 
     @cached_property
     def _composer(self) -> Composer:

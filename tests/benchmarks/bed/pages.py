@@ -8,7 +8,7 @@ import numpy as np
 from common import Metric
 
 from bed.contenders import BUDGET
-from bed.standings import HALVES, OURS, THEIRS, TIE, Estimate, Table
+from bed.standings import HALVES, HARD, OURS, THEIRS, TIE, Estimate, Table
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "discovery.md"
 BEGIN, END = "<!-- tables: written by tests/benchmarks/discovery.py -->", "<!-- end of tables -->"
@@ -27,18 +27,21 @@ def metrics(table: Table) -> Iterator[Metric]:
         yield metric(f"{half}: pairs won against {THEIRS}", table.wins(THEIRS, problems), "share")
         what = f"{half}: pairs won against {THEIRS}, or within a point"
         yield metric(what, table.wins(THEIRS, problems, tie=TIE), "share", ">= 0.8")
-        for budget in sorted({t["evaluations"] for t in table.trials} - {BUDGET}, reverse=True):
-            what = (
-                f"{half}: problems where {OURS} with {budget} evaluations delivers no less than {THEIRS} with {BUDGET}"
-            )
-            reached = np.mean([each.mean() >= 0 for each in table.differences(THEIRS, problems, budget)])
-            yield metric(what, float(reached), "share")
+        for name, budget in shorter(table):
+            what = f"{half}: problems where {name} after {budget} evaluations is no worse than {THEIRS} after {BUDGET}"
+            reached = [each.mean() >= 0 for each in table.differences(THEIRS, problems, budget, name)]
+            yield metric(what, float(np.mean(reached)), "share")
         covered = table.covered(OURS, problems)
         yield metric(f"{half}: foretold intervals of {OURS} that hold the true score", covered, "share", ">= 0.9")
     everybody = float(np.mean([table.covered(name, table.problems) for name in table.contenders]))
     yield metric("foretold intervals of everybody that hold the true score", everybody, "share", ">= 0.9")
     worse = len(table.below_baselines(OURS))
     yield metric(f"problems where {OURS} is below best expert or uniform average", worse, "problems", "<= 0")
+
+
+def shorter(table: Table) -> list[tuple[str, int]]:
+    """(contender, budget) of those that ran with less, too."""
+    return [(name, budget) for name in (OURS, HARD) for budget in table.shorter(name)]
 
 
 def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
@@ -68,7 +71,7 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
     yield f"| | median regret | share of headroom | optimism | {OURS} wins | or ties | foretold holds |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
     entries = [(name, BUDGET) for name in table.contenders]
-    entries += [(OURS, b) for b in sorted({t["evaluations"] for t in table.trials} - {BUDGET}, reverse=True)]
+    entries += shorter(table)
     ranked = sorted(entries, key=lambda entry: table.estimate(entry[0], table.regret, problems, entry[1]).value)
     for name, budget in ranked:
         regret = table.estimate(name, table.regret, problems, budget)

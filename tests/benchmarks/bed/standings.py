@@ -14,7 +14,7 @@ from bed import CONFIRMATION, DEVELOPMENT
 from bed.contenders import BUDGET, CHOICES
 from swarm.types import Array
 
-OURS, THEIRS = "bayesian", "model_swarms"
+OURS, HARD, THEIRS = "bayesian", "bayesian, hard", "model_swarms"
 HALVES = {
     "development": [problem.name for problem in DEVELOPMENT],
     "confirmation": [problem.name for problem in CONFIRMATION],
@@ -64,6 +64,10 @@ class Table:
     def contenders(self) -> list[str]:
         return [name for name in CHOICES if self._all(name, BUDGET)]
 
+    def shorter(self, contender: str) -> list[int]:
+        """The lesser budgets that it has run with, too."""
+        return sorted({t["evaluations"] for t in self.trials if t["contender"] == contender} - {BUDGET}, reverse=True)
+
     def known(self, problem: str) -> float:
         """The best true score that is known: of the search on the truth, or of anything that was delivered."""
         return self._known[problem]
@@ -98,12 +102,14 @@ class Table:
         rows = self.rows(contender, evaluations)
         return _estimate([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.mean)
 
-    def differences(self, contender: str, problems: Sequence[str], evaluations: int = BUDGET) -> list[Array]:
+    def differences(
+        self, contender: str, problems: Sequence[str], evaluations: int = BUDGET, ours: str = OURS
+    ) -> list[Array]:
         """Ours (after `evaluations`) less theirs at the full budget, in true score, by problem. Shapes S."""
-        ours, theirs = self.rows(OURS, evaluations), self.rows(contender)
-        pairs = [key for key in theirs if key in ours]
+        rows, theirs = self.rows(ours, evaluations), self.rows(contender)
+        pairs = [key for key in theirs if key in rows]
         return [
-            np.array([ours[key]["delivered"] - theirs[key]["delivered"] for key in pairs if key[0] == name])
+            np.array([rows[key]["delivered"] - theirs[key]["delivered"] for key in pairs if key[0] == name])
             for name in problems
         ]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import say, zoo_path
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
@@ -66,8 +66,8 @@ def record(target: Path) -> None:
     catalog, composition = opened(zoo), Weights()
     examples = chosen(zoo / "data" / "examples.jsonl")
     x_MD = weightings(composition.space(catalog))
-    model = AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16).eval()
-    tokenizer = AutoTokenizer.from_pretrained(zoo / "base")
+    model = load_model(zoo / "base", torch.bfloat16).eval()
+    tokenizer = load_tokenizer(zoo / "base")
     composer = Composer(model, catalog)
     batches = [encode(tokenizer, examples[i : i + ROWS]) for i in range(0, len(examples), ROWS)]
     known = dict(np.load(target)) if target.exists() else {}

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from bed.loading import load_model
 from swarm import zoo
 from swarm.zoo.base import Builder, ExpertRecipe, Progress, Schedule, Site, part
 from swarm.zoo.examples import write_examples
@@ -68,7 +69,7 @@ def make_full(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
 def train_full(
     expert: ExpertRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
 ) -> None:
-    model = AutoModelForCausalLM.from_pretrained(site.work / "base", dtype="auto")
+    model = load_model(site.work / "base")
     train(model, tokenizer, draw, expert.schedule, part(progress, 0.5, 1.0), expert.name)
     model.save_pretrained(site.work / "experts" / expert.name)
 

@@ -1,9 +1,10 @@
 """What is kept of one search: a JSON line with all that the studies' numbers are made of."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from common import keep_line, kept_lines
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,10 @@ class Record:
 
 
 def read_records(file: Path) -> dict[str, Record]:
-    """The finished searches, by key. A last line that was cut is left out."""
-    lines = file.read_text().split("\n")[:-1] if file.exists() else []
-    records = (Record(**json.loads(line)) for line in lines)
+    """The finished searches, by key."""
+    records = (Record(**line) for line in kept_lines(file))
     return {record.key: record for record in records}
 
 
 def append_record(file: Path, record: Record) -> None:
-    with file.open("a") as handle:
-        handle.write(json.dumps(asdict(record)) + "\n")
+    keep_line(file, asdict(record))
