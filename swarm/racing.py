@@ -19,6 +19,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import Field, field_validator, model_validator
 from scipy import stats
@@ -82,7 +83,7 @@ class Race:
 
     def rungs(self) -> tuple[int, ...]:
         """Numbers of examples after which a stop is possible; the last is all of them."""
-        return (*(k for k in self._looks() if self._possible(rung_sizes(k, self.sizes))), sum(self.sizes.values()))
+        return self._rungs
 
     def next_rung(self, scores: Values) -> int:
         """The number of examples after which to look next, given the scores so far; in the end all of them.
@@ -98,6 +99,10 @@ class Race:
         if all(len(scores[name]) == size for name, size in self.sizes.items()):
             return False
         return self._immaterial(scores) or self._outclassed(scores, guides)
+
+    @cached_property
+    def _rungs(self) -> tuple[int, ...]:
+        return (*(k for k in self._looks() if self._possible(rung_sizes(k, self.sizes))), sum(self.sizes.values()))
 
     def _looks(self) -> list[int]:
         total = sum(self.sizes.values())

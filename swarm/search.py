@@ -16,7 +16,7 @@ from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, Outcome, closed
 from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
-from swarm.utility import worth
+from swarm.utility import estimate, worth
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
 Evaluate = Callable[[Feed], Iterator[Outcome]]
@@ -50,7 +50,8 @@ class Search:
                 return reason
             if reason := self._score(proposals):
                 return reason
-            results = [self._result(proposal) for proposal in proposals]
+            best_before = self._ranked(iteration)[:1]
+            results = [self._result(proposal, best_before) for proposal in proposals]
             if iteration == 0 and all(math.isnan(result.utility) for result in results):
                 raise RunError(f"every candidate of the first generation failed; the first said: {self._first_error()}")
             state = self.optimizer.tell(state, results)
@@ -120,7 +121,7 @@ class Search:
         """
         if not places:
             return []
-        ranked = self.archive.ranked(self.weights, places[0][0].iteration, self.optimizer.climbs_soft)
+        ranked = self._ranked(places[0][0].iteration)
         enough = len(ranked) >= self.finalists
         bar = self._worth(ranked[self.finalists - 1]) if enough else -math.inf
         expected = self._expected(places[0][0].iteration - 1)
@@ -134,7 +135,8 @@ class Search:
     def _stakes(self, place: Place, bar: float, best: Sequence[Evaluation]) -> Stakes:
         low, high = max(p.low for p in place), min(p.high for p in place)
         stakes = Stakes(low, min(high, bar))
-        if not self.sequential or not best or high == -math.inf or len(place) > 1:
+        stoppable = high > -math.inf or self.optimizer.takes_estimates
+        if not self.sequential or not best or not stoppable or len(place) > 1:
             return stakes
         personal_D = place[0].personal_D
         personal = None if personal_D is None else self.archive.at(position_of(personal_D))
@@ -142,7 +144,7 @@ class Search:
             stakes,
             personal=None if personal is None else rival(personal),
             best=rival(best[0]),
-            worst=low if low > -math.inf else None,
+            worst=low if math.isfinite(low) else None,
         )
 
     def _repeat(self, places: Sequence[Place]) -> None:
@@ -154,13 +156,26 @@ class Search:
                 if self.archive.of(candidate.id) is None:
                     self.on_evaluation(self.archive.append_repeat("evaluation", candidate, "search"))
 
-    def _result(self, proposal: Proposal) -> Result:
+    def _ranked(self, before: int) -> list[Evaluation]:
+        """What was scored in full before an iteration, best first."""
+        return self.archive.ranked(self.weights, before, self.optimizer.climbs_soft)
+
+    def _result(self, proposal: Proposal, best: Sequence[Evaluation]) -> Result:
         evaluation = self.archive.of(candidate_of(proposal).id)
         assert evaluation is not None, "a generation is told when all of it is scored"
-        return Result(proposal.iteration, proposal.particle, self._worth(evaluation))
+        return Result(proposal.iteration, proposal.particle, self._told(evaluation, best))
+
+    def _told(self, evaluation: Evaluation, best: Sequence[Evaluation]) -> float:
+        """What the optimizer is told of it: of what was stopped, an estimate, if it takes one.
+
+        What was stopped is below the best, and so is its estimate: never a new best.
+        """
+        if evaluation.status == "stopped" and self.optimizer.takes_estimates:
+            return estimate(evaluation, best[0], self.weights, self.optimizer.climbs_soft)
+        return self._worth(evaluation)
 
     def _worth(self, evaluation: Evaluation) -> float:
-        """What the optimizer is told of it: nan where it failed or was stopped."""
+        """Its utility as the search ranks it: nan where it failed or was stopped."""
         return worth(evaluation, self.weights, self.optimizer.climbs_soft) if evaluation.status == "ok" else math.nan
 
     def _first_error(self) -> str:

@@ -114,13 +114,13 @@ class SteppingSearch(Search):
 
     def _tell(self, course: Course, proposal: Proposal, evaluation: Evaluation) -> None:
         """One step. The journal has the evaluation already."""
-        value = self._worth(evaluation)
+        value = self._told(evaluation, [course.best] if course.best else [])
         course.state, proposals = self.optimizer.step(
             course.state, Result(proposal.iteration, proposal.particle, value)
         )
         course.wanting.extend(proposals)
         course.told += 1
-        self._remember(course, evaluation, value)
+        self._remember(course, evaluation, self._worth(evaluation))
 
     def _remember(self, course: Course, evaluation: Evaluation, value: float) -> None:
         if evaluation.status != "failed":

@@ -50,7 +50,10 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Generation:
-    """Request: text after `prompt`; greedy at temperature 0, else sampled from `seed` alone."""
+    """Request: text after `prompt`; greedy at temperature 0, else sampled from `seed` alone.
+
+    targets: texts that would be right, each with what may stand before it; an engine may answer with a margin.
+    """
 
     prompt: Prompt
     max_new_tokens: int
@@ -58,6 +61,7 @@ class Generation:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    targets: tuple[str, ...] = ()
 
 
 Request = Continuation | Generation
@@ -73,10 +77,15 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class Text:
-    """Answer to a Generation."""
+    """Answer to a Generation.
+
+    margin: in logits, by how much the targets' next token led over any other, where that was closest; below zero, by
+    how much it fell short where the text left the target. None: not known.
+    """
 
     text: str
     n_tokens: int
+    margin: float | None = None
 
 
 Answer = Likelihood | Text

@@ -28,6 +28,7 @@ from swarm.updates import (
     write,
 )
 
+ALONE = 1 << 20  # elements in all: below, starting threads costs more than they save
 SPARED = 0.5  # share of an accelerator's free memory that is left to activations
 
 
@@ -116,7 +117,8 @@ def fill(parameters: Sequence[tuple[Tensor, Mix]], one_pass: OnePass | None = No
             kept.room = Scratch(), Scratch()
         write(*block, kept.room)
 
-    if all(out.device.type == "cpu" for out, _ in parameters):
+    on_cpu = all(out.device.type == "cpu" for out, _ in rest)
+    if on_cpu and sum(out.numel() for out, _ in rest) >= ALONE:
         each(compute, work)
         return
     for block in work:

@@ -29,11 +29,15 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A request as token ids: the prompt's, and the continuation's (empty for a generation)."""
+    """A request as token ids: the prompt's, and the continuation's (empty for a generation).
+
+    targets: of a generation, each with the token that ends it.
+    """
 
     request: Request
     prompt: tuple[int, ...]
     continuation: tuple[int, ...]
+    targets: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.continuation)
@@ -71,7 +75,7 @@ class Encoder:
     def _encode(self, request: Request) -> Encoded:
         text, special = self._render(request.prompt)
         if isinstance(request, Generation):
-            encoded, extra = Encoded(request, self._prompt(text, special), ()), request.max_new_tokens
+            encoded, extra = self._generation(text, special, request), request.max_new_tokens
         else:
             encoded, extra = self._continuation(text, special, request), 0
         if len(encoded) + extra > self._max_positions:
@@ -90,8 +94,21 @@ class Encoder:
         continuation = whole[len(alone) :] or self.tokenizer.encode(moved, add_special_tokens=False)
         return Encoded(request, self._started(alone), tuple(continuation))
 
-    def _prompt(self, text: str, special: bool) -> tuple[int, ...]:
-        return self._started(self.tokenizer.encode(text, add_special_tokens=special))
+    def _generation(self, text: str, special: bool, request: Generation) -> Encoded:
+        prompt = self.tokenizer.encode(text, add_special_tokens=special)
+        targets = [self._target(text, special, prompt, target, request.stop) for target in request.targets]
+        return Encoded(request, self._started(prompt), (), tuple(target for target in targets if target))
+
+    def _target(
+        self, text: str, special: bool, prompt: Sequence[int], target: str, stop: Sequence[str]
+    ) -> tuple[int, ...]:
+        """The tokens of a text that would be right, to its end: the first stop text, or else the end token."""
+        ending = stop[0] if stop else ""
+        whole = self.tokenizer.encode(text + target + ending, add_special_tokens=special)
+        if list(whole[: len(prompt)]) != list(prompt):  # its first token would swallow the prompt's end
+            return ()
+        end = self.tokenizer.eos_token_id
+        return (*whole[len(prompt) :], *([] if stop or end is None else [end]))
 
     def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
         """The ids, or where there are none the token that a text starts from."""

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from swarm.engines.aims import Aims, Target, targets_of
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
+from swarm.engines.ending import Ending
 from swarm.engines.forward import Forward, taken
 from swarm.engines.layout import Limits
 from swarm.engines.prefixes import families
@@ -23,11 +25,13 @@ from swarm.types import Generation, Text
 class PromptBatch:
     """Prompts after a prefix that all share (possibly empty), left-padded so that they end in one column.
 
-    indices: the requests, one a row. mask_BS: 1 on real tokens, prefix included.
+    indices: the requests, one a row. targets: what the rows' texts may keep to. mask_BS: 1 on real tokens, prefix
+    included.
     """
 
     prefix: tuple[int, ...]
     indices: tuple[int, ...]
+    targets: tuple[Target, ...]
     ids_BT: Tensor
     mask_BS: Tensor
     positions_BT: Tensor
@@ -48,20 +52,27 @@ def prompt_batches(
         lengths = [limits.row(len(encoded.prompt) - cut + request.max_new_tokens, cut) for request, encoded in asked]
         for batch in buckets(lengths, limits.columns):
             indices = [family.members[i] for i in batch]
-            prompts = [requests[i][1].prompt[cut:] for i in indices]
-            found.append(_left_padded(family.prefix, indices, prompts, device))
+            found.append(_left_padded(family.prefix, indices, [requests[i][1] for i in indices], device))
     return found
 
 
 def _left_padded(
-    prefix: tuple[int, ...], indices: Sequence[int], prompts: Sequence[tuple[int, ...]], device: torch.device
+    prefix: tuple[int, ...], indices: Sequence[int], asked: Sequence[Encoded], device: torch.device
 ) -> PromptBatch:
+    prompts = [each.prompt[len(prefix) :] for each in asked]
     width = max(len(prompt) for prompt in prompts)
     ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[1] * len(prefix) + [0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     mask_BS = torch.tensor(mask, device=device)
     positions_BT = (mask_BS.cumsum(1) - 1).clamp(min=0)[:, len(prefix) :]
-    return PromptBatch(prefix, tuple(indices), torch.tensor(ids, device=device), mask_BS, positions_BT)
+    return PromptBatch(
+        prefix=prefix,
+        indices=tuple(indices),
+        targets=targets_of([each.targets for each in asked], device),
+        ids_BT=torch.tensor(ids, device=device),
+        mask_BS=mask_BS,
+        positions_BT=positions_BT,
+    )
 
 
 @dataclass
@@ -80,8 +91,8 @@ class Generator:
 
     def __init__(self, forward: Forward, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
         self._forward = forward
-        self._tokenizer = tokenizer
         self._end_ids = end_ids
+        self._ending = Ending(tokenizer, end_ids)
 
     @torch.inference_mode()
     def generate(
@@ -99,13 +110,15 @@ class Generator:
                 prefix = batch.prefix
                 cache = self._forward.prefix(prefix, particles) if prefix else None
             rows = [Row(i, p, requests[i]) for p in range(particles) for i in batch.indices]
-            self._decode(batch, rows, particles, cache)
-            for row in rows:
-                texts[row.particle][row.index] = Text(row.text or "", len(row.tokens))
+            aims = Aims(batch.targets, particles, self._end_ids, rows=len(rows))
+            self._decode(batch, rows, aims, cache)
+            for row, margin in zip(rows, aims.margins(), strict=True):
+                texts[row.particle][row.index] = Text(row.text or "", len(row.tokens), margin)
         return [[of[i] for i in range(len(requests))] for of in texts]
 
-    def _decode(self, batch: PromptBatch, rows: Sequence[Row], particles: int, prefix: DynamicCache | None) -> None:
-        device = batch.ids_BT.device
+    def _decode(self, batch: PromptBatch, rows: Sequence[Row], aims: Aims, prefix: DynamicCache | None) -> None:
+        device, particles = batch.ids_BT.device, len(rows) // len(batch.indices)
+        rows_B = torch.arange(len(rows), device=device)
         particles_B = torch.tensor([row.particle for row in rows], device=device)
         cache = DynamicCache() if prefix is None else taken(prefix, particles_B)
         ids, mask, positions = (part.repeat(particles, 1) for part in (batch.ids_BT, batch.mask_BS, batch.positions_BT))
@@ -120,28 +133,18 @@ class Generator:
                 use_cache=True,
                 logits_to_keep=1,
             )[:, -1]
-            steps = [(row.request, len(row.tokens)) for row in active]
-            for row, token in zip(active, choose(logits_BV, steps), strict=True):
-                self._append(row, token)
+            step = len(active[0].tokens)
+            sampled = {b: (row.request, step) for b, row in enumerate(active) if row.request.temperature > 0}
+            aims.follow(step, logits_BV, rows_B)
+            for row, token in zip(active, choose(logits_BV, sampled), strict=True):
+                row.tokens.append(token)
+                row.text = self._ending.text(row.request, row.tokens)
             going = [b for b, row in enumerate(active) if row.text is None]
             if len(going) < len(active):
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)
-                mask, positions, particles_B = mask[keep], positions[keep], particles_B[keep]
+                mask, positions, particles_B, rows_B = mask[keep], positions[keep], particles_B[keep], rows_B[keep]
                 active = [active[b] for b in going]
             ids = torch.tensor([[row.tokens[-1]] for row in active], device=device)
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
-
-    def _append(self, row: Row, token: int) -> None:
-        """Add a token; set the row's text where it ends: at an end token, a stop text or the limit."""
-        row.tokens.append(token)
-        ended = token in self._end_ids or len(row.tokens) >= row.request.max_new_tokens
-        if not ended and not row.request.stop:
-            return
-        text = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
-        stops = [text.find(stop) for stop in row.request.stop if stop in text]
-        if stops:
-            row.text = text[: min(stops)]
-        elif ended:
-            row.text = text

@@ -3,7 +3,7 @@
 Shape suffixes: B rows, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,15 +12,17 @@ from swarm.errors import EvaluationError
 from swarm.types import Generation
 
 
-def choose(logits_BV: Tensor, rows: Sequence[tuple[Generation, int]]) -> list[int]:
-    """A token a row, from its request and the step it is at. Raises EvaluationError where logits are not finite."""
-    if bool(logits_BV.isnan().any()):
+def choose(logits_BV: Tensor, sampled: Mapping[int, tuple[Generation, int]]) -> list[int]:
+    """A token a row: the likeliest, or where a row is sampled, by its request and the step it is at.
+
+    Raises EvaluationError where logits are not finite.
+    """
+    if bool(logits_BV.amax(dim=-1).isnan().any()):  # NaN where any logit of the row is
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
-    greedy: list[int] = logits_BV.argmax(dim=-1).tolist()
-    return [
-        _sample(logits_V, request, step) if request.temperature > 0 else token
-        for logits_V, (request, step), token in zip(logits_BV, rows, greedy, strict=True)
-    ]
+    tokens: list[int] = logits_BV.argmax(dim=-1).tolist()
+    for b, (request, step) in sampled.items():
+        tokens[b] = _sample(logits_BV[b], request, step)
+    return tokens
 
 
 def _sample(logits_V: Tensor, request: Generation, step: int) -> int:

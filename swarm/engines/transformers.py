@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from pydantic import Field
@@ -101,9 +102,12 @@ class TransformersEngine:
         self._batcher = Batcher(limits, device)
         costs = settings.costs(catalog) if settings.method != "merged" else None
         self._costs = costs if costs is not None and self._stacks(probe, catalog) else None
+        self._joined: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
-        return self._settings.joins(self._costs, requests)
+        if requests not in self._joined:
+            self._joined[requests] = self._settings.joins(self._costs, requests)
+        return self._joined[requests]
 
     def _stacks(self, probe: Probe, catalog: Catalog) -> bool:
         """Whether the stacked form gives what merging gives: not every layer is called as a stack needs it."""

@@ -18,8 +18,8 @@ def likelihoods(answers: Sequence[Answer], expected: int) -> list[Likelihood]:
     return found
 
 
-def text(answers: Sequence[Answer]) -> str:
-    """The text of the one generation that was asked for."""
+def written(answers: Sequence[Answer]) -> Text:
+    """The one generation that was asked for."""
     (answer,) = answers
     assert isinstance(answer, Text), f"a text was asked for, got {answer}"
-    return answer.text
+    return answer

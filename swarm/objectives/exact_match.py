@@ -1,15 +1,17 @@
 """The model writes, the answer is found in its text, and it must equal the right one: "5" is not in "15"."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from swarm.objectives.answers import text
-from swarm.objectives.base import Scored
+from swarm.objectives.answers import written
+from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.extraction import EXTRACTIONS, FORMS, same
 from swarm.objectives.generating import GeneratingObjective
+from swarm.objectives.prompting import continue_with
 from swarm.settings import Settings
 from swarm.types import Answer, Example
 
@@ -61,10 +63,22 @@ class ExactMatch(GeneratingObjective):
             raise self.refusal(example, problems[0])
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
-        written = text(answers)
-        found = self._find(written)
-        right = any(same(found, answer, self.ignore_case) for answer in self._right(example))
-        return Scored(float(right), written)
+        answer = written(answers)
+        found = self._find(answer.text)
+        right = any(same(found, each, self.ignore_case) for each in self._right(example))
+        if answer.margin is None:
+            return Scored(float(right), answer.text)
+        # A right answer may be written otherwise than its targets are: what counts is whether it is right.
+        margin = abs(answer.margin) if right else -abs(answer.margin)
+        return Scored(float(right), answer.text, guide=round(_log_sigmoid(margin), GUIDE_DIGITS), margin=margin)
+
+    def targets(self, example: Example) -> tuple[str, ...]:
+        """The right answers, with and without a space before. None where a model writes more before its answer."""
+        if self.extract not in ("all", "first_line"):
+            return ()
+        prompt = self.prompt(example)
+        right = self._right(example)
+        return tuple(dict.fromkeys([*right, *(continue_with(prompt, answer) for answer in right)]))
 
     def _problem(self, right: str) -> str:
         """Why no text of the model can give this right answer; empty if one can."""
@@ -82,3 +96,7 @@ class ExactMatch(GeneratingObjective):
         if self.extract in ("after_hash", "boxed", "last_number"):
             return [self._find(answer) or answer for answer in answers]
         return answers
+
+
+def _log_sigmoid(margin: float) -> float:
+    return min(margin, 0.0) - math.log1p(math.exp(-abs(margin)))

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.errors import ConfigError, EvaluationError
-from swarm.objectives.answers import text
+from swarm.objectives.answers import written
 from swarm.objectives.base import Scored
 from swarm.objectives.generating import GeneratingObjective
 from swarm.types import Answer, Example
@@ -37,10 +37,10 @@ class UserFunction(GeneratingObjective):
         load(self.function)
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
-        written = text(answers)
+        said = written(answers).text
         function = load(self.function)
         try:
-            value = function(example, written)
+            value = function(example, said)
         except Exception as error:
             raise self._failure(example, f"raised {type(error).__name__}: {error}") from error
         number = _finite(value)
@@ -49,7 +49,7 @@ class UserFunction(GeneratingObjective):
         low, high = self.range
         if not low <= number <= high:
             raise self._failure(example, f"returned {number}, beyond lowest and highest ({low} to {high})")
-        return Scored(number, written)
+        return Scored(number, said)
 
     def _failure(self, example: Example, problem: str) -> EvaluationError:
         return EvaluationError(f"objectives.{self.name}.function: {self.function} {problem} (example {example.id!r})")

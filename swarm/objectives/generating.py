@@ -21,7 +21,12 @@ class GeneratingObjective(PromptedObjective):
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)
         seed = example_seed(self.seed, example.id)
-        return [Generation(prompt, self.max_new_tokens, self.stop, self.temperature, self.top_p, seed)]
+        targets = self.targets(example) if self.temperature == 0.0 else ()
+        return [Generation(prompt, self.max_new_tokens, self.stop, self.temperature, self.top_p, seed, targets)]
+
+    def targets(self, example: Example) -> tuple[str, ...]:
+        """Whole texts that would be right, as a model may write them; none where they cannot be listed."""
+        return ()
 
 
 def example_seed(seed: int, example_id: str) -> int:

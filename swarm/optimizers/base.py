@@ -5,7 +5,8 @@ Promises, held by tests for every optimizer in the registry:
   function of (seed, iteration, particle).
 - `ask` returns what is still to be scored; asking twice returns the same. Empty means the search is over.
 - `tell` takes results singly or in any number and any order; a result of nan is no utility (the evaluation
-  failed, or was stopped by a race) and never becomes a best or a worst.
+  failed, or was stopped by a race) and never becomes a best or a worst. Who `takes_estimates` is told, of what was
+  stopped, an estimate.
 - A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So a race
   may stop a candidate that cannot get out of there.
 - `step` is `tell` for one result when the schedule is async: the particle of that result moves on at once, against
@@ -47,7 +48,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Result:
-    """The utility of a proposal: higher is better, nan is none (failed, or stopped)."""
+    """The utility of a proposal: higher is better, nan is none (failed, or stopped: but see `takes_estimates`)."""
 
     iteration: int
     particle: int
@@ -76,6 +77,12 @@ class Optimizer(Settings, ABC, Generic[State]):
     @property
     def climbs_soft(self) -> bool:
         """Whether it is told softened scores where there are any. Then its proposals' low and high mean nothing."""
+        return False
+
+    @property
+    def takes_estimates(self) -> bool:
+        """Whether it learns from estimated utilities too: then a sequential test may stop candidates whose utility,
+        whatever it is, moves it."""
         return False
 
     @abstractmethod

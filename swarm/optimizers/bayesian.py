@@ -49,6 +49,10 @@ class Bayesian(Generational[ToldState]):
     def climbs_soft(self) -> bool:
         return self.soft
 
+    @property
+    def takes_estimates(self) -> bool:
+        return True
+
     def init(self, space: Space, seed: int) -> ToldState:
         known = len(anchors(space)) if self.schedule == "sync" else 0  # async, all that start stay in flight
         x_ND = starts(space, seed, max(self.particles, known))

@@ -1,0 +1,37 @@
+"""Where a text ends: at an end token, at a stop text, or at its limit."""
+
+from collections.abc import Sequence
+
+from swarm.engines.encoding import Tokenizer
+from swarm.types import Generation
+
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a part of a character's bytes is decoded to
+
+
+class Ending:
+    """Tells it from the tokens so far. `end_ids`: the tokens that end any text."""
+
+    def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
+        self._tokenizer = tokenizer
+        self._end_ids = end_ids
+        self._stopping: dict[tuple[str, ...], dict[int, bool]] = {}
+
+    def text(self, request: Generation, tokens: Sequence[int]) -> str | None:
+        """The text that these tokens end, cut before its first stop text; None where it goes on."""
+        ended = tokens[-1] in self._end_ids or len(tokens) >= request.max_new_tokens
+        if not ended and not self._may_stop(tokens[-1], request.stop):
+            return None
+        text = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        stops = [text.find(stop) for stop in request.stop if stop in text]
+        if stops:
+            return text[: min(stops)]
+        return text if ended else None
+
+    def _may_stop(self, token: int, stop: tuple[str, ...]) -> bool:
+        """Whether the token may be the last of a stop text: decoding every text at every step takes its time."""
+        known = self._stopping.setdefault(stop, {})
+        if token not in known:
+            piece = self._tokenizer.decode([token], skip_special_tokens=True)
+            # A space may be dropped where a text begins, so a lone token does not tell of it.
+            known[token] = UNFINISHED in piece or any(text[-1] == " " or text[-1] in piece for text in stop)
+        return known[token]
