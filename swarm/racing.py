@@ -8,11 +8,13 @@ After a rung there are two reasons to stop:
 - The sequential test, with `sequential: true`. The candidate's examples are compared with those of the particle's
   personal best and of the global best; where it is below both, beyond chance, the rest is not scored. Chance is
   Student's one-sided bound at `error` divided by the number of looks, so that over all looks together at most that
-  share of new personal bests is lost. Only the spread within a task counts, as every prefix has its share of each,
-  and it shrinks with the examples left, since the whole split is what is asked for.
+  share of new personal bests (where particles have none, of new bests) is lost. Only the spread within a task counts,
+  as every prefix has its share of each, and it shrinks with the examples left, since the whole split is what is asked
+  for.
 
 The test uses guides, smooth values beside the scores (log-likelihoods), for they tell candidates apart with fewer
-examples; several objectives' guides have no common scale, so there it uses the scores.
+examples. Guides and scores may disagree, so the scores must speak against a candidate too, if less loudly (`DOUBT`).
+Several objectives' guides have no common scale, so there the test uses the scores.
 """
 
 import math
@@ -30,6 +32,7 @@ from swarm.types import Rival, Stakes
 from swarm.utility import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
+DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all, or the worst
 PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
 Values = Mapping[str, Sequence[float]]
 
@@ -44,7 +47,9 @@ class Racing(Settings):
     sequential: bool = Field(
         False, description="stop candidates that are significantly worse too, not only those that cannot matter"
     )
-    error: float = Field(0.05, gt=0, lt=0.5, description="share of new personal bests that the test may lose")
+    error: float = Field(
+        0.1, gt=0, lt=0.5, description="share of new personal bests (bayesian: of new bests) that the test may lose"
+    )
 
     @model_validator(mode="after")
     def _somewhere(self) -> "Racing":
@@ -151,14 +156,14 @@ class Race:
     # The sequential test
 
     def _outclassed(self, scores: Values, guides: Values) -> bool:
-        """Below the personal and the global best, and above the worst where it matters, each beyond chance."""
+        """Below the personal and the global best, beyond chance, and above the worst where that matters."""
         if not self._tested or min(len(scores[name]) for name in self.sizes) < PAIRS_AT_LEAST:
             return False
         personal, best, worst = self.stakes.personal, self.stakes.best, self.stakes.worst
         assert best is not None, "tested"
         return (
             self._above(worst, scores)
-            and self._upper(_minus(scores, best.scores), self.settings.error) < 0
+            and self._upper(_minus(scores, best.scores), DOUBT) < 0
             and self._below(best, scores, guides)
             and (personal is None or (self._below(personal, scores, guides) and self._no_better(personal, scores)))
         )
@@ -166,7 +171,7 @@ class Race:
     def _above(self, worst: float | None, scores: Values) -> bool:
         if worst is None:
             return True
-        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, self.settings.error) > worst
+        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, DOUBT) > worst
 
     def _below(self, rival: Rival, scores: Values, guides: Values) -> bool:
         """Whether the mean of the paired differences is below 0: the test that keeps to the error over all looks."""

@@ -166,10 +166,7 @@ class Search:
         return Result(proposal.iteration, proposal.particle, self._told(evaluation, best))
 
     def _told(self, evaluation: Evaluation, best: Sequence[Evaluation]) -> float:
-        """What the optimizer is told of it: of what was stopped, an estimate, if it takes one.
-
-        What was stopped is below the best, and so is its estimate: never a new best.
-        """
+        """What the optimizer is told of it: of what was stopped an estimate, never above the best, if it takes one."""
         if evaluation.status == "stopped" and self.optimizer.takes_estimates:
             return estimate(evaluation, best[0], self.weights, self.optimizer.climbs_soft)
         return self._worth(evaluation)

@@ -1,7 +1,7 @@
 """The utility of scores: what a search maximises."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from swarm.types import Evaluation
 
@@ -23,12 +23,21 @@ def worth(evaluation: Evaluation, weights: Weights, soft: bool) -> float:
 
 
 def estimate(stopped: Evaluation, rival: Evaluation, weights: Weights, soft: bool) -> float:
-    """What the utility of a stopped evaluation would be if it differed from a whole one's as it did so far.
+    """What the utility of an evaluation that was stopped for being worse than a whole one's may be: no more than that.
 
-    The examples are the same, so their difficulty cancels. It may lie outside what scores allow.
+    The first examples may be easy or hard ones: the mean of their scores is corrected by what the rival's scores say of
+    that, as far as the two go together (the regression estimator, Cochran 1977, eq. 7.1).
     """
-    gaps = {
-        name: math.fsum(x - y for x, y in zip(own, rival.examples[name], strict=False)) / len(own)
-        for name, own in stopped.examples.items()
-    }
-    return worth(rival, weights, soft) + utility(gaps, weights)
+    whole = {name: _regressed(own, rival.examples[name]) for name, own in stopped.examples.items()}
+    softness = worth(stopped, weights, soft) - worth(stopped, weights, soft=False)
+    return min(utility(whole, weights) + softness, worth(rival, weights, soft))
+
+
+def _regressed(first: Sequence[float], rival: Sequence[float]) -> float:
+    """The mean over all examples, from the first scores and a rival's scores of all."""
+    n, beside = len(first), rival[: len(first)]
+    own, theirs = math.fsum(first) / n, math.fsum(beside) / n
+    together = math.fsum((x - own) * (y - theirs) for x, y in zip(first, beside, strict=True))
+    spread = math.fsum((y - theirs) ** 2 for y in beside)
+    slope = min(max(together / spread, 0.0), 1.0) if spread > 0 else 0.0
+    return own + slope * (math.fsum(rival) / len(rival) - theirs)

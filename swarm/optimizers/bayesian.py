@@ -42,7 +42,8 @@ class Bayesian(Generational[ToldState]):
         5.0, ge=0, description="the boldest particle counts so many standard deviations as gain, the others from 0 up"
     )
     soft: bool = Field(
-        True, description="climb softened accuracy where answers have margins (multiple_choice); results are accuracy"
+        True,
+        description="climb softened accuracy where answers have margins (multiple_choice, exact_match)",
     )
 
     @property

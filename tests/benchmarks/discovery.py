@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from bed import DEVELOPMENT, PROBLEMS
-from bed.contenders import BUDGET, CHOICES, optimizer
+from bed.contenders import BUDGET, CHOICES, optimizer, racing
 from bed.live import Live
 from bed.pages import metrics, write
 from bed.reference import reference
@@ -77,8 +77,9 @@ def key_of(trial: Mapping[str, Any]) -> tuple[object, ...]:
 def trial(job: Job) -> dict[str, Any]:
     torch.set_num_threads(1)
     problem = PROBLEMS[job.problem]
-    chosen = optimizer(job.contender, json.loads(job.settings), job.evaluations, problem.space.dimensions)
-    return asdict(job) | asdict(run_trial(problem, chosen, job.seed))
+    settings = json.loads(job.settings)
+    chosen = optimizer(job.contender, settings, job.evaluations, problem.space.dimensions)
+    return asdict(job) | asdict(run_trial(problem, chosen, job.seed, racing(settings)))
 
 
 def referred(name: str) -> dict[str, Any]:

@@ -6,9 +6,12 @@ All get the same number of evaluations and no patience. The first settings of ea
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bed.trial import UNRACED
 from swarm.optimizers import OPTIMIZERS, Optimizer
+from swarm.racing import Racing
 
 BUDGET = 200  # evaluations, of 200 examples each
+RACING = "racing"  # among settings: the error of a sequential test
 Settings = Mapping[str, Any]
 
 BAYESIAN: Sequence[Settings] = [
@@ -22,6 +25,7 @@ BAYESIAN: Sequence[Settings] = [
 CHOICES: dict[str, Sequence[Settings]] = {
     "bayesian": BAYESIAN,
     "bayesian, hard": [{"soft": False, **s} for s in BAYESIAN],
+    "bayesian, raced": [{"racing": 0.1}],
     "model_swarms": [
         {},
         {"particles": 10},
@@ -40,13 +44,23 @@ CHOICES: dict[str, Sequence[Settings]] = {
     "lorahub": [{}, {"l1": 0.0}],
     "greedy_soup": [{}],
 }
-TYPES = {"bayesian, hard": ("bayesian", {}), "tpe": ("optuna", {"sampler": "tpe"}), "gp": ("optuna", {"sampler": "gp"})}
+TYPES = {
+    "bayesian, hard": ("bayesian", {}),
+    "bayesian, raced": ("bayesian", {}),
+    "tpe": ("optuna", {"sampler": "tpe"}),
+    "gp": ("optuna", {"sampler": "gp"}),
+}
 
 
 def optimizer(name: str, settings: Settings, evaluations: int, experts: int) -> Optimizer[Any]:
     """A contender that ends after so many evaluations. Model Swarms has as many particles as experts, at least."""
     kind, fixed = TYPES.get(name, (name, {}))
-    chosen = {**fixed, **settings}
+    chosen = {key: value for key, value in {**fixed, **settings}.items() if key != RACING}
     if kind == "model_swarms":
         chosen["particles"] = max(int(chosen.get("particles", 20)), experts)
     return OPTIMIZERS[kind](**chosen, evaluations=evaluations, iterations=evaluations, patience=None)
+
+
+def racing(settings: Settings) -> Racing:
+    """Every candidate in full, or a sequential test at the error that the settings name."""
+    return Racing(sequential=True, error=settings[RACING]) if RACING in settings else UNRACED

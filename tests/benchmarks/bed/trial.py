@@ -13,15 +13,19 @@ import numpy as np
 
 from bed.problem import Problem, Sampled
 from swarm.archive import Archive
+from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.pool import Feed, Outcome
+from swarm.racing import Race, Racing
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.softening import softened
-from swarm.types import Candidate, Evaluation
+from swarm.types import Array, Candidate, Evaluation, Task
 
 WEIGHTS = {"right": 1.0}
 START: dict[str, Any] = {"seed": 0, "base": {"path": "", "fingerprint": ""}, "experts": {}, "versions": {}}
+FINALISTS = 8
+UNRACED = Racing(rungs=())
 MEMORY = Path("/dev/shm")
 COURSE = (20, 40, 60, 80, 100, 130, 160, 200)
 
@@ -31,8 +35,8 @@ class Trial:
     """What a search delivered. Scores are true means, but for `search` and `select`, what the winner had there.
 
     luckiest: the true score of the best of the search split, which a script would deliver. foretold, low, high: the
-    prediction of the winner's true score and its interval. scored: candidates of the search. examples: example
-    evaluations, search and select. course:
+    prediction of the winner's true score and its interval. scored: candidates of the search. searched: its example
+    evaluations; examples: those of select, too. course:
     after so many evaluations, the true score of the best so far.
     """
 
@@ -44,37 +48,60 @@ class Trial:
     low: float
     high: float
     scored: int
+    searched: int
     examples: int
     course: dict[int, float]
     position: tuple[float, ...]
 
 
 class Scoring:
-    """Scores tasks on a problem's samples, and counts examples."""
+    """Scores tasks on a problem's samples, rung by rung where they race, and counts examples."""
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    def __init__(self, problem: Problem, seed: int, racing: Racing) -> None:
         self._scorers = {split: problem.scorer(seed, split) for split in ("search", "select")}
+        self._racing = racing
+        self.sequential = racing.sequential
         self.examples = 0
 
     def __call__(self, feed: Feed, split: Sampled) -> Iterator[Outcome]:
         while feed:
-            yield self.score(feed.popleft().candidate, split)
+            yield self.score(feed.popleft(), split)
 
-    def score(self, candidate: Candidate, split: Sampled) -> Evaluation:
-        margins_P = self._scorers[split](np.array(candidate.position))
-        right_P = (margins_P > 0).astype(float)
-        self.examples += len(right_P)
-        examples, soft = {"right": tuple(right_P.tolist())}, {"right": softened(margins_P.tolist())}
-        return Evaluation(candidate, "ok", {"right": float(right_P.mean())}, examples, soft=soft)
+    def score(self, task: Task, split: Sampled) -> Evaluation:
+        margins_P = self._scorers[split](np.array(task.candidate.position))
+        count = self._raced(task, margins_P)
+        self.examples += count
+        right_P = (margins_P[:count] > 0).astype(float)
+        return Evaluation(
+            task.candidate,
+            "ok" if count == len(margins_P) else "stopped",
+            {"right": float(right_P.mean())},
+            {"right": tuple(right_P.tolist())},
+            guides={"right": guides(margins_P[:count])} if self._racing.sequential else {},
+            soft={"right": softened(margins_P[:count].tolist())},
+        )
+
+    def _raced(self, task: Task, margins_P: Array) -> int:
+        """How many examples are scored until the race is over."""
+        race = Race(self._racing, task.stakes, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
+        right_P, guide_P, count = (margins_P > 0).astype(float).tolist(), guides(margins_P), 0
+        while count < len(margins_P):
+            count = race.next_rung({"right": right_P[:count]})
+            if race.over({"right": right_P[:count]}, {"right": guide_P[:count]}):
+                break
+        return count
 
 
-def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, finalists: int = 8) -> Trial:
+def guides(margins_P: Array) -> tuple[float, ...]:
+    return tuple(np.round(-np.logaddexp(0.0, -margins_P), GUIDE_DIGITS).tolist())
+
+
+def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Racing = UNRACED) -> Trial:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        return _trial(Archive(Path(folder) / "journal.jsonl"), problem, optimizer, seed, finalists)
+        return _trial(Archive(Path(folder) / "journal.jsonl"), problem, optimizer, Scoring(problem, seed, racing), seed)
 
 
-def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], seed: int, finalists: int) -> Trial:
-    scoring = Scoring(problem, seed)
+def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> Trial:
     archive.append("start", **START)
     Search(
         optimizer=optimizer,
@@ -84,11 +111,13 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], seed: 
         archive=archive,
         evaluate=lambda feed: scoring(feed, "search"),
         on_evaluation=lambda evaluation: None,
-        finalists=finalists,
+        finalists=FINALISTS,
+        sequential=scoring.sequential,
     ).run()
+    searched = scoring.examples
     baselines = Baselines.of(problem.space, problem.space.coordinates)
     selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft)
-    chosen = selection.finalists(finalists)
+    chosen = selection.finalists(FINALISTS)
     complete(archive, scoring, baselines.all(), "search")
     complete(archive, scoring, [*chosen, *selection.contenders()], "select")
     winner = selection.winner(chosen)
@@ -102,6 +131,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], seed: 
         low=foretold.low,
         high=foretold.high,
         scored=archive.evaluations,
+        searched=searched,
         examples=scoring.examples,
         course=course(archive, problem),
         position=winner.position,
@@ -122,7 +152,7 @@ def complete(archive: Archive, scoring: Scoring, candidates: list[Candidate], sp
     """Score on a split what is not known there, as a run does."""
     for candidate in candidates:
         if archive.at(candidate.position, split) is None:
-            archive.append_evaluation("select", scoring.score(candidate, split), split)
+            archive.append_evaluation("select", scoring.score(Task(candidate), split), split)
 
 
 def mean_of(archive: Archive, candidate: Candidate, split: Sampled) -> float:
