@@ -15,7 +15,7 @@ import numpy as np
 from swarm.types import Array
 
 SHARE = 0.15  # of the margins' standard deviation
-DIGITS = 6  # so that it is the same once it was written down, and hardly another with sums of another order
+DIGITS = 4  # so that sums of another order hardly ever give another one: far finer than what it says of a candidate
 
 
 def softened(margins_P: Sequence[float]) -> float:
