@@ -55,10 +55,11 @@ class Lap:
             answers = reply.answers[used : used + len(question.requests)]
             used += len(question.requests)
             scored = objectives[question.objective].score(question.example, answers)
-            if not math.isfinite(scored.score):
-                raise EvaluationError(
-                    f"objective {question.objective} gave {scored.score} for example {question.example.id}"
-                )
+            for value in (scored.score, scored.guide, scored.margin):
+                if value is not None and not math.isfinite(value):
+                    raise EvaluationError(
+                        f"objective {question.objective} gave {value} for example {question.example.id}"
+                    )
             self._scored[question.objective].append(scored)
         self.at += len(part.questions)
         self._add_costs(reply)

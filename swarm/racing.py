@@ -32,7 +32,7 @@ from swarm.types import Rival, Stakes
 from swarm.utility import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
-DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all, or the worst
+DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all
 PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
 Values = Mapping[str, Sequence[float]]
 
@@ -171,7 +171,7 @@ class Race:
     def _above(self, worst: float | None, scores: Values) -> bool:
         if worst is None:
             return True
-        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, DOUBT) > worst
+        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, self.settings.error) > worst
 
     def _below(self, rival: Rival, scores: Values, guides: Values) -> bool:
         """Whether the mean of the paired differences is below 0: the test that keeps to the error over all looks."""

@@ -29,8 +29,9 @@ def estimate(stopped: Evaluation, rival: Evaluation, weights: Weights, soft: boo
     that, as far as the two go together (the regression estimator, Cochran 1977, eq. 7.1).
     """
     whole = {name: _regressed(own, rival.examples[name]) for name, own in stopped.examples.items()}
-    softness = worth(stopped, weights, soft) - worth(stopped, weights, soft=False)
-    return min(utility(whole, weights) + softness, worth(rival, weights, soft))
+    for name in rival.soft if soft else ():
+        whole[name] += stopped.soft.get(name, stopped.scores[name]) - stopped.scores[name]
+    return min(utility(whole, weights), worth(rival, weights, soft))
 
 
 def _regressed(first: Sequence[float], rival: Sequence[float]) -> float:

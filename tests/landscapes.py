@@ -23,6 +23,7 @@ from swarm.pool import Feed, Outcome
 from swarm.racing import Race, Racing, rung_sizes
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.softening import softened
 from swarm.types import Array, Candidate, Evaluation, Task
 
 TASKS = 8
@@ -106,7 +107,14 @@ class Scorer:
             {name: math.fsum(values) / len(values) for name, values in part.items()},
             part,
             guides=guide if self.racing.sequential else {},
+            soft=self.softened(task.candidate, k),
         )
+
+    def softened(self, candidate: Candidate, k: int) -> dict[str, float]:
+        """Of the first k examples."""
+        x_D, best_TD, search = np.array(candidate.position), self.landscape.best_TD, self.landscape.search
+        seen = rung_sizes(k, {name: len(part.task_P) for name, part in search.items()})
+        return {name: softened(search[name].margins(x_D, best_TD)[:count].tolist()) for name, count in seen.items()}
 
     def everything(self, candidate: Candidate) -> tuple[dict[str, tuple[float, ...]], dict[str, tuple[float, ...]]]:
         x_D = np.array(candidate.position)
@@ -142,11 +150,12 @@ class Run:
     archive: Archive
     scorer: Scorer
     reason: str
+    soft: bool
 
     @property
     def finalists(self) -> list[Candidate]:
         baselines = Baselines.of(space(DIMENSIONS), [str(i) for i in range(DIMENSIONS)])
-        return Selection(self.archive, self.scorer.weights, baselines).finalists(FINALISTS)
+        return Selection(self.archive, self.scorer.weights, baselines, self.soft).finalists(FINALISTS)
 
     @property
     def winner(self) -> Candidate:
@@ -175,4 +184,4 @@ def run(
     scorer = Scorer(landscape, racing, weights)
     found = search(folder, optimizer, scorer, seed)
     reason = found.run()
-    return Run(found.archive, scorer, reason)
+    return Run(found.archive, scorer, reason, optimizer.climbs_soft)

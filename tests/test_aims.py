@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from models import load
 from runs import answer, engine, make_workshop, opened, recipe
+from swarm.engines import Encoder
 from swarm.engines.aims import Aims, targets_of
 from swarm.engines.ending import Ending
 from swarm.engines.transformers import TransformersEngine
@@ -82,7 +86,7 @@ def test_the_margin_is_the_least_lead_of_the_target_s_tokens(
         for (prompt, text), target, one in zip(asked, targets, found, strict=True):
             ids = [list(tokenizer.encode(part, add_special_tokens=False)) for part in (prompt, target)]
             assert one.text == text, "looking on changes nothing"
-            assert one.margin == pytest.approx(naive(base, ids[0], [*ids[1], END][:3]), abs=1e-4)
+            assert one.margin == pytest.approx(naive(base, ids[0], ids[1]), abs=1e-4)
             assert one.margin is not None
             assert (one.margin > 0) == (target == text)
 
@@ -96,32 +100,68 @@ def logits(*rows: Sequence[float]) -> torch.Tensor:
     return torch.tensor([list(row) for row in rows])
 
 
-def test_of_several_targets_the_one_kept_to_longest_counts() -> None:
-    rows = torch.arange(1)
-    for order in (((0, 1), (2, 1)), ((2, 1), (0, 1))):
-        aims = Aims(targets_of([order], CPU), 1, frozenset(), rows=1)
-        aims.follow(0, logits([5.0, 1.0, 4.5]), rows)  # the second is left by half a point
-        aims.follow(1, logits([3.0, 1.0, 0.0]), rows)
-        assert aims.margins() == [-2.0]
+class Following:
+    """The aims of rows, told of tokens chosen greedily."""
+
+    def __init__(self, *targets: Sequence[tuple[int, ...]], end_ids: frozenset[int] = frozenset()) -> None:
+        self._aims = Aims(targets_of(targets, CPU), 1, end_ids, rows=len(targets))
+        self._step = 0
+
+    def tell(self, logits_AV: torch.Tensor, rows: Sequence[int] = (0,), ended: Sequence[int] = ()) -> None:
+        before = logits_AV.clone()
+        chosen = logits_AV.argmax(1).tolist()
+        self._aims.follow(self._step, logits_AV, torch.tensor(list(rows)), chosen, [row in ended for row in rows])
+        assert torch.equal(logits_AV, before), "put back"
+        self._step += 1
+
+    @property
+    def margins(self) -> list[float | None]:
+        return self._aims.margins()
 
 
-def test_any_end_token_ends_a_target_and_none_is_its_rival() -> None:
-    rows = torch.arange(2)
-    aims = Aims(targets_of([[(0, 3)], [(0, 1)]], CPU), 1, frozenset({3, 4}), rows=2)
-    before = logits([2.0, 1.0, 0.0, 0.0, 0.0], [2.0, 1.0, 0.0, 1.5, 0.0])
-    aims.follow(0, before, rows)
-    after = logits([0.0, 1.0, 0.0, 6.0, 7.0], [0.0, 1.0, 0.0, 6.0, 7.0])
-    aims.follow(1, after, rows)
-    assert aims.margins() == [1.0, 0.5], "an end token rivals the others of its target"
-    assert torch.equal(after, logits([0.0, 1.0, 0.0, 6.0, 7.0], [0.0, 1.0, 0.0, 6.0, 7.0])), "put back"
+@pytest.mark.parametrize("order", [((0, 1), (2, 1)), ((2, 1), (0, 1))])
+def test_of_several_targets_the_one_kept_to_longest_counts(order: tuple[tuple[int, ...], ...]) -> None:
+    following = Following(order)
+    following.tell(logits([5.0, 1.0, 4.5]))  # the second is left by half a point
+    following.tell(logits([3.0, 1.0, 0.0]))
+    assert following.margins == [-2.0]
+
+
+@pytest.mark.parametrize("ending", [3, 4, 2])
+def test_what_ended_the_text_after_its_target_does_not_matter(ending: int) -> None:
+    """The target's own stop, an end token, or another token that held a stop text."""
+    following = Following([(0, 3)], end_ids=frozenset({4}))
+    following.tell(logits([2.0, 1.0, 0.0, 0.0, 0.0]))
+    following.tell(torch.nn.functional.one_hot(torch.tensor([ending]), 5).float(), ended=[0])
+    assert following.margins == [1.0]
+
+
+def test_a_text_that_goes_on_after_its_target_leaves_it() -> None:
+    following = Following([(0, 3)], end_ids=frozenset({4}))
+    following.tell(logits([2.0, 1.0, 0.0, 0.0, 0.0]))
+    following.tell(logits([0.0, 6.0, 0.0, 4.0, 5.0]))
+    assert following.margins == [-1.0], "the best of what would have ended it was an end token"
+
+
+def test_a_tie_that_is_kept_to_is_kept_to() -> None:
+    following = Following([(0, 1)], [(1, 1)])
+    following.tell(logits([2.0, 2.0], [2.0, 2.0]), rows=[0, 1])
+    following.tell(logits([5.0, 0.0], [5.0, 0.0]), rows=[0, 1])
+    assert following.margins == [-5.0, 0.0], "the first of equals is chosen"
 
 
 def test_rows_that_have_ended_are_followed_no_further() -> None:
-    aims = Aims(targets_of([[(0, 0, 0)], [(0, 0, 0)]], CPU), 1, frozenset(), rows=2)
-    aims.follow(0, logits([3.0, 1.0], [3.0, 0.0]), torch.tensor([0, 1]))
-    aims.follow(1, logits([1.0, 0.0]), torch.tensor([1]))
-    aims.follow(2, logits([0.0, 9.0]), torch.tensor([1]))
-    assert aims.margins() == [2.0, -9.0]
+    following = Following([(0, 0, 0)], [(0, 0, 0)])
+    following.tell(logits([3.0, 1.0], [3.0, 0.0]), rows=[0, 1], ended=[0])
+    following.tell(logits([1.0, 0.0]), rows=[1])
+    following.tell(logits([0.0, 9.0]), rows=[1])
+    assert following.margins == [2.0, -9.0]
+
+
+def test_margins_of_half_precision_are_those_of_its_logits() -> None:
+    following = Following([(0, 1)])
+    following.tell(logits([5.0, 1.0, 4.5]).bfloat16())
+    assert following.margins == [0.5]
 
 
 # What exact_match makes of it
@@ -161,6 +201,31 @@ def test_the_key_and_the_text_of_the_right_choice_are_targets() -> None:
     (request,) = ExactMatch(name="x").requests(replace(FREE, answer="B", choices={"A": "3", "B": "4"}))
     assert isinstance(request, Generation)
     assert request.targets == ("B", "4", " B", " 4")
+
+
+# How targets are cut into tokens
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stop", "ending"),
+    [("say ", ("\n", ";"), "\n"), ("say\n\n", (), None), ("x" * 200, ("##",), "##"), ("", (), None)],
+)
+def test_targets_end_in_the_first_stop_text_or_the_end_token(
+    catalog: Catalog, tokenizer: PreTrainedTokenizerBase, prompt: str, stop: tuple[str, ...], ending: str | None
+) -> None:
+    encoder = Encoder.of(catalog.base.path)
+    (item,) = encoder.encode([Generation(prompt, 9, stop, targets=("yes", " no"))]).items
+    tail = [END] if ending is None else list(tokenizer.encode(ending, add_special_tokens=False))
+    assert item.targets == tuple((*tokenizer.encode(text, add_special_tokens=False), *tail) for text in ("yes", " no"))
+
+
+def test_a_target_that_would_swallow_the_end_of_the_prompt_is_cut_by_itself() -> None:
+    """As vocabularies of words do: "to" and "day" are tokens, and "today" is one."""
+    words = Tokenizer(WordLevel({"<eos>": 0, "to": 1, "day": 2, "today": 3, " ": 4, "?": 5}, unk_token="?"))
+    words.pre_tokenizer = Split(Regex(" "), "isolated")
+    encoder = Encoder(PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>"), 100)  # type: ignore[arg-type]
+    (item,) = encoder.encode([Generation("to", 9, targets=("day", " day"))]).items
+    assert item.targets == ((2, 0), (4, 2, 0))
 
 
 # Endings

@@ -175,7 +175,8 @@ def test_an_estimate_allows_for_easy_and_hard_examples() -> None:
     unlike = evaluation([0.0, 0.0, 1.0, 0.0], "stopped")
     assert estimate(unlike, rival, {"right": 1.0}, soft=False) == 0.25, "the rival says nothing of it"
     softer = replace(alike, soft={"right": 0.35})
-    assert estimate(softer, rival, {"right": 1.0}, soft=True) == pytest.approx(0.375 + 0.1)
+    assert estimate(softer, replace(rival, soft={"right": 0.7}), {"right": 1.0}, soft=True) == pytest.approx(0.475)
+    assert estimate(softer, rival, {"right": 1.0}, soft=True) == 0.375, "only where the rival's is softened too"
     easy = evaluation([1.0, 0.0, 1.0, 1.0], "stopped")
     assert estimate(easy, rival, {"right": 1.0}, soft=False) == 0.75, "it was stopped for being worse"
 

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 from models import VOCABULARY, load, make_adapter, make_base, make_gpt2, make_tokenizer
 from runs import answer, engine, make_workshop, opened, recipe
 from swarm.engines import Encoder
+from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Limits, layouts
 from swarm.engines.prefixes import MIN_SAVED, families
@@ -95,6 +96,46 @@ def test_a_sequence_that_is_the_whole_prefix_keeps_a_token() -> None:
     long = tuple(range(300))
     (family,) = families([long, long, (*long, 5)])
     assert len(family.prefix) == 299
+
+
+def test_of_nested_prefixes_those_that_save_most_are_shared() -> None:
+    """A system prompt, then one of two sets of shots: two families, with the system prompt in both."""
+    system, shots = tuple(range(20)), [tuple(range(100 * k, 100 * k + 90)) for k in (1, 2)]
+    asked = [(*system, *shots[i % 2], 900 + i) for i in range(20)]
+    found = families(asked)
+    assert [family.prefix for family in found] == [(*system, *each) for each in shots]
+    assert sorted(i for family in found for i in family.members) == list(range(20))
+    short = [(*range(400), 500 + i % 2, *range(600, 605), 900 + i) for i in range(20)]
+    (one,) = families(short)
+    assert one.prefix == tuple(range(400)), "six tokens more do not pay for 400 twice"
+
+
+def test_who_shares_nothing_is_left_alone() -> None:
+    asked = [tuple(range(100 * i, 100 * i + 50)) for i in range(1, 10)] + [tuple(range(300)), tuple(range(300))]
+    shared, rest = families(asked)
+    assert shared.members == (9, 10)
+    assert (rest.prefix, rest.members) == ((), tuple(range(9)))
+
+
+def test_a_prefix_is_computed_once_for_all_rungs_of_a_candidate(catalog: Catalog) -> None:
+    held, fresh = engine(catalog), engine(catalog)
+    encoder = Encoder.of(catalog.base.path)
+    rungs = [encoder.encode([r for r in few_shot(6) if str(r.prompt).startswith(FEW_SHOT)][k::2]) for k in (0, 1)]
+    recipes = [recipe(catalog, one=x) for x in (0.5, -0.5)]
+    for each in recipes:
+        (first,), (second,), (again,) = (held.answer([each], rung) for rung in (*rungs, rungs[0]))
+        (alone_first,) = fresh.answer([each], rungs[0])
+        fresh.answer([recipe(catalog)], rungs[1])
+        (alone_second,) = fresh.answer([each], rungs[1])
+        assert (first.answers, second.answers) == (alone_first.answers, alone_second.answers)
+        assert alone_second.tokens - second.tokens == first.tokens - again.tokens == len(FEW_SHOT) + len("question ")
+
+
+def test_a_long_row_does_not_widen_many_short_ones() -> None:
+    lengths = [100] * 3 + [50] * 40 + [46] * 4
+    assert [len(batch) for batch in buckets(lengths, 8000, 250)] == [3, 44], "narrower by a half; then by a tenth"
+    assert [len(batch) for batch in buckets(lengths, 8000)] == [47]
+    assert [len(batch) for batch in buckets(lengths, 8000, 1000)] == [10, 37], "small batches are filled up first"
 
 
 def test_single_tokens_need_one_position() -> None:

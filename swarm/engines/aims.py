@@ -1,8 +1,9 @@
 """How far a greedy text is from its targets: texts that would be right, as tokens.
 
 Written token by token, a text keeps to a target or leaves it. The margin is the least lead of the target's token over
-every other up to there, in logits; below zero where the text left the target. It costs a glance at logits that are
-there anyway. Of several targets the one that was kept to longest counts, of equals the one with the larger margin.
+every other up to there, in logits; below zero where the text left the target, or went on after it. It costs a glance at
+logits that are there anyway. Of several targets the one that was kept to longest counts, of equals the one with the
+larger margin.
 
 Shape suffixes: N rows of a batch, A of them still written, T tokens, V vocabulary, E end tokens, W tokens that will do.
 """
@@ -40,10 +41,15 @@ class Aims:
         self._rows = rows
         self._aims = [Aim(target, particles, end_ids) for target in targets]
 
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor) -> None:
-        """Take in the logits that the next tokens of the rows that are still written are chosen from."""
+    def follow(
+        self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen: Sequence[int], ended: Sequence[bool]
+    ) -> None:
+        """Take in a step of the rows that are still written: what was chosen from what, and which texts it ended."""
+        if not any(aim.open for aim in self._aims):
+            return
+        chosen_A, ended_A = torch.tensor(chosen, device=rows_A.device), torch.tensor(ended, device=rows_A.device)
         for aim in self._aims:
-            aim.follow(step, logits_AV, rows_A)
+            aim.follow(step, logits_AV, rows_A, chosen_A, ended_A)
 
     def margins(self) -> list[float | None]:
         """Of each row; None where it has no target."""
@@ -53,7 +59,7 @@ class Aims:
 
 
 class Aim:
-    """How one target has fared. Any end token will do for its last.
+    """How one target has fared. Its last token is what ends the text, for which any end token will do.
 
     open_N: the text has kept to it so far and it goes on. kept_N: to how many tokens; -1 without a target.
     """
@@ -65,28 +71,34 @@ class Aim:
         self._open_N = self._length_N > 0
         self._kept_N = self._open_N.long() - 1
         self._margin_N = self._length_N.new_full(self._length_N.shape, torch.inf, dtype=torch.float32)
+        self.open = True
 
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor) -> None:
+    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen_A: Tensor, ended_A: Tensor) -> None:
         open_A = self._open_N[rows_A]
-        if not open_A.any():
+        self.open = bool(open_A.any())
+        if not self.open:
             return
+        token_A1 = self._tokens_NT[rows_A, step, None]
         last_A = self._length_N[rows_A] == step + 1
-        lead_A = self._leads(logits_AV, self._tokens_NT[rows_A, step, None], last_A[:, None])
-        keeping_A = open_A & (lead_A > 0)
+        will_do_AW = torch.cat([token_A1, torch.where(last_A[:, None], self._ends_E, token_A1)], dim=1)
+        lead_A = _leads(logits_AV, will_do_AW)
+        done_A = last_A & ended_A  # whatever ended it: other stop texts, a longer token that starts with one
+        keeping_A = done_A | (will_do_AW == chosen_A[:, None]).any(1)
         margin_A = self._margin_N[rows_A]
-        self._margin_N[rows_A] = torch.where(open_A, margin_A.minimum(lead_A), margin_A)
-        self._kept_N[rows_A] += keeping_A
-        self._open_N[rows_A] = keeping_A & ~last_A
-
-    def _leads(self, logits_AV: Tensor, token_A1: Tensor, last_A1: Tensor) -> Tensor:
-        """The logit of the best token that will do, less that of the best that will not."""
-        will_do_AW = torch.cat([token_A1, torch.where(last_A1, self._ends_E, token_A1)], dim=1)
-        values_AW = logits_AV.gather(1, will_do_AW)
-        logits_AV.scatter_(1, will_do_AW, -torch.inf)  # and back: sorting, or a copy, takes ten times as long
-        others_A = logits_AV.amax(1)
-        logits_AV.scatter_(1, will_do_AW, values_AW)
-        return values_AW.amax(1).float() - others_A.float()
+        self._margin_N[rows_A] = torch.where(open_A & ~done_A, margin_A.minimum(lead_A), margin_A)
+        self._kept_N[rows_A] += open_A & keeping_A
+        self._open_N[rows_A] = open_A & keeping_A & ~last_A
 
     def reached(self) -> list[tuple[int, float]]:
         """Of each row, how many tokens were kept to, and the margin."""
         return list(zip(self._kept_N.tolist(), self._margin_N.tolist(), strict=True))
+
+
+def _leads(logits_AV: Tensor, will_do_AW: Tensor) -> Tensor:
+    """The logit of the best token that will do, less that of the best that will not."""
+    places = torch.arange(len(logits_AV), device=logits_AV.device)[:, None], will_do_AW
+    values_AW = logits_AV[places]
+    logits_AV.index_put_(places, logits_AV.new_tensor(-torch.inf))  # and back: cheaper than sorting or a copy
+    others_A = logits_AV.amax(1)
+    logits_AV.index_put_(places, values_AW)
+    return values_AW.amax(1).float() - others_A.float()

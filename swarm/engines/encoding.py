@@ -10,6 +10,8 @@ from transformers import AutoConfig, AutoTokenizer
 from swarm.errors import DataError, ExpertError
 from swarm.types import Continuation, Generation, Prompt, Request
 
+TAIL = 64  # characters of a prompt that have a say in how what follows is cut into tokens
+
 
 class Tokenizer(Protocol):
     """What is used of a transformers tokenizer."""
@@ -31,7 +33,7 @@ class Tokenizer(Protocol):
 class Encoded:
     """A request as token ids: the prompt's, and the continuation's (empty for a generation).
 
-    targets: of a generation, each with the token that ends it.
+    targets: of a generation, each with what ends it.
     """
 
     request: Request
@@ -96,19 +98,18 @@ class Encoder:
 
     def _generation(self, text: str, special: bool, request: Generation) -> Encoded:
         prompt = self.tokenizer.encode(text, add_special_tokens=special)
-        targets = [self._target(text, special, prompt, target, request.stop) for target in request.targets]
-        return Encoded(request, self._started(prompt), (), tuple(target for target in targets if target))
+        targets = tuple(self._target(text[-TAIL:], target, request.stop) for target in request.targets)
+        return Encoded(request, self._started(prompt), (), targets)
 
-    def _target(
-        self, text: str, special: bool, prompt: Sequence[int], target: str, stop: Sequence[str]
-    ) -> tuple[int, ...]:
-        """The tokens of a text that would be right, to its end: the first stop text, or else the end token."""
-        ending = stop[0] if stop else ""
-        whole = self.tokenizer.encode(text + target + ending, add_special_tokens=special)
-        if list(whole[: len(prompt)]) != list(prompt):  # its first token would swallow the prompt's end
-            return ()
+    def _target(self, before: str, target: str, stop: Sequence[str]) -> tuple[int, ...]:
+        """The tokens of a text that would be right, and of what ends it: a stop text or the end token."""
+        ended = target + (stop[0] if stop else "")
+        alone = self.tokenizer.encode(before, add_special_tokens=False)
+        whole = self.tokenizer.encode(before + ended, add_special_tokens=False)
+        parts = list(whole[: len(alone)]) == list(alone)  # else its first token would swallow the prompt's end
+        tokens = whole[len(alone) :] if parts else self.tokenizer.encode(ended, add_special_tokens=False)
         end = self.tokenizer.eos_token_id
-        return (*whole[len(prompt) :], *([] if stop or end is None else [end]))
+        return (*tokens, *([] if stop or end is None else [end]))
 
     def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
         """The ids, or where there are none the token that a text starts from."""

@@ -18,13 +18,23 @@ from swarm.engines.trunk import Trunk
 
 
 class Forward:
-    """A causal language model, the stack beside its weights and the trunk under them."""
+    """A causal language model, the stack beside its weights and the trunk under them.
 
-    def __init__(self, model: nn.Module, stack: Stack | None = None, trunk: Trunk | None = None) -> None:
+    kept_columns: of prefixes' keys and values that are kept until other weights come. prefix_tokens: positions that
+    were computed for prefixes, under each particle.
+    """
+
+    def __init__(
+        self, model: nn.Module, stack: Stack | None = None, trunk: Trunk | None = None, kept_columns: int = 8192
+    ) -> None:
         self._model = model
         self._stack = stack or Stack()
         self._trunk = trunk or Trunk([])
         self._picks = _Picks()
+        self._kept_columns = kept_columns
+        self._prefixes: dict[tuple[tuple[int, ...], int], DynamicCache] = {}
+        self._weights: object = None
+        self.prefix_tokens = 0
         head = model.get_output_embeddings()  # type: ignore[operator]
         head.register_forward_pre_hook(self._picks)
 
@@ -32,8 +42,23 @@ class Forward:
     def device(self) -> torch.device:
         return next(self._model.parameters()).device
 
-    def prefix(self, tokens: Sequence[int], particles: int) -> DynamicCache:
-        """Keys and values of a prefix under each particle."""
+    def under(self, weights: object) -> None:
+        """What stands for the weights that are put in place: of others, what prefixes came to does not hold."""
+        if weights != self._weights:
+            self._prefixes.clear()
+        self._weights = weights
+
+    def prefix(self, tokens: tuple[int, ...], particles: int) -> DynamicCache:
+        """Keys and values of a prefix under each particle: computed once, for all rungs of a race."""
+        key = (tokens, particles)
+        if key not in self._prefixes:
+            if sum(len(kept) * times for kept, times in [*self._prefixes, key]) > self._kept_columns:
+                self._prefixes.clear()
+            self._prefixes[key] = self._computed(tokens, particles)
+        return self._prefixes[key]
+
+    def _computed(self, tokens: Sequence[int], particles: int) -> DynamicCache:
+        self.prefix_tokens += len(tokens)
         ids = torch.tensor([list(tokens)] * particles, device=self.device)
         cache = DynamicCache()
         last_P = torch.arange(1, particles + 1, device=self.device) * len(tokens) - 1

@@ -135,10 +135,11 @@ class Generator:
             )[:, -1]
             step = len(active[0].tokens)
             sampled = {b: (row.request, step) for b, row in enumerate(active) if row.request.temperature > 0}
-            aims.follow(step, logits_BV, rows_B)
-            for row, token in zip(active, choose(logits_BV, sampled), strict=True):
+            tokens = choose(logits_BV, sampled)
+            for row, token in zip(active, tokens, strict=True):
                 row.tokens.append(token)
                 row.text = self._ending.text(row.request, row.tokens)
+            aims.follow(step, logits_BV, rows_B, tokens, [row.text is not None for row in active])
             going = [b for b, row in enumerate(active) if row.text is None]
             if len(going) < len(active):
                 keep = torch.tensor(going, dtype=torch.long, device=device)

@@ -16,6 +16,9 @@ from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
 from swarm.engines.prefixes import MIN_SAVED, families
 
+LEAST = (
+    8  # part of the columns of a batch that keep a device busy: beyond, rows of other lengths get a batch of their own
+)
 KEPT_COLUMNS = 4  # keys and values of so many columns weigh as much as computing one
 
 
@@ -91,7 +94,8 @@ def _batches(rows: Sequence[Row], limits: Limits, device: torch.device) -> list[
     for family in families([row.prompt for row in rows], limits.share, limits.min_saved):
         cut = len(family.prefix)
         members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
-        for batch in buckets([limits.row(len(row), cut) for row in members], limits.columns):
+        lengths = [limits.row(len(row), cut) for row in members]
+        for batch in buckets(lengths, limits.columns, limits.columns // LEAST):
             for part in _within([members[i] for i in batch], limits.logits):
                 found.append(_layout(family.prefix, part, device))
     return found

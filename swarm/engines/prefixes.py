@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 MIN_SHARED = 16  # tokens in common
 MIN_SAVED = 256  # tokens: below, a pass of its own costs more than it saves
@@ -24,20 +24,32 @@ class Family:
 
 
 def families(sequences: Sequence[Tokens], share: bool = True, min_saved: int = MIN_SAVED) -> list[Family]:
-    """A partition of the sequences by common prefix, where it saves enough; a token of each is left after it."""
+    """A partition of the sequences by common prefix, where it saves enough; a token of each is left after it.
+
+    Of nested prefixes, a system prompt before several sets of shots, the ones that save most.
+    """
     if not share:
         return [Family((), tuple(range(len(sequences))))]
-    order = sorted(range(len(sequences)), key=lambda i: sequences[i])
-    runs: list[list[int]] = []
-    for i in order:
-        if runs and _common(sequences[runs[-1][0]], sequences[i]) >= MIN_SHARED:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    found = [Family(_prefix(sequences, run), tuple(sorted(run))) for run in runs]
-    shared = [family for family in found if family.saved >= min_saved]
-    alone = sorted(i for family in found if family.saved < min_saved for i in family.members)
-    return [*shared, Family((), tuple(alone))] if alone else shared
+    shared = _divided(sequences, sorted(range(len(sequences)), key=lambda i: sequences[i]), min_saved)
+    inside = {i for family in shared for i in family.members}
+    alone = tuple(i for i in range(len(sequences)) if i not in inside)
+    return [*shared, Family((), alone)] if alone else shared
+
+
+def _divided(sequences: Sequence[Tokens], run: Sequence[int], min_saved: int) -> list[Family]:
+    """What saves most of a sorted run: all of it as one family, or its branches, divided in turn."""
+    if len(run) < 2:
+        return []
+    whole = Family(_prefix(sequences, run), tuple(sorted(run)))
+    branches = _branches(sequences, run, len(whole.prefix))
+    apart = [family for branch in branches if len(branches) > 1 for family in _divided(sequences, branch, min_saved)]
+    pays = len(whole.prefix) >= MIN_SHARED and whole.saved >= min_saved
+    return [whole] if pays and whole.saved >= sum(family.saved for family in apart) else apart
+
+
+def _branches(sequences: Sequence[Tokens], run: Sequence[int], depth: int) -> list[list[int]]:
+    """The run by the token at a depth."""
+    return [list(branch) for _, branch in groupby(run, key=lambda i: sequences[i][depth])]
 
 
 def _prefix(sequences: Sequence[Tokens], run: Sequence[int]) -> Tokens:

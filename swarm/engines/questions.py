@@ -27,9 +27,8 @@ class Batches:
 
     @property
     def tokens(self) -> int:
-        """Positions that one particle needs, generated ones left out."""
-        batches: tuple[Layout | PromptBatch, ...] = (*self.layouts, *self.prompts)
-        return sum(batch.tokens for batch in batches) + sum(len(prefix) for prefix in {b.prefix for b in batches})
+        """Positions that one particle needs, generated ones and shared prefixes left out."""
+        return sum(batch.tokens for batch in self.layouts) + sum(batch.tokens for batch in self.prompts)
 
 
 class Batcher:

@@ -17,9 +17,10 @@ def choose(logits_BV: Tensor, sampled: Mapping[int, tuple[Generation, int]]) -> 
 
     Raises EvaluationError where logits are not finite.
     """
-    if bool(logits_BV.amax(dim=-1).isnan().any()):  # NaN where any logit of the row is
+    most_B, likeliest_B = logits_BV.max(dim=-1)
+    if not bool(most_B.isfinite().all()):  # NaN where any logit of the row is
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
-    tokens: list[int] = logits_BV.argmax(dim=-1).tolist()
+    tokens: list[int] = likeliest_B.tolist()
     for b, (request, step) in sampled.items():
         tokens[b] = _sample(logits_BV[b], request, step)
     return tokens

@@ -26,7 +26,7 @@ from swarm.engines.stacked import Stack
 from swarm.engines.trunk import Trunk, untouched_layers
 from swarm.errors import ConfigError, DeviceError, EvaluationError, ExpertError
 from swarm.experts import Catalog
-from swarm.types import Answer, Group, Recipe, Reply, WeightRecipe
+from swarm.types import Answer, Group, Method, Recipe, Reply, WeightRecipe
 
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
@@ -93,7 +93,7 @@ class TransformersEngine:
         updates = {touched.name: touched.updates for touched in self._composer.touched}
         self._stack = Stack.of(self._model, updates)
         trunk = Trunk(untouched_layers(self._model, updates))
-        self._forward = Forward(self._model, self._stack, trunk)
+        self._forward = Forward(self._model, self._stack, trunk, settings.batch_tokens)
         self._generator = Generator(self._forward, tokenizer, _end_ids(model, tokenizer))
         probe = Probe(self._forward, len(tokenizer), self._model.dtype)
         limits = Limits(
@@ -134,7 +134,7 @@ class TransformersEngine:
             raise DeviceError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
 
     def _merged(self, recipe: Recipe, requests: Requests) -> Reply:
-        (reply,) = self._timed(1, requests, lambda: self._composer.put(recipe))
+        (reply,) = self._timed([recipe], requests, lambda: self._composer.put(recipe), "merged")
         return reply
 
     def _stacked(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
@@ -146,13 +146,17 @@ class TransformersEngine:
             stack.put(recipes)
 
         try:
-            return [replace(reply, method="stacked") for reply in self._timed(len(recipes), requests, put)]
+            return self._timed(recipes, requests, put, "stacked")
         finally:
             stack.clear()
 
-    def _timed(self, particles: int, requests: Requests, put: Callable[[], None]) -> list[Reply]:
+    def _timed(
+        self, recipes: Sequence[Recipe], requests: Requests, put: Callable[[], None], method: Method
+    ) -> list[Reply]:
         """Put in place, then answer; the costs are shared out evenly."""
+        particles, prefix_tokens = len(recipes), self._forward.prefix_tokens
         start = time.perf_counter()
+        self._forward.under((method, *recipes))
         put()
         _synchronize()
         composed = time.perf_counter()
@@ -160,12 +164,14 @@ class TransformersEngine:
         answers = self._answers(batches, particles)
         _synchronize()
         done = time.perf_counter()
+        prefix_tokens = self._forward.prefix_tokens - prefix_tokens
         return [
             Reply(
                 answers=tuple(each),
-                tokens=batches.tokens + sum(each[i].n_tokens for i in batches.written),
+                tokens=batches.tokens + prefix_tokens + sum(each[i].n_tokens for i in batches.written),
                 compose_seconds=(composed - start) / particles,
                 forward_seconds=(done - composed) / particles,
+                method=method,
             )
             for each in answers
         ]
@@ -236,4 +242,5 @@ def _end_ids(model: object, tokenizer: object) -> frozenset[int]:
     for owner in (tokenizer, getattr(model, "generation_config", None), getattr(model, "config", None)):
         value = getattr(owner, "eos_token_id", None)
         found |= {value} if isinstance(value, int) else set(value or ())
-    return frozenset(found)
+    width = model.get_output_embeddings().weight.shape[0]  # type: ignore[attr-defined]
+    return frozenset(token for token in found if 0 <= token < width)

@@ -23,8 +23,8 @@ class Scored:
 
     guide: a smooth value that rises with the score (a log-likelihood), where there is one: racing tells candidates
     apart by it. Rounded, so that it is the same once it was written down.
-    margin: how far a right-or-wrong answer is from tipping over, in any unit: above zero where it is right, below where
-    it is wrong. Where every example has one, an optimizer may climb the softened score.
+    margin: how far a right-or-wrong answer is from tipping over, in any unit: never below zero where it is right, never
+    above where it is wrong. Where every example has one, an optimizer may climb the softened score.
     """
 
     score: float

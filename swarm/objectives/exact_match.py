@@ -11,7 +11,6 @@ from swarm.objectives.answers import written
 from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.extraction import EXTRACTIONS, FORMS, same
 from swarm.objectives.generating import GeneratingObjective
-from swarm.objectives.prompting import continue_with
 from swarm.settings import Settings
 from swarm.types import Answer, Example
 
@@ -68,7 +67,7 @@ class ExactMatch(GeneratingObjective):
         right = any(same(found, each, self.ignore_case) for each in self._right(example))
         if answer.margin is None:
             return Scored(float(right), answer.text)
-        # A right answer may be written otherwise than its targets are: what counts is whether it is right.
+        # A right answer may be written otherwise than its targets are, and a target be cut: the score is what counts.
         margin = abs(answer.margin) if right else -abs(answer.margin)
         return Scored(float(right), answer.text, guide=round(_log_sigmoid(margin), GUIDE_DIGITS), margin=margin)
 
@@ -76,9 +75,8 @@ class ExactMatch(GeneratingObjective):
         """The right answers, with and without a space before. None where a model writes more before its answer."""
         if self.extract not in ("all", "first_line"):
             return ()
-        prompt = self.prompt(example)
         right = self._right(example)
-        return tuple(dict.fromkeys([*right, *(continue_with(prompt, answer) for answer in right)]))
+        return (*right, *(f" {answer}" for answer in right))
 
     def _problem(self, right: str) -> str:
         """Why no text of the model can give this right answer; empty if one can."""

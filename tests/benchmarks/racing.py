@@ -128,7 +128,8 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
         sequential=racing.sequential,
     ).run()
     made = archive.searched()
-    finalists = [evaluation.candidate for evaluation in archive.ranked(plan.weights)[:FINALISTS]]
+    ranked = archive.ranked(plan.weights, soft=plan.config.optimizer.climbs_soft)
+    finalists = [evaluation.candidate for evaluation in ranked[:FINALISTS]]
     winner = max(finalists, key=lambda c: utility(scorer.full(c, "select").scores, plan.weights))
     stopped = {e.candidate.id for e in made if e.status == "stopped"}
     checked = [task for task in tasks if task.candidate.id in stopped][:: max(1, len(stopped) // CHECKED)]
@@ -264,7 +265,8 @@ def landscapes(name: str, seeds: int) -> Iterable[Metric]:
             inside += interval.low <= mean(sequential.tested()) <= interval.high
     what, target = f"landscapes, {name}, sequential", "<= 0.65" if name != "model_swarms" else None
     yield metric(f"{what}: example evaluations of full", mean(shares), "share", target)
-    yield metric(f"{what}: seeds whose test score is in full's interval", inside, "seeds", f">= {0.9 * seeds:.0f}")
+    enough = f">= {math.ceil(0.9 * seeds)}"
+    yield metric(f"{what}: seeds whose test score is in full's interval", inside, "seeds", enough)
 
 
 def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:

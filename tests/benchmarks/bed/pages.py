@@ -8,7 +8,8 @@ import numpy as np
 from common import Metric
 
 from bed.contenders import BUDGET
-from bed.standings import HALVES, HARD, OURS, THEIRS, TIE, Estimate, Table
+from bed.problem import SIZE
+from bed.standings import HALVES, HARD, OURS, THEIRS, TIE, Estimate, Row, Table
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "discovery.md"
 BEGIN, END = "<!-- tables: written by tests/benchmarks/discovery.py -->", "<!-- end of tables -->"
@@ -68,8 +69,8 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
     seeds = len({seed for _, seed in table.rows(OURS)})
     yield f"### The {half} half: {len(problems)} problems x {seeds} seeds, {BUDGET} evaluations of 200 examples"
     yield ""
-    yield f"| | median regret | share of headroom | optimism | {OURS} wins | or ties | foretold holds |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield f"| | examples | median regret | share of headroom | optimism | {OURS} wins | or ties | foretold holds |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     entries = [(name, BUDGET) for name in table.contenders]
     entries += shorter(table)
     ranked = sorted(entries, key=lambda entry: table.estimate(entry[0], table.regret, problems, entry[1]).value)
@@ -77,7 +78,8 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
         regret = table.estimate(name, table.regret, problems, budget)
         headroom = table.estimate(name, table.headroom, [p for p in problems if table.has_headroom(p)], budget)
         optimism = table.mean(name, lambda row: row["search"] - row["delivered"], problems, budget)
-        cells = [points(regret), share(headroom), points(optimism)]
+        examples = table.mean(name, examples_of, problems, budget).value
+        cells = [f"{examples:,.0f}", points(regret), share(headroom), points(optimism)]
         if (name, budget) == (OURS, BUDGET) or budget != BUDGET:
             cells += ["", "", percent(table.covered(name, problems)) if budget == BUDGET else ""]
         else:
@@ -85,6 +87,11 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
             cells += [*map(percent, won), percent(table.covered(name, problems))]
         yield f"| {label(name, budget)} | {' | '.join(cells)} |"
     yield ""
+
+
+def examples_of(row: Row) -> float:
+    """Example evaluations of the search. Who does not race scores every candidate on all."""
+    return float(row.get("searched", SIZE * row["scored"]))
 
 
 def by_problem(table: Table) -> Iterator[str]:

@@ -59,8 +59,7 @@ class Scoring:
 
     def __init__(self, problem: Problem, seed: int, racing: Racing) -> None:
         self._scorers = {split: problem.scorer(seed, split) for split in ("search", "select")}
-        self._racing = racing
-        self.sequential = racing.sequential
+        self.racing = racing
         self.examples = 0
 
     def __call__(self, feed: Feed, split: Sampled) -> Iterator[Outcome]:
@@ -77,13 +76,13 @@ class Scoring:
             "ok" if count == len(margins_P) else "stopped",
             {"right": float(right_P.mean())},
             {"right": tuple(right_P.tolist())},
-            guides={"right": guides(margins_P[:count])} if self._racing.sequential else {},
+            guides={"right": guides(margins_P[:count])} if self.racing.sequential else {},
             soft={"right": softened(margins_P[:count].tolist())},
         )
 
     def _raced(self, task: Task, margins_P: Array) -> int:
         """How many examples are scored until the race is over."""
-        race = Race(self._racing, task.stakes, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
+        race = Race(self.racing, task.stakes, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
         right_P, guide_P, count = (margins_P > 0).astype(float).tolist(), guides(margins_P), 0
         while count < len(margins_P):
             count = race.next_rung({"right": right_P[:count]})
@@ -112,7 +111,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
         evaluate=lambda feed: scoring(feed, "search"),
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
-        sequential=scoring.sequential,
+        sequential=scoring.racing.sequential,
     ).run()
     searched = scoring.examples
     baselines = Baselines.of(problem.space, problem.space.coordinates)
@@ -143,7 +142,8 @@ def course(archive: Archive, problem: Problem) -> dict[int, float]:
     found = {}
     for count in COURSE:
         if count <= len(made):
-            best = max(made[:count], key=lambda evaluation: evaluation.scores["right"])
+            whole = [evaluation for evaluation in made[:count] if evaluation.status == "ok"]
+            best = max(whole, key=lambda evaluation: evaluation.scores["right"])
             found[count] = problem.truth(np.array(best.candidate.position))
     return found
 
