@@ -1,7 +1,9 @@
 """What each part of the scoring engine is worth: the same requests with it and without it.
 
 SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
-logits of every column, requests encoded and laid out for every candidate, all layers run for every candidate.
+a prefix again for every rung, batches filled up with rows of any length, logits of every column, all layers run for
+every candidate; requests encoded and laid out for every candidate, every text decoded after every token, small matrices
+composed by threads of their own. Margins cost: what is asked for them is compared with the same texts without.
 """
 
 import argparse
@@ -9,14 +11,18 @@ import random
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import torch
-from common import Metric, main, options, paired, zoo_path
+from common import Metric, main, options, paired, spread, zoo_path
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
+from swarm.engines import composer
+from swarm.engines.composer import Composer
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.layout import Limits, layouts
 from swarm.engines.questions import Batcher
@@ -38,19 +44,23 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     nothing = Weights().recipe([], catalog)
     times = arguments.repetitions
 
-    def ratio(what: str, ours: Callable[[], object], without: Callable[[], object]) -> Metric:
-        return Metric("optimisations", what, paired(ours, without, times).ratio, "x")
+    def ratio(what: str, ours: Callable[[], object], without: Callable[[], object]) -> Iterator[Metric]:
+        found = paired(ours, without, times)
+        yield Metric("optimisations", what, found.ratio, "x")
+        yield from spread("optimisations", what, found.ratios)
 
     choices = asked(n, prefix=0, own=60, options=4, length=10)
-    yield ratio("a prompt once for its four options of 10 tokens", *_shared(engine, nothing, choices))
+    yield from ratio("a prompt once for its four options of 10 tokens", *_shared(engine, nothing, choices))
     single = asked(n, prefix=0, own=60, options=4, length=1)
-    yield ratio("a prompt once for four options of one token", *_shared(engine, nothing, single))
+    yield from ratio("a prompt once for four options of one token", *_shared(engine, nothing, single))
     shots = asked(n, prefix=200, own=30, options=1, length=4)
-    yield ratio("200 tokens of few-shot prefix once", *_shared(engine, nothing, shots))
-    yield ratio("logits only where a continuation is predicted", *_picked(engine, choices))
+    yield from ratio("200 tokens of few-shot prefix once", *_shared(engine, nothing, shots))
+    yield from ratio("200 tokens of few-shot prefix once for four rungs", *_rungs(engine, nothing))
+    yield from ratio("rows of 30 to 150 tokens in batches of like length", *_alike(engine, nothing, n))
+    yield from ratio("logits only where a continuation is predicted", *_picked(engine, choices))
     with tempfile.TemporaryDirectory() as folder:
         upper = _upper_layers(zoo / "base", Path(folder))
-        yield ratio("the lower half of the layers once a run", *_trunk(upper, choices))
+        yield from ratio("the lower half of the layers once a run", *_trunk(upper, choices))
     yield from _host_work(arguments, ratio)
 
 
@@ -78,6 +88,33 @@ def _shared(engine: TransformersEngine, recipe: Recipe, requests: Requests) -> t
         engine._batcher = ours
 
     return lambda: side(ours), lambda: side(apart)
+
+
+def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], object], ...]:
+    """Four rungs of six questions; or as if other weights had come between them."""
+    whole = asked(24, prefix=200, own=30, options=1, length=4)
+    rungs = [Requests(whole.items[k : k + 6]) for k in range(0, 24, 6)]
+
+    def side(forgetful: bool) -> None:
+        for rung in rungs:
+            if forgetful or rung is rungs[0]:
+                engine._forward.under(None)
+            engine.answer([recipe], rung)
+
+    return lambda: side(False), lambda: side(True)
+
+
+def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable[[], object], ...]:
+    items = tuple(asked(1, prefix=0, own=30 + 120 * i // (4 * n), options=1, length=4).items[0] for i in range(4 * n))
+    requests = Requests(items)
+    ours, filled = (Batcher(Limits(8192, 1 << 20, least=least), torch.device("cpu")) for least in (8, 1))
+
+    def side(batcher: Batcher) -> None:
+        kept, engine._batcher = engine._batcher, batcher
+        engine.answer([recipe], requests)
+        engine._batcher = kept
+
+    return lambda: side(ours), lambda: side(filled)
 
 
 def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[], object], ...]:
@@ -122,7 +159,7 @@ def _trunk(catalog: Catalog, requests: Requests) -> tuple[Callable[[], object], 
     return lambda: engine.answer([recipe], requests), lambda: plain.answer([recipe], requests)
 
 
-def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Metric]) -> Iterator[Metric]:
+def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metric]]) -> Iterator[Metric]:
     """What is not the model's work, where the model is tiny: 200 words that are written."""
     zoo = zoo_path("tiny")
     catalog = open_catalog(zoo / "base", [])
@@ -131,11 +168,41 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Metric]) -> I
     words = ["".join(random.Random(i).choices("abcdefgh", k=4)) for i in range(20 if arguments.toy else 200)]
     requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
     known = encoder.encode(requests)
-    yield ratio(
+    ending = engine._generator._ending
+    looks = ending._may_stop
+
+    def decoded(everywhere: bool) -> None:
+        ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
+        engine.answer([nothing], known)
+
+    yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
+    aimed = encoder.encode([replace(r, targets=(word.upper(),)) for r, word in zip(requests, words, strict=True)])
+    yield from ratio(
+        "tiny zoo: with margins",
+        lambda: engine.answer([nothing], aimed),
+        lambda: engine.answer([nothing], known),
+    )
+    yield from ratio("tiny zoo: small matrices composed in one thread", *_composed(zoo))
+    yield from ratio(
         "tiny zoo: requests encoded and laid out once a run",
         lambda: engine.answer([nothing], known),
         lambda: engine.answer([nothing], encoder.encode(requests)),
     )
+
+
+def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
+    specs = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
+    catalog = open_catalog(zoo / "base", specs)
+    made = Composer(AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True), catalog)
+    step, alone = count(1), composer.ALONE
+
+    def side(threads: bool) -> None:
+        composer.ALONE = 0 if threads else alone
+        for _ in range(20):
+            made.put(Weights().recipe([0.001 * next(step)] * len(specs), catalog))
+        composer.ALONE = alone
+
+    return lambda: side(False), lambda: side(True)
 
 
 if __name__ == "__main__":
