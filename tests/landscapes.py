@@ -81,6 +81,7 @@ class Scorer:
     weights: Mapping[str, float]
     examples: int = 0
     stopped: list[Task] = field(default_factory=list)
+    whole: list[Task] = field(default_factory=list)
 
     def __call__(self, tasks: Feed) -> Iterator[Outcome]:
         while tasks:
@@ -100,6 +101,8 @@ class Scorer:
             if race.over(part, guide):
                 self.stopped.append(task)
                 break
+        if part == scores:
+            self.whole.append(task)
         self.examples += k
         return Evaluation(
             task.candidate,

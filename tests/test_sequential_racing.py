@@ -24,6 +24,7 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Outcome
 from swarm.racing import Race, Racing
+from swarm.stepping import SteppingSearch
 from swarm.types import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.utility import estimate
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
@@ -61,19 +62,22 @@ def test_a_sequential_search_ends_as_well_on_a_part_of_the_examples(folder: Path
 
 
 @pytest.mark.parametrize("kind", SEARCHES)
-def test_few_of_the_stopped_would_have_been_a_new_best(folder: Path, kind: str) -> None:
-    stopped = lost = 0
+def test_few_new_bests_are_lost(folder: Path, kind: str) -> None:
+    """Of those that would have been a personal best (of all, where particles have none), at most the stated error."""
+    lost = kept = 0
     for seed in SEEDS:
         scorer = searched(folder, kind, seed, True).scorer
-        for task in scorer.stopped:
-            scores, _ = scorer.everything(task.candidate)
-            rival = task.stakes.personal or task.stakes.best
-            assert rival is not None
-            stopped += 1
-            lost += np.mean(scores["right"]) > np.mean(rival.scores["right"])
-    print(f"{kind}: {lost} of {stopped} stopped would have been a new personal best")
-    assert stopped > 200
-    assert lost <= SEQUENTIAL.error * stopped
+        lost += sum(is_best(task, scorer) for task in scorer.stopped)
+        kept += sum(is_best(task, scorer) for task in scorer.whole)
+    print(f"{kind}: {lost} of {lost + kept} new bests lost")
+    assert kept > 30
+    assert lost <= SEQUENTIAL.error * (lost + kept)
+
+
+def is_best(task: Task, scorer: Scorer) -> bool:
+    rival = task.stakes.personal or task.stakes.best
+    scores, _ = scorer.everything(task.candidate)
+    return rival is not None and bool(np.mean(scores["right"]) > np.mean(rival.scores["right"]))
 
 
 def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() -> None:
@@ -228,6 +232,29 @@ def test_resumed_amid_a_generation_it_ends_the_same(tmp_path: Path, optimizer: O
         found = replace(search(cut, optimizer, scorer, 0), evaluate=partial(backwards, scorer))
         assert found.run() == straight.reason
         assert by_id(cut) == by_id(tmp_path / "straight")
+
+
+def test_estimates_are_told_alike_where_particles_move_singly(tmp_path: Path) -> None:
+    """Cut anywhere, a search without generations takes the same steps again, stopped ones among them: it would refuse a
+    journal that leads elsewhere. What it then stops goes by what is best at the time, so it may end otherwise."""
+    optimizer, landscape = Bayesian(particles=5, evaluations=40, schedule="async"), Landscape.drawn(3)
+
+    def stepped(folder: Path) -> str:
+        scorer = Scorer(landscape, SEQUENTIAL, {"right": 1.0})
+        return SteppingSearch(**vars(search(folder, optimizer, scorer, 0))).run()
+
+    reason = stepped(tmp_path / "straight")
+    lines = (tmp_path / "straight" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    stopped = [line["id"] for line in by_id(tmp_path / "straight").values() if line["status"] == "stopped"]
+    assert len(stopped) > 5
+    for count in range(8, len(lines), 6):
+        cut = tmp_path / f"cut{count}"
+        cut.mkdir()
+        (cut / "journal.jsonl").write_bytes(b"".join(lines[:count]))
+        assert stepped(cut) == reason
+        known = list(by_id(tmp_path / "straight").values())
+        assert list(by_id(cut).values())[: count - 1] == known[: count - 1]
+        assert len(by_id(cut)) == len(known)
 
 
 def test_guides_are_journaled_where_they_are_needed_alone(tmp_path: Path) -> None:
