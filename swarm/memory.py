@@ -13,6 +13,8 @@ import torch
 from swarm.adapters import Adapter
 from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Layout, Limits, layouts
+from swarm.engines.trunk import LAYER as LAYER_NAME
+from swarm.engines.trunk import MOST_BYTES
 from swarm.experts import Catalog, Expert
 from swarm.tensors import TensorInfo
 from swarm.types import Generation
@@ -30,20 +32,24 @@ LAYER = (3, 6)  # tensors as wide as the feed-forward layer, and as the hidden s
 
 @dataclass(frozen=True)
 class Batch:
-    """The largest batch: columns, padding included; logits that are needed; columns whose keys and values are kept."""
+    """The largest batch: columns, padding included; logits that are needed; columns whose keys and values are kept.
+
+    plain: columns of all batches behind no prefix, whose lower layers may be kept.
+    """
 
     columns: int = 0
     logits: int = 0
     kept: int = 0
+    plain: int = 0
 
     @classmethod
     def of(cls, requests: Sequence[Encoded], budget: int, vocabulary: int) -> "Batch":
         """Of these requests under engine.batch_tokens."""
         asked = [item for item in requests if not isinstance(item.request, Generation)]
-        found = [
-            cls(each.ids_BT.numel(), len(each.picks_M), _kept(each))
-            for each in layouts(asked, Limits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
-        ]
+        made = layouts(asked, Limits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
+        prefixes = min(budget, sum(len(prefix) for prefix in {each.prefix for each in made}))
+        found = [cls(each.ids_BT.numel(), len(each.picks_M), _kept(each) + prefixes) for each in made]
+        found.append(cls(plain=sum(each.ids_BT.numel() for each in made if not each.prefix)))
         writing = [(len(item.prompt), item.request) for item in requests if isinstance(item.request, Generation)]
         if writing:
             longest = max(length + request.max_new_tokens for length, request in writing)
@@ -74,8 +80,17 @@ def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
     tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
     held = _factors(catalog, width) + sum(_thinned(expert, info) for expert in catalog.experts)
     private = RUNTIME + tokenizer + live + held + _batch(catalog.base.config, width, batch)
+    private += trunk_bytes(catalog, width, batch.plain)
     experts = [expert.source.files.info for expert in catalog.experts]
     return Memory(private, float(sum(_stored(each) for files in (info, *experts) for each in files.values())))
+
+
+def trunk_bytes(catalog: Catalog, width: int, columns: int) -> int:
+    """What the layers below the first that experts touch give, kept for every candidate (engines/trunk.py)."""
+    places = [LAYER_NAME.match(name) for name in catalog.parameters()]
+    if not places or not all(places) or min(int(place[2]) for place in places if place) == 0:
+        return 0
+    return min(MOST_BYTES, columns * _number(catalog.base.config, "hidden_size", "n_embd") * width)
 
 
 def _kept(layout: Layout) -> int:

@@ -110,7 +110,9 @@ class Following:
     def tell(self, logits_AV: torch.Tensor, rows: Sequence[int] = (0,), ended: Sequence[int] = ()) -> None:
         before = logits_AV.clone()
         chosen = logits_AV.argmax(1).tolist()
-        self._aims.follow(self._step, logits_AV, torch.tensor(list(rows)), chosen, [row in ended for row in rows])
+        self._aims.follow(
+            self._step, logits_AV, torch.tensor(list(rows)), chosen, [i for i, row in enumerate(rows) if row in ended]
+        )
         assert torch.equal(logits_AV, before), "put back"
         self._step += 1
 

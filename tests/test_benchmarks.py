@@ -86,6 +86,21 @@ def test_a_search_is_measured_against_its_forward_passes() -> None:
     assert sums["holds"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "call",
+    [
+        "optimisations.py --toy --repetitions 1",
+        "stacked.py --toy --repetitions 1",
+        "composing.py --weights 1 --no-zoo --repetitions 1",
+        "racing.py --seeds 2 --optimizers pso --particles 4 --iterations 2",
+    ],
+)
+def test_the_others_run_at_toy_settings(call: str) -> None:
+    script, *options = call.split()
+    assert all(float(str(line["value"])) >= 0 for line in lines(run(script, *options, "--json")))
+
+
 @pytest.mark.real
 def test_reloading_writes_the_same_texts() -> None:
     options = ("--items", "12", "--check-items", "12", "--repetitions", "1", "--json", "--threads", "2")
@@ -129,11 +144,19 @@ def test_the_ratio_is_of_neighbours() -> None:
 def test_the_page_names_outcomes_and_no_path() -> None:
     line = common.Metric("gpu", f"read from {common.ROOT}/x", 1234.5, "x", ">= 2000").content()
     results = [
-        table.Result("gpu", [line], 0, "", 1.0),
-        table.Result("harness", [], SKIPPED, "skipped: no lm-eval", 0.1),
+        table.Result("gpu", [line], 0, "", f"`python {common.ROOT}/gpu.py`, today"),
+        table.Result("harness", [], SKIPPED, "skipped: no lm-eval", ""),
     ]
     text = table.page(results, "make bench")
     assert "0 of 1 targets hold. Missed: gpu: read from .../x." in text
     assert "Not here: skipped: no lm-eval" in text
     assert str(common.ROOT) not in text
     assert "FAILS" in text
+    assert "`python .../gpu.py`, today" in text
+
+
+def test_what_ran_before_is_kept_with_its_origin(tmp_path: Path) -> None:
+    line = common.Metric("gpu", "speed", 2.0, "x", ">= 1").content()
+    table.keep(tmp_path / "kept", table.Result("gpu", [line], 0, "", "called so"))
+    assert table.result_of("gpu", (), tmp_path / "kept") == table.Result("gpu", [line], 0, "", "called so")
+    assert table.kept(tmp_path / "kept", "stacked") is None

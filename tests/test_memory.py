@@ -19,6 +19,7 @@ from swarm.updates import Delta, Replacement
 
 WITHIN = 0.15
 PROMPTS = [(f"{i} " + "so it goes on " * 7, " yes it does") for i in range(60)]
+SHOTS = "one and one is two, " * 4
 MEASURE = """
 import json, sys, threading, time
 from pathlib import Path
@@ -75,9 +76,9 @@ def make_larger_base(path: Path, dtype: torch.dtype) -> Path:
     return path
 
 
-def measured(base: Path, dtype: str, experts: list[Path]) -> dict[str, float]:
+def measured(base: Path, dtype: str, experts: list[Path], prompts: list[tuple[str, str]]) -> dict[str, float]:
     """MiB of a process that composes and scores a batch."""
-    given = json.dumps([str(base), dtype, [str(path) for path in experts], PROMPTS])
+    given = json.dumps([str(base), dtype, [str(path) for path in experts], prompts])
     done = subprocess.run([sys.executable, "-c", MEASURE, given], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -92,18 +93,20 @@ def measured(base: Path, dtype: str, experts: list[Path]) -> dict[str, float]:
         ("adapters", "float32", "float32"),
         ("checkpoints", "bfloat16", "bfloat16"),
         ("checkpoints", "float32", "float32"),
+        ("adapters, shared prefix", "bfloat16", "bfloat16"),
     ],
 )
 def test_the_forecast_is_within_15_percent_of_what_is_taken(tmp_path: Path, kind: str, stored: str, dtype: str) -> None:
     base = make_larger_base(tmp_path / "base", getattr(torch, stored))
-    if kind == "adapters":
+    prompts = [(SHOTS + prompt, text) for prompt, text in PROMPTS] if "prefix" in kind else PROMPTS
+    if "adapters" in kind:
         experts = [make_adapter(tmp_path / f"a{i}", base, seed=i, r=16) for i in range(3)]
     else:
         experts = [make_checkpoint(tmp_path / f"c{i}", base, seed=i) for i in range(2)]
     catalog = open_catalog(base, [ExpertSpec(path.name, path) for path in experts])
-    requests = Encoder.of(base).encode([Continuation(*prompt) for prompt in PROMPTS])
+    requests = Encoder.of(base).encode([Continuation(*prompt) for prompt in prompts])
     told = memory(catalog, dtype, Batch.of(requests.items, 8192, 8192))
-    found = measured(base, dtype, experts)
+    found = measured(base, dtype, experts, prompts)
     print(f"\n{kind} {stored} {dtype}: private {told.private / MIB:.0f} told, {found['private']:.0f} found", end="; ")
     print(f"shared {told.shared / MIB:.0f} told, {found['shared']:.0f} found")
     assert told.private / MIB == pytest.approx(found["private"], rel=WITHIN)

@@ -14,6 +14,7 @@ from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Limits, layouts
 from swarm.engines.prefixes import MIN_SAVED, families
 from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.memory import Batch, trunk_bytes
 from swarm.types import Continuation, Generation, Likelihood, Recipe, Request, Text
 
 FEW_SHOT = "question: what is one and one? answer: two. question: what is two and two? answer: four. "
@@ -194,6 +195,15 @@ def test_lower_layers_that_no_expert_touches_run_once(upper: Catalog) -> None:
     fresh = [engine(upper).answer([each], requests)[0].answers for each in mixes(upper)]
     assert found == fresh
     assert len(set(found)) == 4
+
+
+def test_the_memory_of_lower_layers_that_are_kept_is_foretold(upper: Catalog, catalog: Catalog) -> None:
+    held = engine(upper, method="merged")
+    items = Encoder.of(upper.base.path).encode(few_shot(3))
+    held.answer([recipe(upper)], items)
+    kept = sum(tensor.nbytes for tensor in held._forward._trunk._kept.values())
+    assert kept == trunk_bytes(upper, 4, Batch.of(items.items, 8192, VOCABULARY).plain) > 0
+    assert trunk_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
 
 
 @pytest.mark.parametrize("method", ["merged", "stacked"])

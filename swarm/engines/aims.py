@@ -41,15 +41,15 @@ class Aims:
         self._rows = rows
         self._aims = [Aim(target, particles, end_ids) for target in targets]
 
-    def follow(
-        self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen: Sequence[int], ended: Sequence[bool]
-    ) -> None:
-        """Take in a step of the rows that are still written: what was chosen from what, and which texts it ended."""
+    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen: Sequence[int], ended: Sequence[int]) -> None:
+        """Take in a step of the rows that are still written: the tokens chosen from what, and whose texts (by their
+        place in A) it ended."""
         if not any(aim.open for aim in self._aims):
             return
-        chosen_A, ended_A = torch.tensor(chosen, device=rows_A.device), torch.tensor(ended, device=rows_A.device)
+        rows = slice(None) if len(rows_A) == self._rows else rows_A  # views are cheaper than copies
+        chosen_A1 = torch.tensor(chosen, device=rows_A.device)[:, None]
         for aim in self._aims:
-            aim.follow(step, logits_AV, rows_A, chosen_A, ended_A)
+            aim.follow(step, logits_AV, rows, chosen_A1, ended)
 
     def margins(self) -> list[float | None]:
         """Of each row; None where it has no target."""
@@ -73,21 +73,25 @@ class Aim:
         self._margin_N = self._length_N.new_full(self._length_N.shape, torch.inf, dtype=torch.float32)
         self.open = True
 
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen_A: Tensor, ended_A: Tensor) -> None:
-        open_A = self._open_N[rows_A]
+    def follow(
+        self, step: int, logits_AV: Tensor, rows: Tensor | slice, chosen_A1: Tensor, ended: Sequence[int]
+    ) -> None:
+        open_A = self._open_N[rows].clone()
         self.open = bool(open_A.any())
         if not self.open:
             return
-        token_A1 = self._tokens_NT[rows_A, step, None]
-        last_A = self._length_N[rows_A] == step + 1
+        token_A1 = self._tokens_NT[rows, step, None]
+        last_A = self._length_N[rows] == step + 1
         will_do_AW = torch.cat([token_A1, torch.where(last_A[:, None], self._ends_E, token_A1)], dim=1)
         lead_A = _leads(logits_AV, will_do_AW)
-        done_A = last_A & ended_A  # whatever ended it: other stop texts, a longer token that starts with one
-        keeping_A = done_A | (will_do_AW == chosen_A[:, None]).any(1)
-        margin_A = self._margin_N[rows_A]
-        self._margin_N[rows_A] = torch.where(open_A & ~done_A, margin_A.minimum(lead_A), margin_A)
-        self._kept_N[rows_A] += open_A & keeping_A
-        self._open_N[rows_A] = open_A & keeping_A & ~last_A
+        keeping_A = (will_do_AW == chosen_A1).any(1)
+        if ended:  # whatever ended it after its target: other stop texts, a longer token that starts with one
+            done = torch.tensor(ended, device=last_A.device)
+            lead_A[done] = lead_A[done].masked_fill(last_A[done], torch.inf)
+            keeping_A[done] |= last_A[done]
+        self._margin_N[rows] = self._margin_N[rows].minimum(lead_A.masked_fill(~open_A, torch.inf))
+        self._kept_N[rows] += keeping_A & open_A
+        self._open_N[rows] = keeping_A & open_A & ~last_A
 
     def reached(self) -> list[tuple[int, float]]:
         """Of each row, how many tokens were kept to, and the margin."""

@@ -139,8 +139,9 @@ class Generator:
             for row, token in zip(active, tokens, strict=True):
                 row.tokens.append(token)
                 row.text = self._ending.text(row.request, row.tokens)
-            aims.follow(step, logits_BV, rows_B, tokens, [row.text is not None for row in active])
             going = [b for b, row in enumerate(active) if row.text is None]
+            ended = [] if len(going) == len(active) else [b for b, row in enumerate(active) if row.text is not None]
+            aims.follow(step, logits_BV, rows_B, tokens, ended)
             if len(going) < len(active):
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)

@@ -1,7 +1,7 @@
 """The layers below the first that any expert touches: their output is the same for every candidate.
 
 It is computed once for every batch that is asked again, kept, and put in where those layers would have run.
-Generation keeps no trunk: its later steps need the lower layers' keys and values.
+Generation keeps no trunk, nor does what follows a shared prefix: they need the lower layers' keys and values.
 
 Shape suffixes: N rows, T columns, H hidden.
 """

@@ -66,6 +66,8 @@ FORMS = {"after_hash": "#### {}", "boxed": "\\boxed{{{}}}"}  # how a model write
 
 def same(one: str, other: str, ignore_case: bool = False) -> bool:
     """Equal as numbers if both are ("1,000" and "1000.0"); else equal texts, whatever the whitespace between words."""
+    if one == other:
+        return True
     first, second = _normalised(one), _normalised(other)
     numbers = _number(first), _number(second)
     if None not in numbers:

@@ -7,8 +7,8 @@ Promises, held by tests for every optimizer in the registry:
 - `tell` takes results singly or in any number and any order; a result of nan is no utility (the evaluation
   failed, or was stopped by a race) and never becomes a best or a worst. Who `takes_estimates` is told, of what was
   stopped, an estimate.
-- A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So a race
-  may stop a candidate that cannot get out of there.
+- A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So the exact bound
+  of a race may stop a candidate that cannot get out of there.
 - `step` is `tell` for one result when the schedule is async: the particle of that result moves on at once, against
   what is best so far. The order of the steps, which the journal keeps, decides where a search goes.
 - Budgets (iterations, evaluations, patience, minutes) are kept by the search, not here.

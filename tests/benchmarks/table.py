@@ -31,9 +31,9 @@ INTRODUCTION = """\
 `{command}` wrote this page on {date}. Both sides of a comparison are measured in one run, by turns; figures are medians
 of the repetitions, and a ratio is the median of the ratios of neighbours in time. They are of one machine, and a shared
 one changes from minute to minute: the smallest and largest ratios say how much. Lines without a target are there to
-read the others by. Not every section was measured at the commit below: some are kept from earlier that day. Scripts of
-`tests/benchmarks/` that are not listed were not run for this page; racing and vLLM have their figures in
-[log.md](log.md) and [vllm.md](vllm.md) too.
+read the others by. Each section says how and when it was measured. Scripts of `tests/benchmarks/` that are not listed
+were not run for this page: discovery, nothing and studies write pages of their own ([results](results)), vLLM's figures
+are in [vllm.md](vllm.md), and what waits for a GPU in [gpu-todo.md](gpu-todo.md).
 
 - machine: {machine}
 - versions: {versions}
@@ -44,13 +44,13 @@ read the others by. Not every section was measured at the commit below: some are
 
 @dataclass(frozen=True)
 class Result:
-    """What a script printed, or why it printed nothing."""
+    """What a script printed, or why it printed nothing. origin: how it was called, when, at which commit."""
 
     name: str
     lines: Sequence[Mapping[str, object]]
     status: int
     last_words: str
-    seconds: float
+    origin: str
 
     @property
     def outcome(self) -> str:
@@ -68,7 +68,6 @@ def scripts() -> list[str]:
 def run_script(name: str, options: Sequence[str]) -> Result:
     """Run one; what it says on the way is passed on."""
     say(f"== {name}")
-    start = time.perf_counter()
     python = OWN_ENVIRONMENT.get(name, Path(sys.executable))
     command = [str(python if python.exists() else sys.executable), str(HERE / f"{name}.py"), "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
@@ -79,15 +78,24 @@ def run_script(name: str, options: Sequence[str]) -> Result:
             elif line.strip():
                 say(line.rstrip())
                 words.append(line.strip())
-    return Result(name, lines, process.returncode, words[-1], time.perf_counter() - start)
+    call = " ".join([f"python tests/benchmarks/{name}.py", *options])
+    origin = f"`{call}`, {time.strftime('%Y-%m-%d')}, commit {commit()}"
+    return Result(name, lines, process.returncode, words[-1], origin)
 
 
 def kept(folder: Path, name: str) -> Result | None:
-    """What a script printed before, from NAME.jsonl in the folder."""
-    file = folder / f"{name}.jsonl"
+    """What a script printed before, from NAME.jsonl in the folder, and NAME.origin."""
+    file, origin = folder / f"{name}.jsonl", folder / f"{name}.origin"
     if not file.is_file():
         return None
-    return Result(name, [json.loads(line) for line in file.read_text().splitlines()], 0, "", 0.0)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return Result(name, lines, 0, "", origin.read_text().strip() if origin.is_file() else "")
+
+
+def keep(folder: Path, result: Result) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{result.name}.origin").write_text(result.origin + "\n")
+    (folder / f"{result.name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in result.lines))
 
 
 def page(results: Sequence[Result], command: str) -> str:
@@ -115,7 +123,7 @@ def section(result: Result) -> str:
         parts.append(f"Not here: {result.outcome}")
     if result.lines:
         parts.append("\n".join(rows(result.lines)))
-        parts += [f"({result.seconds:.0f} s)"] if result.seconds else []
+        parts += [result.origin] if result.origin else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -144,10 +152,12 @@ def known_versions() -> str:
     if other := os.environ.get("SWARM_LMEVAL"):
         ask = "import importlib.metadata as m; print(m.version('lm_eval'))"
         found["lm-eval"] = subprocess.run([other, "-c", ask], capture_output=True, text=True).stdout.strip()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
-    return ", ".join(
-        [*(f"{name} {version}" for name, version in found.items()), f"commit {commit.stdout.strip() or 'unknown'}"]
-    )
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
+    return found.stdout.strip() or "unknown"
 
 
 def _processor() -> str:
@@ -158,19 +168,28 @@ def _processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
+def result_of(name: str, options: Sequence[str], folder: Path | None) -> Result:
+    """What was kept of a script in the folder; else it is run, and kept there if it went well."""
+    before = kept(folder, name) if folder else None
+    if before is not None:
+        return before
+    result = run_script(name, options)
+    if folder and result.status == 0:
+        keep(folder, result)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=[], help="benchmarks to run (default: all)")
     parser.add_argument("--output", type=Path, default=PAGE, help="the page (default: docs/benchmarks.md)")
-    parser.add_argument("--kept", type=Path, default=None, help="folder with NAME.jsonl of scripts that ran before")
+    parser.add_argument("--kept", type=Path, default=None, help="folder: what ran before is not run again")
     arguments, options = parser.parse_known_args()
     unknown = [name for name in arguments.names if name not in scripts()]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(scripts())}")
-    known = {name: kept(arguments.kept, name) if arguments.kept else None for name in arguments.names or scripts()}
-    results = [before or run_script(name, options) for name, before in known.items()]
-    given = " ".join([*arguments.names, *options])
-    command = f"python tests/benchmarks/table.py {given}" if given else "make bench"
+    results = [result_of(name, options, arguments.kept) for name in arguments.names or scripts()]
+    command = f"python tests/benchmarks/table.py {' '.join(arguments.names)}" if arguments.names else "make bench"
     arguments.output.write_text(page(results, command))
     say(f"wrote {arguments.output}")
     sys.exit(any(result.status not in (0, SKIPPED) for result in results))
