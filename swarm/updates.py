@@ -146,7 +146,7 @@ def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -
     if whole.copied:
         target.copy_(_rows(tensor, rows, out.device))
         return
-    total = room[0].like(target)
+    total = target if target.dtype == torch.float32 else room[0].like(target)
     total.copy_(_rows(tensor, rows, out.device))
     if first != 1.0:
         total.mul_(first)
@@ -160,7 +160,8 @@ def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -
         c, update = whole.alone
         assert isinstance(update, LowRank)
         total.add_(_product(update).mul_(c).to(out.device))
-    target.copy_(total)
+    if total is not target:
+        target.copy_(total)
 
 
 def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.dtype) -> Tensor:

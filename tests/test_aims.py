@@ -109,7 +109,7 @@ class Following:
 
     def tell(self, logits_AV: torch.Tensor, rows: Sequence[int] = (0,), ended: Sequence[int] = ()) -> None:
         before = logits_AV.clone()
-        chosen = logits_AV.argmax(1).tolist()
+        chosen = logits_AV.argmax(1)
         self._aims.follow(
             self._step, logits_AV, torch.tensor(list(rows)), chosen, [i for i, row in enumerate(rows) if row in ended]
         )

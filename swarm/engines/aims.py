@@ -41,15 +41,14 @@ class Aims:
         self._rows = rows
         self._aims = [Aim(target, particles, end_ids) for target in targets]
 
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen: Sequence[int], ended: Sequence[int]) -> None:
+    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen_A: Tensor, ended: Sequence[int]) -> None:
         """Take in a step of the rows that are still written: the tokens chosen from what, and whose texts (by their
         place in A) it ended."""
         if not any(aim.open for aim in self._aims):
             return
         rows = slice(None) if len(rows_A) == self._rows else rows_A  # views are cheaper than copies
-        chosen_A1 = torch.tensor(chosen, device=rows_A.device)[:, None]
         for aim in self._aims:
-            aim.follow(step, logits_AV, rows, chosen_A1, ended)
+            aim.follow(step, logits_AV, rows, chosen_A[:, None], ended)
 
     def margins(self) -> list[float | None]:
         """Of each row; None where it has no target."""

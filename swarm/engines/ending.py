@@ -1,5 +1,6 @@
 """Where a text ends: at an end token, at a stop text, or at its limit."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from swarm.engines.encoding import Tokenizer
@@ -14,12 +15,13 @@ class Ending:
     def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
         self._tokenizer = tokenizer
         self._end_ids = end_ids
-        self._stopping: dict[tuple[str, ...], dict[int, bool]] = {}
+        self._harmless: dict[tuple[str, ...], set[int]] = defaultdict(set)
 
     def text(self, request: Generation, tokens: Sequence[int]) -> str | None:
         """The text that these tokens end, cut before its first stop text; None where it goes on."""
-        ended = tokens[-1] in self._end_ids or len(tokens) >= request.max_new_tokens
-        if not ended and not self._may_stop(tokens[-1], request.stop):
+        token = tokens[-1]
+        ended = token in self._end_ids or len(tokens) >= request.max_new_tokens
+        if not ended and (token in self._harmless[request.stop] or not self._may_stop(token, request.stop)):
             return None
         text = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
         stops = [text.find(stop) for stop in request.stop if stop in text]
@@ -29,9 +31,9 @@ class Ending:
 
     def _may_stop(self, token: int, stop: tuple[str, ...]) -> bool:
         """Whether the token may be the last of a stop text: decoding every text at every step takes its time."""
-        known = self._stopping.setdefault(stop, {})
-        if token not in known:
-            piece = self._tokenizer.decode([token], skip_special_tokens=True)
-            # A space may be dropped where a text begins, so a lone token does not tell of it.
-            known[token] = UNFINISHED in piece or any(text[-1] == " " or text[-1] in piece for text in stop)
-        return known[token]
+        piece = self._tokenizer.decode([token], skip_special_tokens=True)
+        # A space may be dropped where a text begins, so a lone token does not tell of it.
+        if UNFINISHED in piece or any(text[-1] == " " or text[-1] in piece for text in stop):
+            return True
+        self._harmless[stop].add(token)
+        return False

@@ -135,18 +135,19 @@ class Generator:
             )[:, -1]
             step = len(active[0].tokens)
             sampled = {b: (row.request, step) for b, row in enumerate(active) if row.request.temperature > 0}
-            tokens = choose(logits_BV, sampled)
-            for row, token in zip(active, tokens, strict=True):
+            tokens_B = choose(logits_BV, sampled)
+            for row, token in zip(active, tokens_B.tolist(), strict=True):
                 row.tokens.append(token)
                 row.text = self._ending.text(row.request, row.tokens)
             going = [b for b, row in enumerate(active) if row.text is None]
             ended = [] if len(going) == len(active) else [b for b, row in enumerate(active) if row.text is not None]
-            aims.follow(step, logits_BV, rows_B, tokens, ended)
-            if len(going) < len(active):
+            aims.follow(step, logits_BV, rows_B, tokens_B, ended)
+            if ended:
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)
                 mask, positions, particles_B, rows_B = mask[keep], positions[keep], particles_B[keep], rows_B[keep]
+                tokens_B = tokens_B[keep]
                 active = [active[b] for b in going]
-            ids = torch.tensor([[row.tokens[-1]] for row in active], device=device)
+            ids = tokens_B[:, None]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1

@@ -12,18 +12,17 @@ from swarm.errors import EvaluationError
 from swarm.types import Generation
 
 
-def choose(logits_BV: Tensor, sampled: Mapping[int, tuple[Generation, int]]) -> list[int]:
-    """A token a row: the likeliest, or where a row is sampled, by its request and the step it is at.
+def choose(logits_BV: Tensor, sampled: Mapping[int, tuple[Generation, int]]) -> Tensor:
+    """A token a row (shape B): the likeliest, or where a row is sampled, by its request and the step it is at.
 
     Raises EvaluationError where logits are not finite.
     """
-    most_B, likeliest_B = logits_BV.max(dim=-1)
+    most_B, tokens_B = logits_BV.max(dim=-1)
     if not bool(most_B.isfinite().all()):  # NaN where any logit of the row is
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
-    tokens: list[int] = likeliest_B.tolist()
     for b, (request, step) in sampled.items():
-        tokens[b] = _sample(logits_BV[b], request, step)
-    return tokens
+        tokens_B[b] = _sample(logits_BV[b], request, step)
+    return tokens_B
 
 
 def _sample(logits_V: Tensor, request: Generation, step: int) -> int:

@@ -10,6 +10,7 @@ import argparse
 import random
 import tempfile
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -169,10 +170,11 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
     known = encoder.encode(requests)
     ending = engine._generator._ending
-    looks = ending._may_stop
+    looks, harmless = ending._may_stop, ending._harmless
 
     def decoded(everywhere: bool) -> None:
         ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
+        ending._harmless = defaultdict(set) if everywhere else harmless
         engine.answer([nothing], known)
 
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
