@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Regex, Tokenizer
@@ -21,7 +22,7 @@ from swarm.experts import Catalog
 from swarm.objectives.exact_match import ExactMatch
 from swarm.types import Example, Generation, Text
 
-CPU, END = torch.device("cpu"), 258
+END = 258
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12]
 FREE = Example("1", "2+2=", "4")
 
@@ -104,14 +105,14 @@ class Following:
     """The aims of rows, told of tokens chosen greedily."""
 
     def __init__(self, *targets: Sequence[tuple[int, ...]], end_ids: frozenset[int] = frozenset()) -> None:
-        self._aims = Aims(targets_of(targets, CPU), 1, end_ids, rows=len(targets))
+        self._aims = Aims(targets_of(targets), 1, end_ids, rows=len(targets))
         self._step = 0
 
     def tell(self, logits_AV: torch.Tensor, rows: Sequence[int] = (0,), ended: Sequence[int] = ()) -> None:
         before = logits_AV.clone()
-        chosen = logits_AV.argmax(1)
+        chosen = logits_AV.argmax(1).tolist()
         self._aims.follow(
-            self._step, logits_AV, torch.tensor(list(rows)), chosen, [i for i, row in enumerate(rows) if row in ended]
+            self._step, logits_AV, np.array(rows), chosen, [i for i, row in enumerate(rows) if row in ended]
         )
         assert torch.equal(logits_AV, before), "put back"
         self._step += 1

@@ -12,25 +12,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """One target of each row of a batch, right-padded; of length 0 where a row has fewer than others."""
 
-    tokens_NT: Tensor
-    length_N: Tensor
+    tokens_NT: Ints
+    length_N: Ints
 
 
-def targets_of(rows: Sequence[Sequence[tuple[int, ...]]], device: torch.device) -> tuple[Target, ...]:
+def targets_of(rows: Sequence[Sequence[tuple[int, ...]]]) -> tuple[Target, ...]:
     """From the targets of each row."""
     found = []
     for column in zip_longest(*rows, fillvalue=()):
-        tokens_NT = pad_sequence([torch.tensor(target, dtype=torch.long) for target in column], batch_first=True)
-        found.append(Target(tokens_NT.to(device), torch.tensor([len(target) for target in column], device=device)))
+        length_N = np.array([len(target) for target in column])
+        tokens_NT = np.zeros((len(column), length_N.max()), dtype=np.int64)
+        for row, target in enumerate(column):
+            tokens_NT[row, : len(target)] = target
+        found.append(Target(tokens_NT, length_N))
     return tuple(found)
 
 
@@ -41,14 +47,12 @@ class Aims:
         self._rows = rows
         self._aims = [Aim(target, particles, end_ids) for target in targets]
 
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Tensor, chosen_A: Tensor, ended: Sequence[int]) -> None:
-        """Take in a step of the rows that are still written: the tokens chosen from what, and whose texts (by their
-        place in A) it ended."""
-        if not any(aim.open for aim in self._aims):
-            return
-        rows = slice(None) if len(rows_A) == self._rows else rows_A  # views are cheaper than copies
+    def follow(self, step: int, logits_AV: Tensor, rows: Ints, chosen: Sequence[int], ended: Sequence[int]) -> None:
+        """Take in a step of the rows (shape A) that are still written: the tokens chosen from what, and whose texts
+        (by their place in A) it ended."""
+        chosen_A = np.array(chosen)
         for aim in self._aims:
-            aim.follow(step, logits_AV, rows, chosen_A[:, None], ended)
+            aim.follow(step, logits_AV, rows, chosen_A, ended)
 
     def margins(self) -> list[float | None]:
         """Of each row; None where it has no target."""
@@ -64,44 +68,38 @@ class Aim:
     """
 
     def __init__(self, target: Target, particles: int, end_ids: frozenset[int]) -> None:
-        self._tokens_NT = target.tokens_NT.repeat(particles, 1)
-        self._length_N = target.length_N.repeat(particles)
-        self._ends_E = torch.tensor(sorted(end_ids), dtype=torch.long, device=self._length_N.device)
+        self._tokens_NT = np.tile(target.tokens_NT, (particles, 1))
+        self._length_N = np.tile(target.length_N, particles)
+        self._end_ids = sorted(end_ids)
         self._open_N = self._length_N > 0
-        self._kept_N = self._open_N.long() - 1
-        self._margin_N = self._length_N.new_full(self._length_N.shape, torch.inf, dtype=torch.float32)
-        self.open = True
+        self._kept_N = self._open_N.astype(np.int64) - 1
+        self._margin_N = np.full(len(self._length_N), np.inf)
 
-    def follow(
-        self, step: int, logits_AV: Tensor, rows: Tensor | slice, chosen_A1: Tensor, ended: Sequence[int]
-    ) -> None:
-        open_A = self._open_N[rows].clone()
-        self.open = bool(open_A.any())
-        if not self.open:
+    def follow(self, step: int, logits_AV: Tensor, rows_A: Ints, chosen_A: Ints, ended: Sequence[int]) -> None:
+        open_A = self._open_N[rows_A]
+        if not open_A.any():
             return
-        token_A1 = self._tokens_NT[rows, step, None]
-        last_A = self._length_N[rows] == step + 1
-        will_do_AW = torch.cat([token_A1, torch.where(last_A[:, None], self._ends_E, token_A1)], dim=1)
-        lead_A = _leads(logits_AV, will_do_AW)
-        keeping_A = (will_do_AW == chosen_A1).any(1)
-        if ended:  # whatever ended it after its target: other stop texts, a longer token that starts with one
-            done = torch.tensor(ended, device=last_A.device)
-            lead_A[done] = lead_A[done].masked_fill(last_A[done], torch.inf)
-            keeping_A[done] |= last_A[done]
-        self._margin_N[rows] = self._margin_N[rows].minimum(lead_A.masked_fill(~open_A, torch.inf))
-        self._kept_N[rows] += keeping_A & open_A
-        self._open_N[rows] = keeping_A & open_A & ~last_A
+        token_A, last_A = self._tokens_NT[rows_A, step], self._length_N[rows_A] == step + 1
+        will_do_AW = np.stack([token_A, *(np.where(last_A, end, token_A) for end in self._end_ids)], axis=1)
+        lead_A = _leads(logits_AV, torch.from_numpy(will_do_AW).to(logits_AV.device))
+        keeping_A = (will_do_AW == chosen_A[:, None]).any(axis=1)
+        done_A = np.zeros_like(last_A)  # whatever ended it: other stop texts, a longer token that starts with one
+        done_A[list(ended)] = last_A[list(ended)]
+        self._margin_N[rows_A] = np.fmin(self._margin_N[rows_A], np.where(open_A & ~done_A, lead_A, np.inf))
+        self._kept_N[rows_A] += open_A & (keeping_A | done_A)
+        self._open_N[rows_A] = open_A & keeping_A & ~last_A
 
     def reached(self) -> list[tuple[int, float]]:
         """Of each row, how many tokens were kept to, and the margin."""
         return list(zip(self._kept_N.tolist(), self._margin_N.tolist(), strict=True))
 
 
-def _leads(logits_AV: Tensor, will_do_AW: Tensor) -> Tensor:
+def _leads(logits_AV: Tensor, will_do_AW: Tensor) -> NDArray[np.float32]:
     """The logit of the best token that will do, less that of the best that will not."""
     places = torch.arange(len(logits_AV), device=logits_AV.device)[:, None], will_do_AW
     values_AW = logits_AV[places]
     logits_AV.index_put_(places, logits_AV.new_tensor(-torch.inf))  # and back: cheaper than sorting or a copy
     others_A = logits_AV.amax(1)
     logits_AV.index_put_(places, values_AW)
-    return values_AW.amax(1).float() - others_A.float()
+    leads_A: NDArray[np.float32] = (values_AW.amax(1).float() - others_A.float()).cpu().numpy()
+    return leads_A

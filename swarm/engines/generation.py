@@ -6,6 +6,7 @@ Shape suffixes: B rows, T columns, V vocabulary.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
@@ -68,7 +69,7 @@ def _left_padded(
     return PromptBatch(
         prefix=prefix,
         indices=tuple(indices),
-        targets=targets_of([each.targets for each in asked], device),
+        targets=targets_of([each.targets for each in asked]),
         ids_BT=torch.tensor(ids, device=device),
         mask_BS=mask_BS,
         positions_BT=positions_BT,
@@ -118,7 +119,7 @@ class Generator:
 
     def _decode(self, batch: PromptBatch, rows: Sequence[Row], aims: Aims, prefix: DynamicCache | None) -> None:
         device, particles = batch.ids_BT.device, len(rows) // len(batch.indices)
-        rows_B = torch.arange(len(rows), device=device)
+        rows_B = np.arange(len(rows))
         particles_B = torch.tensor([row.particle for row in rows], device=device)
         cache = DynamicCache() if prefix is None else taken(prefix, particles_B)
         ids, mask, positions = (part.repeat(particles, 1) for part in (batch.ids_BT, batch.mask_BS, batch.positions_BT))
@@ -136,17 +137,18 @@ class Generator:
             step = len(active[0].tokens)
             sampled = {b: (row.request, step) for b, row in enumerate(active) if row.request.temperature > 0}
             tokens_B = choose(logits_BV, sampled)
-            for row, token in zip(active, tokens_B.tolist(), strict=True):
+            tokens = tokens_B.tolist()
+            for row, token in zip(active, tokens, strict=True):
                 row.tokens.append(token)
                 row.text = self._ending.text(row.request, row.tokens)
             going = [b for b, row in enumerate(active) if row.text is None]
             ended = [] if len(going) == len(active) else [b for b, row in enumerate(active) if row.text is not None]
-            aims.follow(step, logits_BV, rows_B, tokens_B, ended)
+            aims.follow(step, logits_BV, rows_B, tokens, ended)
             if ended:
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)
-                mask, positions, particles_B, rows_B = mask[keep], positions[keep], particles_B[keep], rows_B[keep]
-                tokens_B = tokens_B[keep]
+                mask, positions, particles_B, tokens_B = mask[keep], positions[keep], particles_B[keep], tokens_B[keep]
+                rows_B = rows_B[going]
                 active = [active[b] for b in going]
             ids = tokens_B[:, None]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
