@@ -62,7 +62,7 @@ class Layout:
 class Limits:
     """What a batch may hold: columns, padding included, and logits that are needed.
 
-    share: prompts are computed once. least: a part of the columns that keeps a device busy; beyond, much shorter rows
+    share: prompts are computed once. busy: the share of the columns that keeps a device busy; beyond, much shorter rows
     get a batch of their own. window: columns up to which every column sees all before it; what is longer is not shared,
     as the mask is the model's own affair then.
     """
@@ -71,7 +71,7 @@ class Limits:
     logits: int
     share: bool = True
     min_saved: int = MIN_SAVED
-    least: int = 8
+    busy: float = 0.125
     window: int = 1 << 30
 
     def row(self, own: int, prefix: int) -> int:
@@ -94,7 +94,7 @@ def _batches(rows: Sequence[Row], limits: Limits, device: torch.device) -> list[
         cut = len(family.prefix)
         members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
         lengths = [limits.row(len(row), cut) for row in members]
-        for batch in buckets(lengths, limits.columns, limits.columns // limits.least):
+        for batch in buckets(lengths, limits.columns, int(limits.columns * limits.busy)):
             for part in _within([members[i] for i in batch], limits.logits):
                 found.append(_layout(family.prefix, part, device))
     return found

@@ -108,7 +108,7 @@ def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], obj
 def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable[[], object], ...]:
     items = tuple(asked(1, prefix=0, own=30 + 120 * i // (4 * n), options=1, length=4).items[0] for i in range(4 * n))
     requests = Requests(items)
-    ours, filled = (Batcher(Limits(8192, 1 << 20, least=least), torch.device("cpu")) for least in (8, 1))
+    ours, filled = (Batcher(Limits(8192, 1 << 20, busy=busy), torch.device("cpu")) for busy in (0.125, 1.0))
 
     def side(batcher: Batcher) -> None:
         kept, engine._batcher = engine._batcher, batcher
@@ -195,7 +195,9 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
 def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
     specs = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", specs)
-    made = Composer(AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True), catalog)
+    made = Composer(
+        AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True, use_safetensors=True), catalog
+    )
     step, alone = count(1), composer.ALONE
 
     def side(threads: bool) -> None:
