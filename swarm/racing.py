@@ -136,11 +136,11 @@ class Race:
 
     def _possible(self, prefix: Mapping[str, int]) -> bool:
         """Whether any scores of this prefix could end the race."""
-        if not all(prefix.values()):
+        low, high = self.stakes.low, self.stakes.high
+        if not all(prefix.values()) or (low > high and not self._tested):
             return False
         lowest = self._attainable({name: [self.ranges[name][0]] * count for name, count in prefix.items()})
         highest = self._attainable({name: [self.ranges[name][1]] * count for name, count in prefix.items()})
-        low, high = self.stakes.low, self.stakes.high
         fits = highest[1] - highest[0] <= high - low  # what is open spans as much whatever came before
         return self._tested or (lowest[1] <= high and low <= highest[0] and fits)
 

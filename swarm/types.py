@@ -79,8 +79,8 @@ class Likelihood:
 class Text:
     """Answer to a Generation.
 
-    margin: in logits, by how much the targets' next token led over any other, where that was closest; below zero, by
-    how much it fell short where the text left the target. None: not known.
+    margin: in logits, by how much the likeliest token that goes on with a target led over every other, where that was
+    closest; below zero, by how much it fell short where the text left its targets. None: not known.
     """
 
     text: str

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tokenizers import Regex, Tokenizer
@@ -105,17 +104,12 @@ class Following:
     """The aims of rows, told of tokens chosen greedily."""
 
     def __init__(self, *targets: Sequence[tuple[int, ...]], end_ids: frozenset[int] = frozenset()) -> None:
-        self._aims = Aims(targets_of(targets), 1, end_ids, rows=len(targets))
-        self._step = 0
+        self._aims = Aims(targets_of(targets, end_ids), 1)
 
-    def tell(self, logits_AV: torch.Tensor, rows: Sequence[int] = (0,), ended: Sequence[int] = ()) -> None:
+    def tell(self, logits_AV: torch.Tensor, ended: Sequence[int] = ()) -> None:
         before = logits_AV.clone()
-        chosen = logits_AV.argmax(1).tolist()
-        self._aims.follow(
-            self._step, logits_AV, np.array(rows), chosen, [i for i, row in enumerate(rows) if row in ended]
-        )
+        self._aims.follow(logits_AV, logits_AV.argmax(1).tolist(), ended)
         assert torch.equal(logits_AV, before), "put back"
-        self._step += 1
 
     @property
     def margins(self) -> list[float | None]:
@@ -128,6 +122,31 @@ def test_of_several_targets_the_one_kept_to_longest_counts(order: tuple[tuple[in
     following.tell(logits([5.0, 1.0, 4.5]))  # the second is left by half a point
     following.tell(logits([3.0, 1.0, 0.0]))
     assert following.margins == [-2.0]
+
+
+def test_a_token_of_another_target_is_no_rival() -> None:
+    following = Following([(0, 1), (2, 1)])
+    following.tell(logits([5.0, 1.0, 4.5]))
+    following.tell(logits([0.0, 9.0, 0.0]))
+    assert following.margins == [4.0], "5 against 1: 4.5 would have kept to the second"
+
+
+@pytest.mark.parametrize(("chosen", "margin"), [(3, 1.0), (4, 1.0), (1, 1.0), (2, -1.0)])
+def test_where_a_target_ends_in_another_one_both_ways_on_will_do(chosen: int, margin: float) -> None:
+    """0 and 0 1, each ended by 3 or by the end token 4."""
+    following = Following([(0, 3), (0, 1, 3)], end_ids=frozenset({4}))
+    following.tell(logits([2.0, 1.0, 0.0, 0.0, 0.0]))
+    following.tell(torch.nn.functional.one_hot(torch.tensor([chosen]), 5).float(), ended=[0] if chosen > 2 else [])
+    if chosen == 1:
+        following.tell(logits([0.0, 0.0, 0.0, 9.0, 0.0]), ended=[0])
+    assert following.margins == [margin]
+
+
+def test_rows_know_their_own_targets_alone() -> None:
+    following = Following([(0, 1), (0, 2)], [], [(2, 1)])
+    following.tell(logits([3.0, 0.0, 1.0], [3.0, 0.0, 1.0], [3.0, 0.0, 1.0]))
+    following.tell(logits([0.0, 5.0, 7.0], [0.0, 5.0, 7.0], [0.0, 5.0, 7.0]))
+    assert following.margins == [2.0, None, -2.0]
 
 
 @pytest.mark.parametrize("ending", [3, 4, 2])
@@ -148,16 +167,16 @@ def test_a_text_that_goes_on_after_its_target_leaves_it() -> None:
 
 def test_a_tie_that_is_kept_to_is_kept_to() -> None:
     following = Following([(0, 1)], [(1, 1)])
-    following.tell(logits([2.0, 2.0], [2.0, 2.0]), rows=[0, 1])
-    following.tell(logits([5.0, 0.0], [5.0, 0.0]), rows=[0, 1])
+    following.tell(logits([2.0, 2.0], [2.0, 2.0]))
+    following.tell(logits([5.0, 0.0], [5.0, 0.0]))
     assert following.margins == [-5.0, 0.0], "the first of equals is chosen"
 
 
 def test_rows_that_have_ended_are_followed_no_further() -> None:
     following = Following([(0, 0, 0)], [(0, 0, 0)])
-    following.tell(logits([3.0, 1.0], [3.0, 0.0]), rows=[0, 1], ended=[0])
-    following.tell(logits([1.0, 0.0]), rows=[1])
-    following.tell(logits([0.0, 9.0]), rows=[1])
+    following.tell(logits([3.0, 1.0], [3.0, 0.0]), ended=[0])
+    following.tell(logits([1.0, 0.0]))
+    following.tell(logits([0.0, 9.0]))
     assert following.margins == [2.0, -9.0]
 
 

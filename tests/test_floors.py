@@ -95,7 +95,7 @@ def test_every_module_has_a_floor() -> None:
 
 
 def test_optimizers_need_numpy_and_nothing_heavier() -> None:
-    allowed = {"swarm", "numpy", "scipy", "pydantic", "cmaes"}
+    allowed = {"swarm", "numpy", "scipy", "pydantic", "cmaes", "threadpoolctl"}
     for path in (ROOT / "optimizers").glob("*.py"):
         foreign = {name.split(".")[0] for name in imports(path)} - allowed
         assert foreign <= {"abc", "collections", "dataclasses", "enum", "itertools", "math", "typing"}, path

@@ -1,16 +1,16 @@
 """How far a greedy text is from its targets: texts that would be right, as tokens.
 
-Written token by token, a text keeps to a target or leaves it. The margin is the least lead of the target's token over
-every other up to there, in logits; below zero where the text left the target, or went on after it. It costs a glance at
-logits that are there anyway. Of several targets the one that was kept to longest counts, of equals the one with the
-larger margin.
+Written token by token, a text keeps to some of its targets or leaves them all. A step's lead is that of the likeliest
+token that keeps to one over the likeliest that keeps to none, in logits; the margin is the least lead up to where the
+text ends or has left them: below zero where it did, or went on after its target. It costs a glance at logits that are
+there anyway.
 
-Shape suffixes: N rows of a batch, A of them still written, T tokens, V vocabulary, E end tokens, W tokens that will do.
+Shape suffixes: N rows of a batch, A of them still written, S states, V vocabulary, W tokens that will do.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+import math
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,84 +21,98 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
-    """One target of each row of a batch, right-padded; of length 0 where a row has fewer than others."""
+class Targets:
+    """The targets of a batch's rows, as tries: a state is what a row's text has of them; state 0 is to have none.
 
-    tokens_NT: Ints
-    length_N: Ints
+    start_N: each row's first state. will_do_SW: the tokens that keep to a target, and after_SW: the states they lead
+    to; where a state has fewer, the first of them stands again. last_S: a target is all there but for what ends it.
+    """
+
+    start_N: Ints
+    will_do_SW: Ints
+    after_SW: Ints
+    last_S: NDArray[np.bool_]
 
 
-def targets_of(rows: Sequence[Sequence[tuple[int, ...]]]) -> tuple[Target, ...]:
-    """From the targets of each row."""
-    found = []
-    for column in zip_longest(*rows, fillvalue=()):
-        length_N = np.array([len(target) for target in column])
-        tokens_NT = np.zeros((len(column), length_N.max()), dtype=np.int64)
-        for row, target in enumerate(column):
-            tokens_NT[row, : len(target)] = target
-        found.append(Target(tokens_NT, length_N))
-    return tuple(found)
+def targets_of(rows: Sequence[Sequence[tuple[int, ...]]], end_ids: Set[int]) -> Targets:
+    """From the targets of each row. The last token of each is what ends the text, for which any end token will do."""
+    trie = _Trie()
+    start_N = [trie.grown(targets, end_ids) if targets else 0 for targets in rows]
+    width = max(map(len, trie.after))
+    padded = [[*after.items()] + [next(iter(after.items()))] * (width - len(after)) for after in trie.after]
+    token_and_after_SW2 = np.array(padded, dtype=np.int64)
+    return Targets(
+        start_N=np.array(start_N, dtype=np.int64),
+        will_do_SW=token_and_after_SW2[..., 0],
+        after_SW=token_and_after_SW2[..., 1],
+        last_S=np.array([state in trie.last for state in range(len(trie.after))]),
+    )
+
+
+@dataclass
+class _Trie:
+    """after: of each state, which token leads to which."""
+
+    after: list[dict[int, int]] = field(default_factory=lambda: [{0: 0}])
+    last: set[int] = field(default_factory=set)
+
+    def grown(self, targets: Sequence[tuple[int, ...]], end_ids: Set[int]) -> int:
+        """A new state from which these targets are written."""
+        start = self._new()
+        for *tokens, ending in targets:
+            state = start
+            for token in tokens:
+                self.after[state][token] = self.after[state].get(token) or self._new()
+                state = self.after[state][token]
+            self.last.add(state)
+            for token in (ending, *end_ids):
+                self.after[state].setdefault(token, 0)
+        return start
+
+    def _new(self) -> int:
+        self.after.append({})
+        return len(self.after) - 1
 
 
 class Aims:
     """The targets of a batch's rows, once for each particle, followed step by step."""
 
-    def __init__(self, targets: Sequence[Target], particles: int, end_ids: frozenset[int], rows: int) -> None:
-        self._rows = rows
-        self._aims = [Aim(target, particles, end_ids) for target in targets]
+    def __init__(self, targets: Targets, particles: int) -> None:
+        self._targets = targets
+        self._state_A = np.tile(targets.start_N, particles)
+        self._row_A = np.arange(len(self._state_A))
+        self._margin_N = np.where(self._state_A > 0, np.inf, np.nan)
 
-    def follow(self, step: int, logits_AV: Tensor, rows: Ints, chosen: Sequence[int], ended: Sequence[int]) -> None:
-        """Take in a step of the rows (shape A) that are still written: the tokens chosen from what, and whose texts
-        (by their place in A) it ended."""
-        chosen_A = np.array(chosen)
-        for aim in self._aims:
-            aim.follow(step, logits_AV, rows, chosen_A, ended)
+    def follow(self, logits_AV: Tensor, chosen: Sequence[int], ended: Sequence[int]) -> None:
+        """Take in a step: of the rows that are still written the tokens chosen from what, and whose texts (by their
+        place among them) it ended."""
+        if self._state_A.any():
+            self._step(logits_AV, np.array(chosen)[:, None], ended)
+        if ended:
+            self._row_A, self._state_A = np.delete(self._row_A, ended), np.delete(self._state_A, ended)
+
+    def _step(self, logits_AV: Tensor, chosen_A1: Ints, ended: Sequence[int]) -> None:
+        state_A = self._state_A
+        will_do_AW = self._targets.will_do_SW[state_A]
+        lead_A = np.where(state_A > 0, _leads(logits_AV, will_do_AW), np.nan)
+        for a in ended:
+            if self._targets.last_S[state_A[a]]:  # whatever ended it: other stop texts, a token that starts with one
+                lead_A[a] = np.nan
+        self._margin_N[self._row_A] = np.fmin(self._margin_N[self._row_A], lead_A)
+        self._state_A = np.where(will_do_AW == chosen_A1, self._targets.after_SW[state_A], 0).max(axis=1)
 
     def margins(self) -> list[float | None]:
         """Of each row; None where it has no target."""
-        nothing = [(-1, 0.0)] * self._rows
-        best = [max(of) for of in zip(nothing, *(aim.reached() for aim in self._aims), strict=True)]
-        return [margin if kept >= 0 else None for kept, margin in best]
+        return [None if math.isnan(margin) else margin for margin in self._margin_N.tolist()]
 
 
-class Aim:
-    """How one target has fared. Its last token is what ends the text, for which any end token will do.
-
-    open_N: the text has kept to it so far and it goes on. kept_N: to how many tokens; -1 without a target.
-    """
-
-    def __init__(self, target: Target, particles: int, end_ids: frozenset[int]) -> None:
-        self._tokens_NT = np.tile(target.tokens_NT, (particles, 1))
-        self._length_N = np.tile(target.length_N, particles)
-        self._end_ids = sorted(end_ids)
-        self._open_N = self._length_N > 0
-        self._kept_N = self._open_N.astype(np.int64) - 1
-        self._margin_N = np.full(len(self._length_N), np.inf)
-
-    def follow(self, step: int, logits_AV: Tensor, rows_A: Ints, chosen_A: Ints, ended: Sequence[int]) -> None:
-        open_A = self._open_N[rows_A]
-        if not open_A.any():
-            return
-        token_A, last_A = self._tokens_NT[rows_A, step], self._length_N[rows_A] == step + 1
-        will_do_AW = np.stack([token_A, *(np.where(last_A, end, token_A) for end in self._end_ids)], axis=1)
-        lead_A = _leads(logits_AV, torch.from_numpy(will_do_AW).to(logits_AV.device))
-        keeping_A = (will_do_AW == chosen_A[:, None]).any(axis=1)
-        done_A = np.zeros_like(last_A)  # whatever ended it: other stop texts, a longer token that starts with one
-        done_A[list(ended)] = last_A[list(ended)]
-        self._margin_N[rows_A] = np.fmin(self._margin_N[rows_A], np.where(open_A & ~done_A, lead_A, np.inf))
-        self._kept_N[rows_A] += open_A & (keeping_A | done_A)
-        self._open_N[rows_A] = open_A & keeping_A & ~last_A
-
-    def reached(self) -> list[tuple[int, float]]:
-        """Of each row, how many tokens were kept to, and the margin."""
-        return list(zip(self._kept_N.tolist(), self._margin_N.tolist(), strict=True))
-
-
-def _leads(logits_AV: Tensor, will_do_AW: Tensor) -> NDArray[np.float32]:
+def _leads(logits_AV: Tensor, will_do_AW: Ints) -> NDArray[np.float32]:
     """The logit of the best token that will do, less that of the best that will not."""
-    places = torch.arange(len(logits_AV), device=logits_AV.device)[:, None], will_do_AW
+    device = logits_AV.device
+    places = torch.arange(len(logits_AV), device=device)[:, None], torch.from_numpy(will_do_AW).to(device)
     values_AW = logits_AV[places]
-    logits_AV.index_put_(places, logits_AV.new_tensor(-torch.inf))  # and back: cheaper than sorting or a copy
+    # And back: cheaper than sorting or a copy. Not scatter_, which takes its time in bfloat16.
+    logits_AV.index_put_(places, logits_AV.new_tensor(-torch.inf))
     others_A = logits_AV.amax(1)
     logits_AV.index_put_(places, values_AW)
     leads_A: NDArray[np.float32] = (values_AW.amax(1).float() - others_A.float()).cpu().numpy()

@@ -3,15 +3,14 @@
 Shape suffixes: B rows, T columns, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from swarm.engines.aims import Aims, Target, targets_of
+from swarm.engines.aims import Aims, Targets, targets_of
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.ending import Ending
@@ -32,7 +31,7 @@ class PromptBatch:
 
     prefix: tuple[int, ...]
     indices: tuple[int, ...]
-    targets: tuple[Target, ...]
+    targets: Targets
     ids_BT: Tensor
     mask_BS: Tensor
     positions_BT: Tensor
@@ -43,9 +42,12 @@ class PromptBatch:
 
 
 def prompt_batches(
-    requests: Sequence[tuple[Generation, Encoded]], limits: Limits, device: torch.device
+    requests: Sequence[tuple[Generation, Encoded]], limits: Limits, device: torch.device, end_ids: Set[int]
 ) -> list[PromptBatch]:
-    """Batches for all the requests; rows times the longest prompt and text stay within the limit of columns."""
+    """Batches for all the requests; rows times the longest prompt and text stay within the limit of columns.
+
+    end_ids: the tokens that end any text.
+    """
     found: list[PromptBatch] = []
     for family in families([encoded.prompt for _, encoded in requests], limits.share, limits.min_saved):
         cut = len(family.prefix)
@@ -53,12 +55,12 @@ def prompt_batches(
         lengths = [limits.row(len(encoded.prompt) - cut + request.max_new_tokens, cut) for request, encoded in asked]
         for batch in buckets(lengths, limits.columns):
             indices = [family.members[i] for i in batch]
-            found.append(_left_padded(family.prefix, indices, [requests[i][1] for i in indices], device))
+            found.append(_left_padded(family.prefix, indices, [requests[i][1] for i in indices], device, end_ids))
     return found
 
 
 def _left_padded(
-    prefix: tuple[int, ...], indices: Sequence[int], asked: Sequence[Encoded], device: torch.device
+    prefix: tuple[int, ...], indices: Sequence[int], asked: Sequence[Encoded], device: torch.device, end_ids: Set[int]
 ) -> PromptBatch:
     prompts = [each.prompt[len(prefix) :] for each in asked]
     width = max(len(prompt) for prompt in prompts)
@@ -69,20 +71,25 @@ def _left_padded(
     return PromptBatch(
         prefix=prefix,
         indices=tuple(indices),
-        targets=targets_of([each.targets for each in asked]),
+        targets=targets_of([each.targets for each in asked], end_ids),
         ids_BT=torch.tensor(ids, device=device),
         mask_BS=mask_BS,
         positions_BT=positions_BT,
     )
 
 
-@dataclass
+@dataclass(slots=True)
 class Row:
-    """One generation under way: the tokens so far, and the text once a stop has been met."""
+    """One generation under way: the tokens so far, and the text once a stop has been met.
+
+    harmless: tokens after which it goes on, unless it has reached its limit.
+    """
 
     index: int
     particle: int
     request: Generation
+    limit: int
+    harmless: Set[int]
     tokens: list[int] = field(default_factory=list)
     text: str | None = None
 
@@ -92,7 +99,6 @@ class Generator:
 
     def __init__(self, forward: Forward, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
         self._forward = forward
-        self._end_ids = end_ids
         self._ending = Ending(tokenizer, end_ids)
 
     @torch.inference_mode()
@@ -110,20 +116,22 @@ class Generator:
             if batch.prefix != prefix:
                 prefix = batch.prefix
                 cache = self._forward.prefix(prefix, particles) if prefix else None
-            rows = [Row(i, p, requests[i]) for p in range(particles) for i in batch.indices]
-            aims = Aims(batch.targets, particles, self._end_ids, rows=len(rows))
+            rows = [self._row(requests[i], i, p) for p in range(particles) for i in batch.indices]
+            aims = Aims(batch.targets, particles)
             self._decode(batch, rows, aims, cache)
             for row, margin in zip(rows, aims.margins(), strict=True):
                 texts[row.particle][row.index] = Text(row.text or "", len(row.tokens), margin)
         return [[of[i] for i in range(len(requests))] for of in texts]
 
+    def _row(self, request: Generation, index: int, particle: int) -> Row:
+        return Row(index, particle, request, request.max_new_tokens, self._ending.harmless(request.stop))
+
     def _decode(self, batch: PromptBatch, rows: Sequence[Row], aims: Aims, prefix: DynamicCache | None) -> None:
         device, particles = batch.ids_BT.device, len(rows) // len(batch.indices)
-        rows_B = np.arange(len(rows))
         particles_B = torch.tensor([row.particle for row in rows], device=device)
         cache = DynamicCache() if prefix is None else taken(prefix, particles_B)
         ids, mask, positions = (part.repeat(particles, 1) for part in (batch.ids_BT, batch.mask_BS, batch.positions_BT))
-        active = list(rows)
+        active, sampling = list(rows), any(row.request.temperature > 0 for row in rows)
         while active:
             logits_BV = self._forward(
                 ids,
@@ -135,21 +143,28 @@ class Generator:
                 logits_to_keep=1,
             )[:, -1]
             step = len(active[0].tokens)
-            sampled = {b: (row.request, step) for b, row in enumerate(active) if row.request.temperature > 0}
-            tokens_B = choose(logits_BV, sampled)
+            tokens_B = choose(logits_BV, [row.request for row in active] if sampling else (), step)
             tokens = tokens_B.tolist()
-            for row, token in zip(active, tokens, strict=True):
-                row.tokens.append(token)
-                row.text = self._ending.text(row.request, row.tokens)
-            going = [b for b, row in enumerate(active) if row.text is None]
-            ended = [] if len(going) == len(active) else [b for b, row in enumerate(active) if row.text is not None]
-            aims.follow(step, logits_BV, rows_B, tokens, ended)
+            ended = self._written(active, tokens)
+            aims.follow(logits_BV, tokens, ended)
             if ended:
+                going = [b for b, row in enumerate(active) if row.text is None]
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)
                 mask, positions, particles_B, tokens_B = mask[keep], positions[keep], particles_B[keep], tokens_B[keep]
-                rows_B = rows_B[going]
                 active = [active[b] for b in going]
             ids = tokens_B[:, None]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+    def _written(self, active: Sequence[Row], tokens: Sequence[int]) -> list[int]:
+        """Add a token to each row; returns the places of those whose text it ended."""
+        ended = []
+        for b, (row, token) in enumerate(zip(active, tokens, strict=True)):
+            row.tokens.append(token)
+            if token in row.harmless and len(row.tokens) < row.limit:
+                continue
+            row.text = self._ending.text(row.request, row.tokens)
+            if row.text is not None:
+                ended.append(b)
+        return ended

@@ -1,5 +1,6 @@
 """What an engine derives from requests, once: which are scored and which written, in which batches."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -32,11 +33,12 @@ class Batches:
 
 
 class Batcher:
-    """Makes batches of requests and keeps them as long as the requests live."""
+    """Makes batches of requests and keeps them as long as the requests live. end_ids: tokens that end any text."""
 
-    def __init__(self, limits: Limits, device: torch.device) -> None:
+    def __init__(self, limits: Limits, device: torch.device, end_ids: Set[int] = frozenset()) -> None:
         self._limits = limits
         self._device = device
+        self._end_ids = end_ids
         self._known: WeakKeyDictionary[Requests, dict[int, Batches]] = WeakKeyDictionary()
 
     def batches(self, requests: Requests, particles: int = 1) -> Batches:
@@ -62,5 +64,5 @@ class Batcher:
             asked=asked,
             writing=tuple(request for _, request in writing),
             layouts=tuple(layouts(asked, limits, self._device)),
-            prompts=tuple(prompt_batches(prompts, limits, self._device)),
+            prompts=tuple(prompt_batches(prompts, limits, self._device, self._end_ids)),
         )

@@ -3,7 +3,7 @@
 Shape suffixes: B rows, V vocabulary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,16 +12,17 @@ from swarm.errors import EvaluationError
 from swarm.types import Generation
 
 
-def choose(logits_BV: Tensor, sampled: Mapping[int, tuple[Generation, int]]) -> Tensor:
-    """A token a row (shape B): the likeliest, or where a row is sampled, by its request and the step it is at.
+def choose(logits_BV: Tensor, requests: Sequence[Generation], step: int) -> Tensor:
+    """A token a row (shape B): the likeliest, or where its request wants it sampled, by its seed and the step.
 
-    Raises EvaluationError where logits are not finite.
+    requests: of every row; may be empty where none is sampled. Raises EvaluationError where logits are not finite.
     """
     most_B, tokens_B = logits_BV.max(dim=-1)
     if not bool(most_B.isfinite().all()):  # NaN where any logit of the row is
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
-    for b, (request, step) in sampled.items():
-        tokens_B[b] = _sample(logits_BV[b], request, step)
+    for b, request in enumerate(requests):
+        if request.temperature > 0:
+            tokens_B[b] = _sample(logits_BV[b], request, step)
     return tokens_B
 
 

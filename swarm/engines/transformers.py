@@ -94,12 +94,13 @@ class TransformersEngine:
         self._stack = Stack.of(self._model, updates)
         trunk = Trunk(untouched_layers(self._model, updates))
         self._forward = Forward(self._model, self._stack, trunk, settings.batch_tokens)
-        self._generator = Generator(self._forward, tokenizer, _end_ids(model, tokenizer))
+        end_ids = _end_ids(model, tokenizer)
+        self._generator = Generator(self._forward, tokenizer, end_ids)
         probe = Probe(self._forward, len(tokenizer), self._model.dtype)
         limits = Limits(
             settings.batch_tokens, _most_logits(model, device), share=probe.takes_sharing(), window=_window(model)
         )
-        self._batcher = Batcher(limits, device)
+        self._batcher = Batcher(limits, device, end_ids)
         costs = settings.costs(catalog) if settings.method != "merged" else None
         self._costs = costs if costs is not None and self._stacks(probe, catalog) else None
         self._joined: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import ThreadpoolController
 
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
@@ -29,6 +30,7 @@ FINER = (0.05, 0.025, 0.0125)
 STEPS = (0.01, 0.25)
 FLOOR = 0.2  # how bad a bad weighting is tells nothing of the best
 MOST = 400  # observations that are fitted
+BLAS = ThreadpoolController().select(internal_api="openblas")  # numpy's
 
 
 class Bayesian(Generational[ToldState]):
@@ -84,11 +86,13 @@ class Bayesian(Generational[ToldState]):
         x_ND, y_N = seen(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
             return untried(mixed(space, MIXED, rng), unit(space, tried_ND))[: len(kappas)]
-        process = GaussianProcess.fitted(x_ND, y_N)
         pending_KD = np.empty((0, space.dimensions)) if pending_KD is None else pending_KD
         tried_ND = unit(space, np.vstack([tried_ND, pending_KD]))
-        x_MD = untried(candidates(process, space, rng), tried_ND)
-        chosen: Array = x_MD[process.chosen(x_MD, kappas, unit(space, pending_KD))]
+        # More threads gain nothing on matrices so small, and spin on for a while on cores that are to score.
+        with BLAS.limit(limits=1):
+            process = GaussianProcess.fitted(x_ND, y_N)
+            x_MD = untried(candidates(process, space, rng), tried_ND)
+            chosen: Array = x_MD[process.chosen(x_MD, kappas, unit(space, pending_KD))]
         return chosen
 
 

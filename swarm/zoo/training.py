@@ -96,7 +96,7 @@ def train_expert(
 ) -> None:
     """Train one LoRA expert on the site's base and save it among the site's experts."""
     torch.manual_seed(recipe.schedule.seed)
-    base = AutoModelForCausalLM.from_pretrained(site.work / "base", dtype="auto")
+    base = AutoModelForCausalLM.from_pretrained(site.work / "base", dtype="auto", use_safetensors=True)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,

@@ -2,8 +2,9 @@
 
 SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
 a prefix again for every rung, batches filled up with rows of any length, logits of every column, all layers run for
-every candidate; requests encoded and laid out for every candidate, every text decoded after every token, small matrices
-composed by threads of their own. Margins cost: what is asked for them is compared with the same texts without.
+every candidate; requests encoded and laid out for every candidate, every text decoded after every token and again by
+every candidate, small matrices composed by threads of their own, a Gaussian process fitted by all of numpy's. Margins
+cost: what is asked for them is compared with the same texts without.
 """
 
 import argparse
@@ -15,10 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
+import numpy as np
 import torch
 from common import Metric, main, options, paired, spread, zoo_path
 from peft import LoraConfig, get_peft_model
+from threadpoolctl import ThreadpoolController
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
@@ -31,7 +35,10 @@ from swarm.engines.scoring import log_likelihoods
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.engines.trunk import Trunk
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Continuation, Generation, Recipe
+from swarm.optimizers import bayesian
+from swarm.optimizers.base import Result
+from swarm.optimizers.bayesian import Bayesian
+from swarm.types import Continuation, Generation, Recipe, Space
 
 APART = Limits(8192, 1 << 20, share=False)
 
@@ -175,21 +182,45 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     def decoded(everywhere: bool) -> None:
         ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
         ending._harmless = defaultdict(set) if everywhere else harmless
+        forgotten()
+
+    def forgotten() -> None:
+        ending._decoded.cache_clear()
         engine.answer([nothing], known)
 
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
+    yield from ratio(
+        "tiny zoo: texts decoded that no candidate wrote before", lambda: engine.answer([nothing], known), forgotten
+    )
     aimed = encoder.encode([replace(r, targets=(word.upper(),)) for r, word in zip(requests, words, strict=True)])
     yield from ratio(
         "tiny zoo: with margins",
         lambda: engine.answer([nothing], aimed),
         lambda: engine.answer([nothing], known),
     )
+    yield from ratio("tiny zoo: a pass after a fit in one thread", *_fitted(lambda: engine.answer([nothing], known)))
     yield from ratio("tiny zoo: small matrices composed in one thread", *_composed(zoo))
     yield from ratio(
         "tiny zoo: requests encoded and laid out once a run",
         lambda: engine.answer([nothing], known),
         lambda: engine.answer([nothing], encoder.encode(requests)),
     )
+
+
+def _fitted(scored: Callable[[], object]) -> tuple[Callable[[], object], ...]:
+    """A Gaussian process fitted to 80 utilities, then a pass; the fit with one of numpy's threads, or with all."""
+    axes, nowhere = np.eye(10), np.zeros(10)
+    space = Space(tuple(map(str, range(10))), nowhere, nowhere + 1, axes, nowhere, nowhere[None] + 0.1)
+    optimizer, draw = Bayesian(particles=80), np.random.default_rng(0)
+    state = optimizer.init(space, seed=0)
+    results = [Result(0, each.particle, draw.normal()) for each in optimizer.ask(state)]
+
+    def side(blas: ThreadpoolController) -> None:
+        with patch.object(bayesian, "BLAS", blas):
+            optimizer.tell(state, results)
+        scored()
+
+    return lambda: side(bayesian.BLAS), lambda: side(bayesian.BLAS.select(internal_api="none"))
 
 
 def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
