@@ -149,6 +149,12 @@ def test_rows_know_their_own_targets_alone() -> None:
     assert following.margins == [2.0, None, -2.0]
 
 
+def test_of_a_target_of_no_tokens_that_is_ended_at_once_nothing_is_known() -> None:
+    following = Following([(3,)], [(3,)])
+    following.tell(logits([0.0, 1.0, 0.0, 2.0], [0.0, 3.0, 0.0, 2.0]), ended=[0])
+    assert following.margins == [None, -1.0]
+
+
 @pytest.mark.parametrize("ending", [3, 4, 2])
 def test_what_ended_the_text_after_its_target_does_not_matter(ending: int) -> None:
     """The target's own stop, an end token, or another token that held a stop text."""

@@ -102,8 +102,8 @@ class Aims:
         self._state_A = np.where(will_do_AW == chosen_A1, self._targets.after_SW[state_A], 0).max(axis=1)
 
     def margins(self) -> list[float | None]:
-        """Of each row; None where it has no target."""
-        return [None if math.isnan(margin) else margin for margin in self._margin_N.tolist()]
+        """Of each row; None where it has no target, or where one of no tokens was ended at once."""
+        return [margin if math.isfinite(margin) else None for margin in self._margin_N.tolist()]
 
 
 def _leads(logits_AV: Tensor, will_do_AW: Ints) -> NDArray[np.float32]:
