@@ -149,10 +149,10 @@ def test_rows_know_their_own_targets_alone() -> None:
     assert following.margins == [2.0, None, -2.0]
 
 
-def test_of_a_target_of_no_tokens_that_is_ended_at_once_nothing_is_known() -> None:
+def test_an_empty_target_is_as_far_as_what_ends_it() -> None:
     following = Following([(3,)], [(3,)])
     following.tell(logits([0.0, 1.0, 0.0, 2.0], [0.0, 3.0, 0.0, 2.0]), ended=[0])
-    assert following.margins == [None, -1.0]
+    assert following.margins == [1.0, -1.0]
 
 
 @pytest.mark.parametrize("ending", [3, 4, 2])

@@ -95,15 +95,16 @@ class Aims:
         state_A = self._state_A
         will_do_AW = self._targets.will_do_SW[state_A]
         lead_A = np.where(state_A > 0, _leads(logits_AV, will_do_AW), np.nan)
-        for a in ended:
-            if self._targets.last_S[state_A[a]]:  # whatever ended it: other stop texts, a token that starts with one
+        before_A = self._margin_N[self._row_A]
+        for a in ended:  # whatever ended a target that was all there: other stop texts, a token that starts with one
+            if self._targets.last_S[state_A[a]] and before_A[a] < np.inf:
                 lead_A[a] = np.nan
-        self._margin_N[self._row_A] = np.fmin(self._margin_N[self._row_A], lead_A)
+        self._margin_N[self._row_A] = np.fmin(before_A, lead_A)
         self._state_A = np.where(will_do_AW == chosen_A1, self._targets.after_SW[state_A], 0).max(axis=1)
 
     def margins(self) -> list[float | None]:
-        """Of each row; None where it has no target, or where one of no tokens was ended at once."""
-        return [margin if math.isfinite(margin) else None for margin in self._margin_N.tolist()]
+        """Of each row; None where it has no target."""
+        return [None if math.isnan(margin) else margin for margin in self._margin_N.tolist()]
 
 
 def _leads(logits_AV: Tensor, will_do_AW: Ints) -> NDArray[np.float32]:
