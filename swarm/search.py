@@ -46,6 +46,8 @@ class Search:
         best, best_iteration = -math.inf, 0
         while proposals := self.optimizer.ask(state):
             iteration = proposals[0].iteration
+            if reason := self._spent(iteration, iteration - 1 - best_iteration):
+                return reason
             if reason := self._score(proposals):
                 return reason
             best_before = self._ranked(iteration)[:1]
@@ -56,7 +58,7 @@ class Search:
             if top > best:
                 best, best_iteration = top, iteration
             if reason := self._spent(iteration + 1, iteration - best_iteration):
-                return reason
+                return reason  # before a generation is thought of that nobody would score
             state = self.optimizer.tell(state, results)
         return "exhausted"
 

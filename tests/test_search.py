@@ -117,6 +117,14 @@ def test_a_budget_of_iterations_is_kept(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_iterations_that_nobody_is_asked_in_count(tmp_path: Path, seed: int) -> None:
+    optimizer = ModelSwarms(particles=5, iterations=6, drop_iteration=0.6, patience=None)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer, seed) == "iterations"
+    assert max(candidate.iteration or 0 for candidate in scorer.seen) < 6
+
+
 @pytest.mark.parametrize("patience", [1, 3])
 def test_patience_ends_after_so_many_iterations_without_a_new_best(tmp_path: Path, patience: int) -> None:
     flat = Scorer(lambda candidate: [Evaluation(candidate, "ok", {"near": 0.0, "small": 0.0})])
