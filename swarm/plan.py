@@ -22,7 +22,7 @@ from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
 from swarm.splits import SPLITS, Splits, make_splits
 from swarm.thinning import Thinning
-from swarm.truncation import truncation_notes
+from swarm.truncation import cut_answer_notes, truncation_notes
 from swarm.types import Space, Split
 from swarm.workload import Examples, Workload, make_workload
 
@@ -148,7 +148,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     check_form(Exported(catalog, recipe, config.engine.dtype, {}, "", ""), config.export.format)
     check_finite(catalog)
     on_step("encoding examples")
-    workloads = _workloads(config, catalog, splits)
+    encoder = Encoder.of(catalog.base.path)
+    workloads = _workloads(config, catalog, splits, encoder)
     spec = EvaluatorSpec(
         base=Path(config.base),
         experts=tuple(_specs(config)),
@@ -158,7 +159,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    return Plan(config, catalog, space, splits, workloads, spec, truncation_notes(catalog), contaminations)
+    truncations = [*truncation_notes(catalog), *cut_answer_notes(workloads.values(), encoder)]
+    return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations)
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
@@ -166,9 +168,10 @@ def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
     return {name: each.of(split) for name, each in splits.items()}
 
 
-def _workloads(config: Config, catalog: Catalog, splits: Mapping[str, Splits]) -> dict[Split, Workload]:
+def _workloads(
+    config: Config, catalog: Catalog, splits: Mapping[str, Splits], encoder: Encoder
+) -> dict[Split, Workload]:
     """Every split as the engine is asked it. Raises DataError for an example that the model cannot take."""
-    encoder = Encoder.of(catalog.base.path)
     workloads = {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
     search = workloads["search"]
     first = min([rung for rung in config.racing.rungs if rung < search.total], default=search.total)
