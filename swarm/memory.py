@@ -13,9 +13,9 @@ import torch
 from swarm.adapters import Adapter
 from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Layout, Limits, layouts
-from swarm.engines.trunk import LAYER as LAYER_NAME
 from swarm.engines.trunk import MOST_BYTES
 from swarm.experts import Catalog, Expert
+from swarm.groups import LAYER as LAYER_NAME
 from swarm.tensors import TensorInfo
 from swarm.types import Generation
 
@@ -87,8 +87,8 @@ def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
 
 def trunk_bytes(catalog: Catalog, width: int, columns: int) -> int:
     """What the layers below the first that experts touch give, kept for every candidate (engines/trunk.py)."""
-    places = [LAYER_NAME.match(name) for name in catalog.parameters()]
-    if not places or not all(places) or min(int(place[2]) for place in places if place) == 0:
+    places = [LAYER_NAME.search(name) for name in catalog.parameters()]
+    if not places or not all(places) or min(int(place[1]) for place in places if place) == 0:
         return 0
     return min(MOST_BYTES, columns * _number(catalog.base.config, "hidden_size", "n_embd") * width)
 

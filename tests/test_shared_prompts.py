@@ -206,6 +206,13 @@ def test_the_memory_of_lower_layers_that_are_kept_is_foretold(upper: Catalog, ca
     assert trunk_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
 
 
+def test_a_layer_s_number_is_not_that_of_an_expert_in_it(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in mixtures of experts."""
+    for parameter, kept in (("model.layers.1.mlp.experts.0.up.weight", True), ("model.layers.0.experts.3.w", False)):
+        monkeypatch.setattr(Catalog, "parameters", lambda self, name=parameter: [name])
+        assert (trunk_bytes(catalog, 4, 1000) > 0) is kept
+
+
 @pytest.mark.parametrize("method", ["merged", "stacked"])
 def test_lower_layers_come_back_for_other_requests(upper: Catalog, method: str) -> None:
     held, encoder = engine(upper, method=method), Encoder.of(upper.base.path)
