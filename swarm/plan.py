@@ -11,6 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
+from swarm.answer_length import answer_length_notes
 from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.config import Config, ExpertSettings
 from swarm.contamination import contamination_notes
@@ -22,7 +23,7 @@ from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
 from swarm.splits import SPLITS, Splits, make_splits
 from swarm.thinning import Thinning
-from swarm.truncation import cut_answer_notes, truncation_notes
+from swarm.truncation import truncation_notes
 from swarm.types import Space, Split
 from swarm.workload import Examples, Workload, make_workload
 
@@ -159,7 +160,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    truncations = [*truncation_notes(catalog), *cut_answer_notes(workloads.values(), encoder)]
+    truncations = [*truncation_notes(catalog), *answer_length_notes(workloads.values(), encoder)]
     return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations)
 
 

@@ -54,12 +54,10 @@ class Search:
             results = [self._result(proposal, best_before) for proposal in proposals]
             if iteration == 0 and all(math.isnan(result.utility) for result in results):
                 raise RunError(f"every candidate of the first generation failed; the first said: {self._first_error()}")
+            state = self.optimizer.tell(state, results)
             top = max((r.utility for r in results if not math.isnan(r.utility)), default=-math.inf)
             if top > best:
                 best, best_iteration = top, iteration
-            if reason := self._spent(iteration + 1, iteration - best_iteration):
-                return reason  # before a generation is thought of that nobody would score
-            state = self.optimizer.tell(state, results)
         return "exhausted"
 
     def _spent(self, iteration: int, stale: int) -> str:

@@ -106,9 +106,9 @@ class Following:
     def __init__(self, *targets: Sequence[tuple[int, ...]], end_ids: frozenset[int] = frozenset()) -> None:
         self._aims = Aims(targets_of(targets, end_ids), 1)
 
-    def tell(self, logits_AV: torch.Tensor, ended: Sequence[int] = ()) -> None:
+    def tell(self, logits_AV: torch.Tensor, ended: Sequence[int] = (), cut: Sequence[int] = ()) -> None:
         before = logits_AV.clone()
-        self._aims.follow(logits_AV, logits_AV.argmax(1).tolist(), ended)
+        self._aims.follow(logits_AV, logits_AV.argmax(1).tolist(), ended, cut)
         assert torch.equal(logits_AV, before), "put back"
 
     @property
@@ -147,6 +147,20 @@ def test_rows_know_their_own_targets_alone() -> None:
     following.tell(logits([3.0, 0.0, 1.0], [3.0, 0.0, 1.0], [3.0, 0.0, 1.0]))
     following.tell(logits([0.0, 5.0, 7.0], [0.0, 5.0, 7.0], [0.0, 5.0, 7.0]))
     assert following.margins == [2.0, None, -2.0]
+
+
+def test_a_text_that_its_limit_cut_after_its_target_left_it() -> None:
+    following = Following([(0, 3)], [(0, 3)])
+    following.tell(logits([5.0, 0.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]))
+    following.tell(logits([0.0, 0.0, 2.0, 1.5], [0.0, 0.0, 2.0, 1.5]), ended=[0], cut=[1])
+    assert following.margins == [5.0, -0.5], "the first held another stop text"
+
+
+@pytest.mark.parametrize("targets", [(), ((),)])
+def test_where_no_target_has_tokens_there_is_no_margin(targets: Sequence[tuple[int, ...]]) -> None:
+    following = Following(targets)
+    following.tell(logits([2.0, 1.0]))
+    assert following.margins == [None]
 
 
 def test_an_empty_target_is_as_far_as_what_ends_it() -> None:
@@ -279,22 +293,40 @@ STOPS = [("\n",), ("\n\n", "END"), (". ",), ("é",), ("x", " "), ()]
 )
 def test_a_text_ends_where_decoding_it_at_every_step_would_end_it(stop: tuple[str, ...], text: str) -> None:
     tokens = [*text.encode(), END]
-    for limit in (3, 99):
-        request = Generation("", limit, stop)
-        ending = Ending(Decoding(), frozenset({END}))  # type: ignore[arg-type]
-        for n in range(1, min(len(tokens), limit) + 1):
-            whole = Decoding().decode(tokens[:n])
-            cuts = [whole.find(each) for each in stop if each in whole]
-            over = tokens[n - 1] == END or n == limit
-            expected = whole[: min(cuts)] if cuts else whole if over else None
-            assert ending.text(request, tokens[:n]) == expected
-            if expected is not None:
-                break
+    ending = Ending(Decoding(), frozenset({END}))  # type: ignore[arg-type]
+    for n in range(1, len(tokens) + 1):
+        whole = Decoding().decode(tokens[:n])
+        cuts = [whole.find(each) for each in stop if each in whole]
+        expected = whole[: min(cuts)] if cuts else whole if tokens[n - 1] == END else None
+        assert ending.text(stop, tokens[:n]) == expected
+        assert ending.whole(tokens[:n]) == whole
+        if expected is not None:
+            break
 
 
 def test_only_what_may_end_a_text_is_decoded() -> None:
     tokenizer = Decoding()
     ending = Ending(tokenizer, frozenset({END}))  # type: ignore[arg-type]
-    for _ in range(50):
-        assert [ending.text(Generation("", 99, ("\n",)), b"abcabc"[:n]) for n in range(1, 7)] == [None] * 6
+    text = b"abcabc" * 9
+    assert [ending.text(("\n",), text[:n]) for n in range(1, len(text) + 1)] == [None] * len(text)
     assert tokenizer.decoded == 3, "each token once"
+    assert ending.harmless(("\n",)) == set(b"abc")
+    assert ending.harmless(("b",)) == set()
+
+
+@pytest.mark.parametrize(("length", "times"), [(5, 1), (200, 2)])
+def test_a_short_text_that_was_written_before_is_not_decoded_again(length: int, times: int) -> None:
+    tokenizer = Decoding()
+    ending = Ending(tokenizer, frozenset({END}))  # type: ignore[arg-type]
+    assert [ending.text((), [*b"a" * length, END]) for _ in range(2)] == ["a" * length] * 2
+    assert tokenizer.decoded == times
+
+
+def test_texts_of_one_batch_end_each_in_its_own_way(held: TransformersEngine, catalog: Catalog) -> None:
+    """As each ends alone: what is harmless for one's stop texts ends another, and limits differ."""
+    (long,) = written(held, catalog, Generation("hello there", 12, ()))
+    stops = [(), (long.text[2],), (long.text[4:6],), (long.text[2], long.text[0])]
+    requests = [Generation("hello there", limit, stop) for limit in (3, 12) for stop in stops for _ in range(2)]
+    together = written(held, catalog, *requests, particles=2)
+    assert together == [written(held, catalog, each)[0] for each in requests]
+    assert len({(each.text, each.n_tokens) for each in together}) > 3

@@ -37,7 +37,7 @@ class Targets:
 def targets_of(rows: Sequence[Sequence[tuple[int, ...]]], end_ids: Set[int]) -> Targets:
     """From the targets of each row. The last token of each is what ends the text, for which any end token will do."""
     trie = _Trie()
-    start_N = [trie.grown(targets, end_ids) if targets else 0 for targets in rows]
+    start_N = [trie.add([target for target in targets if target], end_ids) for targets in rows]
     width = max(map(len, trie.after))
     padded = [[*after.items()] + [next(iter(after.items()))] * (width - len(after)) for after in trie.after]
     token_and_after_SW2 = np.array(padded, dtype=np.int64)
@@ -56,9 +56,9 @@ class _Trie:
     after: list[dict[int, int]] = field(default_factory=lambda: [{0: 0}])
     last: set[int] = field(default_factory=set)
 
-    def grown(self, targets: Sequence[tuple[int, ...]], end_ids: Set[int]) -> int:
-        """A new state from which these targets are written."""
-        start = self._new()
+    def add(self, targets: Sequence[tuple[int, ...]], end_ids: Set[int]) -> int:
+        """A new state from which these targets are written; state 0 where there are none."""
+        start = self._new() if targets else 0
         for *tokens, ending in targets:
             state = start
             for token in tokens:
@@ -83,20 +83,23 @@ class Aims:
         self._row_A = np.arange(len(self._state_A))
         self._margin_N = np.where(self._state_A > 0, np.inf, np.nan)
 
-    def follow(self, logits_AV: Tensor, chosen: Sequence[int], ended: Sequence[int]) -> None:
-        """Take in a step: of the rows that are still written the tokens chosen from what, and whose texts (by their
-        place among them) it ended."""
+    def follow(self, logits_AV: Tensor, chosen: Sequence[int], ended: Sequence[int], cut: Sequence[int] = ()) -> None:
+        """Take in a step: of the rows that are still written the tokens chosen from what, and (by their place among
+        them) whose texts it ended, and whose were cut by their limit."""
         if self._state_A.any():
             self._step(logits_AV, np.array(chosen)[:, None], ended)
-        if ended:
-            self._row_A, self._state_A = np.delete(self._row_A, ended), np.delete(self._state_A, ended)
+        if ended or cut:
+            gone = [*ended, *cut]
+            self._row_A, self._state_A = np.delete(self._row_A, gone), np.delete(self._state_A, gone)
 
     def _step(self, logits_AV: Tensor, chosen_A1: Ints, ended: Sequence[int]) -> None:
         state_A = self._state_A
         will_do_AW = self._targets.will_do_SW[state_A]
         lead_A = np.where(state_A > 0, _leads(logits_AV, will_do_AW), np.nan)
         before_A = self._margin_N[self._row_A]
-        for a in ended:  # whatever ended a target that was all there: other stop texts, a token that starts with one
+        for a in ended:
+            # Whatever ended a target that was all there: other stop texts, a token that starts with one. An empty
+            # target has no lead but that.
             if self._targets.last_S[state_A[a]] and before_A[a] < np.inf:
                 lead_A[a] = np.nan
         self._margin_N[self._row_A] = np.fmin(before_A, lead_A)

@@ -145,9 +145,9 @@ class Generator:
             step = len(active[0].tokens)
             tokens_B = choose(logits_BV, [row.request for row in active] if sampling else (), step)
             tokens = tokens_B.tolist()
-            ended = self._written(active, tokens)
-            aims.follow(logits_BV, tokens, ended)
-            if ended:
+            ended, cut = self._written(active, tokens)
+            aims.follow(logits_BV, tokens, ended, cut)
+            if ended or cut:
                 going = [b for b, row in enumerate(active) if row.text is None]
                 keep = torch.tensor(going, dtype=torch.long, device=device)
                 cache.batch_select_indices(keep)
@@ -157,14 +157,18 @@ class Generator:
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
 
-    def _written(self, active: Sequence[Row], tokens: Sequence[int]) -> list[int]:
-        """Add a token to each row; returns the places of those whose text it ended."""
-        ended = []
+    def _written(self, active: Sequence[Row], tokens: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Add a token to each row; returns the places of those whose text it ended, and of those at their limit."""
+        ended, cut = [], []
         for b, (row, token) in enumerate(zip(active, tokens, strict=True)):
             row.tokens.append(token)
-            if token in row.harmless and len(row.tokens) < row.limit:
+            full = len(row.tokens) >= row.limit
+            if token in row.harmless and not full:
                 continue
-            row.text = self._ending.text(row.request, row.tokens)
+            row.text = self._ending.text(row.request.stop, row.tokens)
             if row.text is not None:
                 ended.append(b)
-        return ended
+            elif full:
+                row.text = self._ending.whole(row.tokens)
+                cut.append(b)
+        return ended, cut

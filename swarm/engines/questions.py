@@ -35,7 +35,7 @@ class Batches:
 class Batcher:
     """Makes batches of requests and keeps them as long as the requests live. end_ids: tokens that end any text."""
 
-    def __init__(self, limits: Limits, device: torch.device, end_ids: Set[int] = frozenset()) -> None:
+    def __init__(self, limits: Limits, device: torch.device, end_ids: Set[int]) -> None:
         self._limits = limits
         self._device = device
         self._end_ids = end_ids

@@ -64,8 +64,7 @@ class ExactMatch(GeneratingObjective):
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         answer = written(answers)
         found = self._find(answer.text)
-        known = self._right(example)
-        right = found in known or any(same(found, each, self.ignore_case) for each in known)
+        right = any(same(found, each, self.ignore_case) for each in self._right(example))
         if answer.margin is None:
             return Scored(float(right), answer.text)
         # A right answer may be written otherwise than its targets are, and a target be cut: the score is what counts.

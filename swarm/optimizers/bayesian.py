@@ -30,7 +30,7 @@ FINER = (0.05, 0.025, 0.0125)
 STEPS = (0.01, 0.25)
 FLOOR = 0.2  # how bad a bad weighting is tells nothing of the best
 MOST = 400  # observations that are fitted
-BLAS = ThreadpoolController().select(internal_api="openblas")  # numpy's
+BLAS = ThreadpoolController().select(internal_api="openblas")  # none where numpy's is another
 
 
 class Bayesian(Generational[ToldState]):

@@ -88,7 +88,7 @@ def asked(prompts: int, prefix: int, own: int, options: int, length: int) -> Req
 
 
 def _shared(engine: TransformersEngine, recipe: Recipe, requests: Requests) -> tuple[Callable[[], object], ...]:
-    ours, apart = engine._batcher, Batcher(APART, torch.device("cpu"))
+    ours, apart = engine._batcher, Batcher(APART, torch.device("cpu"), frozenset())
 
     def side(batcher: Batcher) -> None:
         engine._batcher = batcher
@@ -115,7 +115,8 @@ def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], obj
 def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable[[], object], ...]:
     items = tuple(asked(1, prefix=0, own=30 + 120 * i // (4 * n), options=1, length=4).items[0] for i in range(4 * n))
     requests = Requests(items)
-    ours, filled = (Batcher(Limits(8192, 1 << 20, busy=busy), torch.device("cpu")) for busy in (0.125, 1.0))
+    cpu = torch.device("cpu")
+    ours, filled = (Batcher(Limits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
 
     def side(batcher: Batcher) -> None:
         kept, engine._batcher = engine._batcher, batcher
@@ -183,9 +184,10 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
         ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
         ending._harmless = defaultdict(set) if everywhere else harmless
         forgotten()
+        ending._may_stop, ending._harmless = looks, harmless  # type: ignore[method-assign]
 
     def forgotten() -> None:
-        ending._decoded.cache_clear()
+        ending._remembered.cache_clear()
         engine.answer([nothing], known)
 
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
@@ -198,7 +200,10 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
         lambda: engine.answer([nothing], aimed),
         lambda: engine.answer([nothing], known),
     )
-    yield from ratio("tiny zoo: a pass after a fit in one thread", *_fitted(lambda: engine.answer([nothing], known)))
+    yield from ratio(
+        "tiny zoo: a fit to 80 utilities and a pass, the fit in one thread",
+        *_fitted(lambda: engine.answer([nothing], known)),
+    )
     yield from ratio("tiny zoo: small matrices composed in one thread", *_composed(zoo))
     yield from ratio(
         "tiny zoo: requests encoded and laid out once a run",
