@@ -18,7 +18,7 @@ from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generations import Generation, Generational
-from swarm.optimizers.starts import anchors, combination, starts
+from swarm.optimizers.starts import anchors, combinations, starts
 from swarm.optimizers.told import ToldState, proposed, remembered, unit, within
 from swarm.types import Array, Space
 
@@ -117,11 +117,13 @@ def seen(state: ToldState) -> tuple[Array, Array]:
 
 def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator) -> Array:
     """Where the process is asked: around the best expected, at combinations of experts, finer around the best."""
-    centres_KD = best(process, process.x_ND, CENTRES)
+    centres_KD = best(process.x_ND, process.expected(process.x_ND), CENTRES)
     x_MD = np.vstack([moved(centres_KD, rng), mixed(space, MIXED, rng)])
+    expected_M = process.expected(x_MD)
     for step in FINER:
-        near_KD = best(process, x_MD, 5)[rng.integers(5, size=REFINED)]
-        x_MD = np.vstack([x_MD, np.clip(near_KD + rng.normal(0.0, step, near_KD.shape), 0.0, 1.0)])
+        near_KD = best(x_MD, expected_M, 5)[rng.integers(5, size=REFINED)]
+        near_KD = np.clip(near_KD + rng.normal(0.0, step, near_KD.shape), 0.0, 1.0)
+        x_MD, expected_M = np.vstack([x_MD, near_KD]), np.concatenate([expected_M, process.expected(near_KD)])
     return x_MD
 
 
@@ -137,9 +139,9 @@ def distinct_rows(x_ND: Array) -> NDArray[np.intp]:
     return np.sort(first)
 
 
-def best(process: GaussianProcess, x_MD: Array, count: int) -> Array:
+def best(x_MD: Array, expected_M: Array, count: int) -> Array:
     """The best expected, best first; the last again where there are too few. Shape: count x D."""
-    order = np.argsort(-process.expected(x_MD), kind="stable")
+    order = np.argsort(-expected_M, kind="stable")
     rows: Array = x_MD[order[np.minimum(np.arange(count), len(order) - 1)]]
     return rows
 
@@ -158,4 +160,4 @@ def moved(centres_KD: Array, rng: np.random.Generator) -> Array:
 
 def mixed(space: Space, count: int, rng: np.random.Generator) -> Array:
     """Random combinations of the experts."""
-    return unit(space, np.array([combination(space, rng) for _ in range(count)]))
+    return unit(space, combinations(space, count, rng))

@@ -59,11 +59,11 @@ class GaussianProcess:
 
     def expected(self, x_MD: Array) -> Array:
         """The posterior mean (eq. 2.25), in utility. Shape M."""
-        expected_M: Array = self.centre + self.unit * self._standard(x_MD)
+        expected_M: Array = self.centre + self.unit * self._standard(matern(x_MD, self.x_ND, self.length))
         return expected_M
 
-    def _standard(self, x_MD: Array) -> Array:
-        standard_M: Array = np.round(matern(x_MD, self.x_ND, self.length) @ self.weights_N + self.mean, DIGITS)
+    def _standard(self, kernel_MN: Array) -> Array:
+        standard_M: Array = np.round(kernel_MN @ self.weights_N + self.mean, DIGITS)
         return standard_M
 
     def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array) -> list[int]:
@@ -73,8 +73,8 @@ class GaussianProcess:
         whatever they are: so choices keep apart (GP-BUCB; Desautels et al. 2014, eq. 7).
         """
         pending, x_MD = len(pending_KD), np.vstack([pending_KD, x_MD])
-        mean_M = self._standard(x_MD)
-        known_NM = np.linalg.solve(self.root_NN, matern(self.x_ND, x_MD, self.length))
+        kernel_NM = matern(self.x_ND, x_MD, self.length)
+        mean_M, known_NM = self._standard(kernel_NM.T), np.linalg.solve(self.root_NN, kernel_NM)
         variance_M = np.maximum(1.0 - np.square(known_NM).sum(0), 0.0)
         rows, learnt = list[int](), np.empty((0, len(x_MD)))
         for turn in range(pending + len(kappas)):

@@ -27,11 +27,18 @@ def distinct(x_ND: Array) -> Array:
 
 
 def combination(space: Space, rng: np.random.Generator) -> Array:
-    """A random combination: Dirichlet shares of the experts times a total between the uniform averages'. Shape D."""
+    """One random combination. Shape D."""
+    (x_D,) = combinations(space, 1, rng)
+    return np.asarray(x_D)
+
+
+def combinations(space: Space, count: int, rng: np.random.Generator) -> Array:
+    """Random ones: Dirichlet shares of the experts times a total between the uniform averages'. Shape: count x D."""
     deltas_ED = space.experts_ED - space.neutral_D
     low, high = _totals(space)
-    share_E = rng.dirichlet(np.ones(len(deltas_ED)))
-    return clip(space.neutral_D + rng.uniform(low, high) * (share_E @ deltas_ED), space)
+    ones_E = np.ones(len(deltas_ED))
+    steps = [(rng.dirichlet(ones_E) @ deltas_ED) * rng.uniform(low, high) for _ in range(count)]
+    return clip(space.neutral_D + np.array(steps), space)
 
 
 def starts(space: Space, seed: int, particles: int) -> Array:
