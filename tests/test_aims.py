@@ -314,6 +314,14 @@ def test_only_what_may_end_a_text_is_decoded() -> None:
     assert ending.harmless(("b",)) == set()
 
 
+@pytest.mark.parametrize(("length", "times"), [(5, 1), (200, 2)])
+def test_a_short_text_that_was_written_before_is_not_decoded_again(length: int, times: int) -> None:
+    tokenizer = Decoding()
+    ending = Ending(tokenizer, frozenset({END}))  # type: ignore[arg-type]
+    assert [ending.text((), [*b"a" * length, END]) for _ in range(2)] == ["a" * length] * 2
+    assert tokenizer.decoded == times
+
+
 def test_texts_of_one_batch_end_each_in_its_own_way(held: TransformersEngine, catalog: Catalog) -> None:
     """As each ends alone: what is harmless for one's stop texts ends another, and limits differ."""
     (long,) = written(held, catalog, Generation("hello there", 12, ()))

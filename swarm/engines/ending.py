@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
+from functools import lru_cache
 
 from swarm.engines.encoding import Tokenizer
 
+TEXTS_KEPT, TOKENS_KEPT = 1 << 12, 64  # so many texts of at most so many tokens: some megabytes
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a part of a character's bytes is decoded to
 
 
@@ -15,6 +17,7 @@ class Ending:
         self._tokenizer = tokenizer
         self._end_ids = end_ids
         self._harmless: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._remembered = lru_cache(TEXTS_KEPT)(self._decoded)
 
     def harmless(self, stop: tuple[str, ...]) -> Set[int]:
         """Tokens that are known to end no text with these stop texts. It grows."""
@@ -32,8 +35,9 @@ class Ending:
         return text if ended else None
 
     def whole(self, tokens: Sequence[int]) -> str:
-        """The text of these tokens."""
-        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        """The text of these tokens. Candidates that are near one another write alike, so short ones are remembered."""
+        decoded = self._remembered if len(tokens) <= TOKENS_KEPT else self._decoded
+        return decoded(tuple(tokens))
 
     def _may_stop(self, token: int, stop: tuple[str, ...]) -> bool:
         """Whether the token may be the last of a stop text: decoding every text at every step takes its time."""
@@ -45,3 +49,6 @@ class Ending:
             return True
         self._harmless[stop].add(token)
         return False
+
+    def _decoded(self, tokens: tuple[int, ...]) -> str:
+        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)

@@ -2,9 +2,9 @@
 
 SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
 a prefix again for every rung, batches filled up with rows of any length, logits of every column, all layers run for
-every candidate; requests encoded and laid out for every candidate, every text decoded after every token, small matrices
-composed by threads of their own, a Gaussian process fitted by all of numpy's threads. Margins cost: what is asked for
-them is compared with the same texts without.
+every candidate; requests encoded and laid out for every candidate, every text decoded after every token or decoded
+again, small matrices composed by threads of their own, a Gaussian process fitted by all of numpy's threads. Margins
+cost: what is asked for them is compared with the same texts without.
 """
 
 import argparse
@@ -183,10 +183,15 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     def decoded(everywhere: bool) -> None:
         ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
         ending._harmless = defaultdict(set) if everywhere else harmless
-        engine.answer([nothing], known)
+        forgotten()
         ending._may_stop, ending._harmless = looks, harmless  # type: ignore[method-assign]
 
+    def forgotten() -> None:
+        ending._remembered.cache_clear()
+        engine.answer([nothing], known)
+
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
+    yield from ratio("tiny zoo: texts that were written before", lambda: engine.answer([nothing], known), forgotten)
     aimed = encoder.encode([replace(r, targets=(word.upper(),)) for r, word in zip(requests, words, strict=True)])
     yield from ratio(
         "tiny zoo: with margins",
