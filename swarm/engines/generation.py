@@ -117,7 +117,7 @@ class Generator:
                 prefix = batch.prefix
                 cache = self._forward.prefix(prefix, particles) if prefix else None
             rows = [self._row(requests[i], i, p) for p in range(particles) for i in batch.indices]
-            aims = Aims(batch.targets, particles)
+            aims = Aims(batch.targets, particles, batch.ids_BT.device)
             self._decode(batch, rows, aims, cache)
             for row, margin in zip(rows, aims.margins(), strict=True):
                 texts[row.particle][row.index] = Text(row.text or "", len(row.tokens), margin)
