@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swarm.errors import ExpertError
+from swarm.core.errors import ExpertError
 from swarm.tensors import TensorFiles, read_json
 from swarm.updates import LowRank, Replacement, Update
 

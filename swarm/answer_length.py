@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from swarm.core.candidates import Generation
 from swarm.engines import Encoder
-from swarm.types import Generation
 from swarm.workload import Question, Workload
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from swarm.core.candidates import Candidate, Evaluation, Split
 from swarm.journal import Journal, Line
 from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.pool import Failure
-from swarm.types import Candidate, Evaluation, Split
 from swarm.utility import worth
 
 

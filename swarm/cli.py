@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from swarm import __version__
-from swarm.errors import StrandedError, UserError
-from swarm.interrupts import CODE as INTERRUPTED
-from swarm.interrupts import heed_interrupts, leave
+from swarm.core.errors import StrandedError, UserError
+from swarm.core.interrupts import CODE as INTERRUPTED
+from swarm.core.interrupts import heed_interrupts, leave
 
 if TYPE_CHECKING:
     from swarm.config import Config

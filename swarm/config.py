@@ -15,15 +15,15 @@ from pydantic_core import ErrorDetails
 from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
+from swarm.core.errors import ConfigError
+from swarm.core.settings import Settings
 from swarm.engines import ENGINES, EngineSettings
 from swarm.engines.transformers import TransformersSettings
-from swarm.errors import ConfigError
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.racing import Racing
-from swarm.settings import Settings
 from swarm.splits import SplitSettings
 from swarm.thinning import Thinning
 from swarm.trackers import TRACKERS, TrackerSettings

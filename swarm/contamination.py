@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from swarm.core.candidates import Example, Split
+from swarm.core.errors import DataError
 from swarm.duplicates import found_in
-from swarm.errors import DataError
 from swarm.splits import SPLITS, Splits
-from swarm.types import Example, Split
 
 ASKED = ("prompt", "question", "instruction")
 SHOWN = 5

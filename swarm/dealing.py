@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swarm.core.candidates import Example, Split
+from swarm.core.errors import ConfigError
 from swarm.duplicates import content_key
-from swarm.errors import ConfigError
-from swarm.types import Example, Split
 
 AUTO_AT_MOST = 200
 

@@ -6,16 +6,16 @@ from typing import Protocol
 
 from swarm.archive import Archive
 from swarm.config import dump_config
-from swarm.errors import SwarmError
+from swarm.core.candidates import Candidate
+from swarm.core.errors import SwarmError
+from swarm.core.files import write_json
 from swarm.export import Exported, export
-from swarm.files import write_json
 from swarm.loadback import load_back
 from swarm.origin import notes, sources
 from swarm.plan import Plan
 from swarm.report import write_report
 from swarm.rundir import BEST, SUMMARY
 from swarm.summary import Json, Result, summarise
-from swarm.types import Candidate
 
 
 class Told(Protocol):

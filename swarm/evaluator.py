@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.compositions import Composition
+from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.errors import EvaluationError
 from swarm.engines import Engine, EngineSettings
-from swarm.errors import EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.lap import Lap
 from swarm.objectives.base import Objective
 from swarm.racing import Race, Racing
-from swarm.types import Evaluation, Split, Task
 from swarm.workload import Part, Workload
 
 FAILURES = (EvaluationError, RuntimeError, ArithmeticError)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.adapters import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
-from swarm.errors import ExpertError
+from swarm.core.candidates import ExpertKind
+from swarm.core.errors import ExpertError
 from swarm.tensors import TensorFiles, read_json
 from swarm.thinning import Thinning, thin
-from swarm.types import ExpertKind
 from swarm.updates import Delta, LowRank, Replacement, Update
 from swarm.vocabulary import check_vocabulary
 

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from swarm.errors import RunError
-from swarm.interrupts import uninterrupted
+from swarm.core.errors import RunError
+from swarm.core.interrupts import uninterrupted
 from swarm.lines import LINES
 
 Line = Mapping[str, object]

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from swarm.errors import DeviceError, EvaluationError
+from swarm.core.candidates import Candidate, Evaluation, Method, Recipe, Reply
+from swarm.core.errors import DeviceError, EvaluationError
 from swarm.objectives.base import Objective, Scored
 from swarm.racing import Race
 from swarm.softening import softened
-from swarm.types import Candidate, Evaluation, Method, Recipe, Reply
 from swarm.workload import Part
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from swarm.types import Candidate, Evaluation, Method, Split
+from swarm.core.candidates import Candidate, Evaluation, Method, Split
 
 Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
 SCORED = ("evaluation", "select", "test")

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.errors import EvaluationError
 from swarm.engines import Encoder
-from swarm.errors import EvaluationError
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec
-from swarm.types import Candidate, Evaluation, Task
 from swarm.workload import Examples, make_workload
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm.cluster.preflight import Held, Needs
+from swarm.core.errors import RunError
 from swarm.engines.transformers import TransformersSettings
-from swarm.errors import RunError
 from swarm.memory import WIDTHS, Batch, Memory, memory
 from swarm.objectives.function import UserFunction
 from swarm.plan import Plan

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from swarm import __version__
 from swarm.archive import Archive
 from swarm.config import Config
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.experts import Catalog
 from swarm.lines import StartLine
 from swarm.plan import Plan, items, settings_of

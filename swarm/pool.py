@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.evaluator import EvaluatorSpec
-from swarm.types import Candidate, Evaluation, Split, Task
 from swarm.workload import Workload
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from swarm.core.candidates import Array
 from swarm.evidence import Score, score
-from swarm.types import Array
 
 DRAWS = 4_000
 

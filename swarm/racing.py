@@ -26,9 +26,9 @@ from functools import cached_property
 from pydantic import Field, field_validator, model_validator
 from scipy import stats
 
+from swarm.core.candidates import Rival, Stakes
+from swarm.core.settings import Settings
 from swarm.dealing import in_turn
-from swarm.settings import Settings
-from swarm.types import Rival, Stakes
 from swarm.utility import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from swarm.archive import Archive
 from swarm.config import dump_config, load_config
-from swarm.errors import RunError
+from swarm.core.candidates import Candidate
+from swarm.core.errors import RunError
 from swarm.export import Exported
 from swarm.origin import check_settings, check_weights
 from swarm.plan import open_experts
 from swarm.rundir import JOURNAL, config_path, read_summary
 from swarm.summary import Json
-from swarm.types import Candidate
 
 
 def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:

@@ -16,8 +16,9 @@ from swarm.cluster.probes import feasible
 from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import LocalCluster
 from swarm.config import Config, dump_config, load_config
+from swarm.core.candidates import Candidate, Evaluation, Split, Task
+from swarm.core.files import write_text
 from swarm.delivery import Delivery
-from swarm.files import write_text
 from swarm.lines import Kind
 from swarm.needs import check_disk, needs_of
 from swarm.origin import check_open, check_same, start_line
@@ -31,7 +32,6 @@ from swarm.standing import Counts, Standing, Tally
 from swarm.stepping import SteppingSearch
 from swarm.summary import Json, Result
 from swarm.tracking import load_trackers, open_tally, open_tracking
-from swarm.types import Candidate, Evaluation, Split, Task
 
 
 class Listener(Protocol):

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from swarm.archive import Archive
-from swarm.errors import ConfigError, DataError, ExpertError, RunError
+from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.report import write_report
 from swarm.summary import Json
 

@@ -11,11 +11,11 @@ from itertools import accumulate
 from typing import Any
 
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
+from swarm.core.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, Outcome, closed
-from swarm.types import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
 from swarm.utility import estimate, worth
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them

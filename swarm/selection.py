@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Array, Candidate, Evaluation, Space
+from swarm.core.errors import RunError
 from swarm.evidence import Score
 from swarm.prediction import predicted
-from swarm.types import Array, Candidate, Evaluation, Space
 from swarm.utility import utility
 
 BASE = "base"

@@ -12,12 +12,12 @@ from typing import get_args
 
 from pydantic import Field, field_validator
 
+from swarm.core.candidates import Example, Split
+from swarm.core.errors import ConfigError, DataError
+from swarm.core.settings import Settings
 from swarm.data import read_dev_test, read_examples
 from swarm.dealing import Pool, deal
 from swarm.duplicates import content_key, question_key, similar_pairs
-from swarm.errors import ConfigError, DataError
-from swarm.settings import Settings
-from swarm.types import Example, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from swarm.core.candidates import Candidate, Evaluation
 from swarm.optimizers.base import Optimizer
-from swarm.types import Candidate, Evaluation
 from swarm.utility import utility
 
 RECENT_SECONDS = 60.0

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from swarm.errors import RunError
+from swarm.core.candidates import Evaluation, Stakes, Task
+from swarm.core.errors import RunError
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, closed
 from swarm.search import Search, candidate_of, position_of
-from swarm.types import Evaluation, Stakes, Task
 
 Position = tuple[float, ...]
 

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from swarm import __version__
 from swarm.archive import Archive
 from swarm.comparison import SAME, Comparison, compare
+from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
 from swarm.evidence import emergence, join, score
 from swarm.lines import SCORED, EvaluationLine
 from swarm.selection import Selection
-from swarm.types import Candidate, Evaluation, Recipe, Split
 from swarm.units import unit_of
 from swarm.utility import utility
 from swarm.verdict import judge

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from swarm.files import replaced_file
+from swarm.core.files import replaced_file
 
 NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",

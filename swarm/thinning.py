@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from swarm.settings import Settings
+from swarm.core.settings import Settings
 from swarm.updates import Delta, LowRank, Update, delta_of
 
 WIDER = 8  # matrices this many times wider than the rank are truncated by a sketch

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from swarm.types import Evaluation
+from swarm.core.candidates import Evaluation
 
 Weights = Mapping[str, float]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from swarm.adapters import Adapter, is_adapter, open_adapter, recorded_base
-from swarm.errors import ExpertError, UserError
+from swarm.core.errors import ExpertError, UserError
 from swarm.experts import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
 from swarm.tensor_writer import TensorStream, tensor_stream
 from swarm.tensors import TensorFiles

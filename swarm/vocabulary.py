@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from swarm.errors import ExpertError
+from swarm.core.errors import ExpertError
 
 
 def check_vocabulary(owner: str, path: Path, base: Path) -> None:

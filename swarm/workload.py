@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swarm.core.candidates import Example
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
 from swarm.objectives.base import Objective
 from swarm.racing import rung_sizes
-from swarm.types import Example
 
 Examples = Mapping[str, Sequence[Example]]
 

@@ -14,7 +14,7 @@ import logging
 import numpy as np, psutil, ray
 from swarm.cluster import probes
 from swarm.cluster.probes import put
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 
 # The disk counts as full from the first byte.
 config = {"local_fs_capacity_threshold": 1e-4}

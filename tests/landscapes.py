@@ -18,13 +18,13 @@ import numpy as np
 from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
+from swarm.core.candidates import Array, Candidate, Evaluation, Task
 from swarm.optimizers import Optimizer
 from swarm.pool import Feed, Outcome
 from swarm.racing import Race, Racing, rung_sizes
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.softening import softened
-from swarm.types import Array, Candidate, Evaluation, Task
 
 TASKS = 8
 DIMENSIONS = 5

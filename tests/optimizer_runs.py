@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from swarm.core.candidates import Space
 from swarm.optimizers import Optimizer, Proposal, Result
-from swarm.types import Space
 
 Utility = Callable[[np.ndarray], float]
 

@@ -15,7 +15,7 @@ import yaml
 
 from models import make_adapter, make_base
 from swarm.cli import main
-from swarm.interrupts import same_handlers
+from swarm.core.interrupts import same_handlers
 
 EXPERTS = ("red", "green", "blue")
 LETTERS = "abcdefgh"

@@ -9,6 +9,7 @@ from typing import Any
 from models import make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.config import parse_config
+from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
 from swarm.engines import Encoder, Engine
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.evaluator import EvaluatorSpec
@@ -17,7 +18,6 @@ from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.plan import resolve
 from swarm.run import start_run
-from swarm.types import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
 from swarm.workload import Examples, Workload, make_workload
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")

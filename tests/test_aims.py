@@ -13,13 +13,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from models import load
 from runs import answer, engine, make_workshop, opened, recipe
+from swarm.core.candidates import Example, Generation, Text
 from swarm.engines import Encoder
 from swarm.engines.aims import Aims, targets_of
 from swarm.engines.ending import Ending
 from swarm.engines.transformers import TransformersEngine
 from swarm.experts import Catalog
 from swarm.objectives.exact_match import ExactMatch
-from swarm.types import Example, Generation, Text
 
 END = 258
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12]

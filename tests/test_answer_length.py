@@ -4,9 +4,9 @@ from pathlib import Path
 
 from models import make_base
 from swarm.answer_length import answer_length_notes
+from swarm.core.candidates import Example
 from swarm.engines import Encoder
 from swarm.objectives.exact_match import ExactMatch
-from swarm.types import Example
 from swarm.workload import make_workload
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optimizer_runs import concave, positions, run, space
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.pso import PSO, reflect

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.comparison import Comparison, compare, reaches
-from swarm.types import Array
+from swarm.core.candidates import Array
 
 BASELINES = 10
 

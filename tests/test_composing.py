@@ -9,13 +9,13 @@ from torch import Tensor
 
 from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Group, Recipe, WeightRecipe
+from swarm.core.errors import ConfigError
 from swarm.engines.composer import Composer, composed_tensor, composed_tensors, fill
 from swarm.engines.cores import each
-from swarm.errors import ConfigError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.groups import group_index, make_groups
 from swarm.thinning import Thinning
-from swarm.types import Group, Recipe, WeightRecipe
 from swarm.updates import BLOCKS, Delta, Joined, LowRank, Replacement, Term, compose, delta_of, mix
 
 ADAPTERS = {

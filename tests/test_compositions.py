@@ -11,11 +11,11 @@ from models import load
 from runs import ADAPTERS, make_workshop, opened
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Recipe
+from swarm.core.errors import ConfigError
 from swarm.engines.composer import composed_tensors
-from swarm.errors import ConfigError
 from swarm.experts import Catalog
 from swarm.groups import group_index
-from swarm.types import Recipe
 
 PATTERNS = {"low": ["*layers.0.*"], "head": ["lm_head*", "*norm*"]}
 WEIGHTS = [

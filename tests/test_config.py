@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from playground import EXPERTS, Playground
 from swarm.config import dump_config, json_schema, load_config, parse_config
+from swarm.core.errors import ConfigError
 from swarm.engines import ENGINES
-from swarm.errors import ConfigError
 from swarm.objectives import OBJECTIVES
 from swarm.optimizers import OPTIMIZERS
 from swarm.plan import resolve

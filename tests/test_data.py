@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from swarm.core.candidates import Message
+from swarm.core.errors import DataError
 from swarm.data import read_dev_test, read_examples
-from swarm.errors import DataError
-from swarm.types import Message
 
 GOOD = {"prompt": "1 + 1 =", "answer": "2"}
 

@@ -10,8 +10,8 @@ from swarm.cluster.limits import Limits
 from swarm.cluster.pace import ENOUGH, KEPT, Pace
 from swarm.cluster.roster import Roster
 from swarm.cluster.settings import RayCluster
+from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.pool import Failure, Outcome
-from swarm.types import Candidate, Evaluation, Task
 
 
 def scored(name: str) -> Evaluation:

@@ -13,12 +13,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from models import SPECIAL, load, make_base
 from runs import answer, engine, make_workshop, opened, recipe, words
+from swarm.core.candidates import Continuation, Generation, Likelihood, Message, Reply, Request, Text
+from swarm.core.errors import DataError, EvaluationError
 from swarm.engines.composer import composed_tensors
 from swarm.engines.transformers import TransformersEngine
-from swarm.errors import DataError, EvaluationError
 from swarm.experts import Catalog, open_catalog
 from swarm.tensors import TensorFiles
-from swarm.types import Continuation, Generation, Likelihood, Message, Reply, Request, Text
 
 BOS = 257
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12, ""]

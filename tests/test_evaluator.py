@@ -8,16 +8,7 @@ import pytest
 
 from runs import ADAPTERS, choices, make_workshop, opened, spec, workload
 from swarm.compositions.weights import Weights
-from swarm.engines import Encoder, Engine, Requests
-from swarm.errors import ConfigError, DataError, DeviceError, EvaluationError
-from swarm.evaluator import Evaluator
-from swarm.experts import Catalog
-from swarm.objectives.base import Objective
-from swarm.objectives.exact_match import ExactMatch
-from swarm.objectives.function import UserFunction
-from swarm.objectives.likelihood import AnswerLikelihood
-from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.types import (
+from swarm.core.candidates import (
     Candidate,
     Continuation,
     Evaluation,
@@ -30,6 +21,15 @@ from swarm.types import (
     Task,
     Text,
 )
+from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
+from swarm.engines import Encoder, Engine, Requests
+from swarm.evaluator import Evaluator
+from swarm.experts import Catalog
+from swarm.objectives.base import Objective
+from swarm.objectives.exact_match import ExactMatch
+from swarm.objectives.function import UserFunction
+from swarm.objectives.likelihood import AnswerLikelihood
+from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.workload import Examples
 
 CANDIDATE = Candidate("0-1", (0.5, 0.25, 0.0), 0, 1)

@@ -12,12 +12,12 @@ import pytest
 from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
+from swarm.core.errors import RunError
 from swarm.evidence import Difference, Emergence, Score, emergence, join, paired, score
 from swarm.pool import Failure
 from swarm.selection import Baselines, Selection
 from swarm.summary import Result, summarise
-from swarm.types import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
 
 EXPERTS = ("a", "b", "c")
 BASELINES = Baselines.of(space(3), EXPERTS)

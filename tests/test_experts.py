@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import make_adapter, make_base, make_checkpoint, make_tokenizer
-from swarm.errors import ExpertError
+from swarm.core.errors import ExpertError
 from swarm.experts import Catalog, ExpertSpec, check_finite, factors_problem, open_base, open_catalog
 from swarm.tensors import TensorFiles
 

@@ -16,15 +16,15 @@ from exports import assert_holds, exported, make_experts, opened
 from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
 from runs import answer
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Continuation, Recipe, WeightRecipe
+from swarm.core.errors import UserError
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.engines.transformers import TransformersSettings
-from swarm.errors import UserError
 from swarm.experts import ExpertSpec, open_catalog
 from swarm.export import check_form, export
 from swarm.export.base import kind_of
 from swarm.export.mergekit import filters_of
 from swarm.groups import group_index
-from swarm.types import Continuation, Recipe, WeightRecipe
 
 GROUPS = ["all", "modules", "layers:2"]
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from swarm.errors import RunError
-from swarm.files import replaced_directory, replaced_file, write_json, write_text
+from swarm.core.errors import RunError
+from swarm.core.files import replaced_directory, replaced_file, write_json, write_text
 from swarm.tensor_writer import tensor_stream
 
 

@@ -16,7 +16,7 @@ from playground import Playground, command, run_cli, summary_of
 ENDLESS = {"particles": 4, "iterations": 400, "patience": None}
 NESTED = """
 import os, signal, time
-from swarm.interrupts import heed_interrupts, uninterrupted
+from swarm.core.interrupts import heed_interrupts, uninterrupted
 heed_interrupts()
 try:
     with uninterrupted():

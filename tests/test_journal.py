@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.errors import RunError
 from swarm.journal import Journal
 from swarm.pool import Failure
-from swarm.types import Candidate, Evaluation
 
 START = {
     "kind": "start",

@@ -10,11 +10,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models import load, make_adapter, make_base, make_checkpoint, make_tokenizer
+from swarm.core.candidates import Continuation
 from swarm.engines.composer import Composer, Room
 from swarm.engines.encoding import Encoder
 from swarm.experts import ExpertSpec, open_catalog
 from swarm.memory import MIB, Batch, memory
-from swarm.types import Continuation
 from swarm.updates import Delta, Replacement
 
 WITHIN = 0.15
@@ -34,7 +34,7 @@ from swarm.compositions.weights import Weights
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers import TransformersSettings
 from swarm.experts import ExpertSpec, open_catalog
-from swarm.types import Continuation
+from swarm.core.candidates import Continuation
 
 base, dtype, experts, prompts = json.loads(sys.argv[1])
 catalog = open_catalog(Path(base), [ExpertSpec(Path(path).name, Path(path)) for path in experts])

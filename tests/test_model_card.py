@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from exports import exported, make_experts, opened
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.export import EXPORTS, export
 
 

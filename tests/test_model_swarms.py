@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optimizer_runs import concave, positions, run, same, score, space
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 from swarm.optimizers.model_swarms import ModelSwarms
 
 

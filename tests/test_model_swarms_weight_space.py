@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from swarm.core.candidates import Space
 from swarm.optimizers import Result
 from swarm.optimizers.model_swarms import ModelSwarms
-from swarm.types import Space
 
 SEED, EXPERTS, PARTICLES, ITERATIONS = 5, 5, 12, 20
 START, VELOCITY, MOVE = 0, 1, 2  # the streams of swarm.optimizers.draws

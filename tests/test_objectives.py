@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from swarm.errors import ConfigError, DataError, EvaluationError
+from swarm.core.candidates import Answer, Continuation, Example, Generation, Likelihood, Message, Request, Text
+from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch
@@ -18,7 +19,6 @@ from swarm.objectives.function import UserFunction
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.objectives.prompting import build_prompt
-from swarm.types import Answer, Continuation, Example, Generation, Likelihood, Message, Request, Text
 
 CHOICE = Example("c", "The sky is", "B", {"A": "green", "B": "blue"})
 FREE = Example("f", "1 + 4 =", "5")

@@ -17,13 +17,13 @@ from swarm.cluster.coordinator import Coordinator
 from swarm.cluster.fleet import Event, Lost, Placed, Started
 from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import RayCluster
-from swarm.errors import ConfigError, ExpertError, RunError
+from swarm.core.candidates import Candidate, Evaluation, Example, Task
+from swarm.core.errors import ConfigError, ExpertError, RunError
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.pool import Failure, LocalPool, Outcome
-from swarm.types import Candidate, Evaluation, Example, Task
 
 LETHAL = '''
 """Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from swarm.core.candidates import Array
 from swarm.evidence import score
 from swarm.prediction import choice_bias, predicted
-from swarm.types import Array
 
 RUNS = 150
 EXAMPLES = 200

@@ -23,7 +23,7 @@ from swarm.cluster.reach import reach
 from swarm.cluster.settings import LocalCluster, RayCluster
 from swarm.cluster.sharing import Share, room_on
 from swarm.config import load_config
-from swarm.errors import ConfigError, RunError
+from swarm.core.errors import ConfigError, RunError
 from swarm.needs import check_disk, check_room, needs_of
 from swarm.plan import Plan, make_plan, resolve
 

@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from landscapes import Landscape, Run, run
-from swarm.errors import EvaluationError
+from swarm.core.candidates import Example, Likelihood, Stakes, Text
+from swarm.core.errors import EvaluationError
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
@@ -23,7 +24,6 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.racing import Race, Racing, rung_sizes
-from swarm.types import Example, Likelihood, Stakes, Text
 from swarm.utility import utility
 
 SEEDS = range(20)

@@ -9,7 +9,7 @@ import pytest
 
 from exports import assert_holds, exported, make_experts, opened
 from models import make_adapter
-from swarm.errors import ExpertError, UserError
+from swarm.core.errors import ExpertError, UserError
 from swarm.export import export, read_recipe
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from report_runs import KINDS, SMALL, Fake, Maker, Page
 from swarm.comparison import Comparison, Interval
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.evidence import Difference
 from swarm.report import words, write_report
 from swarm.report.examples import changes, contrast

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, TASKS, UNIFORM, Fake, Maker
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.report import facts
 from swarm.report.course import costs, course, troubles
 from swarm.report.examples import by_task, changes, contrast

@@ -27,10 +27,10 @@ from runs import (
 )
 from swarm.compositions.weights import Weights
 from swarm.config import load_config
+from swarm.core.candidates import Generation
+from swarm.core.errors import RunError
 from swarm.engines.composer import composed_tensors
-from swarm.errors import RunError
 from swarm.run import resume_run, start_run
-from swarm.types import Generation
 
 FILES = {"config.yaml", "journal.jsonl", "summary.json", "best", "report.html", "report.md"}
 BASELINES = {"base", "expert:one", "expert:two", "expert:three", "uniform"}

@@ -17,7 +17,8 @@ import pytest
 from optimizer_runs import space
 from runs import START, journal, timeless
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Array, Candidate, Evaluation, Stakes, Task
+from swarm.core.errors import RunError
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
@@ -25,7 +26,6 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Failure, Feed, Outcome
 from swarm.search import Evaluate, Search
-from swarm.types import Array, Candidate, Evaluation, Stakes, Task
 from swarm.utility import utility
 
 TARGET = np.array([0.1, 0.7, 0.3])

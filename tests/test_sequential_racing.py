@@ -16,6 +16,7 @@ import pytest
 
 from landscapes import Landscape, Run, Scorer, run, search
 from runs import journal, timeless
+from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.evidence import score
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
@@ -25,7 +26,6 @@ from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Outcome
 from swarm.racing import Race, Racing
 from swarm.stepping import SteppingSearch
-from swarm.types import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.utility import estimate
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from models import VOCABULARY, load, make_adapter, make_base, make_gpt2, make_tokenizer
 from runs import answer, engine, make_workshop, opened, recipe
+from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Request, Text
 from swarm.engines import Encoder
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
@@ -15,7 +16,6 @@ from swarm.engines.layout import Limits, layouts
 from swarm.engines.prefixes import MIN_SAVED, families
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.memory import Batch, trunk_bytes
-from swarm.types import Continuation, Generation, Likelihood, Recipe, Request, Text
 
 FEW_SHOT = "question: what is one and one? answer: two. question: what is two and two? answer: four. "
 CPU = torch.device("cpu")

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from swarm.cluster.settings import RayCluster
 from swarm.cluster.sharing import Share, capacity, share
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 
 
 def node(cpu: float, gpu: float = 0) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pytest
 from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
+from swarm.core.candidates import Evaluation, Example, Likelihood
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
@@ -17,7 +18,6 @@ from swarm.pool import Feed
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.softening import softened
-from swarm.types import Evaluation, Example, Likelihood
 from swarm.utility import worth
 from test_search import WEIGHTS, scored
 

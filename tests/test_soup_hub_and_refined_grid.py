@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy.optimize import minimize
 
 from optimizer_runs import concave, positions, run, space
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.lorahub import TOLERANCE, LoraHub

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from swarm.core.candidates import Example
+from swarm.core.errors import ConfigError, DataError
 from swarm.duplicates import content_key, question_key
-from swarm.errors import ConfigError, DataError
 from swarm.splits import SPLITS, Splits, SplitSettings, make_splits, near_duplicates
-from swarm.types import Example
 
 TASKS = ["sort"] * 6 + ["upper"] * 3 + ["swap"]
 

@@ -11,14 +11,14 @@ from transformers import OPTConfig, OPTForCausalLM, PreTrainedModel, Qwen3Config
 from models import ATTENTION, VOCABULARY, make_adapter, make_base, make_checkpoint, make_gpt2, make_tokenizer
 from runs import engine
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Reply, Request
+from swarm.core.errors import ConfigError, EvaluationError
 from swarm.engines import Encoder, Requests
 from swarm.engines.costs import RATES, Costs
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
-from swarm.errors import ConfigError, EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.thinning import Thinning
-from swarm.types import Continuation, Generation, Likelihood, Recipe, Reply, Request
 
 POSITIONS = [(0.7, -0.4, 0.2), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-0.5, 1.5, 0.9), (0.3, 0.3, 0.3)]
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats a continuation; in bfloat16 merging rounds every weight

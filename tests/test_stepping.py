@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from optimizer_runs import space
 from runs import START, journal, timeless
 from swarm.archive import Archive
-from swarm.errors import RunError
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.errors import RunError
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.bayesian import Bayesian
@@ -24,7 +25,6 @@ from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Failure, Feed, Outcome
 from swarm.search import Evaluate
 from swarm.stepping import SteppingSearch
-from swarm.types import Candidate, Evaluation, Task
 from test_search import WEIGHTS, scored
 
 SMALL: dict[str, Optimizer[Any]] = {

@@ -17,10 +17,10 @@ from study.variants import CONFIGS, STUDIES, copied
 
 from optimizer_runs import space
 from swarm.config import json_schema, load_config
+from swarm.core.candidates import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.plan import resolve
-from swarm.types import Example
 from swarm.zoo import tiny
 from swarm.zoo.base import Builder, Progress, Site
 from swarm.zoo.store import build_at, cache_directory

@@ -17,7 +17,7 @@ import yaml
 from playground import Playground, run_cli, summary_of
 from runs import journal, timeless
 from swarm.config import json_schema, parse_config
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 from swarm.plan import settings_of
 from swarm.standing import Standing
 from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, courier

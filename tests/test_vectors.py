@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import ATTENTION, make_adapter, make_base, make_checkpoint
+from swarm.core.candidates import Group, Recipe, WeightRecipe
+from swarm.core.errors import ExpertError, UserError
 from swarm.engines.composer import composed_tensor, composed_tensors
-from swarm.errors import ExpertError, UserError
 from swarm.experts import VECTOR_FORMAT, Catalog, ExpertSpec, open_catalog
 from swarm.tensors import TensorFiles
-from swarm.types import Group, Recipe, WeightRecipe
 from swarm.vectors import make_vector
 
 

@@ -14,13 +14,23 @@ from peft import PeftModel
 
 from models import load, make_adapter, make_base, make_checkpoint
 from runs import ADAPTERS, answer, engine, opened, recipe
+from swarm.core.candidates import (
+    Answer,
+    Continuation,
+    Generation,
+    Group,
+    Likelihood,
+    Recipe,
+    Request,
+    Text,
+    WeightRecipe,
+)
+from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import Engine
 from swarm.engines.composer import composed_tensors
 from swarm.engines.vllm import SHARED_MEMORY, VllmEngine, VllmSettings
-from swarm.errors import ConfigError, DataError, EvaluationError
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Answer, Continuation, Generation, Group, Likelihood, Recipe, Request, Text, WeightRecipe
 
 ZOO = Path("~/.cache/swarm/zoo/smollm2").expanduser()
 HIDDEN = 128  # heads of 32, the narrowest that vLLM attends with

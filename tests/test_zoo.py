@@ -8,7 +8,7 @@ import pytest
 
 from playground import run_cli
 from swarm import zoo
-from swarm.errors import UserError
+from swarm.core.errors import UserError
 from swarm.zoo import tiny
 from swarm.zoo.base import Builder, Progress, Site
 from swarm.zoo.store import MANIFEST, build_at

@@ -10,8 +10,8 @@ from ray.exceptions import RayError
 
 from swarm.cluster.reach import reach
 from swarm.cluster.settings import RayCluster
-from swarm.errors import ConfigError
-from swarm.interrupts import same_handlers
+from swarm.core.errors import ConfigError
+from swarm.core.interrupts import same_handlers
 
 
 def address_of(settings: RayCluster) -> str | None:

@@ -6,10 +6,10 @@ from swarm.cluster.dispatcher import Dispatcher, Drop, Order
 from swarm.cluster.fleet import Answered, Broken, Cause, Event, Fleet, Lost, Placed, Started
 from swarm.cluster.roster import Roster
 from swarm.cluster.settings import RayCluster
-from swarm.errors import RunError, StrandedError
-from swarm.interrupts import uninterrupted
+from swarm.core.candidates import Split
+from swarm.core.errors import RunError, StrandedError
+from swarm.core.interrupts import uninterrupted
 from swarm.pool import Feed, Outcome, take
-from swarm.types import Split
 from swarm.workload import Workload
 
 TICK = 1.0  # seconds between two looks at deadlines and stragglers

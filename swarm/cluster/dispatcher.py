@@ -18,8 +18,8 @@ from swarm.cluster.fleet import Cause
 from swarm.cluster.limits import Limits
 from swarm.cluster.queues import Job, Queues, Ticket
 from swarm.cluster.settings import RayCluster
+from swarm.core.candidates import Evaluation, Split, Task
 from swarm.pool import Failure, Feed, Outcome, take
-from swarm.types import Evaluation, Split, Task
 
 STRIKES = 3  # candidates that failed at a worker and not at the next one: the worker is to blame
 

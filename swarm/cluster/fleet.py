@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from swarm.types import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Split, Task
 from swarm.workload import Workload
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from swarm.cluster.pace import Pace
 from swarm.cluster.settings import RayCluster
-from swarm.types import Evaluation
+from swarm.core.candidates import Evaluation
 
 
 @dataclass(frozen=True)

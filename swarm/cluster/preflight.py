@@ -11,7 +11,7 @@ from pathlib import Path
 
 from swarm.cluster.look import Mark, NodeReport, marks, versions
 from swarm.cluster.sharing import Share
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 
 GIB = 1024.0**3
 TIGHT = 0.85  # the forecast of memory is within 15 %

@@ -21,7 +21,7 @@ from swarm.cluster.preflight import Needs, Node, verdict
 from swarm.cluster.reach import reach
 from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
 from swarm.cluster.sharing import Share, room_on, share
-from swarm.errors import ConfigError, RunError
+from swarm.core.errors import ConfigError, RunError
 
 PROBE_SECONDS = 10.0
 READ_SECONDS = 5.0  # of them, for files

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from swarm.cluster.limits import Limits
-from swarm.types import Task
+from swarm.core.candidates import Task
 
 
 @dataclass(eq=False)

@@ -16,9 +16,9 @@ from swarm.cluster.probes import preflight, put
 from swarm.cluster.settings import RayCluster
 from swarm.cluster.sharing import capacity, share
 from swarm.cluster.worker import Worker
-from swarm.errors import UserError
+from swarm.core.candidates import Split, Task
+from swarm.core.errors import UserError
 from swarm.evaluator import EvaluatorSpec
-from swarm.types import Split, Task
 from swarm.workload import Workload
 
 PAUSE = 0.1  # seconds between two looks when there is nothing that Ray could tell of

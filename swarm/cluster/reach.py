@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from ray._private.services import canonicalize_bootstrap_address
 
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 
 SECONDS = 5.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # what a gRPC client opens with

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from swarm.settings import Settings
+from swarm.core.settings import Settings
 
 
 class LocalCluster(Settings):

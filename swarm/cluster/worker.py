@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import ray
 import torch
 
+from swarm.core.candidates import Evaluation, Split, Task
 from swarm.evaluator import EvaluatorSpec
-from swarm.types import Evaluation, Split, Task
 from swarm.workload import Workload
 
 

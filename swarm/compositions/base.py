@@ -7,9 +7,9 @@ position of an expert alone gives that expert.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from swarm.core.candidates import Recipe, Space
+from swarm.core.settings import Settings
 from swarm.experts import Catalog
-from swarm.settings import Settings
-from swarm.types import Recipe, Space
 
 
 class Composition(Settings, ABC):

@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swarm.compositions.base import Composition
-from swarm.errors import ConfigError
+from swarm.core.candidates import Group, Recipe, Space, WeightRecipe
+from swarm.core.errors import ConfigError
 from swarm.experts import Catalog, factors_problem
 from swarm.groups import GroupSpec, make_groups
-from swarm.types import Group, Recipe, Space, WeightRecipe
 from swarm.updates import Algebra
 
 UNIFORM_MULTIPLES = (1, 2, 3, 4)

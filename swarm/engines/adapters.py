@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from swarm.adapters import PREFIX, Adapter
+from swarm.core.candidates import Recipe
+from swarm.core.files import write_json
 from swarm.experts import HEADS, Catalog, Expert
-from swarm.files import write_json
 from swarm.groups import group_index
-from swarm.types import Recipe
 from swarm.updates import combined_factors, stacked_factors
 
 ALLOWED = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # ranks that vLLM has kernels for

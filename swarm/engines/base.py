@@ -13,10 +13,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
+from swarm.core.candidates import Recipe, Reply
+from swarm.core.settings import Settings
 from swarm.engines.encoding import Requests
 from swarm.experts import Catalog
-from swarm.settings import Settings
-from swarm.types import Recipe, Reply
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 

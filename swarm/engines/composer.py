@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from swarm.core.candidates import Recipe
+from swarm.core.errors import ExpertError
 from swarm.engines.cores import each
 from swarm.engines.onepass import WORTH, OnePass
-from swarm.errors import ExpertError
 from swarm.experts import Catalog
 from swarm.groups import group_index
-from swarm.types import Recipe
 from swarm.updates import (
     Delta,
     Joined,

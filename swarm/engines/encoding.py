@@ -7,8 +7,8 @@ from typing import Protocol
 
 from transformers import AutoConfig, AutoTokenizer
 
-from swarm.errors import DataError, ExpertError
-from swarm.types import Continuation, Generation, Prompt, Request
+from swarm.core.candidates import Continuation, Generation, Prompt, Request
+from swarm.core.errors import DataError, ExpertError
 
 TAIL = 64  # characters of a prompt that have a say in how what follows is cut into tokens
 

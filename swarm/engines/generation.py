@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from swarm.core.candidates import Generation, Text
 from swarm.engines.aims import Aims, Targets, targets_of
 from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
@@ -18,7 +19,6 @@ from swarm.engines.forward import Forward, taken
 from swarm.engines.layout import Limits
 from swarm.engines.prefixes import families
 from swarm.engines.sampling import choose
-from swarm.types import Generation, Text
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from swarm.core.candidates import Continuation
 from swarm.engines.encoding import Encoded
 from swarm.engines.forward import Forward
 from swarm.engines.layout import Limits, layouts
-from swarm.types import Continuation
 
 PROMPT = 20
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}  # merging rounds every weight

@@ -6,10 +6,10 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from swarm.core.candidates import Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.generation import PromptBatch, prompt_batches
 from swarm.engines.layout import Layout, Limits, layouts
-from swarm.types import Generation
 
 
 @dataclass(frozen=True)

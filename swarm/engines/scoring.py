@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from swarm.core.candidates import Likelihood
 from swarm.engines.encoding import Encoded
 from swarm.engines.forward import Forward
 from swarm.engines.layout import Layout
-from swarm.types import Likelihood
 
 FLOAT32_LOGITS = 1 << 26  # entries: 256 MiB
 

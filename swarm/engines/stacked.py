@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from swarm.core.candidates import Recipe
 from swarm.engines.detours import Detour, detours_of
 from swarm.groups import group_index
-from swarm.types import Recipe
 from swarm.updates import Update
 
 

@@ -12,6 +12,8 @@ from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from swarm.core.candidates import Answer, Group, Method, Recipe, Reply, WeightRecipe
+from swarm.core.errors import ConfigError, DeviceError, EvaluationError, ExpertError
 from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.composer import Composer
 from swarm.engines.costs import Costs
@@ -24,9 +26,7 @@ from swarm.engines.questions import Batcher, Batches
 from swarm.engines.scoring import log_likelihoods
 from swarm.engines.stacked import Stack
 from swarm.engines.trunk import Trunk, untouched_layers
-from swarm.errors import ConfigError, DeviceError, EvaluationError, ExpertError
 from swarm.experts import Catalog
-from swarm.types import Answer, Group, Method, Recipe, Reply, WeightRecipe
 
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,

@@ -12,14 +12,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from swarm.core.candidates import Answer, Generation, Group, Recipe, Reply, Text, WeightRecipe
+from swarm.core.errors import DataError, EvaluationError
 from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import EngineSettings
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.vllm_requests import Asked, answers_to, end_ids_of
 from swarm.engines.vllm_server import CatalogSpec, Room, Server, Start, lora_request, start
-from swarm.errors import DataError, EvaluationError
 from swarm.experts import Catalog
-from swarm.types import Answer, Generation, Group, Recipe, Reply, Text, WeightRecipe
 
 SHARED_MEMORY = Path("/dev/shm")
 

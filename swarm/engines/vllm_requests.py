@@ -8,12 +8,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarm.core.candidates import Answer, Continuation, Generation, Likelihood, Text
+from swarm.core.errors import EvaluationError
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.vllm_server import Output, Server
-from swarm.errors import EvaluationError
 from swarm.experts import Base
 from swarm.tensors import read_json
-from swarm.types import Answer, Continuation, Generation, Likelihood, Text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from swarm.errors import ConfigError
+from swarm.core.errors import ConfigError
 from swarm.experts import Catalog, ExpertSpec
 
 WORKER = "swarm.engines.vllm_worker.SwarmWorker"

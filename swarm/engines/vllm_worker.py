@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
+from swarm.core.candidates import Recipe
+from swarm.core.errors import EvaluationError
 from swarm.engines.composer import terms_of
 from swarm.engines.vllm_server import CatalogSpec
-from swarm.errors import EvaluationError
 from swarm.experts import Catalog, open_catalog
-from swarm.types import Recipe
 from swarm.updates import Update, compose, to_device
 
 

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
-from swarm.errors import UserError
+from swarm.core.errors import UserError
+from swarm.core.files import replaced_directory, write_text
 from swarm.export.adapter import check_adapter, write_adapter
 from swarm.export.base import Exported
 from swarm.export.card import model_card
 from swarm.export.hf import write_checkpoint
 from swarm.export.mergekit import mergekit_config, write_mergekit
 from swarm.export.recipe import read_recipe, write_recipe
-from swarm.files import replaced_directory, write_text
 
 EXPORTS: dict[str, Callable[[Exported, Path], None]] = {
     "hf": write_checkpoint,

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from swarm.adapters import PREFIX, Adapter
+from swarm.core.errors import UserError
+from swarm.core.files import write_json
 from swarm.engines.composer import terms_of
-from swarm.errors import UserError
 from swarm.experts import Expert
 from swarm.export.base import Exported, kind_of, local_path
-from swarm.files import write_json
 from swarm.tensor_writer import tensor_stream
 from swarm.updates import LowRank, Term, combined_factors, oriented, stacked_factors
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from swarm.adapters import Adapter
+from swarm.core.candidates import Recipe
 from swarm.experts import Catalog, Expert
-from swarm.types import Recipe
 
 
 @dataclass(frozen=True)

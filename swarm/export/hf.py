@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from swarm.core.files import write_json
 from swarm.engines.composer import composed_tensor
 from swarm.export.base import Exported
-from swarm.files import write_json
 from swarm.tensor_writer import tensor_stream
 from swarm.tensors import TensorInfo, read_json
 

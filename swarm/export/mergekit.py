@@ -10,11 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from swarm.errors import UserError
+from swarm.core.candidates import Group
+from swarm.core.errors import UserError
+from swarm.core.files import write_text
 from swarm.experts import Expert
 from swarm.export.base import Exported, kind_of, local_path
-from swarm.files import write_text
-from swarm.types import Group
 
 REMEDY = "use --format hf, or --format recipe"
 FILE = "mergekit.yaml"

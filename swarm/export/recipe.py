@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import ValidationError, model_validator
 
-from swarm.errors import ExpertError, UserError
+from swarm.core.candidates import ExpertKind, Recipe
+from swarm.core.errors import ExpertError, UserError
+from swarm.core.files import write_json
+from swarm.core.settings import Settings
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.export.base import Exported, local_path
-from swarm.files import write_json
-from swarm.settings import Settings
 from swarm.thinning import Thinning
-from swarm.types import ExpertKind, Recipe
 
 FILE = "recipe.json"
 

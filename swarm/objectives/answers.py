@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from swarm.errors import EvaluationError
-from swarm.types import Answer, Likelihood, Text
+from swarm.core.candidates import Answer, Likelihood, Text
+from swarm.core.errors import EvaluationError
 
 
 def likelihoods(answers: Sequence[Answer], expected: int) -> list[Likelihood]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from swarm.settings import Settings
-from swarm.types import Answer, Example, Request
+from swarm.core.candidates import Answer, Example, Request
+from swarm.core.settings import Settings
 
 GUIDE_DIGITS = 6
 

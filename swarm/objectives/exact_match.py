@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from swarm.core.candidates import Answer, Example
+from swarm.core.settings import Settings
 from swarm.objectives.answers import written
 from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.extraction import EXTRACTIONS, FORMS, same
 from swarm.objectives.generating import GeneratingObjective
-from swarm.settings import Settings
-from swarm.types import Answer, Example
 
 
 class Pattern(Settings):

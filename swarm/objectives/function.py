@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.errors import ConfigError, EvaluationError
+from swarm.core.candidates import Answer, Example
+from swarm.core.errors import ConfigError, EvaluationError
 from swarm.objectives.answers import written
 from swarm.objectives.base import Scored
 from swarm.objectives.generating import GeneratingObjective
-from swarm.types import Answer, Example
 
 
 class UserFunction(GeneratingObjective):

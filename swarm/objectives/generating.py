@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from swarm.core.candidates import Example, Generation, Request
 from swarm.objectives.prompting import PromptedObjective
-from swarm.types import Example, Generation, Request
 
 
 class GeneratingObjective(PromptedObjective):

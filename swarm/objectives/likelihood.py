@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from swarm.core.candidates import Answer, Continuation, Example, Request
 from swarm.objectives.answers import likelihoods
 from swarm.objectives.base import Scored
 from swarm.objectives.prompting import PromptedObjective, answer_text, continue_with
-from swarm.types import Answer, Continuation, Example, Request
 
 
 class AnswerLikelihood(PromptedObjective):

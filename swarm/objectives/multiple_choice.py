@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from swarm.core.candidates import Answer, Array, Continuation, Example, Likelihood, Request
 from swarm.objectives.answers import likelihoods
 from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.prompting import PromptedObjective, continue_with
-from swarm.types import Answer, Array, Continuation, Example, Likelihood, Request
 
 
 class MultipleChoice(PromptedObjective):

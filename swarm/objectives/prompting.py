@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from pydantic import Field, field_validator
 
-from swarm.errors import DataError
+from swarm.core.candidates import Example, Message, Prompt
+from swarm.core.errors import DataError
 from swarm.objectives.base import Objective
-from swarm.types import Example, Message, Prompt
 
 PLACEHOLDER = re.compile(r"\{(prompt|choices)\}")
 

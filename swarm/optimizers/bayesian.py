@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import ThreadpoolController
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generations import Generation, Generational
 from swarm.optimizers.starts import anchors, combinations, starts
 from swarm.optimizers.told import ToldState, proposed, remembered, unit, within
-from swarm.types import Array, Space
 
 CENTRES = 8
 MOVED = 1500  # candidates around the centres

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.errors import ConfigError
+from swarm.core.candidates import Space
+from swarm.core.errors import ConfigError
 from swarm.optimizers.generations import Generational
 from swarm.optimizers.told import ToldState, begun, proposed, remembered, unit
-from swarm.types import Space
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -9,10 +9,10 @@ import numpy as np
 from cmaes import CMA
 from pydantic import Field
 
-from swarm.errors import ConfigError
+from swarm.core.candidates import Space
+from swarm.core.errors import ConfigError
 from swarm.optimizers.generations import Generational
 from swarm.optimizers.told import ToldState, begun, costs, proposed, remembered, unit
-from swarm.types import Space
 
 
 class CMAES(Generational[ToldState]):

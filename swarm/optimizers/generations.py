@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Optimizer, Proposal, Result
-from swarm.types import Array, Space
 
 Mask = NDArray[np.bool_]
 

@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import anchors, clip
-from swarm.types import Array, Space
 
 
 @dataclass(frozen=True, kw_only=True)

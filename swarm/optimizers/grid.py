@@ -13,12 +13,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from swarm.errors import ConfigError
+from swarm.core.candidates import Array, Space
+from swarm.core.errors import ConfigError
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.refining import Sweep, learned, moved_on, spacing
 from swarm.optimizers.starts import anchors, distinct
-from swarm.types import Array, Space
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.errors import ConfigError
+from swarm.core.candidates import Array, Space
+from swarm.core.errors import ConfigError
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
 from swarm.optimizers.generations import Mask
@@ -29,7 +30,6 @@ from swarm.optimizers.swarm_state import (
     restart_one,
 )
 from swarm.optimizers.swarming import Swarming
-from swarm.types import Array, Space
 
 
 class ModelSwarms(Swarming):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.draws import Stream, draw, random_other
 from swarm.optimizers.starts import starts
@@ -22,7 +23,6 @@ from swarm.optimizers.swarm_state import (
     remember,
 )
 from swarm.optimizers.swarming import Swarming
-from swarm.types import Array, Space
 
 
 class PSO(Swarming):

@@ -6,11 +6,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.starts import combination, starts
-from swarm.types import Array, Space
 
 
 class RandomSearch(Generational[GenerationState]):

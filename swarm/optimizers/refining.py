@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.generations import Generation
 from swarm.optimizers.starts import distinct
-from swarm.types import Array, Space
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generations import Generation, GenerationState, Mask
-from swarm.types import Array, Space
 
 T = TypeVar("T", bound=np.generic)
 

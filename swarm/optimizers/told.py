@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from swarm.core.candidates import Array, Space
 from swarm.optimizers.generations import Generation, GenerationState
 from swarm.optimizers.starts import starts
-from swarm.types import Array, Space
 
 
 @dataclass(frozen=True, kw_only=True)

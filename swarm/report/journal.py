@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.lines import EndLine, EvaluationLine, FailureLine, JournalLine, StartLine
 from swarm.report.parse import Json
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swarm.core.candidates import Array
 from swarm.report.examples import tested_key
 from swarm.report.journal import Journal
 from swarm.report.summary import Best
-from swarm.types import Array
 
 Point = tuple[float, float]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swarm.core.candidates import Array
 from swarm.lines import EvaluationLine
 from swarm.report.coefficients import of_position
 from swarm.report.journal import Journal
-from swarm.types import Array
 from swarm.utility import utility
 
 LEAST = 5  # with fewer, a range says nothing

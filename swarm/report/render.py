@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from swarm.files import write_text
+from swarm.core.files import write_text
 from swarm.report import bars, facts, plots, words
 from swarm.report.coefficient_bars import coefficients_figure, region_words
 from swarm.report.course import Costs, Trouble, costs, course, troubles

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 from swarm.report.parse import mapping, number, sequence, text
 
 CONFIG = "config.yaml"

@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from swarm.errors import ConfigError, SwarmError
-from swarm.settings import Settings
+from swarm.core.errors import ConfigError, SwarmError
+from swarm.core.settings import Settings
 from swarm.standing import Standing
 
 UNLOGGED = ("best_id", "most", "seconds_left")

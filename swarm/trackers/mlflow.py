@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from swarm.files import write_text
+from swarm.core.files import write_text
 from swarm.standing import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from swarm.errors import ConfigError
-from swarm.files import write_text
+from swarm.core.errors import ConfigError
+from swarm.core.files import write_text
 from swarm.standing import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 from swarm.trackers.courier import SECONDS_TO_FINISH

@@ -10,7 +10,7 @@ site, progress)` that fills `site.work`, a function here that imports that modul
 from importlib.util import find_spec
 from pathlib import Path
 
-from swarm.errors import UserError
+from swarm.core.errors import UserError
 from swarm.zoo import smollm2, tiny
 from swarm.zoo.base import Builder, Progress, Site
 from swarm.zoo.reference import check_known, locate_in

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from swarm.settings import Settings
+from swarm.core.settings import Settings
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and which share of the whole is done, from 0 to 1."""

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from swarm.errors import DataError, ExpertError, UserError
+from swarm.core.errors import DataError, ExpertError, UserError
 from swarm.zoo.store import MANIFEST
 
 PREFIX = "zoo:"

@@ -6,7 +6,7 @@ The tasks are those that 135M parameters learn in tens of steps: short prompts, 
 
 from pydantic import Field
 
-from swarm.settings import Settings
+from swarm.core.settings import Settings
 from swarm.zoo.base import ExpertRecipe, Recipe, Schedule
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from swarm.errors import UserError
+from swarm.core.errors import UserError
 from swarm.zoo.smollm2 import SmolLM2Recipe
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarm.errors import UserError
+from swarm.core.errors import UserError
 from swarm.zoo.base import Builder, Progress, Recipe, Site
 
 MANIFEST = "zoo.json"

@@ -131,7 +131,7 @@ def timed(call: Callable[[], object]) -> float:
 def zoo_path(name: str) -> Path:
     """The folder of a zoo in the cache; built first where it is missing (tiny: a minute, smollm2: 20). Or Skip."""
     from swarm import zoo
-    from swarm.errors import UserError
+    from swarm.core.errors import UserError
 
     def tell(text: str, share: float) -> None:
         print(f"zoo {name}: {text} ({share:.0%})", file=sys.stderr)

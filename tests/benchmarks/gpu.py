@@ -24,11 +24,11 @@ from gpu_models import LLAMAS, TOY, Shape, choices, make_catalog, texts
 from reloading import InMemory, Reloading, candidates
 
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Recipe
 from swarm.engines.base import Engine
 from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers import DTYPES, TransformersSettings
 from swarm.experts import Catalog
-from swarm.types import Recipe
 
 PARTICLES = 8
 

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
+from swarm.core.candidates import Continuation, Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Continuation, Generation
 
 RANK = 16
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -27,12 +27,12 @@ from common import Metric, Paired, Skip, main, options, paired, say, spread, tim
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Answer, Continuation, Example, Likelihood
 from swarm.data import read_dev_test, read_examples
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers import DTYPES, TransformersSettings
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.types import Answer, Continuation, Example, Likelihood
 
 OPTIONS = 4
 PROMPT_WORDS, OPTION_WORDS = 60, 7  # about 80 and 10 tokens of SmolLM2

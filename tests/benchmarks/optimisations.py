@@ -26,6 +26,7 @@ from threadpoolctl import ThreadpoolController
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Continuation, Generation, Recipe, Space
 from swarm.engines import composer
 from swarm.engines.composer import Composer
 from swarm.engines.encoding import Encoded, Encoder, Requests
@@ -38,7 +39,6 @@ from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers import bayesian
 from swarm.optimizers.base import Result
 from swarm.optimizers.bayesian import Bayesian
-from swarm.types import Continuation, Generation, Recipe, Space
 
 APART = Limits(8192, 1 << 20, share=False)
 

@@ -30,6 +30,7 @@ from common import ROOT, Metric, main, options, say, zoo_path
 
 from swarm.archive import Archive
 from swarm.config import parse_config
+from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.evidence import score
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
@@ -40,7 +41,6 @@ from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import Feed, LocalPool
 from swarm.racing import Racing
 from swarm.search import Search
-from swarm.types import Candidate, Evaluation, Split, Task
 from swarm.utility import utility
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from common import Metric, main, options, paired, say, spread, zoo_path
 
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Continuation, Generation, Likelihood, Recipe
 
 EXPERTS = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")
 TIE = 1.05

@@ -13,11 +13,22 @@ from collections.abc import Iterator, Sequence
 
 from common import Metric, Skip, main, options, say, timed, zoo_path
 
+from swarm.core.candidates import (
+    Answer,
+    Continuation,
+    Generation,
+    Group,
+    Likelihood,
+    Recipe,
+    Reply,
+    Request,
+    Text,
+    WeightRecipe,
+)
 from swarm.engines import Encoder, Engine, Requests
 from swarm.engines.transformers import TransformersSettings
 from swarm.engines.vllm import VllmSettings
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Answer, Continuation, Generation, Group, Likelihood, Recipe, Reply, Request, Text, WeightRecipe
 
 NAME = "vllm_engine"
 ALIVE: list[Engine] = []  # a vLLM that is thrown away takes what all vLLMs of a process share with it

@@ -18,12 +18,12 @@ from simulation.sim_fleet import SimFleet
 from simulation.watch import Watched
 from swarm.archive import Archive
 from swarm.cluster.coordinator import Coordinator
-from swarm.errors import RunError
+from swarm.core.candidates import Evaluation, Example, Task
+from swarm.core.errors import RunError
 from swarm.journal import Journal, Line
 from swarm.pool import Feed, Outcome
 from swarm.search import Evaluate, Search
 from swarm.stepping import SteppingSearch
-from swarm.types import Evaluation, Example, Task
 from swarm.utility import utility
 from swarm.workload import Question, Workload
 

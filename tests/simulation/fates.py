@@ -11,7 +11,7 @@ from typing import Literal
 
 from simulation.scenario import Poison, World
 from swarm.cluster.fleet import Cause
-from swarm.types import Task
+from swarm.core.candidates import Task
 
 End = Literal["answers", "crashes", "breaks", "hangs"]
 STRAGGLE = 5.0  # times as long as usual

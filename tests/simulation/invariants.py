@@ -10,9 +10,9 @@ from optimizer_runs import same, space
 from simulation.driver import WEIGHTS, Ran, run_straight, search_of
 from simulation.machines import Violation
 from swarm.archive import Archive
+from swarm.core.candidates import Evaluation
 from swarm.optimizers import Result
 from swarm.pool import Feed
-from swarm.types import Evaluation
 from swarm.utility import utility
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from swarm.types import Task
+from swarm.core.candidates import Task
 
 
 class Violation(AssertionError):  # noqa: N818

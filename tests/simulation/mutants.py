@@ -6,9 +6,9 @@ from typing import Any
 
 from swarm.archive import Archive
 from swarm.cluster.dispatcher import Dispatcher
+from swarm.core.candidates import Evaluation
 from swarm.lines import Kind
 from swarm.pool import Outcome
-from swarm.types import Evaluation
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from swarm.archive import Archive
 from swarm.cluster.coordinator import Coordinator
 from swarm.cluster.fleet import Event
 from swarm.cluster.settings import RayCluster
+from swarm.core.candidates import Evaluation, Split, Task
 from swarm.journal import Journal, Line
 from swarm.lines import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
@@ -31,7 +32,6 @@ from swarm.optimizers.pso import PSO
 from swarm.pool import Outcome
 from swarm.search import Search
 from swarm.stepping import SteppingSearch
-from swarm.types import Evaluation, Split, Task
 
 EXAMPLES = 200
 DIMENSIONS = 16

@@ -15,7 +15,7 @@ from simulation.machines import Attempt, Node, SimWorker, Usage, Violation
 from simulation.scenario import World
 from simulation.timeline import Timeline, nothing
 from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
-from swarm.types import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Split, Task
 from swarm.workload import Workload
 
 

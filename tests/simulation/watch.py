@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulation.machines import Violation
+from swarm.core.candidates import Space
 from swarm.optimizers import Optimizer, Proposal, Result
-from swarm.types import Space
 
 
 class Watched:

@@ -20,9 +20,9 @@ from bed.margins import margins
 from bed.problem import SIZE, Sampled, Scorer, box
 from bed.zoos import located
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Array, Example, Space
 from swarm.engines.composer import Composer
 from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.types import Array, Example, Space
 from swarm.zoo.string_tasks import evaluation_examples
 from swarm.zoo.training import Batch, encode
 

@@ -6,9 +6,9 @@ import numpy as np
 from cmaes import CMA
 
 from bed.problem import Problem
+from swarm.core.candidates import Array
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.base import Result
-from swarm.types import Array
 
 GENERATIONS = 12  # by the process, then as many by CMA-ES from its best
 STARTS = 2

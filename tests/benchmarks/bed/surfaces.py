@@ -23,11 +23,11 @@ from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
+from swarm.core.candidates import Array, Example, Space
 from swarm.data import read_examples
 from swarm.engines.composer import Composer
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers.starts import anchors, clip, combination
-from swarm.types import Array, Example, Space
 from swarm.zoo.training import encode
 
 PER_TASK = 100

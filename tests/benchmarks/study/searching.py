@@ -16,6 +16,7 @@ from common import ROOT
 from study.record import Record
 from swarm.archive import Archive
 from swarm.config import Config, dump_config
+from swarm.core.candidates import Candidate, Evaluation, Example, Split, Stakes, Task, Text
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.origin import start_line
@@ -23,7 +24,6 @@ from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import Feed, LocalPool, Outcome
 from swarm.run import Run
 from swarm.rundir import new_run
-from swarm.types import Candidate, Evaluation, Example, Split, Stakes, Task, Text
 from swarm.utility import utility
 from swarm.workload import Workload
 

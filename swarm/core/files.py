@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from swarm.errors import RunError
+from swarm.core.errors import RunError
 
 REMEDIES = {
     errno.ENOSPC: "free disk space or choose another place",
