@@ -17,6 +17,7 @@ from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
 from swarm.core.settings import Settings
+from swarm.data.splits import SplitSettings
 from swarm.engines import ENGINES, EngineSettings
 from swarm.engines.transformers import TransformersSettings
 from swarm.objectives import OBJECTIVES
@@ -24,7 +25,6 @@ from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.racing import Racing
-from swarm.splits import SplitSettings
 from swarm.thinning import Thinning
 from swarm.trackers import TRACKERS, TrackerSettings
 

@@ -14,15 +14,15 @@ from swarm import zoo
 from swarm.answer_length import answer_length_notes
 from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.config import Config, ExpertSettings
-from swarm.contamination import contamination_notes
 from swarm.core.candidates import Space, Split
 from swarm.core.errors import ConfigError, DataError, ExpertError
+from swarm.data.contamination import contamination_notes
+from swarm.data.splits import SPLITS, Splits, make_splits
 from swarm.engines import Encoder
 from swarm.evaluator import EvaluatorSpec, make_importable
 from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
-from swarm.splits import SPLITS, Splits, make_splits
 from swarm.thinning import Thinning
 from swarm.truncation import truncation_notes
 from swarm.workload import Examples, Workload, make_workload

@@ -28,7 +28,7 @@ from scipy import stats
 
 from swarm.core.candidates import Rival, Stakes
 from swarm.core.settings import Settings
-from swarm.dealing import in_turn
+from swarm.data.stratified import in_turn
 from swarm.utility import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it

@@ -11,12 +11,12 @@ import yaml
 from playground import Playground, run_cli, summary_of, write_lines
 from runs import journal
 from swarm.config import load_config
-from swarm.contamination import contamination_notes, training_texts
 from swarm.core.candidates import Example
 from swarm.core.errors import DataError
-from swarm.duplicates import found_in
+from swarm.data.contamination import contamination_notes, training_texts
+from swarm.data.duplicates import found_in
+from swarm.data.splits import Splits
 from swarm.plan import resolve
-from swarm.splits import Splits
 
 
 def sentence(seed: int, n: int = 30) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from swarm.core.candidates import Message
 from swarm.core.errors import DataError
-from swarm.data import read_dev_test, read_examples
+from swarm.data.examples import read_dev_test, read_examples
 
 GOOD = {"prompt": "1 + 1 =", "answer": "2"}
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from swarm.core.candidates import Example
 from swarm.core.errors import ConfigError, DataError
-from swarm.duplicates import content_key, question_key
-from swarm.splits import SPLITS, Splits, SplitSettings, make_splits, near_duplicates
+from swarm.data.duplicates import content_key, question_key
+from swarm.data.splits import SPLITS, Splits, SplitSettings, make_splits, near_duplicates
 
 TASKS = ["sort"] * 6 + ["upper"] * 3 + ["swap"]
 

@@ -28,7 +28,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Answer, Continuation, Example, Likelihood
-from swarm.data import read_dev_test, read_examples
+from swarm.data.examples import read_dev_test, read_examples
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers import DTYPES, TransformersSettings
 from swarm.experts import Catalog, ExpertSpec, open_catalog

@@ -28,7 +28,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from swarm.compositions.weights import Weights
 from swarm.config import load_config
 from swarm.core.candidates import Generation, Recipe, Text
-from swarm.data import read_examples
+from swarm.data.examples import read_examples
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers import DTYPES, TransformersSettings
 from swarm.experts import ExpertSpec, open_catalog

@@ -24,7 +24,7 @@ from bed.margins import margins
 from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Array, Example, Space
-from swarm.data import read_examples
+from swarm.data.examples import read_examples
 from swarm.engines.composer import Composer
 from swarm.experts import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers.starts import anchors, clip, combination

@@ -15,9 +15,9 @@ from pydantic import Field, field_validator
 from swarm.core.candidates import Example, Split
 from swarm.core.errors import ConfigError, DataError
 from swarm.core.settings import Settings
-from swarm.data import read_dev_test, read_examples
-from swarm.dealing import Pool, deal
-from swarm.duplicates import content_key, question_key, similar_pairs
+from swarm.data.duplicates import content_key, question_key, similar_pairs
+from swarm.data.examples import read_dev_test, read_examples
+from swarm.data.stratified import Pool, deal
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 

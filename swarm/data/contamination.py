@@ -13,8 +13,8 @@ from pathlib import Path
 
 from swarm.core.candidates import Example, Split
 from swarm.core.errors import DataError
-from swarm.duplicates import found_in
-from swarm.splits import SPLITS, Splits
+from swarm.data.duplicates import found_in
+from swarm.data.splits import SPLITS, Splits
 
 ASKED = ("prompt", "question", "instruction")
 SHOWN = 5

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Example, Split
 from swarm.core.errors import ConfigError
-from swarm.duplicates import content_key
+from swarm.data.duplicates import content_key
 
 AUTO_AT_MOST = 200
 
