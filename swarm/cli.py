@@ -142,7 +142,7 @@ def vector(
     out: Annotated[Path, typer.Option("--out", "-o", help="the .safetensors file to write")],
 ) -> None:
     """Make an alignment vector: aligned minus base."""
-    from swarm.vectors import make_vector
+    from swarm.experts.alignment_vectors import make_vector
 
     make_vector(base, aligned, out)
     console.print(str(out), markup=False, soft_wrap=True)

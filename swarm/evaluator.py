@@ -10,7 +10,7 @@ from swarm.compositions import Composition
 from swarm.core.candidates import Evaluation, Split, Task
 from swarm.core.errors import EvaluationError
 from swarm.engines import Engine, EngineSettings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.lap import Lap
 from swarm.objectives.base import Objective
 from swarm.racing import Race, Racing

@@ -9,7 +9,7 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import EvaluationError
 from swarm.engines import Encoder
 from swarm.evaluator import EvaluatorSpec
-from swarm.experts import ExpertSpec
+from swarm.experts.catalog import ExpertSpec
 from swarm.workload import Examples, make_workload
 
 

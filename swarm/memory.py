@@ -10,14 +10,14 @@ from pathlib import Path
 
 import torch
 
-from swarm.adapters import Adapter
 from swarm.core.candidates import Generation
 from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Layout, Limits, layouts
 from swarm.engines.trunk import MOST_BYTES
-from swarm.experts import Catalog, Expert
-from swarm.groups import LAYER as LAYER_NAME
-from swarm.tensors import TensorInfo
+from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.lora import Adapter
+from swarm.experts.parameter_groups import LAYER as LAYER_NAME
+from swarm.experts.safetensors_files import TensorInfo
 
 MIB = 2**20
 RUNTIME = 325 * MIB  # Python, torch, transformers and an opened engine without weights

@@ -7,7 +7,7 @@ from swarm import __version__
 from swarm.archive import Archive
 from swarm.config import Config
 from swarm.core.errors import RunError
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 from swarm.lines import StartLine
 from swarm.plan import Plan, items, settings_of
 from swarm.rundir import CONFIG

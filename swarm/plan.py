@@ -20,11 +20,11 @@ from swarm.data.contamination import contamination_notes
 from swarm.data.splits import SPLITS, Splits, make_splits
 from swarm.engines import Encoder
 from swarm.evaluator import EvaluatorSpec, make_importable
-from swarm.experts import Catalog, ExpertSpec, check_finite, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
+from swarm.experts.sparsify import Thinning
+from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
-from swarm.thinning import Thinning
-from swarm.truncation import truncation_notes
 from swarm.workload import Examples, Workload, make_workload
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

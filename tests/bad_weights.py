@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from bad_inputs import Case, Scene, Words, edited
 from models import make_adapter, make_base, make_gpt2
-from swarm.vectors import make_vector
+from swarm.experts.alignment_vectors import make_vector
 
 
 def with_nan(file: Path) -> None:

@@ -7,11 +7,11 @@ import torch
 from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensors
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.alignment_vectors import make_vector
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.sparsify import Thinning
 from swarm.export import Exported
-from swarm.tensors import TensorFiles
-from swarm.thinning import Thinning
-from swarm.vectors import make_vector
 
 
 def make_experts(folder: Path) -> Path:

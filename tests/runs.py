@@ -13,7 +13,7 @@ from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Requ
 from swarm.engines import Encoder, Engine
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.evaluator import EvaluatorSpec
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.plan import resolve

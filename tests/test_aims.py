@@ -18,7 +18,7 @@ from swarm.engines import Encoder
 from swarm.engines.aims import Aims, targets_of
 from swarm.engines.ending import Ending
 from swarm.engines.transformers import TransformersEngine
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 from swarm.objectives.exact_match import ExactMatch
 
 END = 258

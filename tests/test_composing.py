@@ -12,11 +12,11 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Group, Recipe, WeightRecipe
 from swarm.core.errors import ConfigError
 from swarm.engines.composer import Composer, composed_tensor, composed_tensors, fill
-from swarm.engines.cores import each
-from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.groups import group_index, make_groups
-from swarm.thinning import Thinning
-from swarm.updates import BLOCKS, Delta, Joined, LowRank, Replacement, Term, compose, delta_of, mix
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.parallel import each
+from swarm.experts.parameter_groups import group_index, make_groups
+from swarm.experts.sparsify import Thinning
+from swarm.experts.updates import BLOCKS, Delta, Joined, LowRank, Replacement, Term, compose, delta_of, mix
 
 ADAPTERS = {
     "plain": {},

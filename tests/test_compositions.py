@@ -14,8 +14,8 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Recipe
 from swarm.core.errors import ConfigError
 from swarm.engines.composer import composed_tensors
-from swarm.experts import Catalog
-from swarm.groups import group_index
+from swarm.experts.catalog import Catalog
+from swarm.experts.parameter_groups import group_index
 
 PATTERNS = {"low": ["*layers.0.*"], "head": ["lm_head*", "*norm*"]}
 WEIGHTS = [

@@ -17,8 +17,8 @@ from swarm.core.candidates import Continuation, Generation, Likelihood, Message,
 from swarm.core.errors import DataError, EvaluationError
 from swarm.engines.composer import composed_tensors
 from swarm.engines.transformers import TransformersEngine
-from swarm.experts import Catalog, open_catalog
-from swarm.tensors import TensorFiles
+from swarm.experts.catalog import Catalog, open_catalog
+from swarm.experts.safetensors_files import TensorFiles
 
 BOS = 257
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12, ""]

@@ -24,7 +24,7 @@ from swarm.core.candidates import (
 from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
 from swarm.engines import Encoder, Engine, Requests
 from swarm.evaluator import Evaluator
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from models import make_adapter, make_base, make_checkpoint, make_tokenizer
 from swarm.core.errors import ExpertError
-from swarm.experts import Catalog, ExpertSpec, check_finite, factors_problem, open_base, open_catalog
-from swarm.tensors import TensorFiles
+from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, factors_problem, open_base, open_catalog
+from swarm.experts.safetensors_files import TensorFiles
 
 WEIGHTS = "model.safetensors"
 FACTORS = "adapter_model.safetensors"

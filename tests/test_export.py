@@ -20,11 +20,11 @@ from swarm.core.candidates import Continuation, Recipe, WeightRecipe
 from swarm.core.errors import UserError
 from swarm.engines.composer import composed_tensor, composed_tensors
 from swarm.engines.transformers import TransformersSettings
-from swarm.experts import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.parameter_groups import group_index
 from swarm.export import check_form, export
 from swarm.export.base import kind_of
 from swarm.export.mergekit import filters_of
-from swarm.groups import group_index
 
 GROUPS = ["all", "modules", "layers:2"]
 

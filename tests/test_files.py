@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from swarm.core.errors import RunError
 from swarm.core.files import replaced_directory, replaced_file, write_json, write_text
-from swarm.tensor_writer import tensor_stream
+from swarm.experts.safetensors_writer import tensor_stream
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from models import load, make_adapter, make_base, make_checkpoint, make_tokenize
 from swarm.core.candidates import Continuation
 from swarm.engines.composer import Composer, Room
 from swarm.engines.encoding import Encoder
-from swarm.experts import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.updates import Delta, Replacement
 from swarm.memory import MIB, Batch, memory
-from swarm.updates import Delta, Replacement
 
 WITHIN = 0.15
 PROMPTS = [(f"{i} " + "so it goes on " * 7, " yes it does") for i in range(60)]
@@ -33,7 +33,7 @@ def mapped():
 from swarm.compositions.weights import Weights
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers import TransformersSettings
-from swarm.experts import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.core.candidates import Continuation
 
 base, dtype, experts, prompts = json.loads(sys.argv[1])

@@ -13,10 +13,10 @@ import torch
 from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import composed_tensors
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.parameter_groups import GroupSpec
+from swarm.experts.safetensors_files import TensorFiles
 from swarm.export import Exported, export
-from swarm.groups import GroupSpec
-from swarm.tensors import TensorFiles
 
 MERGEKIT = os.environ.get("SWARM_MERGEKIT", "")
 LORA_OPTIONS = ("--lora-merge-dtype", "float32", "--lora-merge-cache")

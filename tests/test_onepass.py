@@ -8,8 +8,8 @@ from torch import Tensor
 
 from swarm.engines import composer
 from swarm.engines.composer import fill
-from swarm.engines.onepass import OnePass
-from swarm.updates import Delta, LowRank, Mix, Replacement, Update, mix
+from swarm.experts.merge_compiled import OnePass
+from swarm.experts.updates import Delta, LowRank, Mix, Replacement, Update, mix
 
 SHAPE = (300, 257)
 

@@ -20,7 +20,7 @@ from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Candidate, Evaluation, Example, Task
 from swarm.core.errors import ConfigError, ExpertError, RunError
 from swarm.evaluator import EvaluatorSpec
-from swarm.experts import ExpertSpec
+from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.pool import Failure, LocalPool, Outcome

@@ -14,7 +14,7 @@ from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
 from swarm.engines.layout import Limits, layouts
 from swarm.engines.prefixes import MIN_SAVED, families
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.memory import Batch, trunk_bytes
 
 FEW_SHOT = "question: what is one and one? answer: two. question: what is two and two? answer: four. "

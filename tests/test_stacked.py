@@ -17,8 +17,8 @@ from swarm.engines import Encoder, Requests
 from swarm.engines.costs import RATES, Costs
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
-from swarm.thinning import Thinning
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.sparsify import Thinning
 
 POSITIONS = [(0.7, -0.4, 0.2), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-0.5, 1.5, 0.9), (0.3, 0.3, 0.3)]
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats a continuation; in bfloat16 merging rounds every weight

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from models import make_base, make_checkpoint
-from swarm.experts import ExpertSpec, open_catalog
-from swarm.thinning import Thinning, thin
-from swarm.truncation import truncation_error, truncation_notes
-from swarm.updates import Delta, delta_of
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.sparsify import Thinning, thin
+from swarm.experts.svd_error import truncation_error, truncation_notes
+from swarm.experts.updates import Delta, delta_of
 
 
 def test_a_sketch_of_a_wide_matrix_is_as_good_as_its_svd() -> None:

@@ -12,9 +12,9 @@ from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.core.candidates import Group, Recipe, WeightRecipe
 from swarm.core.errors import ExpertError, UserError
 from swarm.engines.composer import composed_tensor, composed_tensors
-from swarm.experts import VECTOR_FORMAT, Catalog, ExpertSpec, open_catalog
-from swarm.tensors import TensorFiles
-from swarm.vectors import make_vector
+from swarm.experts.alignment_vectors import make_vector
+from swarm.experts.catalog import VECTOR_FORMAT, Catalog, ExpertSpec, open_catalog
+from swarm.experts.safetensors_files import TensorFiles
 
 
 @pytest.fixture(scope="module")

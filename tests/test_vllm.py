@@ -30,7 +30,7 @@ from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import Engine
 from swarm.engines.composer import composed_tensors
 from swarm.engines.vllm import SHARED_MEMORY, VllmEngine, VllmSettings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 ZOO = Path("~/.cache/swarm/zoo/smollm2").expanduser()
 HIDDEN = 128  # heads of 32, the narrowest that vLLM attends with

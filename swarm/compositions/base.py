@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from swarm.core.candidates import Recipe, Space
 from swarm.core.settings import Settings
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 
 
 class Composition(Settings, ABC):

@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 from swarm.compositions.base import Composition
 from swarm.core.candidates import Group, Recipe, Space, WeightRecipe
 from swarm.core.errors import ConfigError
-from swarm.experts import Catalog, factors_problem
-from swarm.groups import GroupSpec, make_groups
-from swarm.updates import Algebra
+from swarm.experts.catalog import Catalog, factors_problem
+from swarm.experts.parameter_groups import GroupSpec, make_groups
+from swarm.experts.updates import Algebra
 
 UNIFORM_MULTIPLES = (1, 2, 3, 4)
 

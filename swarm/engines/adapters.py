@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from swarm.adapters import PREFIX, Adapter
 from swarm.core.candidates import Recipe
 from swarm.core.files import write_json
-from swarm.experts import HEADS, Catalog, Expert
-from swarm.groups import group_index
-from swarm.updates import combined_factors, stacked_factors
+from swarm.experts.catalog import HEADS, Catalog, Expert
+from swarm.experts.lora import PREFIX, Adapter
+from swarm.experts.parameter_groups import group_index
+from swarm.experts.updates import combined_factors, stacked_factors
 
 ALLOWED = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # ranks that vLLM has kernels for
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from swarm.core.candidates import Recipe, Reply
 from swarm.core.settings import Settings
 from swarm.engines.encoding import Requests
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from swarm.core.candidates import Recipe
 from swarm.core.errors import ExpertError
-from swarm.engines.cores import each
-from swarm.engines.onepass import WORTH, OnePass
-from swarm.experts import Catalog
-from swarm.groups import group_index
-from swarm.updates import (
+from swarm.experts.catalog import Catalog
+from swarm.experts.merge_compiled import WORTH, OnePass
+from swarm.experts.parallel import each
+from swarm.experts.parameter_groups import group_index
+from swarm.experts.updates import (
     Delta,
     Joined,
     LowRank,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from swarm.adapters import Adapter
 from swarm.core.candidates import Generation
 from swarm.engines.encoding import Requests
-from swarm.experts import Base, Catalog, Expert
+from swarm.experts.catalog import Base, Catalog, Expert
+from swarm.experts.lora import Adapter
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from swarm.updates import Delta, LowRank, Replacement, Update, delta_of, oriented
+from swarm.experts.updates import Delta, LowRank, Replacement, Update, delta_of, oriented
 
 
 @dataclass(frozen=True)

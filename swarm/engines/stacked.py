@@ -17,8 +17,8 @@ from torch.utils.hooks import RemovableHandle
 
 from swarm.core.candidates import Recipe
 from swarm.engines.detours import Detour, detours_of
-from swarm.groups import group_index
-from swarm.updates import Update
+from swarm.experts.parameter_groups import group_index
+from swarm.experts.updates import Update
 
 
 class Stack:

@@ -26,7 +26,7 @@ from swarm.engines.questions import Batcher, Batches
 from swarm.engines.scoring import log_likelihoods
 from swarm.engines.stacked import Stack
 from swarm.engines.trunk import Trunk, untouched_layers
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,

@@ -19,7 +19,7 @@ from swarm.engines.base import EngineSettings
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.vllm_requests import Asked, answers_to, end_ids_of
 from swarm.engines.vllm_server import CatalogSpec, Room, Server, Start, lora_request, start
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 
 SHARED_MEMORY = Path("/dev/shm")
 

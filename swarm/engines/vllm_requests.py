@@ -12,8 +12,8 @@ from swarm.core.candidates import Answer, Continuation, Generation, Likelihood, 
 from swarm.core.errors import EvaluationError
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.vllm_server import Output, Server
-from swarm.experts import Base
-from swarm.tensors import read_json
+from swarm.experts.catalog import Base
+from swarm.experts.safetensors_files import read_json
 
 
 @dataclass(frozen=True)

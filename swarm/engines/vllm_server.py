@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.core.errors import ConfigError
-from swarm.experts import Catalog, ExpertSpec
+from swarm.experts.catalog import Catalog, ExpertSpec
 
 WORKER = "swarm.engines.vllm_worker.SwarmWorker"
 GIB = 1 << 30

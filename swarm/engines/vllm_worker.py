@@ -15,8 +15,8 @@ from swarm.core.candidates import Recipe
 from swarm.core.errors import EvaluationError
 from swarm.engines.composer import terms_of
 from swarm.engines.vllm_server import CatalogSpec
-from swarm.experts import Catalog, open_catalog
-from swarm.updates import Update, compose, to_device
+from swarm.experts.catalog import Catalog, open_catalog
+from swarm.experts.updates import Update, compose, to_device
 
 
 class ModelConfig(Protocol):

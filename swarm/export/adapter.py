@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from swarm.adapters import PREFIX, Adapter
 from swarm.core.errors import UserError
 from swarm.core.files import write_json
 from swarm.engines.composer import terms_of
-from swarm.experts import Expert
+from swarm.experts.catalog import Expert
+from swarm.experts.lora import PREFIX, Adapter
+from swarm.experts.safetensors_writer import tensor_stream
+from swarm.experts.updates import LowRank, Term, combined_factors, oriented, stacked_factors
 from swarm.export.base import Exported, kind_of, local_path
-from swarm.tensor_writer import tensor_stream
-from swarm.updates import LowRank, Term, combined_factors, oriented, stacked_factors
 
 REMEDY = "use --format hf"
 

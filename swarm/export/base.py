@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from swarm.adapters import Adapter
 from swarm.core.candidates import Recipe
-from swarm.experts import Catalog, Expert
+from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.lora import Adapter
 
 
 @dataclass(frozen=True)

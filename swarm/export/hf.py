@@ -8,9 +8,9 @@ from torch import Tensor
 
 from swarm.core.files import write_json
 from swarm.engines.composer import composed_tensor
+from swarm.experts.safetensors_files import TensorInfo, read_json
+from swarm.experts.safetensors_writer import tensor_stream
 from swarm.export.base import Exported
-from swarm.tensor_writer import tensor_stream
-from swarm.tensors import TensorInfo, read_json
 
 KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 WRITTEN = ("config.json", "adapter_config.json")

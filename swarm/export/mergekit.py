@@ -13,7 +13,7 @@ import yaml
 from swarm.core.candidates import Group
 from swarm.core.errors import UserError
 from swarm.core.files import write_text
-from swarm.experts import Expert
+from swarm.experts.catalog import Expert
 from swarm.export.base import Exported, kind_of, local_path
 
 REMEDY = "use --format hf, or --format recipe"

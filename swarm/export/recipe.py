@@ -11,9 +11,9 @@ from swarm.core.candidates import ExpertKind, Recipe
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
 from swarm.core.settings import Settings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.sparsify import Thinning
 from swarm.export.base import Exported, local_path
-from swarm.thinning import Thinning
 
 FILE = "recipe.json"
 

@@ -21,9 +21,9 @@ from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import Composer, fill
-from swarm.engines.onepass import OnePass
-from swarm.experts import ExpertSpec, open_catalog
-from swarm.updates import Replacement, mix
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.merge_compiled import OnePass
+from swarm.experts.updates import Replacement, mix
 
 BENCHMARK = "composing"
 TARGET = ">= 0.5"

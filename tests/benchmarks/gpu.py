@@ -28,7 +28,7 @@ from swarm.core.candidates import Recipe
 from swarm.engines.base import Engine
 from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers import DTYPES, TransformersSettings
-from swarm.experts import Catalog
+from swarm.experts.catalog import Catalog
 
 PARTICLES = 8
 

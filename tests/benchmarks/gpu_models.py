@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 
 from swarm.core.candidates import Continuation, Generation
 from swarm.engines.encoding import Encoded, Requests
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 RANK = 16
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

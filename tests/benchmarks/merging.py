@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
 from swarm.engines.composer import Composer
-from swarm.experts import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.export.base import Exported
 from swarm.export.hf import write_checkpoint
 

@@ -35,7 +35,7 @@ from swarm.engines.questions import Batcher
 from swarm.engines.scoring import log_likelihoods
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
 from swarm.engines.trunk import Trunk
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers import bayesian
 from swarm.optimizers.base import Result
 from swarm.optimizers.bayesian import Bayesian

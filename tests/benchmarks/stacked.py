@@ -16,7 +16,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers import TransformersEngine, TransformersSettings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 EXPERTS = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")
 TIE = 1.05

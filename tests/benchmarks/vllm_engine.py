@@ -28,7 +28,7 @@ from swarm.core.candidates import (
 from swarm.engines import Encoder, Engine, Requests
 from swarm.engines.transformers import TransformersSettings
 from swarm.engines.vllm import VllmSettings
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 NAME = "vllm_engine"
 ALIVE: list[Engine] = []  # a vLLM that is thrown away takes what all vLLMs of a process share with it

@@ -26,7 +26,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Array, Example, Space
 from swarm.data.examples import read_examples
 from swarm.engines.composer import Composer
-from swarm.experts import Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers.starts import anchors, clip, combination
 from swarm.zoo.training import encode
 

@@ -2,9 +2,9 @@
 
 import math
 
-from swarm.experts import Catalog, Expert
-from swarm.thinning import thin
-from swarm.updates import delta_of
+from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.sparsify import thin
+from swarm.experts.updates import delta_of
 
 
 def truncation_notes(catalog: Catalog) -> list[str]:

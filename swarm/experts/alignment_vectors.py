@@ -14,12 +14,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from swarm.adapters import Adapter, is_adapter, open_adapter, recorded_base
 from swarm.core.errors import ExpertError, UserError
-from swarm.experts import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
-from swarm.tensor_writer import TensorStream, tensor_stream
-from swarm.tensors import TensorFiles
-from swarm.updates import LowRank, Replacement, delta_of
+from swarm.experts.catalog import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
+from swarm.experts.lora import Adapter, is_adapter, open_adapter, recorded_base
+from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.safetensors_writer import TensorStream, tensor_stream
+from swarm.experts.updates import LowRank, Replacement, delta_of
 
 Shape = tuple[int, ...]
 

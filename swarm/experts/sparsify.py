@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from swarm.core.settings import Settings
-from swarm.updates import Delta, LowRank, Update, delta_of
+from swarm.experts.updates import Delta, LowRank, Update, delta_of
 
 WIDER = 8  # matrices this many times wider than the rank are truncated by a sketch
 OVERSAMPLED, POWER_STEPS = 16, 4

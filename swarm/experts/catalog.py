@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.adapters import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.core.candidates import ExpertKind
 from swarm.core.errors import ExpertError
-from swarm.tensors import TensorFiles, read_json
-from swarm.thinning import Thinning, thin
-from swarm.updates import Delta, LowRank, Replacement, Update
-from swarm.vocabulary import check_vocabulary
+from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
+from swarm.experts.safetensors_files import TensorFiles, read_json
+from swarm.experts.sparsify import Thinning, thin
+from swarm.experts.tokenizer_check import check_vocabulary
+from swarm.experts.updates import Delta, LowRank, Replacement, Update
 
 VECTOR_FORMAT = "swarm-alignment-vector"
 ARCHITECTURE = (

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.core.errors import ExpertError
-from swarm.tensors import TensorFiles, read_json
-from swarm.updates import LowRank, Replacement, Update
+from swarm.experts.safetensors_files import TensorFiles, read_json
+from swarm.experts.updates import LowRank, Replacement, Update
 
 PREFIX = "base_model.model."
 REFUSED = ("use_dora", "lora_bias", "use_qalora", "use_bdlora", "target_parameters", "layer_replication",
