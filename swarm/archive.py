@@ -10,7 +10,7 @@ from swarm.core.candidates import Candidate, Evaluation, Split
 from swarm.journal import Journal, Line
 from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.pool import Failure
-from swarm.utility import worth
+from swarm.preferences.weighted_sum import worth
 
 
 class Archive:

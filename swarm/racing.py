@@ -29,7 +29,7 @@ from scipy import stats
 from swarm.core.candidates import Rival, Stakes
 from swarm.core.settings import Settings
 from swarm.data.stratified import in_turn
-from swarm.utility import utility
+from swarm.preferences.weighted_sum import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
 DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all

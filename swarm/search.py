@@ -16,7 +16,7 @@ from swarm.core.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.pool import Failure, Feed, Outcome, closed
-from swarm.utility import estimate, worth
+from swarm.preferences.weighted_sum import estimate, worth
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
 Evaluate = Callable[[Feed], Iterator[Outcome]]

@@ -13,7 +13,7 @@ from swarm.core.candidates import Array, Candidate, Evaluation, Space
 from swarm.core.errors import RunError
 from swarm.evidence import Score
 from swarm.prediction import predicted
-from swarm.utility import utility
+from swarm.preferences.weighted_sum import utility
 
 BASE = "base"
 

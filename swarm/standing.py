@@ -9,7 +9,7 @@ from typing import Any
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.optimizers.base import Optimizer
-from swarm.utility import utility
+from swarm.preferences.weighted_sum import utility
 
 RECENT_SECONDS = 60.0
 RECENT_EVALUATIONS = 50

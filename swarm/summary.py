@@ -11,9 +11,9 @@ from swarm.comparison import SAME, Comparison, compare
 from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
 from swarm.evidence import emergence, join, score
 from swarm.lines import SCORED, EvaluationLine
+from swarm.preferences.weighted_sum import utility
 from swarm.selection import Selection
 from swarm.units import unit_of
-from swarm.utility import utility
 from swarm.verdict import judge
 
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")

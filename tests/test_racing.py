@@ -23,8 +23,8 @@ from swarm.optimizers import Optimizer
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
+from swarm.preferences.weighted_sum import utility
 from swarm.racing import Race, Racing, rung_sizes
-from swarm.utility import utility
 
 SEEDS = range(20)
 OFF, EXACT, SEQUENTIAL = Racing(rungs=()), Racing(), Racing(sequential=True)

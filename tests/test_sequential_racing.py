@@ -24,9 +24,9 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Outcome
+from swarm.preferences.weighted_sum import estimate
 from swarm.racing import Race, Racing
 from swarm.stepping import SteppingSearch
-from swarm.utility import estimate
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take

@@ -15,10 +15,10 @@ from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.pool import Feed
+from swarm.preferences.weighted_sum import worth
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
 from swarm.softening import softened
-from swarm.utility import worth
 from test_search import WEIGHTS, scored
 
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})

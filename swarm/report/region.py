@@ -10,9 +10,9 @@ import numpy as np
 
 from swarm.core.candidates import Array
 from swarm.lines import EvaluationLine
+from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.journal import Journal
-from swarm.utility import utility
 
 LEAST = 5  # with fewer, a range says nothing
 

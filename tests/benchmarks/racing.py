@@ -39,9 +39,9 @@ from swarm.optimizers.pso import PSO
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import Feed, LocalPool
+from swarm.preferences.weighted_sum import utility
 from swarm.racing import Racing
 from swarm.search import Search
-from swarm.utility import utility
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
 from landscapes import Landscape

@@ -22,9 +22,9 @@ from swarm.core.candidates import Evaluation, Example, Task
 from swarm.core.errors import RunError
 from swarm.journal import Journal, Line
 from swarm.pool import Feed, Outcome
+from swarm.preferences.weighted_sum import utility
 from swarm.search import Evaluate, Search
 from swarm.stepping import SteppingSearch
-from swarm.utility import utility
 from swarm.workload import Question, Workload
 
 WEIGHTS = {"right": 1.0}

@@ -13,7 +13,7 @@ from swarm.archive import Archive
 from swarm.core.candidates import Evaluation
 from swarm.optimizers import Result
 from swarm.pool import Feed
-from swarm.utility import utility
+from swarm.preferences.weighted_sum import utility
 
 
 def hold(condition: bool, words: str) -> None:

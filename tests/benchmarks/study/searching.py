@@ -22,9 +22,9 @@ from swarm.objectives.extraction import EXTRACTIONS
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import Feed, LocalPool, Outcome
+from swarm.preferences.weighted_sum import utility
 from swarm.run import Run
 from swarm.rundir import new_run
-from swarm.utility import utility
 from swarm.workload import Workload
 
 Known = dict[tuple[object, ...], Evaluation]

@@ -1,0 +1,1 @@
+"""What makes one evaluation better than another."""
