@@ -10,9 +10,9 @@ from optimizer_runs import concave, positions, run, space
 from swarm.core.errors import ConfigError
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.initial_design import anchors, combination
 from swarm.optimizers.pso import PSO, reflect
 from swarm.optimizers.random_search import RandomSearch
-from swarm.optimizers.starts import anchors, combination
 
 BOUNDED = ["pso", "random", "grid"]
 

@@ -7,8 +7,8 @@ from optimizer_runs import concave, positions, run, space
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.bayesian import MOST, Bayesian, seen
 from swarm.optimizers.gaussian_process import GaussianProcess, matern
-from swarm.optimizers.generations import Generation
-from swarm.optimizers.told import ToldState, unit
+from swarm.optimizers.generational import Generation
+from swarm.optimizers.history import ToldState, unit
 
 NOTHING = np.empty((0, 3))
 

@@ -17,7 +17,7 @@ from swarm.optimizers import Result
 from swarm.optimizers.model_swarms import ModelSwarms
 
 SEED, EXPERTS, PARTICLES, ITERATIONS = 5, 5, 12, 20
-START, VELOCITY, MOVE = 0, 1, 2  # the streams of swarm.optimizers.draws
+START, VELOCITY, MOVE = 0, 1, 2  # the streams of swarm.optimizers.randomness
 MODULES = {"q": (12, 3, 8), "up": (20, 2, 12), "down": (8, 4, 20)}  # out, rank, in
 
 Weights = dict[str, np.ndarray]

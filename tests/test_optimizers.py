@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from optimizer_runs import concave, half_failing, positions, run, same, score, space
 from swarm.optimizers import OPTIMIZERS, Result
-from swarm.optimizers.draws import random_other
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.randomness import random_other
 
 CASES = {name: kind() for name, kind in OPTIMIZERS.items()} | {"refined-grid": Grid(refine=0.1)}
 every_optimizer = pytest.mark.parametrize("optimizer", CASES.values(), ids=list(CASES))

@@ -14,8 +14,8 @@ from optimizer_runs import concave, positions, run, space
 from swarm.core.errors import ConfigError
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.initial_design import anchors
 from swarm.optimizers.lorahub import TOLERANCE, LoraHub
-from swarm.optimizers.starts import anchors
 
 VALUE_E = np.array([0.3, 0.9, 0.0, 0.6])
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from swarm.optimizers.base import Optimizer, Proposal, Result
 from swarm.optimizers.bayesian import Bayesian
-from swarm.optimizers.by_optuna import Optuna
 from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.lorahub import LoraHub
 from swarm.optimizers.model_swarms import ModelSwarms
+from swarm.optimizers.optuna_samplers import Optuna
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 

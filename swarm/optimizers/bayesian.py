@@ -16,11 +16,11 @@ from threadpoolctl import ThreadpoolController
 
 from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal, Result
-from swarm.optimizers.draws import Stream, draw
 from swarm.optimizers.gaussian_process import GaussianProcess
-from swarm.optimizers.generations import Generation, Generational
-from swarm.optimizers.starts import anchors, combinations, starts
-from swarm.optimizers.told import ToldState, proposed, remembered, unit, within
+from swarm.optimizers.generational import Generation, Generational
+from swarm.optimizers.history import ToldState, proposed, remembered, unit, within
+from swarm.optimizers.initial_design import anchors, combinations, starts
+from swarm.optimizers.randomness import Stream, draw
 
 CENTRES = 8
 MOVED = 1500  # candidates around the centres

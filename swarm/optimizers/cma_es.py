@@ -11,8 +11,8 @@ from pydantic import Field
 
 from swarm.core.candidates import Space
 from swarm.core.errors import ConfigError
-from swarm.optimizers.generations import Generational
-from swarm.optimizers.told import ToldState, begun, costs, proposed, remembered, unit
+from swarm.optimizers.generational import Generational
+from swarm.optimizers.history import ToldState, begun, costs, proposed, remembered, unit
 
 
 class CMAES(Generational[ToldState]):

@@ -15,8 +15,8 @@ import numpy as np
 
 from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.starts import anchors, clip
+from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
+from swarm.optimizers.initial_design import anchors, clip
 
 
 @dataclass(frozen=True, kw_only=True)

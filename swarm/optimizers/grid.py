@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from swarm.core.candidates import Array, Space
 from swarm.core.errors import ConfigError
 from swarm.optimizers.base import Proposal, Result
-from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.refining import Sweep, learned, moved_on, spacing
-from swarm.optimizers.starts import anchors, distinct
+from swarm.optimizers.coordinate_search import Sweep, learned, moved_on, spacing
+from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
+from swarm.optimizers.initial_design import anchors, distinct
 
 
 @dataclass(frozen=True, kw_only=True)

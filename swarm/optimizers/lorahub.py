@@ -16,10 +16,10 @@ from pydantic import Field
 from scipy.optimize import minimize
 
 from swarm.core.candidates import Array, Space
-from swarm.optimizers.generations import Generation, Generational
+from swarm.optimizers.generational import Generation, Generational
+from swarm.optimizers.history import ToldState, remembered
+from swarm.optimizers.initial_design import clip
 from swarm.optimizers.pso import reflect
-from swarm.optimizers.starts import clip
-from swarm.optimizers.told import ToldState, remembered
 
 REACH = 1.5  # of a coefficient to either side of the base, where the space's bounds allow it
 TOLERANCE = 1e-6  # COBYLA ends by itself below this share of its first step; nevergrad's, too

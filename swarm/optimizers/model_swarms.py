@@ -15,8 +15,8 @@ from pydantic import Field
 from swarm.core.candidates import Array, Space
 from swarm.core.errors import ConfigError
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.draws import Stream, draw, random_other
-from swarm.optimizers.generations import Mask
+from swarm.optimizers.generational import Mask
+from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
     Movement,
     SwarmState,

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.draws import Stream, draw, random_other
-from swarm.optimizers.starts import starts
+from swarm.optimizers.initial_design import starts
+from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
     Movement,
     SwarmState,

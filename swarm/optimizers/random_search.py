@@ -8,9 +8,9 @@ from pydantic import Field
 
 from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal, Result
-from swarm.optimizers.draws import Stream, draw
-from swarm.optimizers.generations import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.starts import combination, starts
+from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
+from swarm.optimizers.initial_design import combination, starts
+from swarm.optimizers.randomness import Stream, draw
 
 
 class RandomSearch(Generational[GenerationState]):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swarm.core.candidates import Array, Space
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.generations import Generation, GenerationState, Mask
+from swarm.optimizers.generational import Generation, GenerationState, Mask
 
 T = TypeVar("T", bound=np.generic)
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from swarm.optimizers.base import Proposal, Result
-from swarm.optimizers.generations import Generational
+from swarm.optimizers.generational import Generational
 from swarm.optimizers.swarm_state import Movement, SwarmState, at_iteration, moved, remember_one
 
 

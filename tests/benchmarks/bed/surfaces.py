@@ -27,7 +27,7 @@ from swarm.core.candidates import Array, Example, Space
 from swarm.data.examples import read_examples
 from swarm.engines.composer import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.optimizers.starts import anchors, clip, combination
+from swarm.optimizers.initial_design import anchors, clip, combination
 from swarm.zoo.training import encode
 
 PER_TASK = 100

@@ -8,7 +8,7 @@ from scipy import stats
 
 from study.record import Record
 from swarm.evidence import CONFIDENCE
-from swarm.optimizers.draws import Stream, draw
+from swarm.optimizers.randomness import Stream, draw
 
 
 @dataclass(frozen=True)

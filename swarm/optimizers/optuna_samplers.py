@@ -10,8 +10,8 @@ from pydantic import Field
 
 from swarm.core.candidates import Space
 from swarm.core.errors import ConfigError
-from swarm.optimizers.generations import Generational
-from swarm.optimizers.told import ToldState, begun, proposed, remembered, unit
+from swarm.optimizers.generational import Generational
+from swarm.optimizers.history import ToldState, begun, proposed, remembered, unit
 
 if TYPE_CHECKING:
     from optuna.study import Study

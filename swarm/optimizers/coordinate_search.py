@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swarm.core.candidates import Array, Space
-from swarm.optimizers.generations import Generation
-from swarm.optimizers.starts import distinct
+from swarm.optimizers.generational import Generation
+from swarm.optimizers.initial_design import distinct
 
 
 @dataclass(frozen=True)

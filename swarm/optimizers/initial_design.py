@@ -6,7 +6,7 @@ Shape suffixes: A anchors, E experts, U uniform averages, N particles, D coordin
 import numpy as np
 
 from swarm.core.candidates import Array, Space
-from swarm.optimizers.draws import Stream, draw
+from swarm.optimizers.randomness import Stream, draw
 
 
 def clip(x: Array, space: Space) -> Array:

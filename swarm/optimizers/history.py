@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swarm.core.candidates import Array, Space
-from swarm.optimizers.generations import Generation, GenerationState
-from swarm.optimizers.starts import starts
+from swarm.optimizers.generational import Generation, GenerationState
+from swarm.optimizers.initial_design import starts
 
 
 @dataclass(frozen=True, kw_only=True)
