@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Space
 from swarm.core.errors import RunError
-from swarm.evidence import Score
-from swarm.prediction import predicted
 from swarm.preferences.weighted_sum import utility
+from swarm.statistics.intervals import Score
+from swarm.statistics.winners_curse import predicted
 
 BASE = "base"
 

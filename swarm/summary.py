@@ -7,14 +7,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 from swarm import __version__
 from swarm.archive import Archive
-from swarm.comparison import SAME, Comparison, compare
 from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
-from swarm.evidence import emergence, join, score
 from swarm.lines import SCORED, EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.selection import Selection
-from swarm.units import unit_of
-from swarm.verdict import judge
+from swarm.statistics.intervals import emergence, join, score
+from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
+from swarm.statistics.verdict import judge
+from swarm.statistics.wording import unit_of
 
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
 SPLITS: tuple[Split, ...] = ("search", "select", "test")

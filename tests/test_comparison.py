@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from swarm.comparison import Comparison, compare, reaches
 from swarm.core.candidates import Array
+from swarm.statistics.multiple_comparisons import Comparison, compare, reaches
 
 BASELINES = 10
 

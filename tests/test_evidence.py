@@ -14,9 +14,9 @@ from runs import START
 from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
 from swarm.core.errors import RunError
-from swarm.evidence import Difference, Emergence, Score, emergence, join, paired, score
 from swarm.pool import Failure
 from swarm.selection import Baselines, Selection
+from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
 from swarm.summary import Result, summarise
 
 EXPERTS = ("a", "b", "c")

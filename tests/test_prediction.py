@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from swarm.core.candidates import Array
-from swarm.evidence import score
-from swarm.prediction import choice_bias, predicted
+from swarm.statistics.intervals import score
+from swarm.statistics.winners_curse import choice_bias, predicted
 
 RUNS = 150
 EXAMPLES = 200

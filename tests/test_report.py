@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from report_runs import KINDS, SMALL, Fake, Maker, Page
-from swarm.comparison import Comparison, Interval
 from swarm.core.errors import RunError
-from swarm.evidence import Difference
 from swarm.report import words, write_report
 from swarm.report.examples import changes, contrast
 from swarm.report.journal import read_journal
-from swarm.verdict import judge
+from swarm.statistics.intervals import Difference
+from swarm.statistics.multiple_comparisons import Comparison, Interval
+from swarm.statistics.verdict import judge
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, Fake, Maker
-from swarm.evidence import Score
 from swarm.lines import Item
 from swarm.report import bars, plots, svg, words
 from swarm.report.coefficient_bars import coefficients_figure
@@ -21,6 +20,7 @@ from swarm.report.region import good_region
 from swarm.report.summary import read_summary
 from swarm.report.svg import Figure
 from swarm.report.swarm_map import map_figure
+from swarm.statistics.intervals import Score
 
 EQUAL = {"letters": 1.0, "likelihood": 1.0}
 UNIT = words.Unit(percent=True)

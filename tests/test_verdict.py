@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from playground import run_cli
-from swarm.comparison import SAME, Comparison, Interval
-from swarm.evidence import Difference
-from swarm.units import Unit
-from swarm.verdict import Verdict, judge
+from swarm.statistics.intervals import Difference
+from swarm.statistics.multiple_comparisons import SAME, Comparison, Interval
+from swarm.statistics.verdict import Verdict, judge
+from swarm.statistics.wording import Unit
 
 POINTS, PLAIN = Unit(percent=True), Unit(percent=False)
 

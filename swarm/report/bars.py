@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from swarm.evidence import Score
 from swarm.report import svg
 from swarm.report.course import Costs
 from swarm.report.examples import Contrast
 from swarm.report.facts import Row
 from swarm.report.svg import Figure, Key, Scale
 from swarm.report.words import Unit, baseline_name, count, duration, said_before, thousands
+from swarm.statistics.intervals import Score
 
 PART_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle workers", "other": "the rest"}
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarm.evidence import Score
 from swarm.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position, with_group_names
 from swarm.report.journal import Journal
 from swarm.report.summary import SPLITS, Best, Gain, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
+from swarm.statistics.intervals import Score
 
 ORDER = {"best": 0, "uniform": 1, "expert": 2, "base": 3}
 ALONE = "each of these intervals stands alone: how many comparisons there are is not allowed for"

@@ -21,7 +21,7 @@ from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summa
 from swarm.report.svg import Figure
 from swarm.report.swarm_map import map_figure
 from swarm.report.weights import read_weights
-from swarm.verdict import Verdict
+from swarm.statistics.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from swarm.evidence import Difference, Score
 from swarm.report.parse import Json, mapping, number, sequence, text, texts, whole
-from swarm.verdict import Verdict
+from swarm.statistics.intervals import Difference, Score
+from swarm.statistics.verdict import Verdict
 
 T = TypeVar("T")
 SPLITS = ("search", "select", "test")

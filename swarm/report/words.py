@@ -2,12 +2,12 @@
 
 import math
 
-from swarm.evidence import Difference, Score
-from swarm.units import Unit as Unit
-from swarm.units import baseline_name as baseline_name
-from swarm.units import capital as capital
-from swarm.units import signed as signed
-from swarm.units import unit_of as unit_of
+from swarm.statistics.intervals import Difference, Score
+from swarm.statistics.wording import Unit as Unit
+from swarm.statistics.wording import baseline_name as baseline_name
+from swarm.statistics.wording import capital as capital
+from swarm.statistics.wording import signed as signed
+from swarm.statistics.wording import unit_of as unit_of
 
 REASONS = {
     "patience": "it ended because the best had stopped improving (its patience ran out)",

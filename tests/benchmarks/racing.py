@@ -31,7 +31,6 @@ from common import ROOT, Metric, main, options, say, zoo_path
 from swarm.archive import Archive
 from swarm.config import parse_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
-from swarm.evidence import score
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
@@ -42,6 +41,7 @@ from swarm.pool import Feed, LocalPool
 from swarm.preferences.weighted_sum import utility
 from swarm.racing import Racing
 from swarm.search import Search
+from swarm.statistics.intervals import score
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
 from landscapes import Landscape

@@ -7,8 +7,8 @@ import numpy as np
 from scipy import stats
 
 from study.record import Record
-from swarm.evidence import CONFIDENCE
 from swarm.optimizers.randomness import Stream, draw
+from swarm.statistics.intervals import CONFIDENCE
 
 
 @dataclass(frozen=True)

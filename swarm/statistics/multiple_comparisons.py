@@ -14,7 +14,15 @@ import numpy as np
 from scipy import stats
 
 from swarm.core.candidates import Array
-from swarm.evidence import BOOTSTRAP_EXAMPLES, CONFIDENCE, RESAMPLES, Difference, differences, has_spread, paired
+from swarm.statistics.intervals import (
+    BOOTSTRAP_EXAMPLES,
+    CONFIDENCE,
+    RESAMPLES,
+    Difference,
+    differences,
+    has_spread,
+    paired,
+)
 
 BLOCK = 500  # resamples held at a time
 LEAST_SPREAD = 0.5  # of a resample, as a share of the data's

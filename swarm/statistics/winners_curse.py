@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from swarm.core.candidates import Array
-from swarm.evidence import Score, score
+from swarm.statistics.intervals import Score, score
 
 DRAWS = 4_000
 

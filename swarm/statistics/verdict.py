@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.comparison import Comparison
-from swarm.units import Unit, baseline_name
+from swarm.statistics.multiple_comparisons import Comparison
+from swarm.statistics.wording import Unit, baseline_name
 
 NAMED = 3  # of several baselines; the others are counted
 OURS = "composed expert"

@@ -1,0 +1,1 @@
+"""What scores on a sample of examples allow one to say: intervals, comparisons, a verdict."""
