@@ -19,7 +19,7 @@ from swarm.core.errors import ConfigError
 from swarm.core.settings import Settings
 from swarm.data.splits import SplitSettings
 from swarm.engines import ENGINES, EngineSettings
-from swarm.engines.transformers import TransformersSettings
+from swarm.engines.transformers.engine import TransformersSettings
 from swarm.experts.sparsify import Thinning
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective

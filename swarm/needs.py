@@ -6,8 +6,8 @@ from pathlib import Path
 
 from swarm.cluster.preflight import Held, Needs
 from swarm.core.errors import RunError
-from swarm.engines.transformers import TransformersSettings
-from swarm.memory import WIDTHS, Batch, Memory, memory
+from swarm.engines.transformers.engine import TransformersSettings
+from swarm.engines.transformers.memory import WIDTHS, Batch, Memory, memory
 from swarm.objectives.function import UserFunction
 from swarm.plan import Plan
 

@@ -11,7 +11,7 @@ from swarm.compositions.weights import Weights
 from swarm.config import parse_config
 from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
 from swarm.engines import Encoder, Engine
-from swarm.engines.transformers import TransformersEngine, TransformersSettings
+from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.evaluator import EvaluatorSpec
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective

@@ -15,9 +15,9 @@ from models import load
 from runs import answer, engine, make_workshop, opened, recipe
 from swarm.core.candidates import Example, Generation, Text
 from swarm.engines import Encoder
-from swarm.engines.aims import Aims, targets_of
-from swarm.engines.ending import Ending
-from swarm.engines.transformers import TransformersEngine
+from swarm.engines.transformers.engine import TransformersEngine
+from swarm.engines.transformers.margins import Aims, targets_of
+from swarm.engines.transformers.stopping import Ending
 from swarm.experts.catalog import Catalog
 from swarm.objectives.exact_match import ExactMatch
 

@@ -11,7 +11,7 @@ from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, ma
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Group, Recipe, WeightRecipe
 from swarm.core.errors import ConfigError
-from swarm.engines.composer import Composer, composed_tensor, composed_tensors, fill
+from swarm.engines.transformers.merged_weights import Composer, composed_tensor, composed_tensors, fill
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.parallel import each
 from swarm.experts.parameter_groups import group_index, make_groups

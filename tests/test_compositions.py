@@ -13,7 +13,7 @@ from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Recipe
 from swarm.core.errors import ConfigError
-from swarm.engines.composer import composed_tensors
+from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog
 from swarm.experts.parameter_groups import group_index
 

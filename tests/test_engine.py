@@ -15,8 +15,8 @@ from models import SPECIAL, load, make_base
 from runs import answer, engine, make_workshop, opened, recipe, words
 from swarm.core.candidates import Continuation, Generation, Likelihood, Message, Reply, Request, Text
 from swarm.core.errors import DataError, EvaluationError
-from swarm.engines.composer import composed_tensors
-from swarm.engines.transformers import TransformersEngine
+from swarm.engines.transformers.engine import TransformersEngine
+from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog, open_catalog
 from swarm.experts.safetensors_files import TensorFiles
 

@@ -18,8 +18,8 @@ from runs import answer
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Continuation, Recipe, WeightRecipe
 from swarm.core.errors import UserError
-from swarm.engines.composer import composed_tensor, composed_tensors
-from swarm.engines.transformers import TransformersSettings
+from swarm.engines.transformers.engine import TransformersSettings
+from swarm.engines.transformers.merged_weights import composed_tensor, composed_tensors
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.parameter_groups import group_index
 from swarm.export import check_form, export

@@ -11,11 +11,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from models import load, make_adapter, make_base, make_checkpoint, make_tokenizer
 from swarm.core.candidates import Continuation
-from swarm.engines.composer import Composer, Room
 from swarm.engines.encoding import Encoder
+from swarm.engines.transformers.memory import MIB, Batch, memory
+from swarm.engines.transformers.merged_weights import Composer, Room
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.updates import Delta, Replacement
-from swarm.memory import MIB, Batch, memory
 
 WITHIN = 0.15
 PROMPTS = [(f"{i} " + "so it goes on " * 7, " yes it does") for i in range(60)]
@@ -32,7 +32,7 @@ def mapped():
 
 from swarm.compositions.weights import Weights
 from swarm.engines.encoding import Encoder
-from swarm.engines.transformers import TransformersSettings
+from swarm.engines.transformers.engine import TransformersSettings
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.core.candidates import Continuation
 

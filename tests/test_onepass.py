@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swarm.engines import composer
-from swarm.engines.composer import fill
+from swarm.engines.transformers.merged_weights import fill
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.updates import Delta, LowRank, Mix, Replacement, Update, mix
 

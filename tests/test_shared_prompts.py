@@ -10,12 +10,12 @@ from models import VOCABULARY, load, make_adapter, make_base, make_gpt2, make_to
 from runs import answer, engine, make_workshop, opened, recipe
 from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Request, Text
 from swarm.engines import Encoder
-from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
-from swarm.engines.layout import Limits, layouts
-from swarm.engines.prefixes import MIN_SAVED, families
+from swarm.engines.transformers.batching import buckets
+from swarm.engines.transformers.memory import Batch, trunk_bytes
+from swarm.engines.transformers.packing import Limits, layouts
+from swarm.engines.transformers.shared_prefixes import MIN_SAVED, families
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.memory import Batch, trunk_bytes
 
 FEW_SHOT = "question: what is one and one? answer: two. question: what is two and two? answer: four. "
 CPU = torch.device("cpu")

@@ -14,9 +14,9 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Reply, Request
 from swarm.core.errors import ConfigError, EvaluationError
 from swarm.engines import Encoder, Requests
-from swarm.engines.costs import RATES, Costs
 from swarm.engines.encoding import Encoded
-from swarm.engines.transformers import TransformersEngine, TransformersSettings
+from swarm.engines.transformers.cost_model import RATES, Costs
+from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Thinning
 

@@ -28,7 +28,7 @@ from swarm.core.candidates import (
 from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import Engine
-from swarm.engines.composer import composed_tensors
+from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.engines.vllm import SHARED_MEMORY, VllmEngine, VllmSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from swarm.core.errors import UserError
 from swarm.core.files import write_json
-from swarm.engines.composer import terms_of
+from swarm.engines.transformers.merged_weights import terms_of
 from swarm.experts.catalog import Expert
 from swarm.experts.lora import PREFIX, Adapter
 from swarm.experts.safetensors_writer import tensor_stream

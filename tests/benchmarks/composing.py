@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.engines.composer import Composer, fill
+from swarm.engines.transformers.merged_weights import Composer, fill
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.updates import Replacement, mix

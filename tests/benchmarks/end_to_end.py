@@ -26,7 +26,7 @@ from swarm import summary
 from swarm.archive import Archive
 from swarm.config import load_config
 from swarm.core.candidates import Evaluation
-from swarm.engines.transformers import DTYPES
+from swarm.engines.transformers.engine import DTYPES
 from swarm.plan import Plan, make_plan, resolve
 from swarm.run import Run, open_pool
 from swarm.standing import Standing

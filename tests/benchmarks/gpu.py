@@ -27,7 +27,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Recipe
 from swarm.engines.base import Engine
 from swarm.engines.encoding import Encoder, Requests
-from swarm.engines.transformers import DTYPES, TransformersSettings
+from swarm.engines.transformers.engine import DTYPES, TransformersSettings
 from swarm.experts.catalog import Catalog
 
 PARTICLES = 8

@@ -30,7 +30,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Answer, Continuation, Example, Likelihood
 from swarm.data.examples import read_dev_test, read_examples
 from swarm.engines.encoding import Encoder
-from swarm.engines.transformers import DTYPES, TransformersSettings
+from swarm.engines.transformers.engine import DTYPES, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.multiple_choice import MultipleChoice
 

@@ -21,7 +21,7 @@ from common import Metric, Skip, main, options, paired, say, zoo_path
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.engines.composer import Composer
+from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.export.base import Exported
 from swarm.export.hf import write_checkpoint

@@ -28,13 +28,13 @@ from transformers import AutoModelForCausalLM
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Continuation, Generation, Recipe, Space
 from swarm.engines import composer
-from swarm.engines.composer import Composer
 from swarm.engines.encoding import Encoded, Encoder, Requests
-from swarm.engines.layout import Limits, layouts
-from swarm.engines.questions import Batcher
-from swarm.engines.scoring import log_likelihoods
-from swarm.engines.transformers import TransformersEngine, TransformersSettings
-from swarm.engines.trunk import Trunk
+from swarm.engines.transformers.batches import Batcher
+from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
+from swarm.engines.transformers.frozen_layers_cache import Trunk
+from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.packing import Limits, layouts
+from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers import bayesian
 from swarm.optimizers.base import Result

@@ -30,7 +30,7 @@ from swarm.config import load_config
 from swarm.core.candidates import Generation, Recipe, Text
 from swarm.data.examples import read_examples
 from swarm.engines.encoding import Encoder
-from swarm.engines.transformers import DTYPES, TransformersSettings
+from swarm.engines.transformers.engine import DTYPES, TransformersSettings
 from swarm.experts.catalog import ExpertSpec, open_catalog
 
 BATCH_SIZE = 10  # BATCH_SIZE of evaluate.py in the research code

@@ -15,7 +15,7 @@ from common import Metric, main, options, paired, say, spread, zoo_path
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe
 from swarm.engines.encoding import Encoded, Requests
-from swarm.engines.transformers import TransformersEngine, TransformersSettings
+from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 EXPERTS = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")

@@ -26,7 +26,7 @@ from swarm.core.candidates import (
     WeightRecipe,
 )
 from swarm.engines import Encoder, Engine, Requests
-from swarm.engines.transformers import TransformersSettings
+from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.vllm import VllmSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 

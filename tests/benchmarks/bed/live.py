@@ -21,7 +21,7 @@ from bed.problem import SIZE, Sampled, Scorer, box
 from bed.zoos import located
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Array, Example, Space
-from swarm.engines.composer import Composer
+from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.zoo.string_tasks import evaluation_examples
 from swarm.zoo.training import Batch, encode

@@ -25,7 +25,7 @@ from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Array, Example, Space
 from swarm.data.examples import read_examples
-from swarm.engines.composer import Composer
+from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers.initial_design import anchors, clip, combination
 from swarm.zoo.training import encode

@@ -15,17 +15,17 @@ from transformers.utils.logging import disable_progress_bar
 from swarm.core.candidates import Answer, Group, Method, Recipe, Reply, WeightRecipe
 from swarm.core.errors import ConfigError, DeviceError, EvaluationError, ExpertError
 from swarm.engines.base import DtypeName, EngineSettings
-from swarm.engines.composer import Composer
-from swarm.engines.costs import Costs
 from swarm.engines.encoding import Requests
-from swarm.engines.forward import Forward
-from swarm.engines.generation import Generator
-from swarm.engines.layout import Limits
-from swarm.engines.probe import Probe
-from swarm.engines.questions import Batcher, Batches
-from swarm.engines.scoring import log_likelihoods
-from swarm.engines.stacked import Stack
-from swarm.engines.trunk import Trunk, untouched_layers
+from swarm.engines.transformers.batches import Batcher, Batches
+from swarm.engines.transformers.capability_probe import Probe
+from swarm.engines.transformers.cost_model import Costs
+from swarm.engines.transformers.forward import Forward
+from swarm.engines.transformers.frozen_layers_cache import Trunk, untouched_layers
+from swarm.engines.transformers.generation import Generator
+from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.packing import Limits
+from swarm.engines.transformers.scoring import log_likelihoods
+from swarm.engines.transformers.stacked import Stack
 from swarm.experts.catalog import Catalog
 
 DTYPES: dict[DtypeName, torch.dtype] = {

@@ -11,8 +11,8 @@ from transformers import DynamicCache
 
 from swarm.core.candidates import Likelihood
 from swarm.engines.encoding import Encoded
-from swarm.engines.forward import Forward
-from swarm.engines.layout import Layout
+from swarm.engines.transformers.forward import Forward
+from swarm.engines.transformers.packing import Layout
 
 FLOAT32_LOGITS = 1 << 26  # entries: 256 MiB
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from swarm.engines.layout import Layout
-from swarm.engines.stacked import Stack
-from swarm.engines.trunk import Trunk
+from swarm.engines.transformers.frozen_layers_cache import Trunk
+from swarm.engines.transformers.packing import Layout
+from swarm.engines.transformers.stacked import Stack
 
 
 class Forward:

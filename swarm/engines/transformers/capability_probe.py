@@ -14,8 +14,8 @@ from torch import Tensor
 
 from swarm.core.candidates import Continuation
 from swarm.engines.encoding import Encoded
-from swarm.engines.forward import Forward
-from swarm.engines.layout import Limits, layouts
+from swarm.engines.transformers.forward import Forward
+from swarm.engines.transformers.packing import Limits, layouts
 
 PROMPT = 20
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}  # merging rounds every weight

@@ -12,8 +12,8 @@ import torch
 
 from swarm.core.candidates import Generation
 from swarm.engines.encoding import Encoded
-from swarm.engines.layout import Layout, Limits, layouts
-from swarm.engines.trunk import MOST_BYTES
+from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
+from swarm.engines.transformers.packing import Layout, Limits, layouts
 from swarm.experts.catalog import Catalog, Expert
 from swarm.experts.lora import Adapter
 from swarm.experts.parameter_groups import LAYER as LAYER_NAME

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded
-from swarm.engines.prefixes import MIN_SAVED, families
+from swarm.engines.transformers.batching import buckets
+from swarm.engines.transformers.shared_prefixes import MIN_SAVED, families
 
 KEPT_COLUMNS = 4  # keys and values of so many columns weigh as much as computing one
 

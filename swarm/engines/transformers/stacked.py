@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from swarm.core.candidates import Recipe
-from swarm.engines.detours import Detour, detours_of
+from swarm.engines.transformers.stacked_layers import Detour, detours_of
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Update
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from swarm.core.candidates import Generation, Text
-from swarm.engines.aims import Aims, Targets, targets_of
-from swarm.engines.batching import buckets
 from swarm.engines.encoding import Encoded, Tokenizer
-from swarm.engines.ending import Ending
-from swarm.engines.forward import Forward, taken
-from swarm.engines.layout import Limits
-from swarm.engines.prefixes import families
-from swarm.engines.sampling import choose
+from swarm.engines.transformers.batching import buckets
+from swarm.engines.transformers.forward import Forward, taken
+from swarm.engines.transformers.margins import Aims, Targets, targets_of
+from swarm.engines.transformers.packing import Limits
+from swarm.engines.transformers.sampling import choose
+from swarm.engines.transformers.shared_prefixes import families
+from swarm.engines.transformers.stopping import Ending
 
 
 @dataclass(frozen=True)

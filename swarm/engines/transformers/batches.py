@@ -8,8 +8,8 @@ import torch
 
 from swarm.core.candidates import Generation
 from swarm.engines.encoding import Encoded, Requests
-from swarm.engines.generation import PromptBatch, prompt_batches
-from swarm.engines.layout import Layout, Limits, layouts
+from swarm.engines.transformers.generation import PromptBatch, prompt_batches
+from swarm.engines.transformers.packing import Layout, Limits, layouts
 
 
 @dataclass(frozen=True)
