@@ -26,10 +26,10 @@ from swarm.core.candidates import (
     WeightRecipe,
 )
 from swarm.core.errors import ConfigError, DataError, EvaluationError
-from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import Engine
 from swarm.engines.transformers.merged_weights import composed_tensors
-from swarm.engines.vllm import SHARED_MEMORY, VllmEngine, VllmSettings
+from swarm.engines.vllm.engine import SHARED_MEMORY, VllmEngine, VllmSettings
+from swarm.engines.vllm.lora_files import Ranks, write_composed
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 ZOO = Path("~/.cache/swarm/zoo/smollm2").expanduser()

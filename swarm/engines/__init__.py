@@ -7,7 +7,7 @@ name and whose `open` returns the engine, and add one line to ENGINES.
 from swarm.engines.base import Engine, EngineSettings
 from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers.engine import TransformersSettings
-from swarm.engines.vllm import VllmSettings
+from swarm.engines.vllm.engine import VllmSettings
 
 ENGINES: dict[str, type[EngineSettings]] = {
     "transformers": TransformersSettings,

@@ -27,7 +27,7 @@ from swarm.core.candidates import (
 )
 from swarm.engines import Encoder, Engine, Requests
 from swarm.engines.transformers.engine import TransformersSettings
-from swarm.engines.vllm import VllmSettings
+from swarm.engines.vllm.engine import VllmSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 NAME = "vllm_engine"

@@ -14,7 +14,7 @@ from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 from swarm.core.candidates import Recipe
 from swarm.core.errors import EvaluationError
 from swarm.engines.transformers.merged_weights import terms_of
-from swarm.engines.vllm_server import CatalogSpec
+from swarm.engines.vllm.server import CatalogSpec
 from swarm.experts.catalog import Catalog, open_catalog
 from swarm.experts.updates import Update, compose, to_device
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from swarm.core.candidates import Answer, Continuation, Generation, Likelihood, Text
 from swarm.core.errors import EvaluationError
 from swarm.engines.encoding import Encoded, Tokenizer
-from swarm.engines.vllm_server import Output, Server
+from swarm.engines.vllm.server import Output, Server
 from swarm.experts.catalog import Base
 from swarm.experts.safetensors_files import read_json
 

@@ -14,11 +14,11 @@ from pydantic import Field
 
 from swarm.core.candidates import Answer, Generation, Group, Recipe, Reply, Text, WeightRecipe
 from swarm.core.errors import DataError, EvaluationError
-from swarm.engines.adapters import Ranks, write_composed
 from swarm.engines.base import EngineSettings
 from swarm.engines.encoding import Encoded, Encoder, Requests
-from swarm.engines.vllm_requests import Asked, answers_to, end_ids_of
-from swarm.engines.vllm_server import CatalogSpec, Room, Server, Start, lora_request, start
+from swarm.engines.vllm.lora_files import Ranks, write_composed
+from swarm.engines.vllm.requests import Asked, answers_to, end_ids_of
+from swarm.engines.vllm.server import CatalogSpec, Room, Server, Start, lora_request, start
 from swarm.experts.catalog import Catalog
 
 SHARED_MEMORY = Path("/dev/shm")

@@ -9,7 +9,7 @@ from typing import Protocol
 from swarm.core.errors import ConfigError
 from swarm.experts.catalog import Catalog, ExpertSpec
 
-WORKER = "swarm.engines.vllm_worker.SwarmWorker"
+WORKER = "swarm.engines.vllm.worker_extension.SwarmWorker"
 GIB = 1 << 30
 CPU_CACHE_GB = 2.0
 CPU_BLOCK = 32  # tokens a block of the key-value cache: prompts share a prefix in whole blocks; vLLM's default is 128
