@@ -20,12 +20,12 @@ from swarm.core.settings import Settings
 from swarm.data.splits import SplitSettings
 from swarm.engines import ENGINES, EngineSettings
 from swarm.engines.transformers.engine import TransformersSettings
+from swarm.evaluation.racing import Racing
 from swarm.experts.sparsify import Thinning
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.bayesian import Bayesian
-from swarm.racing import Racing
 from swarm.trackers import TRACKERS, TrackerSettings
 
 if TYPE_CHECKING:

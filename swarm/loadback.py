@@ -8,9 +8,9 @@ from swarm.compositions.weights import Weights
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import EvaluationError
 from swarm.engines import Encoder
-from swarm.evaluator import EvaluatorSpec
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.evaluation.workload import Examples, make_workload
 from swarm.experts.catalog import ExpertSpec
-from swarm.workload import Examples, make_workload
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
-from swarm.answer_length import answer_length_notes
 from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.config import Config, ExpertSettings
 from swarm.core.candidates import Space, Split
@@ -19,13 +18,14 @@ from swarm.core.errors import ConfigError, DataError, ExpertError
 from swarm.data.contamination import contamination_notes
 from swarm.data.splits import SPLITS, Splits, make_splits
 from swarm.engines import Encoder
-from swarm.evaluator import EvaluatorSpec, make_importable
+from swarm.evaluation.answer_length import answer_length_notes
+from swarm.evaluation.evaluator import EvaluatorSpec, make_importable
+from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.experts.sparsify import Thinning
 from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
-from swarm.workload import Examples, Workload, make_workload
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]

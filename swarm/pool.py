@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
-from swarm.evaluator import EvaluatorSpec
-from swarm.workload import Workload
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.evaluation.workload import Workload
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Task
+from swarm.evaluation.racing import Race, Racing, rung_sizes
+from swarm.evaluation.smoothed_accuracy import softened
 from swarm.optimizers import Optimizer
 from swarm.pool import Feed, Outcome
-from swarm.racing import Race, Racing, rung_sizes
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
-from swarm.softening import softened
 
 TASKS = 8
 DIMENSIONS = 5

@@ -12,13 +12,13 @@ from swarm.config import parse_config
 from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
 from swarm.engines import Encoder, Engine
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
-from swarm.evaluator import EvaluatorSpec
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.plan import resolve
 from swarm.run import start_run
-from swarm.workload import Examples, Workload, make_workload
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from models import make_base
-from swarm.answer_length import answer_length_notes
 from swarm.core.candidates import Example
 from swarm.engines import Encoder
+from swarm.evaluation.answer_length import answer_length_notes
+from swarm.evaluation.workload import make_workload
 from swarm.objectives.exact_match import ExactMatch
-from swarm.workload import make_workload
 
 
 def test_right_answers_that_are_too_long_are_told(tmp_path: Path) -> None:

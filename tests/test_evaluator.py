@@ -23,14 +23,14 @@ from swarm.core.candidates import (
 )
 from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
 from swarm.engines import Encoder, Engine, Requests
-from swarm.evaluator import Evaluator
+from swarm.evaluation.evaluator import Evaluator
+from swarm.evaluation.workload import Examples
 from swarm.experts.catalog import Catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.workload import Examples
 
 CANDIDATE = Candidate("0-1", (0.5, 0.25, 0.0), 0, 1)
 SUMS = [Example(str(i), f"{i}+{i}=", str(2 * i)) for i in range(4)]

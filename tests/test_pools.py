@@ -19,7 +19,7 @@ from swarm.cluster.ray_fleet import RayFleet
 from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Candidate, Evaluation, Example, Task
 from swarm.core.errors import ConfigError, ExpertError, RunError
-from swarm.evaluator import EvaluatorSpec
+from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from landscapes import Landscape, Run, run
 from swarm.core.candidates import Example, Likelihood, Stakes, Text
 from swarm.core.errors import EvaluationError
+from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
@@ -24,7 +25,6 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
-from swarm.racing import Race, Racing, rung_sizes
 
 SEEDS = range(20)
 OFF, EXACT, SEQUENTIAL = Racing(rungs=()), Racing(), Racing(sequential=True)

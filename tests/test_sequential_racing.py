@@ -17,6 +17,7 @@ import pytest
 from landscapes import Landscape, Run, Scorer, run, search
 from runs import journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
+from swarm.evaluation.racing import Race, Racing
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
@@ -24,7 +25,6 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.pool import Outcome
 from swarm.preferences.weighted_sum import estimate
-from swarm.racing import Race, Racing
 from swarm.statistics.intervals import score
 from swarm.stepping import SteppingSearch
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race

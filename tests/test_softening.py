@@ -11,6 +11,7 @@ from optimizer_runs import space
 from runs import START
 from swarm.archive import Archive
 from swarm.core.candidates import Evaluation, Example, Likelihood
+from swarm.evaluation.smoothed_accuracy import softened
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
@@ -18,7 +19,6 @@ from swarm.pool import Feed
 from swarm.preferences.weighted_sum import worth
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
-from swarm.softening import softened
 from test_search import WEIGHTS, scored
 
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})

@@ -9,8 +9,8 @@ from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Split
 from swarm.core.errors import RunError, StrandedError
 from swarm.core.interrupts import uninterrupted
+from swarm.evaluation.workload import Workload
 from swarm.pool import Feed, Outcome, take
-from swarm.workload import Workload
 
 TICK = 1.0  # seconds between two looks at deadlines and stragglers
 STILLBORN = 2  # deaths before the first worker is ready that are no bad luck any more

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from swarm.core.candidates import Evaluation, Split, Task
-from swarm.workload import Workload
+from swarm.evaluation.workload import Workload
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from swarm.cluster.sharing import capacity, share
 from swarm.cluster.worker import Worker
 from swarm.core.candidates import Split, Task
 from swarm.core.errors import UserError
-from swarm.evaluator import EvaluatorSpec
-from swarm.workload import Workload
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.evaluation.workload import Workload
 
 PAUSE = 0.1  # seconds between two looks when there is nothing that Ray could tell of
 

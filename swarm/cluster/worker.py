@@ -6,8 +6,8 @@ import ray
 import torch
 
 from swarm.core.candidates import Evaluation, Split, Task
-from swarm.evaluator import EvaluatorSpec
-from swarm.workload import Workload
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.evaluation.workload import Workload
 
 
 class Worker:

@@ -31,6 +31,7 @@ from common import ROOT, Metric, main, options, say, zoo_path
 from swarm.archive import Archive
 from swarm.config import parse_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
+from swarm.evaluation.racing import Racing
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
@@ -39,7 +40,6 @@ from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
 from swarm.pool import Feed, LocalPool
 from swarm.preferences.weighted_sum import utility
-from swarm.racing import Racing
 from swarm.search import Search
 from swarm.statistics.intervals import score
 

@@ -16,7 +16,7 @@ from simulation.scenario import World
 from simulation.timeline import Timeline, nothing
 from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
 from swarm.core.candidates import Evaluation, Split, Task
-from swarm.workload import Workload
+from swarm.evaluation.workload import Workload
 
 
 class SimFleet(Timeline):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bed.trial import UNRACED
+from swarm.evaluation.racing import Racing
 from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.racing import Racing
 
 BUDGET = 200  # evaluations, of 200 examples each
 RACING = "racing"  # among settings: the error of a sequential test

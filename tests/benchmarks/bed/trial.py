@@ -14,13 +14,13 @@ import numpy as np
 from bed.problem import Problem, Sampled
 from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Task
+from swarm.evaluation.racing import Race, Racing
+from swarm.evaluation.smoothed_accuracy import softened
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.pool import Feed, Outcome
-from swarm.racing import Race, Racing
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
-from swarm.softening import softened
 
 WEIGHTS = {"right": 1.0}
 START: dict[str, Any] = {"seed": 0, "base": {"path": "", "fingerprint": ""}, "experts": {}, "versions": {}}

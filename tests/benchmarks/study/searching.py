@@ -17,6 +17,7 @@ from study.record import Record
 from swarm.archive import Archive
 from swarm.config import Config, dump_config
 from swarm.core.candidates import Candidate, Evaluation, Example, Split, Stakes, Task, Text
+from swarm.evaluation.workload import Workload
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.origin import start_line
@@ -25,7 +26,6 @@ from swarm.pool import Feed, LocalPool, Outcome
 from swarm.preferences.weighted_sum import utility
 from swarm.run import Run
 from swarm.rundir import new_run
-from swarm.workload import Workload
 
 Known = dict[tuple[object, ...], Evaluation]
 

@@ -10,11 +10,11 @@ from swarm.compositions import Composition
 from swarm.core.candidates import Evaluation, Split, Task
 from swarm.core.errors import EvaluationError
 from swarm.engines import Engine, EngineSettings
+from swarm.evaluation.partial import Lap
+from swarm.evaluation.racing import Race, Racing
+from swarm.evaluation.workload import Part, Workload
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.lap import Lap
 from swarm.objectives.base import Objective
-from swarm.racing import Race, Racing
-from swarm.workload import Part, Workload
 
 FAILURES = (EvaluationError, RuntimeError, ArithmeticError)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Generation
 from swarm.engines import Encoder
-from swarm.workload import Question, Workload
+from swarm.evaluation.workload import Question, Workload
 
 
 def answer_length_notes(workloads: Iterable[Workload], encoder: Encoder) -> list[str]:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from swarm.core.candidates import Candidate, Evaluation, Method, Recipe, Reply
 from swarm.core.errors import DeviceError, EvaluationError
+from swarm.evaluation.racing import Race
+from swarm.evaluation.smoothed_accuracy import softened
+from swarm.evaluation.workload import Part
 from swarm.objectives.base import Objective, Scored
-from swarm.racing import Race
-from swarm.softening import softened
-from swarm.workload import Part
 
 
 class Lap:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from swarm.core.candidates import Example
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
+from swarm.evaluation.racing import rung_sizes
 from swarm.objectives.base import Objective
-from swarm.racing import rung_sizes
 
 Examples = Mapping[str, Sequence[Example]]
 

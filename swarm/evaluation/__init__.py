@@ -1,0 +1,1 @@
+"""A candidate's way from a position to per-example scores."""
