@@ -9,8 +9,8 @@ from pathlib import Path
 from swarm.core.candidates import Candidate, Evaluation, Split
 from swarm.journal import Journal, Line
 from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
-from swarm.pool import Failure
 from swarm.preferences.weighted_sum import worth
+from swarm.workers.pool import Failure
 
 
 class Archive:

@@ -7,14 +7,14 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swarm.cluster.connect import address_of
-from swarm.cluster.probes import here, survey
-from swarm.cluster.settings import ClusterSettings, LocalCluster
-from swarm.cluster.sharing import share
 from swarm.core.candidates import Generation
 from swarm.needs import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.plan import Plan
 from swarm.standing import Budget
+from swarm.workers.preflight.placement import share
+from swarm.workers.ray.connect import address_of
+from swarm.workers.ray.probe_nodes import here, survey
+from swarm.workers.settings import ClusterSettings, LocalCluster
 
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # a modest core pair in bfloat16: an order of magnitude, not a promise

@@ -78,10 +78,10 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
     from swarm.check import forecast, lines, look
-    from swarm.cluster.probes import feasible
     from swarm.config import load_config
     from swarm.plan import make_plan, resolve
     from swarm.tracking import load_trackers
+    from swarm.workers.ray.probe_nodes import feasible
 
     loaded = load_config(config, overrides or ())
     load_trackers(loaded)

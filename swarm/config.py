@@ -12,7 +12,6 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
@@ -27,6 +26,7 @@ from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.trackers import TRACKERS, TrackerSettings
+from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
 if TYPE_CHECKING:
     AnyComposition = Composition

@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from swarm.cluster.preflight import Held, Needs
 from swarm.core.errors import RunError
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.transformers.memory import WIDTHS, Batch, Memory, memory
 from swarm.objectives.function import UserFunction
 from swarm.plan import Plan
+from swarm.workers.preflight.checks import Held, Needs
 
 GIB = 1024.0**3
 # What a model's folder holds beside weights that scores depend on.

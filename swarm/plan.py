@@ -11,7 +11,6 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
-from swarm.cluster.settings import ClusterSettings, LocalCluster
 from swarm.config import Config, ExpertSettings
 from swarm.core.candidates import Space, Split
 from swarm.core.errors import ConfigError, DataError, ExpertError
@@ -26,6 +25,7 @@ from swarm.experts.sparsify import Thinning
 from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
+from swarm.workers.settings import ClusterSettings, LocalCluster
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.archive import Archive
-from swarm.cluster.coordinator import Coordinator
-from swarm.cluster.probes import feasible
-from swarm.cluster.ray_fleet import RayFleet
-from swarm.cluster.settings import LocalCluster
 from swarm.config import Config, dump_config, load_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.core.files import write_text
@@ -23,7 +19,6 @@ from swarm.lines import Kind
 from swarm.needs import check_disk, needs_of
 from swarm.origin import check_open, check_same, start_line
 from swarm.plan import Plan, make_plan
-from swarm.pool import Failure, LocalPool, Pool, closed
 from swarm.report import write_report
 from swarm.rundir import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
 from swarm.search import Search
@@ -32,6 +27,11 @@ from swarm.standing import Counts, Standing, Tally
 from swarm.stepping import SteppingSearch
 from swarm.summary import Json, Result
 from swarm.tracking import load_trackers, open_tally, open_tracking
+from swarm.workers.pool import Failure, LocalPool, Pool, closed
+from swarm.workers.ray.fleet import RayFleet
+from swarm.workers.ray.probe_nodes import feasible
+from swarm.workers.scheduling.coordinator import Coordinator
+from swarm.workers.settings import LocalCluster
 
 
 class Listener(Protocol):

@@ -15,8 +15,8 @@ from swarm.core.candidates import Array, Candidate, Evaluation, Rival, Space, St
 from swarm.core.errors import RunError
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
-from swarm.pool import Failure, Feed, Outcome, closed
 from swarm.preferences.weighted_sum import estimate, worth
+from swarm.workers.pool import Failure, Feed, Outcome, closed
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
 Evaluate = Callable[[Feed], Iterator[Outcome]]

@@ -13,7 +13,7 @@ SMALL = """
 import logging
 import numpy as np, psutil, ray
 from swarm.cluster import probes
-from swarm.cluster.probes import put
+from swarm.workers.ray.probe_nodes import put
 from swarm.core.errors import RunError
 
 # The disk counts as full from the first byte.

@@ -22,9 +22,9 @@ from swarm.core.candidates import Array, Candidate, Evaluation, Task
 from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.optimizers import Optimizer
-from swarm.pool import Feed, Outcome
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.workers.pool import Feed, Outcome
 
 TASKS = 8
 DIMENSIONS = 5

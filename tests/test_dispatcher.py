@@ -5,13 +5,13 @@ from itertools import chain
 
 import pytest
 
-from swarm.cluster.dispatcher import STRIKES, Dispatcher, Drop, Send
-from swarm.cluster.limits import Limits
-from swarm.cluster.pace import ENOUGH, KEPT, Pace
-from swarm.cluster.roster import Roster
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.pool import Failure, Outcome
+from swarm.workers.pool import Failure, Outcome
+from swarm.workers.scheduling.deadlines import Limits
+from swarm.workers.scheduling.dispatcher import STRIKES, Dispatcher, Drop, Send
+from swarm.workers.scheduling.pace import ENOUGH, KEPT, Pace
+from swarm.workers.scheduling.roster import Roster
+from swarm.workers.settings import RayCluster
 
 
 def scored(name: str) -> Evaluation:

@@ -14,10 +14,10 @@ from runs import START
 from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
 from swarm.core.errors import RunError
-from swarm.pool import Failure
 from swarm.selection import Baselines, Selection
 from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
 from swarm.summary import Result, summarise
+from swarm.workers.pool import Failure
 
 EXPERTS = ("a", "b", "c")
 BASELINES = Baselines.of(space(3), EXPERTS)

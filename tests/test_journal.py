@@ -12,7 +12,7 @@ from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
 from swarm.journal import Journal
-from swarm.pool import Failure
+from swarm.workers.pool import Failure
 
 START = {
     "kind": "start",

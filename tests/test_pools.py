@@ -13,17 +13,17 @@ import pytest
 import ray
 
 from runs import candidates, choices, make_workshop, spec, workload
-from swarm.cluster.coordinator import Coordinator
-from swarm.cluster.fleet import Event, Lost, Placed, Started
-from swarm.cluster.ray_fleet import RayFleet
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Candidate, Evaluation, Example, Task
 from swarm.core.errors import ConfigError, ExpertError, RunError
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.pool import Failure, LocalPool, Outcome
+from swarm.workers.pool import Failure, LocalPool, Outcome
+from swarm.workers.ray.fleet import RayFleet
+from swarm.workers.scheduling.coordinator import Coordinator
+from swarm.workers.scheduling.events import Event, Lost, Placed, Started
+from swarm.workers.settings import RayCluster
 
 LETHAL = '''
 """Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""

@@ -16,16 +16,16 @@ import yaml
 
 from clusters import in_a_small_ray, two_nodes
 from playground import Playground, command, run_cli
-from swarm.cluster.look import Mark, NodeReport, free_memory, look, marks, versions
-from swarm.cluster.preflight import GIB, Held, Needs, Node, verdict
-from swarm.cluster.probes import feasible, preflight, put
-from swarm.cluster.reach import reach
-from swarm.cluster.settings import LocalCluster, RayCluster
-from swarm.cluster.sharing import Share, room_on
 from swarm.config import load_config
 from swarm.core.errors import ConfigError, RunError
 from swarm.needs import check_disk, check_room, needs_of
 from swarm.plan import Plan, make_plan, resolve
+from swarm.workers.preflight.checks import GIB, Held, Needs, Node, verdict
+from swarm.workers.preflight.node_report import Mark, NodeReport, free_memory, look, marks, versions
+from swarm.workers.preflight.placement import Share, room_on
+from swarm.workers.ray.probe_nodes import feasible, preflight, put
+from swarm.workers.ray.reach import reach
+from swarm.workers.settings import LocalCluster, RayCluster
 
 WEIGHTS, CONFIG = "/adapters/medical/adapter_model.safetensors", "/adapters/medical/adapter_config.json"
 MARKS = {WEIGHTS: Mark(900, "aa"), CONFIG: Mark(30, "bb")}

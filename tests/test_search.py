@@ -24,9 +24,9 @@ from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
-from swarm.pool import Failure, Feed, Outcome
 from swarm.preferences.weighted_sum import utility
 from swarm.search import Evaluate, Search
+from swarm.workers.pool import Failure, Feed, Outcome
 
 TARGET = np.array([0.1, 0.7, 0.3])
 WEIGHTS = {"near": 3.0, "small": 1.0}

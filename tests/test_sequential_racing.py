@@ -23,10 +23,10 @@ from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
-from swarm.pool import Outcome
 from swarm.preferences.weighted_sum import estimate
 from swarm.statistics.intervals import score
 from swarm.stepping import SteppingSearch
+from swarm.workers.pool import Outcome
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from swarm.cluster.settings import RayCluster
-from swarm.cluster.sharing import Share, capacity, share
 from swarm.core.errors import ConfigError
+from swarm.workers.preflight.placement import Share, capacity, share
+from swarm.workers.settings import RayCluster
 
 
 def node(cpu: float, gpu: float = 0) -> dict[str, float]:

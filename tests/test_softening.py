@@ -15,10 +15,10 @@ from swarm.evaluation.smoothed_accuracy import softened
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
-from swarm.pool import Feed
 from swarm.preferences.weighted_sum import worth
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.workers.pool import Feed
 from test_search import WEIGHTS, scored
 
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})

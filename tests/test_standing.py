@@ -14,10 +14,10 @@ from runs import START
 from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.optimizers.pso import PSO
-from swarm.pool import Failure
 from swarm.progress import Progress
 from swarm.standing import Budget, Counts, Standing, Tally
 from swarm.summary import counts
+from swarm.workers.pool import Failure
 
 WEIGHTS = {"words": 1.0}
 PARTICLES = 5

@@ -38,10 +38,10 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
-from swarm.pool import Feed, LocalPool
 from swarm.preferences.weighted_sum import utility
 from swarm.search import Search
 from swarm.statistics.intervals import score
+from swarm.workers.pool import Feed, LocalPool
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
 from landscapes import Landscape

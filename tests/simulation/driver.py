@@ -17,15 +17,15 @@ from simulation.scenario import Kill, Scenario
 from simulation.sim_fleet import SimFleet
 from simulation.watch import Watched
 from swarm.archive import Archive
-from swarm.cluster.coordinator import Coordinator
 from swarm.core.candidates import Evaluation, Example, Task
 from swarm.core.errors import RunError
 from swarm.evaluation.workload import Question, Workload
 from swarm.journal import Journal, Line
-from swarm.pool import Feed, Outcome
 from swarm.preferences.weighted_sum import utility
 from swarm.search import Evaluate, Search
 from swarm.stepping import SteppingSearch
+from swarm.workers.pool import Feed, Outcome
+from swarm.workers.scheduling.coordinator import Coordinator
 
 WEIGHTS = {"right": 1.0}
 FINALISTS = 4

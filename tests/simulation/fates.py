@@ -10,8 +10,8 @@ from random import Random
 from typing import Literal
 
 from simulation.scenario import Poison, World
-from swarm.cluster.fleet import Cause
 from swarm.core.candidates import Task
+from swarm.workers.scheduling.events import Cause
 
 End = Literal["answers", "crashes", "breaks", "hangs"]
 STRAGGLE = 5.0  # times as long as usual

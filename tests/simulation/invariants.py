@@ -12,8 +12,8 @@ from simulation.machines import Violation
 from swarm.archive import Archive
 from swarm.core.candidates import Evaluation
 from swarm.optimizers import Result
-from swarm.pool import Feed
 from swarm.preferences.weighted_sum import utility
+from swarm.workers.pool import Feed
 
 
 def hold(condition: bool, words: str) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm.archive import Archive
-from swarm.cluster.dispatcher import Dispatcher
 from swarm.core.candidates import Evaluation
 from swarm.lines import Kind
-from swarm.pool import Outcome
+from swarm.workers.pool import Outcome
+from swarm.workers.scheduling.dispatcher import Dispatcher
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,17 @@ from simulation.machines import Usage
 from simulation.scenario import World
 from simulation.sim_fleet import SimFleet
 from swarm.archive import Archive
-from swarm.cluster.coordinator import Coordinator
-from swarm.cluster.fleet import Event
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Evaluation, Split, Task
 from swarm.journal import Journal, Line
 from swarm.lines import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
-from swarm.pool import Outcome
 from swarm.search import Search
 from swarm.stepping import SteppingSearch
+from swarm.workers.pool import Outcome
+from swarm.workers.scheduling.coordinator import Coordinator
+from swarm.workers.scheduling.events import Event
+from swarm.workers.settings import RayCluster
 
 EXAMPLES = 200
 DIMENSIONS = 16

@@ -6,12 +6,12 @@ from random import Random
 from typing import Any, Literal
 
 from simulation.chance import Chance
-from swarm.cluster.settings import RayCluster
 from swarm.optimizers import Optimizer
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
+from swarm.workers.settings import RayCluster
 
 
 @dataclass(frozen=True)

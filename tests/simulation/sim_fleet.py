@@ -14,9 +14,9 @@ from simulation.fates import Fate, Luck, fate
 from simulation.machines import Attempt, Node, SimWorker, Usage, Violation
 from simulation.scenario import World
 from simulation.timeline import Timeline, nothing
-from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Started
 from swarm.core.candidates import Evaluation, Split, Task
 from swarm.evaluation.workload import Workload
+from swarm.workers.scheduling.events import Answered, Broken, Cause, Event, Lost, Started
 
 
 class SimFleet(Timeline):

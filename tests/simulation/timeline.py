@@ -7,7 +7,7 @@ from random import Random
 
 from simulation.chance import Chance
 from simulation.machines import Violation
-from swarm.cluster.fleet import Answered, Broken, Event, Lost, Started
+from swarm.workers.scheduling.events import Answered, Broken, Event, Lost, Started
 
 QUIET = 6000.0  # seconds without a word after which nothing can come any more
 LAG = 20.0  # seconds that a driver may be busy between two looks

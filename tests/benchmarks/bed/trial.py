@@ -18,9 +18,9 @@ from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
-from swarm.pool import Feed, Outcome
 from swarm.search import Search
 from swarm.selection import Baselines, Selection
+from swarm.workers.pool import Feed, Outcome
 
 WEIGHTS = {"right": 1.0}
 START: dict[str, Any] = {"seed": 0, "base": {"path": "", "fingerprint": ""}, "experts": {}, "versions": {}}

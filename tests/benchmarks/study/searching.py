@@ -22,10 +22,10 @@ from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
-from swarm.pool import Feed, LocalPool, Outcome
 from swarm.preferences.weighted_sum import utility
 from swarm.run import Run
 from swarm.rundir import new_run
+from swarm.workers.pool import Feed, LocalPool, Outcome
 
 Known = dict[tuple[object, ...], Evaluation]
 

@@ -8,10 +8,10 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from swarm.cluster.reach import reach
-from swarm.cluster.settings import RayCluster
 from swarm.core.errors import ConfigError
 from swarm.core.interrupts import same_handlers
+from swarm.workers.ray.reach import reach
+from swarm.workers.settings import RayCluster
 
 
 def address_of(settings: RayCluster) -> str | None:

@@ -7,9 +7,9 @@ many times longer as it has more examples. A bundle is allowed what a full one t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.cluster.pace import Pace
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Evaluation
+from swarm.workers.scheduling.pace import Pace
+from swarm.workers.settings import RayCluster
 
 
 @dataclass(frozen=True)

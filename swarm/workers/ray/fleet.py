@@ -9,17 +9,17 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
-from swarm.cluster.connect import alive, connect, first_line
-from swarm.cluster.fleet import Answered, Broken, Cause, Event, Lost, Placed, Started
-from swarm.cluster.preflight import Needs
-from swarm.cluster.probes import preflight, put
-from swarm.cluster.settings import RayCluster
-from swarm.cluster.sharing import capacity, share
-from swarm.cluster.worker import Worker
 from swarm.core.candidates import Split, Task
 from swarm.core.errors import UserError
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Workload
+from swarm.workers.preflight.checks import Needs
+from swarm.workers.preflight.placement import capacity, share
+from swarm.workers.ray.actor import Worker
+from swarm.workers.ray.connect import alive, connect, first_line
+from swarm.workers.ray.probe_nodes import preflight, put
+from swarm.workers.scheduling.events import Answered, Broken, Cause, Event, Lost, Placed, Started
+from swarm.workers.settings import RayCluster
 
 PAUSE = 0.1  # seconds between two looks when there is nothing that Ray could tell of
 

@@ -14,12 +14,12 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from swarm.cluster.fleet import Cause
-from swarm.cluster.limits import Limits
-from swarm.cluster.queues import Job, Queues, Ticket
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Evaluation, Split, Task
-from swarm.pool import Failure, Feed, Outcome, take
+from swarm.workers.pool import Failure, Feed, Outcome, take
+from swarm.workers.scheduling.deadlines import Limits
+from swarm.workers.scheduling.events import Cause
+from swarm.workers.scheduling.queues import Job, Queues, Ticket
+from swarm.workers.settings import RayCluster
 
 STRIKES = 3  # candidates that failed at a worker and not at the next one: the worker is to blame
 

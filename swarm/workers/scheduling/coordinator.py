@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from swarm.cluster.dispatcher import Dispatcher, Drop, Order
-from swarm.cluster.fleet import Answered, Broken, Cause, Event, Fleet, Lost, Placed, Started
-from swarm.cluster.roster import Roster
-from swarm.cluster.settings import RayCluster
 from swarm.core.candidates import Split
 from swarm.core.errors import RunError, StrandedError
 from swarm.core.interrupts import uninterrupted
 from swarm.evaluation.workload import Workload
-from swarm.pool import Feed, Outcome, take
+from swarm.workers.pool import Feed, Outcome, take
+from swarm.workers.scheduling.dispatcher import Dispatcher, Drop, Order
+from swarm.workers.scheduling.events import Answered, Broken, Cause, Event, Fleet, Lost, Placed, Started
+from swarm.workers.scheduling.roster import Roster
+from swarm.workers.settings import RayCluster
 
 TICK = 1.0  # seconds between two looks at deadlines and stragglers
 STILLBORN = 2  # deaths before the first worker is ready that are no bad luck any more

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.cluster.settings import RayCluster
 from swarm.core.errors import ConfigError
+from swarm.workers.settings import RayCluster
 
 CORES_PER_WORKER = 4
 CORES_PER_GPU = 8  # at most, so that nodes with fewer cores hold such a worker too

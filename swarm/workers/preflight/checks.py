@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.cluster.look import Mark, NodeReport, marks, versions
-from swarm.cluster.sharing import Share
 from swarm.core.errors import ConfigError
+from swarm.workers.preflight.node_report import Mark, NodeReport, marks, versions
+from swarm.workers.preflight.placement import Share
 
 GIB = 1024.0**3
 TIGHT = 0.85  # the forecast of memory is within 15 %

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from swarm.cluster.limits import Limits
 from swarm.core.candidates import Task
+from swarm.workers.scheduling.deadlines import Limits
 
 
 @dataclass(eq=False)

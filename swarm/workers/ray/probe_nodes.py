@@ -14,14 +14,14 @@ import torch
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from swarm.cluster import look as looking
-from swarm.cluster.connect import address_of, alive, connect, first_line
-from swarm.cluster.look import NodeReport, look
-from swarm.cluster.preflight import Needs, Node, verdict
-from swarm.cluster.reach import reach
-from swarm.cluster.settings import ClusterSettings, LocalCluster, RayCluster
-from swarm.cluster.sharing import Share, room_on, share
 from swarm.core.errors import ConfigError, RunError
+from swarm.workers.preflight import node_report as looking
+from swarm.workers.preflight.checks import Needs, Node, verdict
+from swarm.workers.preflight.node_report import NodeReport, look
+from swarm.workers.preflight.placement import Share, room_on, share
+from swarm.workers.ray.connect import address_of, alive, connect, first_line
+from swarm.workers.ray.reach import reach
+from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
 PROBE_SECONDS = 10.0
 READ_SECONDS = 5.0  # of them, for files

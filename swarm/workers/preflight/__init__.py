@@ -1,0 +1,1 @@
+"""What workers need of a machine, held against what each machine has."""

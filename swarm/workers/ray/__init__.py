@@ -1,0 +1,1 @@
+"""Workers as Ray actors: the only room that imports ray, beside the metrics tracker."""
