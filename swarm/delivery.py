@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from swarm.archive import Archive
 from swarm.config import dump_config
 from swarm.core.candidates import Candidate
 from swarm.core.errors import SwarmError
 from swarm.core.files import write_json
 from swarm.export import Exported, export
+from swarm.journal.archive import Archive
 from swarm.loadback import load_back
 from swarm.origin import notes, sources
 from swarm.plan import Plan

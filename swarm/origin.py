@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from swarm import __version__
-from swarm.archive import Archive
 from swarm.config import Config
 from swarm.core.errors import RunError
 from swarm.experts.catalog import Catalog
-from swarm.lines import StartLine
+from swarm.journal.archive import Archive
+from swarm.journal.lines import StartLine
 from swarm.plan import Plan, items, settings_of
 from swarm.rundir import CONFIG
 from swarm.summary import Json

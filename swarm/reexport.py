@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from swarm.archive import Archive
 from swarm.config import dump_config, load_config
 from swarm.core.candidates import Candidate
 from swarm.core.errors import RunError
 from swarm.export import Exported
+from swarm.journal.archive import Archive
 from swarm.origin import check_settings, check_weights
 from swarm.plan import open_experts
 from swarm.rundir import JOURNAL, config_path, read_summary

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.archive import Archive
 from swarm.config import Config, dump_config, load_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.core.files import write_text
 from swarm.delivery import Delivery
-from swarm.lines import Kind
+from swarm.journal.archive import Archive
+from swarm.journal.lines import Kind
 from swarm.needs import check_disk, needs_of
 from swarm.origin import check_open, check_same, start_line
 from swarm.plan import Plan, make_plan

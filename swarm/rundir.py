@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from swarm.archive import Archive
 from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
+from swarm.journal.archive import Archive
 from swarm.report import write_report
 from swarm.summary import Json
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.preferences.weighted_sum import estimate, worth

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from swarm import __version__
-from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
-from swarm.lines import SCORED, EvaluationLine
+from swarm.journal.archive import Archive
+from swarm.journal.lines import SCORED, EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.selection import Selection
 from swarm.statistics.intervals import emergence, join, score

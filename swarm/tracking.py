@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from swarm.archive import Archive
 from swarm.config import Config
+from swarm.journal.archive import Archive
 from swarm.plan import Plan
 from swarm.standing import Budget, Tally
 from swarm.trackers import Start, TrackedRun, Tracking

@@ -17,10 +17,10 @@ import numpy as np
 
 from optimizer_runs import space
 from runs import START
-from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Task
 from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import softened
+from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.search import Search
 from swarm.selection import Baselines, Selection

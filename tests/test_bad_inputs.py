@@ -124,7 +124,7 @@ def test_a_disk_that_does_not_take_a_line_stops_the_run(scene: Scene, monkeypatc
 
     words = scene.search()
     with monkeypatch.context() as broken:
-        broken.setattr("swarm.journal.os.fsync", fsync)
+        broken.setattr("swarm.journal.file.os.fsync", fsync)
         done = run_cli(*words)
     assert done.code == 2
     assert "No space left on device" in done.err

@@ -11,9 +11,9 @@ import pytest
 
 from optimizer_runs import space
 from runs import START
-from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
 from swarm.core.errors import RunError
+from swarm.journal.archive import Archive
 from swarm.selection import Baselines, Selection
 from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
 from swarm.summary import Result, summarise

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
-from swarm.journal import Journal
+from swarm.journal.archive import Archive
+from swarm.journal.file import Journal
 from swarm.workers.pool import Failure
 
 START = {
@@ -193,7 +193,7 @@ def test_selection_and_test_are_no_part_of_the_search(tmp_path: Path) -> None:
 
 def test_the_time_worked_adds_up_over_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 107.5, 5000.0, 5001.25, 5002.0])
-    monkeypatch.setattr("swarm.archive.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("swarm.journal.archive.time", SimpleNamespace(monotonic=lambda: next(clock)))
     begun(tmp_path / "journal.jsonl")
     second = Archive(tmp_path / "journal.jsonl")
     second.append("end", phase="search", reason="patience")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, Fake, Maker
-from swarm.lines import Item
+from swarm.journal.lines import Item
 from swarm.report import bars, plots, svg, words
 from swarm.report.coefficient_bars import coefficients_figure
 from swarm.report.course import LEAST, Course, costs, course

@@ -16,9 +16,9 @@ import pytest
 
 from optimizer_runs import space
 from runs import START, journal, timeless
-from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms

@@ -9,9 +9,9 @@ import pytest
 
 from optimizer_runs import space
 from runs import START
-from swarm.archive import Archive
 from swarm.core.candidates import Evaluation, Example, Likelihood
 from swarm.evaluation.smoothed_accuracy import softened
+from swarm.journal.archive import Archive
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian

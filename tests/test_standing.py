@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from runs import START
-from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
 from swarm.progress import Progress
 from swarm.standing import Budget, Counts, Standing, Tally

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from optimizer_runs import space
 from runs import START, journal, timeless
-from swarm.archive import Archive
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import RunError
+from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.bayesian import Bayesian

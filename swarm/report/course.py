@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.lines import EvaluationLine
+from swarm.journal.lines import EvaluationLine
 from swarm.report.journal import Journal
 
 LEAST = 4  # of fewer candidates quartiles say nothing

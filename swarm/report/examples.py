@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.lines import EvaluationLine, Item
+from swarm.journal.lines import EvaluationLine, Item
 from swarm.report.facts import kind_of
 from swarm.report.journal import Journal
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarm.lines import EvaluationLine
+from swarm.journal.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position, with_group_names
 from swarm.report.journal import Journal

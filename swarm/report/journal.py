@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from swarm.core.errors import RunError
-from swarm.lines import EndLine, EvaluationLine, FailureLine, JournalLine, StartLine
+from swarm.journal.lines import EndLine, EvaluationLine, FailureLine, JournalLine, StartLine
 from swarm.report.parse import Json
 
 L = TypeVar("L", bound=JournalLine)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.candidates import Array
-from swarm.lines import EvaluationLine
+from swarm.journal.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.journal import Journal

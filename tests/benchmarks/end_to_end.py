@@ -23,10 +23,10 @@ from common import ROOT, Metric, by_turns, main, options, say, spread, zoo_path
 from replay import Bare, Call, recorded
 
 from swarm import summary
-from swarm.archive import Archive
 from swarm.config import load_config
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
+from swarm.journal.archive import Archive
 from swarm.plan import Plan, make_plan, resolve
 from swarm.run import Run, open_pool
 from swarm.standing import Standing

@@ -28,10 +28,10 @@ from typing import Any
 import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 
-from swarm.archive import Archive
 from swarm.config import parse_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.evaluation.racing import Racing
+from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms

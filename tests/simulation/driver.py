@@ -16,11 +16,11 @@ from simulation.machines import Usage, Violation
 from simulation.scenario import Kill, Scenario
 from simulation.sim_fleet import SimFleet
 from simulation.watch import Watched
-from swarm.archive import Archive
 from swarm.core.candidates import Evaluation, Example, Task
 from swarm.core.errors import RunError
 from swarm.evaluation.workload import Question, Workload
-from swarm.journal import Journal, Line
+from swarm.journal.archive import Archive
+from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
 from swarm.search import Evaluate, Search
 from swarm.stepping import SteppingSearch

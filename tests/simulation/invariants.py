@@ -9,8 +9,8 @@ from landscapes import DIMENSIONS
 from optimizer_runs import same, space
 from simulation.driver import WEIGHTS, Ran, run_straight, search_of
 from simulation.machines import Violation
-from swarm.archive import Archive
 from swarm.core.candidates import Evaluation
+from swarm.journal.archive import Archive
 from swarm.optimizers import Result
 from swarm.preferences.weighted_sum import utility
 from swarm.workers.pool import Feed

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from swarm.archive import Archive
 from swarm.core.candidates import Evaluation
-from swarm.lines import Kind
+from swarm.journal.archive import Archive
+from swarm.journal.lines import Kind
 from swarm.workers.pool import Outcome
 from swarm.workers.scheduling.dispatcher import Dispatcher
 

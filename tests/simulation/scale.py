@@ -20,10 +20,10 @@ from simulation.fates import Luck
 from simulation.machines import Usage
 from simulation.scenario import World
 from simulation.sim_fleet import SimFleet
-from swarm.archive import Archive
 from swarm.core.candidates import Evaluation, Split, Task
-from swarm.journal import Journal, Line
-from swarm.lines import Kind
+from swarm.journal.archive import Archive
+from swarm.journal.file import Journal, Line
+from swarm.journal.lines import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
 from swarm.search import Search

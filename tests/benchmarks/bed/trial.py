@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from bed.problem import Problem, Sampled
-from swarm.archive import Archive
 from swarm.core.candidates import Array, Candidate, Evaluation, Task
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import softened
+from swarm.journal.archive import Archive
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.search import Search

@@ -14,10 +14,10 @@ from pathlib import Path
 from common import ROOT
 
 from study.record import Record
-from swarm.archive import Archive
 from swarm.config import Config, dump_config
 from swarm.core.candidates import Candidate, Evaluation, Example, Split, Stakes, Task, Text
 from swarm.evaluation.workload import Workload
+from swarm.journal.archive import Archive
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.origin import start_line

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from swarm.core.candidates import Candidate, Evaluation, Split
-from swarm.journal import Journal, Line
-from swarm.lines import SCORED, EndLine, EvaluationLine, Kind
+from swarm.journal.file import Journal, Line
+from swarm.journal.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.preferences.weighted_sum import worth
 from swarm.workers.pool import Failure
 

@@ -1,0 +1,1 @@
+"""What a run writes, line by line, and reads back."""
