@@ -10,7 +10,7 @@ from pathlib import Path
 from swarm.core.candidates import Generation
 from swarm.needs import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.plan import Plan
-from swarm.standing import Budget
+from swarm.search.status import Budget
 from swarm.workers.preflight.placement import share
 from swarm.workers.ray.connect import address_of
 from swarm.workers.ray.probe_nodes import here, survey

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 
 from swarm.core.candidates import Evaluation
-from swarm.standing import Standing
+from swarm.search.status import Standing
 
 SECONDS_BETWEEN_LINES = 5.0
 FACTS_A_ROW = 5  # two rows: they fit a terminal of 80 columns

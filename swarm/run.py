@@ -21,10 +21,10 @@ from swarm.origin import check_open, check_same, start_line
 from swarm.plan import Plan, make_plan
 from swarm.report import write_report
 from swarm.rundir import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
-from swarm.search import Search
-from swarm.selection import Baselines, Selection
-from swarm.standing import Counts, Standing, Tally
-from swarm.stepping import SteppingSearch
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Search
+from swarm.search.selection import Baselines, Selection
+from swarm.search.status import Counts, Standing, Tally
 from swarm.summary import Json, Result
 from swarm.tracking import load_trackers, open_tally, open_tracking
 from swarm.workers.pool import Failure, LocalPool, Pool, closed

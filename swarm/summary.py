@@ -10,7 +10,7 @@ from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
 from swarm.journal.archive import Archive
 from swarm.journal.lines import SCORED, EvaluationLine
 from swarm.preferences.weighted_sum import utility
-from swarm.selection import Selection
+from swarm.search.selection import Selection
 from swarm.statistics.intervals import emergence, join, score
 from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
 from swarm.statistics.verdict import judge

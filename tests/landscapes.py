@@ -22,8 +22,8 @@ from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
-from swarm.search import Search
-from swarm.selection import Baselines, Selection
+from swarm.search.generational import Search
+from swarm.search.selection import Baselines, Selection
 from swarm.workers.pool import Feed, Outcome
 
 TASKS = 8

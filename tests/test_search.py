@@ -25,7 +25,7 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
-from swarm.search import Evaluate, Search
+from swarm.search.generational import Evaluate, Search
 from swarm.workers.pool import Failure, Feed, Outcome
 
 TARGET = np.array([0.1, 0.7, 0.3])

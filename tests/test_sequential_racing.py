@@ -24,8 +24,8 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import estimate
+from swarm.search.asynchronous import SteppingSearch
 from swarm.statistics.intervals import score
-from swarm.stepping import SteppingSearch
 from swarm.workers.pool import Outcome
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 

@@ -16,8 +16,8 @@ from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.preferences.weighted_sum import worth
-from swarm.search import Search
-from swarm.selection import Baselines, Selection
+from swarm.search.generational import Search
+from swarm.search.selection import Baselines, Selection
 from swarm.workers.pool import Feed
 from test_search import WEIGHTS, scored
 

@@ -15,7 +15,7 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
 from swarm.progress import Progress
-from swarm.standing import Budget, Counts, Standing, Tally
+from swarm.search.status import Budget, Counts, Standing, Tally
 from swarm.summary import counts
 from swarm.workers.pool import Failure
 

@@ -22,8 +22,8 @@ from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
-from swarm.search import Evaluate
-from swarm.stepping import SteppingSearch
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Evaluate
 from swarm.workers.pool import Failure, Feed, Outcome
 from test_search import WEIGHTS, scored
 

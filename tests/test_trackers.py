@@ -19,7 +19,7 @@ from runs import journal, timeless
 from swarm.config import json_schema, parse_config
 from swarm.core.errors import ConfigError
 from swarm.plan import settings_of
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, courier
 from swarm.trackers.base import numbers, results
 from tracked import READERS, Points
@@ -303,7 +303,7 @@ import json, sys, time, urllib.request
 import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
          _system_config={"metrics_report_interval_ms": 100})
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers.ray_metrics import RayMetrics
 first, second = (Standing(**fields) for fields in json.loads(sys.argv[1]))
 metrics = RayMetrics("tried")

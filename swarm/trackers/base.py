@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 
 from swarm.core.errors import ConfigError, SwarmError
 from swarm.core.settings import Settings
-from swarm.standing import Standing
+from swarm.search.status import Standing
 
 UNLOGGED = ("best_id", "most", "seconds_left")
 KEPT = ("best", "optimism", "counts", "seconds")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers.base import Tracker, first_line
 
 SECONDS_BETWEEN_POINTS = 1.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from swarm.core.files import write_text
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
 if TYPE_CHECKING:

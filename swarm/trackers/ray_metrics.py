@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ray.util.metrics import Counter, Gauge
 
-from swarm.standing import Standing
+from swarm.search.status import Standing
 
 GAUGES = {
     "best": "the best utility so far",

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import yaml
 
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
 FLUSH_SECONDS = 10

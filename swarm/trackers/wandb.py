@@ -8,7 +8,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError
 from swarm.core.files import write_text
-from swarm.standing import Standing
+from swarm.search.status import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 from swarm.trackers.courier import SECONDS_TO_FINISH
 

@@ -29,7 +29,7 @@ from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
 from swarm.plan import Plan, make_plan, resolve
 from swarm.run import Run, open_pool
-from swarm.standing import Standing
+from swarm.search.status import Standing
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]
 UNRACED = ["racing={rungs: []}"]

@@ -39,7 +39,7 @@ from swarm.optimizers.pso import PSO
 from swarm.origin import start_line
 from swarm.plan import Plan, make_plan, resolve
 from swarm.preferences.weighted_sum import utility
-from swarm.search import Search
+from swarm.search.generational import Search
 from swarm.statistics.intervals import score
 from swarm.workers.pool import Feed, LocalPool
 

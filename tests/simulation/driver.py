@@ -22,8 +22,8 @@ from swarm.evaluation.workload import Question, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
-from swarm.search import Evaluate, Search
-from swarm.stepping import SteppingSearch
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Evaluate, Search
 from swarm.workers.pool import Feed, Outcome
 from swarm.workers.scheduling.coordinator import Coordinator
 

@@ -26,8 +26,8 @@ from swarm.journal.file import Journal, Line
 from swarm.journal.lines import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
-from swarm.search import Search
-from swarm.stepping import SteppingSearch
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Search
 from swarm.workers.pool import Outcome
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event

@@ -18,8 +18,8 @@ from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
-from swarm.search import Search
-from swarm.selection import Baselines, Selection
+from swarm.search.generational import Search
+from swarm.search.selection import Baselines, Selection
 from swarm.workers.pool import Feed, Outcome
 
 WEIGHTS = {"right": 1.0}

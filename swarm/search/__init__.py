@@ -1,0 +1,1 @@
+"""The search itself, and who is selected when it ends."""
