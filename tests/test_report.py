@@ -10,7 +10,7 @@ from report_runs import KINDS, SMALL, Fake, Maker, Page
 from swarm.core.errors import RunError
 from swarm.report import words, write_report
 from swarm.report.examples import changes, contrast
-from swarm.report.journal import read_journal
+from swarm.report.read_journal import read_journal
 from swarm.statistics.intervals import Difference
 from swarm.statistics.multiple_comparisons import Comparison, Interval
 from swarm.statistics.verdict import judge

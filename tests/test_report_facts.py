@@ -7,12 +7,12 @@ import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, TASKS, UNIFORM, Fake, Maker
 from swarm.core.errors import RunError
-from swarm.report import facts
-from swarm.report.course import costs, course, troubles
+from swarm.report import score_table
 from swarm.report.examples import by_task, changes, contrast
-from swarm.report.journal import Journal, read_journal
-from swarm.report.plane import plane
+from swarm.report.projection import plane
+from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import LEAST, good_region
+from swarm.report.search_curve import costs, course, troubles
 from swarm.report.summary import read_summary
 from swarm.report.weights import read_weights
 
@@ -62,8 +62,8 @@ def test_a_contrast_parts_the_test_examples(run: Fake, journal: Journal) -> None
 def test_the_best_baseline_is_never_the_best_itself(run: Fake) -> None:
     for fake, source in ((run, "search"), (KINDS["uniform wins"](), "uniform")):
         summary = read_summary(fake.summary, ("letters",))
-        rows = facts.table("letters", summary.best, summary.baselines, summary)
-        found = facts.best_baseline(rows, summary.best)
+        rows = score_table.table("letters", summary.best, summary.baselines, summary)
+        found = score_table.best_baseline(rows, summary.best)
         others = [row.test.mean for row in rows if row.kind != "best" and row.key != source]
         assert found.test.mean == max(others)
         assert found.key != source
@@ -144,7 +144,9 @@ def test_the_objectives_weights_decide_which_candidates_are_good(share: float) -
     }
     found = good_region(journal, weights)
     assert heights[found.ids[0]] == pytest.approx(max(heights.values()))
-    assert facts.find_best(journal, read_summary({}, journal.objectives), weights).id == max(heights, key=heights.get)
+    assert score_table.find_best(journal, read_summary({}, journal.objectives), weights).id == max(
+        heights, key=heights.get
+    )
     top = lines[found.ids[0]]
     for id, line in lines.items():
         behind, variance = 0.0, 0.0
@@ -220,7 +222,7 @@ def test_an_experts_name_may_hold_dots() -> None:
     line = maker.line("evaluation", "0-0", np.zeros(len(EXPERTS)), "search")
     lines.append(line | {"position": [1, 2], "scores": {"letters": 0.5}})
     journal = read_journal(lines)
-    assert facts.find_best(journal, read_summary({}, ("letters",)), EQUAL).coefficients == {
+    assert score_table.find_best(journal, read_summary({}, ("letters",)), EQUAL).coefficients == {
         "a": {"x": 1},
         "a.b": {"x": 2},
     }
@@ -230,7 +232,7 @@ def test_coefficients_keep_their_groups_names_and_signs() -> None:
     fake = KINDS["grouped"]()
     fake.summary["best"]["coefficients"]["sort"] = [0.5, -0.25, 0.0]
     journal = read_journal(fake.lines)
-    best = facts.find_best(journal, read_summary(fake.summary, journal.objectives), EQUAL)
+    best = score_table.find_best(journal, read_summary(fake.summary, journal.objectives), EQUAL)
     assert best.coefficients["sort"] == {"attention": 0.5, "mlp": -0.25, "embedding": 0.0}
 
 

@@ -7,19 +7,20 @@ import pytest
 
 from report_runs import EXPERTS, KINDS, SMALL, Fake, Maker
 from swarm.journal.lines import Item
-from swarm.report import bars, plots, svg, words
-from swarm.report.coefficient_bars import coefficients_figure
-from swarm.report.course import LEAST, Course, costs, course
+from swarm.report import words
 from swarm.report.examples import Column, Contrast, Swap, TaskScores, TaskTable, by_task, contrast
-from swarm.report.facts import Row
-from swarm.report.heatmap import tasks_figure
-from swarm.report.journal import Journal, read_journal
-from swarm.report.labels import HEIGHT, LETTER, Named, placed
-from swarm.report.plane import Axis, Plane, plane
+from swarm.report.figures import bars, curves, svg
+from swarm.report.figures.coefficient_bars import coefficients_figure
+from swarm.report.figures.heatmap import tasks_figure
+from swarm.report.figures.labels import HEIGHT, LETTER, Named, placed
+from swarm.report.figures.svg import Figure
+from swarm.report.figures.swarm_map import map_figure
+from swarm.report.projection import Axis, Plane, plane
+from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import good_region
+from swarm.report.score_table import Row
+from swarm.report.search_curve import LEAST, Course, costs, course
 from swarm.report.summary import read_summary
-from swarm.report.svg import Figure
-from swarm.report.swarm_map import map_figure
 from swarm.statistics.intervals import Score
 
 EQUAL = {"letters": 1.0, "likelihood": 1.0}
@@ -52,7 +53,7 @@ def texts(drawing: str) -> list[str]:
 
 
 def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> None:
-    drawn = plots.course_figure(course(journal, "letters"), {}, UNIT, "")
+    drawn = curves.course_figure(course(journal, "letters"), {}, UNIT, "")
     seen = map_figure(plane(journal, "letters", read_summary(run.summary, ("letters",)).best), UNIT, "")
     scored = sum(line.status != "failed" for line in journal.evaluations)
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
@@ -64,7 +65,7 @@ def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> Non
 def test_very_many_dots_are_thinned_and_it_is_said() -> None:
     many = 3 * svg.MOST_DOTS
     points = tuple((i / many, 0.5 + 0.1 * np.sin(i)) for i in range(many))
-    drawn = plots.course_figure(Course(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
+    drawn = curves.course_figure(Course(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
     axes = (Axis(0.6, (("a", 1.0),)), Axis(0.4, (("b", 1.0),)))
     seen = map_figure(Plane(axes, points, tuple(0.5 for _ in points), points[:1], ()), UNIT, "")
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
@@ -138,7 +139,7 @@ def test_an_iteration_of_few_has_no_quartiles() -> None:
     maker.search()
     found = course(read_journal(maker.lines), "letters")
     assert found.populations == ()
-    figure = plots.course_figure(found, {}, UNIT, "")
+    figure = curves.course_figure(found, {}, UNIT, "")
     assert count_dots(figure.wide, "dots") == 6 * (LEAST - 1)
     assert classed(figure.wide, "band") == []
 
@@ -209,7 +210,7 @@ def pictures(fake: Fake) -> list[Figure]:
     for name, unit in units.items():
         scores = {split: found[name] for split, found in best.scores.items()}
         drawn.append(bars.optimism_figure(bars.Flattery(scores, scores["select"], 0.1, None), unit, ""))
-        drawn.append(plots.course_figure(course(journal, name), {}, unit, ""))
+        drawn.append(curves.course_figure(course(journal, name), {}, unit, ""))
         drawn.append(map_figure(plane(journal, name, best), unit, ""))
         drawn.append(tasks_figure(by_task(journal, best.id, name), unit, ""))
         drawn.append(bars.contrast_figure(contrast(journal, best.id, "uniform", name), ""))
@@ -233,7 +234,7 @@ def test_shades_rise_with_the_score() -> None:
 
 def test_pictures_of_nothing_are_left_out() -> None:
     journal = read_journal(Maker(sizes=SMALL).lines)
-    assert plots.course_figure(course(journal, "letters"), {}, UNIT, "") is None
+    assert curves.course_figure(course(journal, "letters"), {}, UNIT, "") is None
     assert map_figure(plane(journal, "letters", None), UNIT, "") is None
     assert tasks_figure(None, UNIT, "") is None
     assert coefficients_figure({}) is None

@@ -47,7 +47,7 @@ class ExpertRow:
 def model_card(what: Exported, format: str) -> str:
     """README.md in Markdown, with the YAML front matter of the Hugging Face hub."""
     environment = Environment(
-        loader=PackageLoader("swarm", "templates"),
+        loader=PackageLoader("swarm.export", "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 from swarm.report.summary import Coefficients
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.journal.lines import EvaluationLine, Item
-from swarm.report.facts import kind_of
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
+from swarm.report.score_table import kind_of
 
 RIGHT = 0.5  # a score above it counts as right
 

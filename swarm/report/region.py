@@ -12,7 +12,7 @@ from swarm.core.candidates import Array
 from swarm.journal.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 
 LEAST = 5  # with fewer, a range says nothing
 

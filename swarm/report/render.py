@@ -8,18 +8,19 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm.core.files import write_text
-from swarm.report import bars, facts, plots, words
-from swarm.report.coefficient_bars import coefficients_figure, region_words
-from swarm.report.course import Costs, Trouble, costs, course, troubles
+from swarm.report import score_table, words
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
-from swarm.report.heatmap import tasks_figure
-from swarm.report.journal import Journal, read_journal
-from swarm.report.plane import plane
+from swarm.report.figures import bars, curves
+from swarm.report.figures.coefficient_bars import coefficients_figure, region_words
+from swarm.report.figures.heatmap import tasks_figure
+from swarm.report.figures.svg import Figure
+from swarm.report.figures.swarm_map import map_figure
+from swarm.report.projection import plane
+from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
-from swarm.report.state import is_finished, state
+from swarm.report.search_curve import Costs, Trouble, costs, course, troubles
+from swarm.report.status import is_finished, state
 from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summary
-from swarm.report.svg import Figure
-from swarm.report.swarm_map import map_figure
 from swarm.report.weights import read_weights
 from swarm.statistics.verdict import Verdict
 
@@ -33,10 +34,10 @@ class Section:
 
     name: str
     unit: words.Unit
-    headline: facts.Headline | None
+    headline: score_table.Headline | None
     verdict: Verdict | None
     corrected: bool
-    rows: tuple[facts.Row, ...]
+    rows: tuple[score_table.Row, ...]
     cells: tuple[str, ...]
     scale: tuple[float, float]
     optimism: Figure | None
@@ -85,8 +86,8 @@ def write_report(run_dir: Path, lines: Sequence[Mapping[str, object]], summary: 
 
 def _page(run: str, journal: Journal, summary_json: Mapping[str, object], weights: Mapping[str, float]) -> Page:
     summary = read_summary(summary_json, journal.objectives)
-    best, units = facts.find_best(journal, summary, weights), facts.units(journal)
-    baselines, coefficients = facts.find_baselines(journal, summary), best.coefficients if best else {}
+    best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
+    baselines, coefficients = score_table.find_baselines(journal, summary), best.coefficients if best else {}
     spent = costs(journal, dict(summary.counts), dict(summary.seconds))
     region = good_region(journal, weights)
     return Page(
@@ -117,10 +118,10 @@ def _section(
     unit: words.Unit,
 ) -> Section:
     label = f", {name}" if len(journal.objectives) > 1 else ""
-    rows = facts.table(name, best, baselines, summary)
+    rows = score_table.table(name, best, baselines, summary)
     scale = bars.interval_scale(rows)
-    single, best_id, source = facts.best_single(rows), best.id if best else "", best.source if best else "search"
-    rival = facts.best_baseline(rows, best)
+    single, best_id, source = score_table.best_single(rows), best.id if best else "", best.source if best else "search"
+    rival = score_table.best_baseline(rows, best)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
     tasks = by_task(journal, best_id, name)
@@ -128,14 +129,14 @@ def _section(
     return Section(
         name=name,
         unit=unit,
-        headline=facts.headline(title + label, rows, unit),
+        headline=score_table.headline(title + label, rows, unit),
         verdict=summary.verdict.get(name),
-        corrected=facts.are_corrected(rows),
+        corrected=score_table.are_corrected(rows),
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
         optimism=bars.optimism_figure(_flattery(name, best, rival, summary), unit, label) if best else None,
-        course=plots.course_figure(course(journal, name), references, unit, label),
+        course=curves.course_figure(course(journal, name), references, unit, label),
         map=map_figure(plane(journal, name, best), unit, label),
         tasks=tasks,
         tasks_figure=tasks_figure(tasks, unit, label),
@@ -146,13 +147,13 @@ def _section(
     )
 
 
-def _flattery(name: str, best: Best, rival: facts.Row | None, summary: Summary) -> bars.Flattery:
+def _flattery(name: str, best: Best, rival: score_table.Row | None, summary: Summary) -> bars.Flattery:
     scores = {split: found[name] for split, found in best.scores.items() if name in found}
-    return bars.Flattery(scores, summary.predicted.get(name), facts.optimism(name, best, summary), rival)
+    return bars.Flattery(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), rival)
 
 
 def _environment(name: str) -> Environment:
-    loader = PackageLoader("swarm", "templates")
+    loader = PackageLoader("swarm.report", "templates")
     is_html = name.endswith(".html")
     environment = Environment(
         loader=loader, autoescape=is_html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -22,13 +22,13 @@ from pathlib import Path
 from common import ROOT, Metric, by_turns, main, options, say, spread, zoo_path
 from replay import Bare, Call, recorded
 
-from swarm import summary
 from swarm.config import load_config
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
 from swarm.plan import Plan, make_plan, resolve
 from swarm.run import Run, open_pool
+from swarm.run import summarise as summary
 from swarm.search.status import Standing
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]

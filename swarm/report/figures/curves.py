@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from functools import partial
 
-from swarm.report import svg
-from swarm.report.course import Course
-from swarm.report.svg import Figure, Key, Scale
+from swarm.report.figures import svg
+from swarm.report.figures.svg import Figure, Key, Scale
+from swarm.report.search_curve import Course
 from swarm.report.words import Unit, count
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330

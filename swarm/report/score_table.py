@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from swarm.journal.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position, with_group_names
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 from swarm.report.summary import SPLITS, Best, Gain, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
 from swarm.statistics.intervals import Score

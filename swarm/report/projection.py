@@ -10,7 +10,7 @@ import numpy as np
 
 from swarm.core.candidates import Array
 from swarm.report.examples import tested_key
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 from swarm.report.summary import Best
 
 Point = tuple[float, float]

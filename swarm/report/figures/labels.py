@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from swarm.report import svg
+from swarm.report.figures import svg
 
 LETTER, HEIGHT = 8.0, 14.0  # generous: which font a reader has is not known
 Box = tuple[float, float, float, float]  # left, top, right, bottom

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from swarm.report import svg
-from swarm.report.labels import Named, placed
-from swarm.report.plane import Axis, Landmark, Plane, Point
-from swarm.report.svg import Figure, Key, Scale
+from swarm.report.figures import svg
+from swarm.report.figures.labels import Named, placed
+from swarm.report.figures.svg import Figure, Key, Scale
+from swarm.report.projection import Axis, Landmark, Plane, Point
 from swarm.report.words import Unit, count, cut
 
 MARGIN, FOOT = 10, 46

@@ -1,6 +1,6 @@
 """How far the run got, in sentences."""
 
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 from swarm.report.summary import Best, Summary
 from swarm.report.words import REASONS, Unit, baseline_name, count
 

@@ -3,9 +3,9 @@
 import math
 from functools import partial
 
-from swarm.report import svg
 from swarm.report.examples import TaskTable
-from swarm.report.svg import Figure, Key
+from swarm.report.figures import svg
+from swarm.report.figures.svg import Figure, Key
 from swarm.report.words import Unit, count, cut, signed
 
 ROW, FOOT = 26, 22

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.journal.lines import EvaluationLine
-from swarm.report.journal import Journal
+from swarm.report.read_journal import Journal
 
 LEAST = 4  # of fewer candidates quartiles say nothing
 

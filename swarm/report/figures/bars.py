@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from swarm.report import svg
-from swarm.report.course import Costs
 from swarm.report.examples import Contrast
-from swarm.report.facts import Row
-from swarm.report.svg import Figure, Key, Scale
+from swarm.report.figures import svg
+from swarm.report.figures.svg import Figure, Key, Scale
+from swarm.report.score_table import Row
+from swarm.report.search_curve import Costs
 from swarm.report.words import Unit, baseline_name, count, duration, said_before, thousands
 from swarm.statistics.intervals import Score
 
