@@ -14,9 +14,9 @@ the registry: every run on Ray has it.
 """
 
 from swarm.trackers.base import TrackedRun, Tracker, TrackerSettings
-from swarm.trackers.courier import Start, Tracking
 from swarm.trackers.mlflow import Mlflow
 from swarm.trackers.tensorboard import TensorBoard
+from swarm.trackers.thread import Start, Tracking
 from swarm.trackers.wandb import Wandb
 
 TRACKERS: dict[str, type[TrackerSettings]] = {

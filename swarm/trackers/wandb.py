@@ -10,7 +10,7 @@ from swarm.core.errors import ConfigError
 from swarm.core.files import write_text
 from swarm.search.status import Standing
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
-from swarm.trackers.courier import SECONDS_TO_FINISH
+from swarm.trackers.thread import SECONDS_TO_FINISH
 
 if TYPE_CHECKING:
     from wandb import Run
