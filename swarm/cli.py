@@ -49,8 +49,8 @@ def search(
 ) -> None:
     """Search, select, test, export the best and write the report."""
     from swarm.config import load_config
-    from swarm.plan import resolve
-    from swarm.run import start_run
+    from swarm.run.pipeline import start_run
+    from swarm.run.plan import resolve
 
     loaded = load_config(config, overrides or ())
     _build_zoos(loaded)
@@ -67,7 +67,7 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
     Workers and budgets may be changed on the way: --set cluster.workers=4.
     """
-    from swarm.run import resume_run
+    from swarm.run.pipeline import resume_run
 
     with _progress(run_dir) as progress:
         summary = resume_run(run_dir, progress, overrides or ())
@@ -77,10 +77,10 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
-    from swarm.check import forecast, lines, look
     from swarm.config import load_config
-    from swarm.plan import make_plan, resolve
-    from swarm.tracking import load_trackers
+    from swarm.run.forecast import forecast, lines, look
+    from swarm.run.plan import make_plan, resolve
+    from swarm.run.tracking import load_trackers
     from swarm.workers.ray.probe_nodes import feasible
 
     loaded = load_config(config, overrides or ())
@@ -97,7 +97,7 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
 @app.command("test")
 def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Show the best and every baseline on the untouched test split, scoring what has not been scored yet."""
-    from swarm.run import resume_run
+    from swarm.run.pipeline import resume_run
 
     with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
@@ -117,7 +117,7 @@ def export(
     """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
     from swarm.export import export as write
     from swarm.export import read_recipe
-    from swarm.reexport import exported_candidate
+    from swarm.run.export_candidate import exported_candidate
 
     what = read_recipe(run_dir) if run_dir.is_file() else exported_candidate(run_dir, candidate)
     console.print(str(write(what, dest, export_format)), markup=False, soft_wrap=True)
@@ -126,7 +126,7 @@ def export(
 @app.command()
 def report(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Rebuild report.html and report.md from the journal."""
-    from swarm.rundir import rebuild_report
+    from swarm.run.directory import rebuild_report
 
     summary = rebuild_report(run_dir)
     if as_json:

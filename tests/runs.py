@@ -17,8 +17,8 @@ from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.plan import resolve
-from swarm.run import start_run
+from swarm.run.pipeline import start_run
+from swarm.run.plan import resolve
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")

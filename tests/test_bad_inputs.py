@@ -16,7 +16,7 @@ import bad_runs
 import bad_weights
 from bad_inputs import Case, Scene
 from playground import Playground, run_cli, summary_of
-from swarm.rundir import locked
+from swarm.run.directory import locked
 
 CASES = [*bad_configs.CASES, *bad_configs.BUDGETS, *bad_weights.CASES, *bad_data.CASES, *bad_runs.CASES]
 

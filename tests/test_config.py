@@ -14,7 +14,7 @@ from swarm.core.errors import ConfigError
 from swarm.engines import ENGINES
 from swarm.objectives import OBJECTIVES
 from swarm.optimizers import OPTIMIZERS
-from swarm.plan import resolve
+from swarm.run.plan import resolve
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

@@ -16,7 +16,7 @@ from swarm.core.errors import DataError
 from swarm.data.contamination import contamination_notes, training_texts
 from swarm.data.duplicates import found_in
 from swarm.data.splits import Splits
-from swarm.plan import resolve
+from swarm.run.plan import resolve
 
 
 def sentence(seed: int, n: int = 30) -> str:

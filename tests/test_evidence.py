@@ -14,9 +14,9 @@ from runs import START
 from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
 from swarm.core.errors import RunError
 from swarm.journal.archive import Archive
+from swarm.run.summarise import Result, summarise
 from swarm.search.selection import Baselines, Selection
 from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
-from swarm.summary import Result, summarise
 from swarm.workers.pool import Failure
 
 EXPERTS = ("a", "b", "c")

@@ -18,8 +18,8 @@ from clusters import in_a_small_ray, two_nodes
 from playground import Playground, command, run_cli
 from swarm.config import load_config
 from swarm.core.errors import ConfigError, RunError
-from swarm.needs import check_disk, check_room, needs_of
-from swarm.plan import Plan, make_plan, resolve
+from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.requirements import check_disk, check_room, needs_of
 from swarm.workers.preflight.checks import GIB, Held, Needs, Node, verdict
 from swarm.workers.preflight.node_report import Mark, NodeReport, free_memory, look, marks, versions
 from swarm.workers.preflight.placement import Share, room_on

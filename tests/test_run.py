@@ -30,7 +30,7 @@ from swarm.config import load_config
 from swarm.core.candidates import Generation
 from swarm.core.errors import RunError
 from swarm.engines.transformers.merged_weights import composed_tensors
-from swarm.run import resume_run, start_run
+from swarm.run.pipeline import resume_run, start_run
 
 FILES = {"config.yaml", "journal.jsonl", "summary.json", "best", "report.html", "report.md"}
 BASELINES = {"base", "expert:one", "expert:two", "expert:three", "uniform"}

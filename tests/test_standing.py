@@ -15,8 +15,8 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
 from swarm.progress import Progress
+from swarm.run.summarise import counts
 from swarm.search.status import Budget, Counts, Standing, Tally
-from swarm.summary import counts
 from swarm.workers.pool import Failure
 
 WEIGHTS = {"words": 1.0}

@@ -20,7 +20,7 @@ from swarm.config import json_schema, load_config
 from swarm.core.candidates import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms
-from swarm.plan import resolve
+from swarm.run.plan import resolve
 from swarm.zoo import tiny
 from swarm.zoo.base import Builder, Progress, Site
 from swarm.zoo.store import build_at, cache_directory

@@ -26,9 +26,9 @@ from swarm.config import load_config
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
-from swarm.plan import Plan, make_plan, resolve
-from swarm.run import Run, open_pool
-from swarm.run import summarise as summary
+from swarm.run.pipeline import Run, open_pool
+from swarm.run.pipeline import summarise as summary
+from swarm.run.plan import Plan, make_plan, resolve
 from swarm.search.status import Standing
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]

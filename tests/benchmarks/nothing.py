@@ -29,8 +29,8 @@ from common import ROOT, Metric, main, options, say, zoo_path
 from racing import with_choices
 
 from swarm.config import parse_config
-from swarm.plan import resolve
-from swarm.run import start_run
+from swarm.run.pipeline import start_run
+from swarm.run.plan import resolve
 
 sys.path.append(str(ROOT / "tests"))
 from runs import Silent

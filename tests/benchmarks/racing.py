@@ -36,9 +36,9 @@ from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
-from swarm.origin import start_line
-from swarm.plan import Plan, make_plan, resolve
 from swarm.preferences.weighted_sum import utility
+from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.provenance import start_line
 from swarm.search.generational import Search
 from swarm.statistics.intervals import score
 from swarm.workers.pool import Feed, LocalPool

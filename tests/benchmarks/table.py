@@ -19,7 +19,7 @@ from pathlib import Path
 
 from common import ROOT, SKIPPED, number, say, verdict
 
-from swarm.summary import versions
+from swarm.run.summarise import versions
 
 HERE = Path(__file__).parent
 PAGE = ROOT / "docs" / "benchmarks.md"

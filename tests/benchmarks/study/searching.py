@@ -20,11 +20,11 @@ from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
-from swarm.origin import start_line
-from swarm.plan import Plan, make_plan, resolve
 from swarm.preferences.weighted_sum import utility
-from swarm.run import Run
-from swarm.rundir import new_run
+from swarm.run.directory import new_run
+from swarm.run.pipeline import Run
+from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.provenance import start_line
 from swarm.workers.pool import Feed, LocalPool, Outcome
 
 Known = dict[tuple[object, ...], Evaluation]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm.config import Config
 from swarm.journal.archive import Archive
-from swarm.plan import Plan
+from swarm.run.plan import Plan
 from swarm.search.status import Budget, Tally
 from swarm.trackers import Start, TrackedRun, Tracking
 from swarm.trackers.ray_metrics import RayMetrics

@@ -9,9 +9,9 @@ from swarm.core.errors import RunError
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
 from swarm.journal.lines import StartLine
-from swarm.plan import Plan, items, settings_of
-from swarm.rundir import CONFIG
-from swarm.summary import Json
+from swarm.run.directory import CONFIG
+from swarm.run.plan import Plan, items, settings_of
+from swarm.run.summarise import Json
 
 
 def start_line(plan: Plan) -> Json:

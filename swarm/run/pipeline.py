@@ -13,20 +13,20 @@ from typing import Protocol
 from swarm.config import Config, dump_config, load_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.core.files import write_text
-from swarm.delivery import Delivery
 from swarm.journal.archive import Archive
 from swarm.journal.lines import Kind
-from swarm.needs import check_disk, needs_of
-from swarm.origin import check_open, check_same, start_line
-from swarm.plan import Plan, make_plan
 from swarm.report import write_report
-from swarm.rundir import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
+from swarm.run.directory import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
+from swarm.run.finish import Delivery
+from swarm.run.plan import Plan, make_plan
+from swarm.run.provenance import check_open, check_same, start_line
+from swarm.run.requirements import check_disk, needs_of
+from swarm.run.summarise import Json, Result
+from swarm.run.tracking import load_trackers, open_tally, open_tracking
 from swarm.search.asynchronous import SteppingSearch
 from swarm.search.generational import Search
 from swarm.search.selection import Baselines, Selection
 from swarm.search.status import Counts, Standing, Tally
-from swarm.summary import Json, Result
-from swarm.tracking import load_trackers, open_tally, open_tracking
 from swarm.workers.pool import Failure, LocalPool, Pool, closed
 from swarm.workers.ray.fleet import RayFleet
 from swarm.workers.ray.probe_nodes import feasible

@@ -8,7 +8,7 @@ from swarm.core.errors import RunError
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.transformers.memory import WIDTHS, Batch, Memory, memory
 from swarm.objectives.function import UserFunction
-from swarm.plan import Plan
+from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import Held, Needs
 
 GIB = 1024.0**3

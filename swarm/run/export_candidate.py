@@ -7,10 +7,10 @@ from swarm.core.candidates import Candidate
 from swarm.core.errors import RunError
 from swarm.export import Exported
 from swarm.journal.archive import Archive
-from swarm.origin import check_settings, check_weights
-from swarm.plan import open_experts
-from swarm.rundir import JOURNAL, config_path, read_summary
-from swarm.summary import Json
+from swarm.run.directory import JOURNAL, config_path, read_summary
+from swarm.run.plan import open_experts
+from swarm.run.provenance import check_settings, check_weights
+from swarm.run.summarise import Json
 
 
 def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:

@@ -10,12 +10,12 @@ from swarm.core.errors import SwarmError
 from swarm.core.files import write_json
 from swarm.export import Exported, export
 from swarm.journal.archive import Archive
-from swarm.loadback import load_back
-from swarm.origin import notes, sources
-from swarm.plan import Plan
 from swarm.report import write_report
-from swarm.rundir import BEST, SUMMARY
-from swarm.summary import Json, Result, summarise
+from swarm.run.directory import BEST, SUMMARY
+from swarm.run.plan import Plan
+from swarm.run.provenance import notes, sources
+from swarm.run.summarise import Json, Result, summarise
+from swarm.run.verify_export import load_back
 
 
 class Told(Protocol):

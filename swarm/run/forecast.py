@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.candidates import Generation
-from swarm.needs import disk_of, free_disk, memory_of, needs_of, parameters_of
-from swarm.plan import Plan
+from swarm.run.plan import Plan
+from swarm.run.requirements import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget
 from swarm.workers.preflight.placement import share
 from swarm.workers.ray.connect import address_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.journal.archive import Archive
 from swarm.report import write_report
-from swarm.summary import Json
+from swarm.run.summarise import Json
 
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
 
