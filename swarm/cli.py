@@ -19,7 +19,7 @@ from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 
 if TYPE_CHECKING:
-    from swarm.config import Config
+    from swarm.config.schema import Config
     from swarm.progress import Progress
 
 MISTAKE = 2
@@ -48,7 +48,7 @@ def search(
     overrides: Overrides = None,
 ) -> None:
     """Search, select, test, export the best and write the report."""
-    from swarm.config import load_config
+    from swarm.config.schema import load_config
     from swarm.run.pipeline import start_run
     from swarm.run.plan import resolve
 
@@ -77,7 +77,7 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
-    from swarm.config import load_config
+    from swarm.config.schema import load_config
     from swarm.run.forecast import forecast, lines, look
     from swarm.run.plan import make_plan, resolve
     from swarm.run.tracking import load_trackers
@@ -151,7 +151,7 @@ def vector(
 @app.command()
 def schema() -> None:
     """Print the config's JSON schema, for editors."""
-    from swarm.config import json_schema
+    from swarm.config.schema import json_schema
 
     _print_json(json_schema())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from models import make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
-from swarm.config import parse_config
+from swarm.config.schema import parse_config
 from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
 from swarm.engines import Encoder, Engine
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings

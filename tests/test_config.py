@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from playground import EXPERTS, Playground
-from swarm.config import dump_config, json_schema, load_config, parse_config
+from swarm.config.schema import dump_config, json_schema, load_config, parse_config
 from swarm.core.errors import ConfigError
 from swarm.engines import ENGINES
 from swarm.objectives import OBJECTIVES

@@ -10,7 +10,7 @@ import yaml
 
 from playground import Playground, run_cli, summary_of, write_lines
 from runs import journal
-from swarm.config import load_config
+from swarm.config.schema import load_config
 from swarm.core.candidates import Example
 from swarm.core.errors import DataError
 from swarm.data.contamination import contamination_notes, training_texts

@@ -16,7 +16,7 @@ import yaml
 
 from clusters import in_a_small_ray, two_nodes
 from playground import Playground, command, run_cli
-from swarm.config import load_config
+from swarm.config.schema import load_config
 from swarm.core.errors import ConfigError, RunError
 from swarm.run.plan import Plan, make_plan, resolve
 from swarm.run.requirements import check_disk, check_room, needs_of

@@ -26,7 +26,7 @@ from runs import (
     write_examples,
 )
 from swarm.compositions.weights import Weights
-from swarm.config import load_config
+from swarm.config.schema import load_config
 from swarm.core.candidates import Generation
 from swarm.core.errors import RunError
 from swarm.engines.transformers.merged_weights import composed_tensors

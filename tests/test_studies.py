@@ -16,7 +16,7 @@ from study import figures, record, searching, tables
 from study.variants import CONFIGS, STUDIES, copied
 
 from optimizer_runs import space
-from swarm.config import json_schema, load_config
+from swarm.config.schema import json_schema, load_config
 from swarm.core.candidates import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms

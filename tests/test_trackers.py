@@ -16,7 +16,7 @@ import yaml
 
 from playground import Playground, run_cli, summary_of
 from runs import journal, timeless
-from swarm.config import json_schema, parse_config
+from swarm.config.schema import json_schema, parse_config
 from swarm.core.errors import ConfigError
 from swarm.run.plan import settings_of
 from swarm.search.status import Standing
@@ -123,7 +123,7 @@ def test_nothing_is_imported_until_it_is_asked_for(playground: Playground, tmp_p
 import sys
 from pathlib import Path
 import swarm.run.pipeline
-from swarm.config import load_config
+from swarm.config.schema import load_config
 assert len(load_config(Path({str(file)!r})).trackers) == {len(TRACKERS)}
 print([name for name in {modules} if name in sys.modules])
 """

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.config import Config, dump_config, load_config
+from swarm.config.schema import Config, dump_config, load_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.core.files import write_text
 from swarm.journal.archive import Archive

@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
-from swarm.config import Config, ExpertSettings
+from swarm.config.schema import Config, ExpertSettings
 from swarm.core.candidates import Space, Split
 from swarm.core.errors import ConfigError, DataError, ExpertError
 from swarm.data.contamination import contamination_notes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from swarm import __version__
-from swarm.config import Config
+from swarm.config.schema import Config
 from swarm.core.errors import RunError
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from swarm.config import Config
+from swarm.config.schema import Config
 from swarm.journal.archive import Archive
 from swarm.run.plan import Plan
 from swarm.search.status import Budget, Tally

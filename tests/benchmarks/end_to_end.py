@@ -22,7 +22,7 @@ from pathlib import Path
 from common import ROOT, Metric, by_turns, main, options, say, spread, zoo_path
 from replay import Bare, Call, recorded
 
-from swarm.config import load_config
+from swarm.config.schema import load_config
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive

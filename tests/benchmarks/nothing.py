@@ -28,7 +28,7 @@ import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 from racing import with_choices
 
-from swarm.config import parse_config
+from swarm.config.schema import parse_config
 from swarm.run.pipeline import start_run
 from swarm.run.plan import resolve
 

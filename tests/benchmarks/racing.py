@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 
-from swarm.config import parse_config
+from swarm.config.schema import parse_config
 from swarm.core.candidates import Candidate, Evaluation, Split, Task
 from swarm.evaluation.racing import Racing
 from swarm.journal.archive import Archive

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
-from swarm.config import load_config
+from swarm.config.schema import load_config
 from swarm.core.candidates import Generation, Recipe, Text
 from swarm.data.examples import read_examples
 from swarm.engines.encoding import Encoder

@@ -14,7 +14,7 @@ from pathlib import Path
 from common import ROOT
 
 from study.record import Record
-from swarm.config import Config, dump_config
+from swarm.config.schema import Config, dump_config
 from swarm.core.candidates import Candidate, Evaluation, Example, Split, Stakes, Task, Text
 from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
