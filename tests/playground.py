@@ -14,7 +14,7 @@ from unittest.mock import patch
 import yaml
 
 from models import make_adapter, make_base
-from swarm.cli import main
+from swarm.cli.main import main
 from swarm.core.interrupts import same_handlers
 
 EXPERTS = ("red", "green", "blue")
@@ -107,7 +107,7 @@ def run_cli(*words: object) -> Outcome:
 
 def command(*words: object) -> list[str]:
     """The command line in a process of its own."""
-    return [sys.executable, "-c", "from swarm.cli import main; main()", *map(str, words)]
+    return [sys.executable, "-c", "from swarm.cli.main import main; main()", *map(str, words)]
 
 
 def summary_of(run: Path) -> Mapping[str, object]:

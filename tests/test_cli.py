@@ -13,7 +13,7 @@ import yaml
 
 from playground import Playground, command, run_cli, summary_of
 from swarm import __version__
-from swarm.cli import app
+from swarm.cli.main import app
 from swarm.export import EXPORTS
 
 COMMANDS = {"search", "resume", "check", "test", "export", "report", "vector", "zoo", "schema"}
@@ -57,7 +57,7 @@ def test_every_command_has_help(name: str) -> None:
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_load_nothing_heavy(option: str) -> None:
     code = (
-        "import sys; from swarm.cli import main\n"
+        "import sys; from swarm.cli.main import main\n"
         "try: main()\n"
         f"finally: print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )

@@ -82,7 +82,7 @@ def test_the_page_shows_an_optimizer_an_objective_and_a_composition() -> None:
 
 
 def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
-    schema = run(extended, "-c", "from swarm.cli import main; import sys; sys.argv = ['swarm', 'schema']; main()")
+    schema = run(extended, "-c", "from swarm.cli.main import main; import sys; sys.argv = ['swarm', 'schema']; main()")
     kinds = json.dumps(json.loads(schema))
     assert all(f'"{example.kind}"' in kinds for example in examples())
 
@@ -111,7 +111,7 @@ def test_a_search_runs_on_the_new_kinds(extended: Path, tmp_path: Path) -> None:
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     argv = ["swarm", "search", str(tmp_path / "config.yaml"), "--run-dir", str(tmp_path / "run")]
-    run(extended, "-c", f"from swarm.cli import main; import sys; sys.argv = {argv!r}; main()")
+    run(extended, "-c", f"from swarm.cli.main import main; import sys; sys.argv = {argv!r}; main()")
     resolved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert resolved["optimizer"]["sigma"] == 0.2
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]["evaluations"] == 6

@@ -45,7 +45,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from swarm.cli import main; main()", *words]
+    return [sys.executable, "-c", "from swarm.cli.main import main; main()", *words]
 
 
 def killed_after(words: list[str], journal: Path, lines: int) -> None:

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from runs import START
+from swarm.cli.progress import Progress
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
-from swarm.progress import Progress
 from swarm.run.summarise import counts
 from swarm.search.status import Budget, Counts, Standing, Tally
 from swarm.workers.pool import Failure

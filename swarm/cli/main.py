@@ -19,8 +19,8 @@ from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 
 if TYPE_CHECKING:
+    from swarm.cli.progress import Progress
     from swarm.config.schema import Config
-    from swarm.progress import Progress
 
 MISTAKE = 2
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
@@ -201,7 +201,7 @@ def main() -> NoReturn:
 @contextmanager
 def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
     """The display of a run. An interruption says how to go on."""
-    from swarm.progress import Progress
+    from swarm.cli.progress import Progress
 
     progress = Progress(Console(file=sys.stderr, highlight=False) if quiet else console)
     try:
@@ -235,7 +235,7 @@ def _build_zoo(name: str, directory: Path) -> Path:
 
 
 def _print_summary(summary: Mapping[str, object], folder: Path) -> None:
-    from swarm.table import summary_table
+    from swarm.cli.table import summary_table
 
     console.print(summary_table(summary))
     _print_lines([f"best     {folder / 'best'}", f"report   {folder / 'report.html'}"])
