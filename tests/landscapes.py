@@ -17,7 +17,8 @@ import numpy as np
 
 from optimizer_runs import space
 from runs import START
-from swarm.core.candidates import Array, Candidate, Evaluation, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.candidates import Space
+from swarm.core.space import Space
 from swarm.optimizers import Optimizer, Proposal, Result
 
 Utility = Callable[[np.ndarray], float]

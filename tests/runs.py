@@ -9,7 +9,10 @@ from typing import Any
 from models import make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
 from swarm.config.schema import parse_config
-from swarm.core.candidates import Candidate, Example, Group, Recipe, Reply, Request, Task, WeightRecipe
+from swarm.core.candidates import Candidate, Task
+from swarm.core.examples import Example
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.requests import Reply, Request
 from swarm.engines import Encoder, Engine
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.evaluation.evaluator import EvaluatorSpec

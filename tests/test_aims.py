@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from models import load
 from runs import answer, engine, make_workshop, opened, recipe
-from swarm.core.candidates import Example, Generation, Text
+from swarm.core.examples import Example
+from swarm.core.requests import Generation, Text
 from swarm.engines import Encoder
 from swarm.engines.transformers.engine import TransformersEngine
 from swarm.engines.transformers.margins import Aims, targets_of

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models import make_base
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 from swarm.engines import Encoder
 from swarm.evaluation.answer_length import answer_length_notes
 from swarm.evaluation.workload import make_workload

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.statistics.multiple_comparisons import Comparison, compare, reaches
 
 BASELINES = 10

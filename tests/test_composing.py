@@ -9,8 +9,8 @@ from torch import Tensor
 
 from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, make_gpt2
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Group, Recipe, WeightRecipe
 from swarm.core.errors import ConfigError
+from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.engines.transformers.merged_weights import Composer, composed_tensor, composed_tensors, fill
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.parallel import each

@@ -11,8 +11,8 @@ from models import load
 from runs import ADAPTERS, make_workshop, opened
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Recipe
 from swarm.core.errors import ConfigError
+from swarm.core.recipes import Recipe
 from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog
 from swarm.experts.parameter_groups import group_index

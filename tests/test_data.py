@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.candidates import Message
 from swarm.core.errors import DataError
+from swarm.core.examples import Message
 from swarm.data.examples import read_dev_test, read_examples
 
 GOOD = {"prompt": "1 + 1 =", "answer": "2"}

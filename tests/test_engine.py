@@ -13,8 +13,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from models import SPECIAL, load, make_base
 from runs import answer, engine, make_workshop, opened, recipe, words
-from swarm.core.candidates import Continuation, Generation, Likelihood, Message, Reply, Request, Text
 from swarm.core.errors import DataError, EvaluationError
+from swarm.core.examples import Message
+from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
 from swarm.engines.transformers.engine import TransformersEngine
 from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog, open_catalog

@@ -8,20 +8,11 @@ import pytest
 
 from runs import ADAPTERS, choices, make_workshop, opened, spec, workload
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import (
-    Candidate,
-    Continuation,
-    Evaluation,
-    Example,
-    Likelihood,
-    Recipe,
-    Reply,
-    Request,
-    Split,
-    Task,
-    Text,
-)
+from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
+from swarm.core.examples import Example, Split
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Continuation, Likelihood, Reply, Request, Text
 from swarm.engines import Encoder, Engine, Requests
 from swarm.evaluation.evaluator import Evaluator
 from swarm.evaluation.workload import Examples

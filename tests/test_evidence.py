@@ -11,8 +11,10 @@ import pytest
 
 from optimizer_runs import space
 from runs import START
-from swarm.core.candidates import Candidate, Evaluation, Group, Recipe, Split, WeightRecipe
+from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
+from swarm.core.examples import Split
+from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.journal.archive import Archive
 from swarm.run.summarise import Result, summarise
 from swarm.search.selection import Baselines, Selection

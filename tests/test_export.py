@@ -16,8 +16,9 @@ from exports import assert_holds, exported, make_experts, opened
 from models import load, make_adapter, make_base, make_checkpoint, make_gpt2
 from runs import answer
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Continuation, Recipe, WeightRecipe
 from swarm.core.errors import UserError
+from swarm.core.recipes import Recipe, WeightRecipe
+from swarm.core.requests import Continuation
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.transformers.merged_weights import composed_tensor, composed_tensors
 from swarm.experts.catalog import ExpertSpec, open_catalog

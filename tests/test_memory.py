@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models import load, make_adapter, make_base, make_checkpoint, make_tokenizer
-from swarm.core.candidates import Continuation
+from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.memory import MIB, Batch, memory
 from swarm.engines.transformers.merged_weights import Composer, Room
@@ -34,7 +34,7 @@ from swarm.compositions.weights import Weights
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.experts.catalog import ExpertSpec, open_catalog
-from swarm.core.candidates import Continuation
+from swarm.core.requests import Continuation
 
 base, dtype, experts, prompts = json.loads(sys.argv[1])
 catalog = open_catalog(Path(base), [ExpertSpec(Path(path).name, Path(path)) for path in experts])

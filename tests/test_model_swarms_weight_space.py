@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from swarm.core.candidates import Space
+from swarm.core.space import Space
 from swarm.optimizers import Result
 from swarm.optimizers.model_swarms import ModelSwarms
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from swarm.core.candidates import Answer, Continuation, Example, Generation, Likelihood, Message, Request, Text
 from swarm.core.errors import ConfigError, DataError, EvaluationError
+from swarm.core.examples import Example, Message
+from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch

@@ -13,8 +13,9 @@ import pytest
 import ray
 
 from runs import candidates, choices, make_workshop, spec, workload
-from swarm.core.candidates import Candidate, Evaluation, Example, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import ConfigError, ExpertError, RunError
+from swarm.core.examples import Example
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.statistics.intervals import score
 from swarm.statistics.winners_curse import choice_bias, predicted
 

@@ -14,8 +14,10 @@ import pytest
 from pydantic import ValidationError
 
 from landscapes import Landscape, Run, run
-from swarm.core.candidates import Example, Likelihood, Stakes, Text
+from swarm.core.candidates import Stakes
 from swarm.core.errors import EvaluationError
+from swarm.core.examples import Example
+from swarm.core.requests import Likelihood, Text
 from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.function import UserFunction

@@ -27,8 +27,8 @@ from runs import (
 )
 from swarm.compositions.weights import Weights
 from swarm.config.schema import load_config
-from swarm.core.candidates import Generation
 from swarm.core.errors import RunError
+from swarm.core.requests import Generation
 from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.run.pipeline import resume_run, start_run
 

@@ -16,8 +16,9 @@ import pytest
 
 from optimizer_runs import space
 from runs import START, journal, timeless
-from swarm.core.candidates import Array, Candidate, Evaluation, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.core.space import Array
 from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.grid import Grid

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from models import VOCABULARY, load, make_adapter, make_base, make_gpt2, make_tokenizer
 from runs import answer, engine, make_workshop, opened, recipe
-from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Request, Text
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Continuation, Generation, Likelihood, Request, Text
 from swarm.engines import Encoder
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.batching import buckets

@@ -9,7 +9,9 @@ import pytest
 
 from optimizer_runs import space
 from runs import START
-from swarm.core.candidates import Evaluation, Example, Likelihood
+from swarm.core.candidates import Evaluation
+from swarm.core.examples import Example
+from swarm.core.requests import Likelihood
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
 from swarm.objectives.multiple_choice import MultipleChoice

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from swarm.core.candidates import Example
 from swarm.core.errors import ConfigError, DataError
+from swarm.core.examples import Example
 from swarm.data.duplicates import content_key, question_key
 from swarm.data.splits import SPLITS, Splits, SplitSettings, make_splits, near_duplicates
 

@@ -11,8 +11,9 @@ from transformers import OPTConfig, OPTForCausalLM, PreTrainedModel, Qwen3Config
 from models import ATTENTION, VOCABULARY, make_adapter, make_base, make_checkpoint, make_gpt2, make_tokenizer
 from runs import engine
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe, Reply, Request
 from swarm.core.errors import ConfigError, EvaluationError
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.cost_model import RATES, Costs

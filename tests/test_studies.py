@@ -17,7 +17,7 @@ from study.variants import CONFIGS, STUDIES, copied
 
 from optimizer_runs import space
 from swarm.config.schema import json_schema, load_config
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.run.plan import resolve

@@ -14,18 +14,9 @@ from peft import PeftModel
 
 from models import load, make_adapter, make_base, make_checkpoint
 from runs import ADAPTERS, answer, engine, opened, recipe
-from swarm.core.candidates import (
-    Answer,
-    Continuation,
-    Generation,
-    Group,
-    Likelihood,
-    Recipe,
-    Request,
-    Text,
-    WeightRecipe,
-)
 from swarm.core.errors import ConfigError, DataError, EvaluationError
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
 from swarm.engines.base import Engine
 from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.engines.vllm.engine import SHARED_MEMORY, VllmEngine, VllmSettings

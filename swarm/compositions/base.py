@@ -7,8 +7,9 @@ position of an expert alone gives that expert.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from swarm.core.candidates import Recipe, Space
+from swarm.core.recipes import Recipe
 from swarm.core.settings import Settings
+from swarm.core.space import Space
 from swarm.experts.catalog import Catalog
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swarm.compositions.base import Composition
-from swarm.core.candidates import Group, Recipe, Space, WeightRecipe
 from swarm.core.errors import ConfigError
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.space import Space
 from swarm.experts.catalog import Catalog, factors_problem
 from swarm.experts.parameter_groups import GroupSpec, make_groups
 from swarm.experts.updates import Algebra

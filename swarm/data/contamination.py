@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from swarm.core.candidates import Example, Split
 from swarm.core.errors import DataError
+from swarm.core.examples import Example, Split
 from swarm.data.duplicates import found_in
 from swarm.data.splits import SPLITS, Splits
 

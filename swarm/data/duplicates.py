@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 
 THRESHOLD = 0.8
 SHINGLE = 3

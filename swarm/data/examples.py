@@ -18,8 +18,8 @@ from itertools import count, product
 from pathlib import Path
 from typing import NoReturn
 
-from swarm.core.candidates import Example, Message, Prompt
 from swarm.core.errors import DataError
+from swarm.core.examples import Example, Message, Prompt
 
 
 @dataclass(frozen=True)

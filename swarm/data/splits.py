@@ -12,8 +12,8 @@ from typing import get_args
 
 from pydantic import Field, field_validator
 
-from swarm.core.candidates import Example, Split
 from swarm.core.errors import ConfigError, DataError
+from swarm.core.examples import Example, Split
 from swarm.core.settings import Settings
 from swarm.data.duplicates import content_key, question_key, similar_pairs
 from swarm.data.examples import read_dev_test, read_examples

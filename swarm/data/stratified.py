@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.core.candidates import Example, Split
 from swarm.core.errors import ConfigError
+from swarm.core.examples import Example, Split
 from swarm.data.duplicates import content_key
 
 AUTO_AT_MOST = 200

@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from swarm.core.candidates import Recipe, Reply
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Reply
 from swarm.core.settings import Settings
 from swarm.engines.encoding import Requests
 from swarm.experts.catalog import Catalog

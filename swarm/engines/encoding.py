@@ -7,8 +7,9 @@ from typing import Protocol
 
 from transformers import AutoConfig, AutoTokenizer
 
-from swarm.core.candidates import Continuation, Generation, Prompt, Request
 from swarm.core.errors import DataError, ExpertError
+from swarm.core.examples import Prompt
+from swarm.core.requests import Continuation, Generation, Request
 
 TAIL = 64  # characters of a prompt that have a say in how what follows is cut into tokens
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from swarm.core.candidates import Generation
+from swarm.core.requests import Generation
 from swarm.engines import Encoder
 from swarm.evaluation.workload import Question, Workload
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.compositions import Composition
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import EvaluationError
+from swarm.core.examples import Split
 from swarm.engines import Engine, EngineSettings
 from swarm.evaluation.partial import Lap
 from swarm.evaluation.racing import Race, Racing

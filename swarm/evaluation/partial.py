@@ -8,8 +8,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from swarm.core.candidates import Candidate, Evaluation, Method, Recipe, Reply
+from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import DeviceError, EvaluationError
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Method, Reply
 from swarm.evaluation.racing import Race
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.evaluation.workload import Part

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 
 SHARE = 0.15  # of the margins' standard deviation
 DIGITS = 4  # so that sums of another order hardly ever give another one: far finer than what it says of a candidate

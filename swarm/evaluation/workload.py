@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
 from swarm.evaluation.racing import rung_sizes

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.core.candidates import ExpertKind
 from swarm.core.errors import ExpertError
+from swarm.core.recipes import ExpertKind
 from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.sparsify import Thinning, thin

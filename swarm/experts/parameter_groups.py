@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from swarm.core.candidates import Group
 from swarm.core.errors import ConfigError
+from swarm.core.recipes import Group
 
 LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
 EMBEDDINGS = ("*embed*", "*wte*", "*wpe*")

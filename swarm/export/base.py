@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from swarm.core.candidates import Recipe
+from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog, Expert
 from swarm.experts.lora import Adapter
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from swarm.core.candidates import Group
 from swarm.core.errors import UserError
 from swarm.core.files import write_text
+from swarm.core.recipes import Group
 from swarm.experts.catalog import Expert
 from swarm.export.base import Exported, kind_of, local_path
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import ValidationError, model_validator
 
-from swarm.core.candidates import ExpertKind, Recipe
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
+from swarm.core.recipes import ExpertKind, Recipe
 from swarm.core.settings import Settings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Thinning

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from swarm.core.candidates import Candidate, Evaluation, Split
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.examples import Split
 from swarm.journal.file import Journal, Line
 from swarm.journal.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.preferences.weighted_sum import worth

@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from swarm.core.candidates import Candidate, Evaluation, Method, Split
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.examples import Split
+from swarm.core.requests import Method
 
 Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
 SCORED = ("evaluation", "select", "test")

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from swarm.core.candidates import Answer, Likelihood, Text
 from swarm.core.errors import EvaluationError
+from swarm.core.requests import Answer, Likelihood, Text
 
 
 def likelihoods(answers: Sequence[Answer], expected: int) -> list[Likelihood]:

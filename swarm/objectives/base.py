@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from swarm.core.candidates import Answer, Example, Request
+from swarm.core.examples import Example
+from swarm.core.requests import Answer, Request
 from swarm.core.settings import Settings
 
 GUIDE_DIGITS = 6

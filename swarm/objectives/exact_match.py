@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from swarm.core.candidates import Answer, Example
+from swarm.core.examples import Example
+from swarm.core.requests import Answer
 from swarm.core.settings import Settings
 from swarm.objectives.answers import written
 from swarm.objectives.base import GUIDE_DIGITS, Scored

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.core.candidates import Answer, Example
 from swarm.core.errors import ConfigError, EvaluationError
+from swarm.core.examples import Example
+from swarm.core.requests import Answer
 from swarm.objectives.answers import written
 from swarm.objectives.base import Scored
 from swarm.objectives.generating import GeneratingObjective

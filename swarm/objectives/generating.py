@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from swarm.core.candidates import Example, Generation, Request
+from swarm.core.examples import Example
+from swarm.core.requests import Generation, Request
 from swarm.objectives.prompting import PromptedObjective
 
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from swarm.core.candidates import Answer, Continuation, Example, Request
+from swarm.core.examples import Example
+from swarm.core.requests import Answer, Continuation, Request
 from swarm.objectives.answers import likelihoods
 from swarm.objectives.base import Scored
 from swarm.objectives.prompting import PromptedObjective, answer_text, continue_with

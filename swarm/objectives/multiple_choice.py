@@ -6,7 +6,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.core.candidates import Answer, Array, Continuation, Example, Likelihood, Request
+from swarm.core.examples import Example
+from swarm.core.requests import Answer, Continuation, Likelihood, Request
+from swarm.core.space import Array
 from swarm.objectives.answers import likelihoods
 from swarm.objectives.base import GUIDE_DIGITS, Scored
 from swarm.objectives.prompting import PromptedObjective, continue_with

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pydantic import Field, field_validator
 
-from swarm.core.candidates import Example, Message, Prompt
 from swarm.core.errors import DataError
+from swarm.core.examples import Example, Message, Prompt
 from swarm.objectives.base import Objective
 
 PLACEHOLDER = re.compile(r"\{(prompt|choices)\}")

@@ -24,8 +24,8 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
-from swarm.core.candidates import Array, Space
 from swarm.core.settings import Settings
+from swarm.core.space import Array, Space
 
 State = TypeVar("State")
 

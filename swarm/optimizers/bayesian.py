@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import ThreadpoolController
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generation, Generational

@@ -9,8 +9,8 @@ import numpy as np
 from cmaes import CMA
 from pydantic import Field
 
-from swarm.core.candidates import Space
 from swarm.core.errors import ConfigError
+from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import ToldState, begun, costs, proposed, remembered, unit
 

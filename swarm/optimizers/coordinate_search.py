@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.generational import Generation
 from swarm.optimizers.initial_design import distinct
 

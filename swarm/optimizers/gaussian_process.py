@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D
 NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, of the function's

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
 from swarm.optimizers.initial_design import anchors, clip

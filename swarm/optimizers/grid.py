@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from swarm.core.candidates import Array, Space
 from swarm.core.errors import ConfigError
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.coordinate_search import Sweep, learned, moved_on, spacing
 from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent

@@ -5,7 +5,7 @@ Shape suffixes: A anchors, E experts, U uniform averages, N particles, D coordin
 
 import numpy as np
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.randomness import Stream, draw
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 from scipy.optimize import minimize
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.generational import Generation, Generational
 from swarm.optimizers.history import ToldState, remembered
 from swarm.optimizers.initial_design import clip

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.core.candidates import Array, Space
 from swarm.core.errors import ConfigError
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generational import Mask
 from swarm.optimizers.randomness import Stream, draw, random_other

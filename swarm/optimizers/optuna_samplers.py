@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.core.candidates import Space
 from swarm.core.errors import ConfigError
+from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import ToldState, begun, proposed, remembered, unit
 

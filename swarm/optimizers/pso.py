@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.initial_design import starts
 from swarm.optimizers.randomness import Stream, draw, random_other

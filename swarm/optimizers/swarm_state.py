@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generational import Generation, GenerationState, Mask
 

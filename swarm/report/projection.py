@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.report.examples import tested_key
 from swarm.report.read_journal import Journal
 from swarm.report.summary import Best

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.journal.lines import EvaluationLine
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position

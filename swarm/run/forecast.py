@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swarm.core.candidates import Generation
+from swarm.core.requests import Generation
 from swarm.run.plan import Plan
 from swarm.run.requirements import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget

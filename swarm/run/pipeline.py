@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.config.schema import Config, dump_config, load_config
-from swarm.core.candidates import Candidate, Evaluation, Split, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.examples import Split
 from swarm.core.files import write_text
 from swarm.journal.archive import Archive
 from swarm.journal.lines import Kind

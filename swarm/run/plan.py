@@ -12,8 +12,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from swarm import zoo
 from swarm.config.schema import Config, ExpertSettings
-from swarm.core.candidates import Space, Split
 from swarm.core.errors import ConfigError, DataError, ExpertError
+from swarm.core.examples import Split
+from swarm.core.space import Space
 from swarm.data.contamination import contamination_notes
 from swarm.data.splits import SPLITS, Splits, make_splits
 from swarm.engines import Encoder

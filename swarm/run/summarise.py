@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from swarm import __version__
-from swarm.core.candidates import Candidate, Evaluation, Recipe, Split
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.examples import Split
+from swarm.core.recipes import Recipe
 from swarm.journal.archive import Archive
 from swarm.journal.lines import SCORED, EvaluationLine
 from swarm.preferences.weighted_sum import utility

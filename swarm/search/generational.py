@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from swarm.core.candidates import Array, Candidate, Evaluation, Rival, Space, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result

@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.core.candidates import Array, Candidate, Evaluation, Space
+from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
+from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.preferences.weighted_sum import utility
 from swarm.statistics.intervals import Score

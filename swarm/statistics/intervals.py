@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 
 RESAMPLES = 5_000
 CONFIDENCE = 0.95

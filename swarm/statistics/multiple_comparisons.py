@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.statistics.intervals import (
     BOOTSTRAP_EXAMPLES,
     CONFIDENCE,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.statistics.intervals import Score, score
 
 DRAWS = 4_000

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from swarm.core.candidates import Candidate, Evaluation, Split, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Workload
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import reasoning_gym
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 from swarm.zoo.smollm2 import GymTask
 
 

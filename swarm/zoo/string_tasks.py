@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 
 LETTERS = string.ascii_lowercase
 

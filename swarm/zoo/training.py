@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
-from swarm.core.candidates import Example
+from swarm.core.examples import Example
 from swarm.zoo.base import ExpertRecipe, Progress, Schedule, Site
 
 WARM_UP = 5  # steps

@@ -24,7 +24,7 @@ from gpu_models import LLAMAS, TOY, Shape, choices, make_catalog, texts
 from reloading import InMemory, Reloading, candidates
 
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Recipe
+from swarm.core.recipes import Recipe
 from swarm.engines.base import Engine
 from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers.engine import DTYPES, TransformersSettings

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
-from swarm.core.candidates import Continuation, Generation
+from swarm.core.requests import Continuation, Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 

@@ -27,7 +27,8 @@ from common import Metric, Paired, Skip, main, options, paired, say, spread, tim
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Answer, Continuation, Example, Likelihood
+from swarm.core.examples import Example
+from swarm.core.requests import Answer, Continuation, Likelihood
 from swarm.data.examples import read_dev_test, read_examples
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.engine import DTYPES, TransformersSettings

@@ -26,7 +26,9 @@ from threadpoolctl import ThreadpoolController
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Continuation, Generation, Recipe, Space
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Continuation, Generation
+from swarm.core.space import Space
 from swarm.engines import composer
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.batches import Batcher

@@ -29,7 +29,8 @@ import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 
 from swarm.config.schema import parse_config
-from swarm.core.candidates import Candidate, Evaluation, Split, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.racing import Racing
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer

@@ -27,7 +27,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
 from swarm.config.schema import load_config
-from swarm.core.candidates import Generation, Recipe, Text
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Generation, Text
 from swarm.data.examples import read_examples
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.engine import DTYPES, TransformersSettings

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from common import Metric, main, options, paired, say, spread, zoo_path
 
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Continuation, Generation, Likelihood, Recipe
+from swarm.core.recipes import Recipe
+from swarm.core.requests import Continuation, Generation, Likelihood
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog

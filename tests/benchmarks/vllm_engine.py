@@ -13,18 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from common import Metric, Skip, main, options, say, timed, zoo_path
 
-from swarm.core.candidates import (
-    Answer,
-    Continuation,
-    Generation,
-    Group,
-    Likelihood,
-    Recipe,
-    Reply,
-    Request,
-    Text,
-    WeightRecipe,
-)
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Reply, Request, Text
 from swarm.engines import Encoder, Engine, Requests
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.vllm.engine import VllmSettings

@@ -16,8 +16,9 @@ from simulation.machines import Usage, Violation
 from simulation.scenario import Kill, Scenario
 from simulation.sim_fleet import SimFleet
 from simulation.watch import Watched
-from swarm.core.candidates import Evaluation, Example, Task
+from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
+from swarm.core.examples import Example
 from swarm.evaluation.workload import Question, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line

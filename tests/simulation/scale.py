@@ -20,7 +20,8 @@ from simulation.fates import Luck
 from simulation.machines import Usage
 from simulation.scenario import World
 from simulation.sim_fleet import SimFleet
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.journal.lines import Kind

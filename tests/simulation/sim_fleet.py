@@ -14,7 +14,8 @@ from simulation.fates import Fate, Luck, fate
 from simulation.machines import Attempt, Node, SimWorker, Usage, Violation
 from simulation.scenario import World
 from simulation.timeline import Timeline, nothing
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.workload import Workload
 from swarm.workers.scheduling.events import Answered, Broken, Cause, Event, Lost, Started
 

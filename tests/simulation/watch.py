@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulation.machines import Violation
-from swarm.core.candidates import Space
+from swarm.core.space import Space
 from swarm.optimizers import Optimizer, Proposal, Result
 
 

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from swarm.core.candidates import Generation
+from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers.generation import PromptBatch, prompt_batches
 from swarm.engines.transformers.packing import Layout, Limits, layouts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swarm.core.candidates import Continuation
+from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.packing import Limits, layouts

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from swarm.core.candidates import Generation
+from swarm.core.requests import Generation
 from swarm.engines.encoding import Requests
 from swarm.experts.catalog import Base, Catalog, Expert
 from swarm.experts.lora import Adapter

@@ -12,8 +12,9 @@ from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from swarm.core.candidates import Answer, Group, Method, Recipe, Reply, WeightRecipe
 from swarm.core.errors import ConfigError, DeviceError, EvaluationError, ExpertError
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.requests import Answer, Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.encoding import Requests
 from swarm.engines.transformers.batches import Batcher, Batches

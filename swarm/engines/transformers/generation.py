@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from swarm.core.candidates import Generation, Text
+from swarm.core.requests import Generation, Text
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.transformers.batching import buckets
 from swarm.engines.transformers.forward import Forward, taken

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from swarm.core.candidates import Generation
+from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
 from swarm.engines.transformers.packing import Layout, Limits, layouts

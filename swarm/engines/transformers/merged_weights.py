@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from swarm.core.candidates import Recipe
 from swarm.core.errors import ExpertError
+from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.merge_compiled import WORTH, OnePass
 from swarm.experts.parallel import each

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from swarm.core.candidates import Generation
 from swarm.core.errors import EvaluationError
+from swarm.core.requests import Generation
 
 
 def choose(logits_BV: Tensor, requests: Sequence[Generation], step: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from swarm.core.candidates import Likelihood
+from swarm.core.requests import Likelihood
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.packing import Layout

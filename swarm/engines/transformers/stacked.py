@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from swarm.core.candidates import Recipe
+from swarm.core.recipes import Recipe
 from swarm.engines.transformers.stacked_layers import Detour, detours_of
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Update

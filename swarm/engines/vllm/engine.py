@@ -12,8 +12,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swarm.core.candidates import Answer, Generation, Group, Recipe, Reply, Text, WeightRecipe
 from swarm.core.errors import DataError, EvaluationError
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.core.requests import Answer, Generation, Reply, Text
 from swarm.engines.base import EngineSettings
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.vllm.lora_files import Ranks, write_composed

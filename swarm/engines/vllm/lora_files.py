@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from swarm.core.candidates import Recipe
 from swarm.core.files import write_json
+from swarm.core.recipes import Recipe
 from swarm.experts.catalog import HEADS, Catalog, Expert
 from swarm.experts.lora import PREFIX, Adapter
 from swarm.experts.parameter_groups import group_index

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.core.candidates import Answer, Continuation, Generation, Likelihood, Text
 from swarm.core.errors import EvaluationError
+from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Text
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.vllm.server import Output, Server
 from swarm.experts.catalog import Base

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
-from swarm.core.candidates import Recipe
 from swarm.core.errors import EvaluationError
+from swarm.core.recipes import Recipe
 from swarm.engines.transformers.merged_weights import terms_of
 from swarm.engines.vllm.server import CatalogSpec
 from swarm.experts.catalog import Catalog, open_catalog

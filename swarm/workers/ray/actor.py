@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import ray
 import torch
 
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Workload
 

@@ -9,8 +9,9 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
-from swarm.core.candidates import Split, Task
+from swarm.core.candidates import Task
 from swarm.core.errors import UserError
+from swarm.core.examples import Split
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Workload
 from swarm.workers.preflight.checks import Needs

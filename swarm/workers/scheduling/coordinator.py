@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from swarm.core.candidates import Split
 from swarm.core.errors import RunError, StrandedError
+from swarm.core.examples import Split
 from swarm.core.interrupts import uninterrupted
 from swarm.evaluation.workload import Workload
 from swarm.workers.pool import Feed, Outcome, take

@@ -14,7 +14,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
 from swarm.workers.pool import Failure, Feed, Outcome, take
 from swarm.workers.scheduling.deadlines import Limits
 from swarm.workers.scheduling.events import Cause

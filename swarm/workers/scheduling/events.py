@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from swarm.core.candidates import Evaluation, Split, Task
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.workload import Workload
 
 

@@ -20,7 +20,8 @@ from bed.margins import margins
 from bed.problem import SIZE, Sampled, Scorer, box
 from bed.zoos import located
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Array, Example, Space
+from swarm.core.examples import Example
+from swarm.core.space import Array, Space
 from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.zoo.string_tasks import evaluation_examples

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.zoo.training import UNLABELLED, Batch
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from swarm.compositions.weights import UNIFORM_MULTIPLES, Weights
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 
 SIZE = 200  # examples of search, and of select
 Sampled = Literal["search", "select"]

@@ -17,7 +17,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.stats import norm
 
 from bed.problem import SIZE, Sampled, Scorer, box
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 
 FILE = Path(__file__).parent / "smollm2.npz"
 NAMES = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")

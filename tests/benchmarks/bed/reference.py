@@ -6,7 +6,7 @@ import numpy as np
 from cmaes import CMA
 
 from bed.problem import Problem
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.base import Result
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bed import CONFIRMATION, DEVELOPMENT
 from bed.contenders import BUDGET, CHOICES
-from swarm.core.candidates import Array
+from swarm.core.space import Array
 
 OURS, HARD, THEIRS = "bayesian", "bayesian, hard", "model_swarms"
 HALVES = {

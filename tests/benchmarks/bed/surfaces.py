@@ -23,7 +23,8 @@ from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.recorded import NAMES
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Array, Example, Space
+from swarm.core.examples import Example
+from swarm.core.space import Array, Space
 from swarm.data.examples import read_examples
 from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from bed.problem import SIZE, Sampled, Scorer, box
-from swarm.core.candidates import Array, Space
+from swarm.core.space import Array, Space
 
 POPULATION = 20_000
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bed.problem import Problem, Sampled
-from swarm.core.candidates import Array, Candidate, Evaluation, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive

@@ -15,7 +15,9 @@ from common import ROOT
 
 from study.record import Record
 from swarm.config.schema import Config, dump_config
-from swarm.core.candidates import Candidate, Evaluation, Example, Split, Stakes, Task, Text
+from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
+from swarm.core.examples import Example, Split
+from swarm.core.requests import Text
 from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
 from swarm.objectives.exact_match import ExactMatch
