@@ -6,9 +6,9 @@ import torch
 
 from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
-from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.alignment_vectors import make_vector
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.merge_model import composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.sparsify import Thinning
 from swarm.export import Exported

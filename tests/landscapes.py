@@ -18,14 +18,15 @@ import numpy as np
 from optimizer_runs import space
 from runs import START
 from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.outcomes import Feed, Outcome
 from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
+from swarm.search.baselines import Baselines
 from swarm.search.generational import Search
-from swarm.search.selection import Baselines, Selection
-from swarm.workers.pool import Feed, Outcome
+from swarm.search.selection import Selection
 
 TASKS = 8
 DIMENSIONS = 5

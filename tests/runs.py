@@ -8,7 +8,8 @@ from typing import Any
 
 from models import make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
-from swarm.config.schema import parse_config
+from swarm.config.load import parse_config
+from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Task
 from swarm.core.examples import Example
 from swarm.core.recipes import Group, Recipe, WeightRecipe
@@ -21,7 +22,6 @@ from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.run.pipeline import start_run
-from swarm.run.plan import resolve
 
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")

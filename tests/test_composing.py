@@ -11,12 +11,14 @@ from models import ATTENTION, load, make_adapter, make_base, make_checkpoint, ma
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
-from swarm.engines.transformers.merged_weights import Composer, composed_tensor, composed_tensors, fill
+from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.merge import BLOCKS, Joined, compose, mix
+from swarm.experts.merge_model import composed_tensor, composed_tensors, fill
 from swarm.experts.parallel import each
 from swarm.experts.parameter_groups import group_index, make_groups
 from swarm.experts.sparsify import Thinning
-from swarm.experts.updates import BLOCKS, Delta, Joined, LowRank, Replacement, Term, compose, delta_of, mix
+from swarm.experts.updates import Delta, LowRank, Replacement, Term, delta_of
 
 ADAPTERS = {
     "plain": {},

@@ -13,8 +13,8 @@ from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Recipe
-from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog
+from swarm.experts.merge_model import composed_tensors
 from swarm.experts.parameter_groups import group_index
 
 PATTERNS = {"low": ["*layers.0.*"], "head": ["lm_head*", "*norm*"]}

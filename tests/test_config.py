@@ -9,12 +9,13 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from playground import EXPERTS, Playground
-from swarm.config.schema import dump_config, json_schema, load_config, parse_config
+from swarm.config.load import dump_config, load_config, parse_config
+from swarm.config.references import resolve
+from swarm.config.schema import json_schema
 from swarm.core.errors import ConfigError
 from swarm.engines import ENGINES
 from swarm.objectives import OBJECTIVES
 from swarm.optimizers import OPTIMIZERS
-from swarm.run.plan import resolve
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

@@ -10,13 +10,13 @@ import yaml
 
 from playground import Playground, run_cli, summary_of, write_lines
 from runs import journal
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
+from swarm.config.references import resolve
 from swarm.core.errors import DataError
 from swarm.core.examples import Example
 from swarm.data.contamination import contamination_notes, training_texts
 from swarm.data.duplicates import found_in
 from swarm.data.splits import Splits
-from swarm.run.plan import resolve
 
 
 def sentence(seed: int, n: int = 30) -> str:

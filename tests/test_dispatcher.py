@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.workers.pool import Failure, Outcome
+from swarm.core.outcomes import Failure, Outcome
 from swarm.workers.scheduling.deadlines import Limits
 from swarm.workers.scheduling.dispatcher import STRIKES, Dispatcher, Drop, Send
 from swarm.workers.scheduling.pace import ENOUGH, KEPT, Pace

@@ -17,8 +17,8 @@ from swarm.core.errors import DataError, EvaluationError
 from swarm.core.examples import Message
 from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
 from swarm.engines.transformers.engine import TransformersEngine
-from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog, open_catalog
+from swarm.experts.merge_model import composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
 
 BOS = 257

@@ -14,12 +14,13 @@ from runs import START
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
+from swarm.core.outcomes import Failure
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.journal.archive import Archive
 from swarm.run.summarise import Result, summarise
-from swarm.search.selection import Baselines, Selection
+from swarm.search.baselines import Baselines
+from swarm.search.selection import Selection
 from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
-from swarm.workers.pool import Failure
 
 EXPERTS = ("a", "b", "c")
 BASELINES = Baselines.of(space(3), EXPERTS)

@@ -20,8 +20,8 @@ from swarm.core.errors import UserError
 from swarm.core.recipes import Recipe, WeightRecipe
 from swarm.core.requests import Continuation
 from swarm.engines.transformers.engine import TransformersSettings
-from swarm.engines.transformers.merged_weights import composed_tensor, composed_tensors
 from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.merge_model import composed_tensor, composed_tensors
 from swarm.experts.parameter_groups import group_index
 from swarm.export import check_form, export
 from swarm.export.base import kind_of

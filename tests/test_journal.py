@@ -10,9 +10,9 @@ import pytest
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal
-from swarm.workers.pool import Failure
 
 START = {
     "kind": "start",

@@ -12,8 +12,8 @@ import torch
 
 from models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.compositions.weights import Weights
-from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.merge_model import composed_tensors
 from swarm.experts.parameter_groups import GroupSpec
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.export import Exported, export

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from swarm.engines import composer
-from swarm.engines.transformers.merged_weights import fill
+from swarm.experts.merge import Mix, mix
 from swarm.experts.merge_compiled import OnePass
-from swarm.experts.updates import Delta, LowRank, Mix, Replacement, Update, mix
+from swarm.experts.merge_model import fill
+from swarm.experts.updates import Delta, LowRank, Replacement, Update
 
 SHAPE = (300, 257)
 

@@ -16,11 +16,12 @@ from runs import candidates, choices, make_workshop, spec, workload
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import ConfigError, ExpertError, RunError
 from swarm.core.examples import Example
+from swarm.core.outcomes import Failure, Outcome
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
-from swarm.workers.pool import Failure, LocalPool, Outcome
+from swarm.workers.pool import LocalPool
 from swarm.workers.ray.fleet import RayFleet
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event, Lost, Placed, Started

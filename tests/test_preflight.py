@@ -16,9 +16,10 @@ import yaml
 
 from clusters import in_a_small_ray, two_nodes
 from playground import Playground, command, run_cli
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
+from swarm.config.references import resolve
 from swarm.core.errors import ConfigError, RunError
-from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.plan import Plan, make_plan
 from swarm.run.requirements import check_disk, check_room, needs_of
 from swarm.workers.preflight.checks import GIB, Held, Needs, Node, verdict
 from swarm.workers.preflight.node_report import Mark, NodeReport, free_memory, look, marks, versions

@@ -26,10 +26,10 @@ from runs import (
     write_examples,
 )
 from swarm.compositions.weights import Weights
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
 from swarm.core.errors import RunError
 from swarm.core.requests import Generation
-from swarm.engines.transformers.merged_weights import composed_tensors
+from swarm.experts.merge_model import composed_tensors
 from swarm.run.pipeline import resume_run, start_run
 
 FILES = {"config.yaml", "journal.jsonl", "summary.json", "best", "report.html", "report.md"}

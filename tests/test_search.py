@@ -18,6 +18,7 @@ from optimizer_runs import space
 from runs import START, journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array
 from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
@@ -27,7 +28,6 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
 from swarm.search.generational import Evaluate, Search
-from swarm.workers.pool import Failure, Feed, Outcome
 
 TARGET = np.array([0.1, 0.7, 0.3])
 WEIGHTS = {"near": 3.0, "small": 1.0}

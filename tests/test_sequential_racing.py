@@ -17,6 +17,7 @@ import pytest
 from landscapes import Landscape, Run, Scorer, run, search
 from runs import journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
+from swarm.core.outcomes import Outcome
 from swarm.evaluation.racing import Race, Racing
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
@@ -26,7 +27,6 @@ from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import estimate
 from swarm.search.asynchronous import SteppingSearch
 from swarm.statistics.intervals import score
-from swarm.workers.pool import Outcome
 from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take

@@ -11,6 +11,7 @@ from optimizer_runs import space
 from runs import START
 from swarm.core.candidates import Evaluation
 from swarm.core.examples import Example
+from swarm.core.outcomes import Feed
 from swarm.core.requests import Likelihood
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
@@ -18,9 +19,9 @@ from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.preferences.weighted_sum import worth
+from swarm.search.baselines import Baselines
 from swarm.search.generational import Search
-from swarm.search.selection import Baselines, Selection
-from swarm.workers.pool import Feed
+from swarm.search.selection import Selection
 from test_search import WEIGHTS, scored
 
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})

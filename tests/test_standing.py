@@ -13,11 +13,11 @@ from rich.console import Console
 from runs import START
 from swarm.cli.progress import Progress
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.outcomes import Failure
 from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
 from swarm.run.summarise import counts
 from swarm.search.status import Budget, Counts, Standing, Tally
-from swarm.workers.pool import Failure
 
 WEIGHTS = {"words": 1.0}
 PARTICLES = 5

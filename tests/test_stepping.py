@@ -14,6 +14,7 @@ from optimizer_runs import space
 from runs import START, journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Optimizer, Result
 from swarm.optimizers.base import Proposal
@@ -24,7 +25,6 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.search.asynchronous import SteppingSearch
 from swarm.search.generational import Evaluate
-from swarm.workers.pool import Failure, Feed, Outcome
 from test_search import WEIGHTS, scored
 
 SMALL: dict[str, Optimizer[Any]] = {

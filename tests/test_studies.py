@@ -16,11 +16,12 @@ from study import figures, record, searching, tables
 from study.variants import CONFIGS, STUDIES, copied
 
 from optimizer_runs import space
-from swarm.config.schema import json_schema, load_config
+from swarm.config.load import load_config
+from swarm.config.references import resolve
+from swarm.config.schema import json_schema
 from swarm.core.examples import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms
-from swarm.run.plan import resolve
 from swarm.zoo import tiny
 from swarm.zoo.base import Builder, Progress, Site
 from swarm.zoo.store import build_at, cache_directory

@@ -16,9 +16,10 @@ import yaml
 
 from playground import Playground, run_cli, summary_of
 from runs import journal, timeless
-from swarm.config.schema import json_schema, parse_config
+from swarm.config.load import parse_config
+from swarm.config.schema import json_schema
 from swarm.core.errors import ConfigError
-from swarm.run.plan import settings_of
+from swarm.run.provenance import settings_of
 from swarm.search.status import Standing
 from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, courier
 from swarm.trackers.base import numbers, results
@@ -123,7 +124,7 @@ def test_nothing_is_imported_until_it_is_asked_for(playground: Playground, tmp_p
 import sys
 from pathlib import Path
 import swarm.run.pipeline
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
 assert len(load_config(Path({str(file)!r})).trackers) == {len(TRACKERS)}
 print([name for name in {modules} if name in sys.modules])
 """

@@ -18,10 +18,10 @@ from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
 from swarm.engines.base import Engine
-from swarm.engines.transformers.merged_weights import composed_tensors
 from swarm.engines.vllm.engine import SHARED_MEMORY, VllmEngine, VllmSettings
 from swarm.engines.vllm.lora_files import Ranks, write_composed
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.merge_model import composed_tensors
 
 ZOO = Path("~/.cache/swarm/zoo/smollm2").expanduser()
 HIDDEN = 128  # heads of 32, the narrowest that vLLM attends with

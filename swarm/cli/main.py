@@ -48,9 +48,9 @@ def search(
     overrides: Overrides = None,
 ) -> None:
     """Search, select, test, export the best and write the report."""
-    from swarm.config.schema import load_config
+    from swarm.config.load import load_config
+    from swarm.config.references import resolve
     from swarm.run.pipeline import start_run
-    from swarm.run.plan import resolve
 
     loaded = load_config(config, overrides or ())
     _build_zoos(loaded)
@@ -77,9 +77,10 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
-    from swarm.config.schema import load_config
+    from swarm.config.load import load_config
+    from swarm.config.references import resolve
     from swarm.run.forecast import forecast, lines, look
-    from swarm.run.plan import make_plan, resolve
+    from swarm.run.plan import make_plan
     from swarm.run.tracking import load_trackers
     from swarm.workers.ray.probe_nodes import feasible
 

@@ -18,7 +18,7 @@ Several objectives' guides have no common scale, so there the test uses the scor
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,11 +29,18 @@ from scipy import stats
 from swarm.core.candidates import Rival, Stakes
 from swarm.core.settings import Settings
 from swarm.data.stratified import in_turn
+from swarm.evaluation.sequential_test import spread_of
 from swarm.preferences.weighted_sum import utility
 
 WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
+
+
 DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all
+
+
 PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
+
+
 Values = Mapping[str, Sequence[float]]
 
 
@@ -189,37 +196,11 @@ class Race:
         freedom = sum(self.sizes.values())
         for name, n in self.sizes.items():
             k, share = len(values[name]), self.weights[name] / total
-            spread = _spread(values[name], self.strata.get(name, ()))
+            spread = spread_of(values[name], self.strata.get(name, ()))
             mean += share * math.fsum(values[name]) / k
             variance += share**2 * spread.variance / k * (1 - k / n)  # sampled without replacement
             freedom = min(freedom, spread.freedom)
         return mean + float(stats.t.ppf(1 - level, freedom)) * math.sqrt(variance)
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """A variance and its degrees of freedom."""
-
-    variance: float
-    freedom: int
-
-
-def _spread(values: Sequence[float], strata: Sequence[str]) -> _Spread:
-    """The variance within strata; overall where there are none, or so many that few values are left to judge by.
-
-    Overall, too, where every stratum is of one value: of right and wrong answers that is easily chance.
-    """
-    groups: dict[str, list[float]] = defaultdict(list)
-    for value, stratum in zip(values, strata, strict=False):
-        groups[stratum].append(value)
-    within = _pooled(list(groups.values())) if 0 < len(groups) <= len(values) / 2 else None
-    return within if within is not None and within.variance > 0 else _pooled([values])
-
-
-def _pooled(groups: Sequence[Sequence[float]]) -> _Spread:
-    squares = [(x - math.fsum(group) / len(group)) ** 2 for group in groups for x in group]
-    freedom = len(squares) - len(groups)
-    return _Spread(math.fsum(squares) / freedom, freedom)
 
 
 def _filled_up(scores: Sequence[float], size: int, mean: float) -> list[float]:

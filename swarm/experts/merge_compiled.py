@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from swarm.experts.updates import Mix
+from swarm.experts.merge import Mix
 
 WORTH = 100_000_000  # weights in full updates; with fewer, a search hardly repays the seconds of compiling
 LEAST = 1 << 16  # elements of a tensor: below, calling costs more than memory

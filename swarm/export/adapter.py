@@ -15,11 +15,12 @@ from torch import Tensor
 
 from swarm.core.errors import UserError
 from swarm.core.files import write_json
-from swarm.engines.transformers.merged_weights import terms_of
 from swarm.experts.catalog import Expert
 from swarm.experts.lora import PREFIX, Adapter
+from swarm.experts.merge import combined_factors, stacked_factors
+from swarm.experts.merge_model import terms_of
 from swarm.experts.safetensors_writer import tensor_stream
-from swarm.experts.updates import LowRank, Term, combined_factors, oriented, stacked_factors
+from swarm.experts.updates import LowRank, Term, oriented
 from swarm.export.base import Exported, kind_of, local_path
 
 REMEDY = "use --format hf"

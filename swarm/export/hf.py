@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from swarm.core.files import write_json
-from swarm.engines.transformers.merged_weights import composed_tensor
+from swarm.experts.merge_model import composed_tensor
 from swarm.experts.safetensors_files import TensorInfo, read_json
 from swarm.experts.safetensors_writer import tensor_stream
 from swarm.export.base import Exported

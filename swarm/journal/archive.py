@@ -8,10 +8,10 @@ from pathlib import Path
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
+from swarm.core.outcomes import Failure
 from swarm.journal.file import Journal, Line
 from swarm.journal.lines import SCORED, EndLine, EvaluationLine, Kind
 from swarm.preferences.weighted_sum import worth
-from swarm.workers.pool import Failure
 
 
 class Archive:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from swarm.config.schema import dump_config, load_config
+from swarm.config.load import dump_config, load_config
 from swarm.core.candidates import Candidate
 from swarm.core.errors import RunError
 from swarm.export import Exported

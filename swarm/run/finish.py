@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from swarm.config.schema import dump_config
+from swarm.config.load import dump_config
 from swarm.core.candidates import Candidate
 from swarm.core.errors import SwarmError
 from swarm.core.files import write_json

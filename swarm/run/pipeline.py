@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from swarm.config.schema import Config, dump_config, load_config
+from swarm.config.load import dump_config, load_config
+from swarm.config.schema import Config
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.examples import Split
 from swarm.core.files import write_text
+from swarm.core.outcomes import Failure, closed
 from swarm.journal.archive import Archive
 from swarm.journal.lines import Kind
 from swarm.report import write_report
@@ -25,10 +27,11 @@ from swarm.run.requirements import check_disk, needs_of
 from swarm.run.summarise import Json, Result
 from swarm.run.tracking import load_trackers, open_tally, open_tracking
 from swarm.search.asynchronous import SteppingSearch
+from swarm.search.baselines import Baselines
 from swarm.search.generational import Search
-from swarm.search.selection import Baselines, Selection
+from swarm.search.selection import Selection
 from swarm.search.status import Counts, Standing, Tally
-from swarm.workers.pool import Failure, LocalPool, Pool, closed
+from swarm.workers.pool import LocalPool, Pool
 from swarm.workers.ray.fleet import RayFleet
 from swarm.workers.ray.probe_nodes import feasible
 from swarm.workers.scheduling.coordinator import Coordinator

@@ -1,18 +1,10 @@
 """From a config to everything a run needs, checked: nothing is started or written here."""
 
-import hashlib
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-from swarm import zoo
-from swarm.config.schema import Config, ExpertSettings
-from swarm.core.errors import ConfigError, DataError, ExpertError
+from swarm.config.schema import Config
 from swarm.core.examples import Split
 from swarm.core.space import Space
 from swarm.data.contamination import contamination_notes
@@ -26,11 +18,7 @@ from swarm.experts.sparsify import Thinning
 from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
-from swarm.workers.settings import ClusterSettings, LocalCluster
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
-PROMPT_CHARACTERS = 240
 BUDGETS = set(Optimizer.model_fields) - {"type", "schedule"}
 
 
@@ -61,75 +49,6 @@ class Plan:
         """What the user should know about data and experts."""
         found = (note for splits in self.splits.values() for note in splits.notes)
         return [*found, *self.contaminations, *self.truncations]
-
-
-def settings_of(config: Config) -> str:
-    """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
-    decisive = {
-        "composition": config.composition.model_dump(mode="json"),
-        "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
-        "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
-        "optimizer": config.optimizer.model_dump(
-            mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
-        ),
-        "dtype": config.engine.dtype,
-        "method": [getattr(config.engine, name, None) for name in ("method", "particles", "adapters")],
-        # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
-        "finalists": config.selection.finalists if config.racing.rungs else None,
-        "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
-    }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def resolve(config: Config, folder: Path) -> Config:
-    """The config with every reference as an absolute path. `folder`: where the config file lies."""
-    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
-    objectives = [
-        objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
-        for i, objective in enumerate(config.objectives)
-    ]
-    splits = config.splits.model_copy(
-        update={
-            split: str(find(name, folder, f"splits.{split}"))
-            for split in ("search", "select", "test")
-            if (name := config.splits.file_of(split)) is not None
-        }
-    )
-    return config.model_copy(
-        update={
-            "base": str(find(config.base, folder, "base")),
-            "experts": experts,
-            "objectives": objectives,
-            "splits": splits,
-            "modules": str((folder / config.modules).resolve()),
-            "cluster": _cluster(config),
-        }
-    )
-
-
-def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
-    return expert.model_copy(
-        update={
-            "path": str(find(expert.path, folder, f"{key}.path")),
-            "name": expert.name or name_of(expert.path),
-            "trained_on": [str(find(name, folder, f"{key}.trained_on")) for name in expert.trained_on],
-        }
-    )
-
-
-def _cluster(config: Config) -> ClusterSettings:
-    """The cluster with as many GPUs a worker as its engine spreads a model over. Raises ConfigError."""
-    cluster, spread = config.cluster, config.engine.accelerators
-    if isinstance(cluster, LocalCluster):
-        return cluster
-    if cluster.gpus_per_worker == "auto" and spread > 1:
-        return cluster.model_copy(update={"gpus_per_worker": float(spread)})
-    if cluster.gpus_per_worker != "auto" and cluster.gpus_per_worker > 1 and cluster.gpus_per_worker != spread:
-        raise ConfigError(
-            f"cluster.gpus_per_worker: {cluster.gpus_per_worker:g}, but the engine uses {spread}; a model is spread "
-            f"over several by engine: {{type: vllm, tensor_parallel_size: {cluster.gpus_per_worker:g}}}"
-        )
-    return cluster
 
 
 def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, begun: bool = False) -> Plan:
@@ -193,43 +112,6 @@ def _specs(config: Config) -> list[ExpertSpec]:
     ]
 
 
-def name_of(reference: str) -> str:
-    """An expert's name where the user gives none: the last part of the path, zoo reference or hub id as written."""
-    return reference.rstrip("/").rpartition("/")[2].removesuffix(".safetensors")
-
-
-def find(reference: str, folder: Path, key: str) -> Path:
-    """The local path of a reference: zoo:..., a path from here or from the config's folder, or a hub id."""
-    if reference.startswith("zoo:"):
-        return zoo.locate(reference)
-    path = Path(reference).expanduser()
-    places = [path] if path.is_absolute() else [Path.cwd() / path, folder / path]
-    for place in places:
-        if place.exists():
-            return place.resolve()
-    known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, no hub id
-    is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
-    if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
-        return _from_hub(reference, key)
-    kind = DataError if is_data else ExpertError
-    raise kind(f"{key}: {reference} does not exist (looked for {' and '.join(map(str, places))}); correct the path")
-
-
-def items(splits: Splits) -> dict[str, list[dict[str, str]]]:
-    """What the journal keeps of the examples, so that a report can show them: the prompt is cut."""
-    return {
-        split: [
-            {"id": e.id, "task": e.task, "prompt": _prompt_text(e.prompt)[:PROMPT_CHARACTERS], "answer": e.answer}
-            for e in getattr(splits, split)
-        ]
-        for split in ("search", "select", "test")
-    }
-
-
-def _prompt_text(prompt: object) -> str:
-    return prompt if isinstance(prompt, str) else str(prompt[-1].content)  # type: ignore[index]
-
-
 def _splits(config: Config, i: int) -> Splits:
     objective = config.objectives[i]
     splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path)
@@ -237,24 +119,3 @@ def _splits(config: Config, i: int) -> Splits:
         for example in split:
             objective.check(example)
     return splits
-
-
-def _resolve_data(data: str | Mapping[str, str] | None, folder: Path, key: str) -> str | dict[str, str] | None:
-    if data is None:
-        return None
-    if isinstance(data, str):
-        return str(find(data, folder, key))
-    return {split: str(find(path, folder, f"{key}.{split}")) for split, path in data.items()}
-
-
-def _from_hub(reference: str, key: str) -> Path:
-    """A model from the hub: naming its id in the config is asking for it. Safetensors only."""
-    try:
-        return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ExpertError(
-            f"{key}: {reference} is no folder here, and the hub did not give it ({reason}); correct the path or id"
-        ) from None
-    except ValueError as error:
-        raise ConfigError(f"{key}: {reference} is no hub id ({error}); correct it") from None

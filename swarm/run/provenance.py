@@ -1,16 +1,20 @@
 """What a run rests on, and that it still does when the run goes on."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from swarm import __version__
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
+from swarm.data.splits import Splits
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
 from swarm.journal.lines import StartLine
+from swarm.optimizers import Optimizer
 from swarm.run.directory import CONFIG
-from swarm.run.plan import Plan, items, settings_of
+from swarm.run.plan import Plan
 from swarm.run.summarise import Json
 
 
@@ -100,3 +104,39 @@ def _changed(archive: Archive, name: str) -> RunError:
         f"{archive.journal.path.parent / CONFIG}: it gives another {name} than the run began with; "
         "undo the change or start a new run"
     )
+
+
+PROMPT_CHARACTERS = 240
+
+
+def settings_of(config: Config) -> str:
+    """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
+    decisive = {
+        "composition": config.composition.model_dump(mode="json"),
+        "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
+        "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
+        "optimizer": config.optimizer.model_dump(
+            mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
+        ),
+        "dtype": config.engine.dtype,
+        "method": [getattr(config.engine, name, None) for name in ("method", "particles", "adapters")],
+        # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
+        "finalists": config.selection.finalists if config.racing.rungs else None,
+        "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def items(splits: Splits) -> dict[str, list[dict[str, str]]]:
+    """What the journal keeps of the examples, so that a report can show them: the prompt is cut."""
+    return {
+        split: [
+            {"id": e.id, "task": e.task, "prompt": _prompt_text(e.prompt)[:PROMPT_CHARACTERS], "answer": e.answer}
+            for e in getattr(splits, split)
+        ]
+        for split in ("search", "select", "test")
+    }
+
+
+def _prompt_text(prompt: object) -> str:
+    return prompt if isinstance(prompt, str) else str(prompt[-1].content)  # type: ignore[index]

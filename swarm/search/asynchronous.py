@@ -13,9 +13,9 @@ from typing import Any
 
 from swarm.core.candidates import Evaluation, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, closed
 from swarm.optimizers.base import Proposal, Result
 from swarm.search.generational import Search, candidate_of, position_of
-from swarm.workers.pool import Failure, Feed, closed
 
 Position = tuple[float, ...]
 

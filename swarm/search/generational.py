@@ -12,12 +12,12 @@ from typing import Any
 
 from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, Outcome, closed
 from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Proposal, Result
 from swarm.preferences.weighted_sum import estimate, worth
-from swarm.workers.pool import Failure, Feed, Outcome, closed
 
 Place = Sequence[Proposal]  # of one generation and one position: the first is scored, for all of them
 Evaluate = Callable[[Feed], Iterator[Outcome]]

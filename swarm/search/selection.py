@@ -10,35 +10,11 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
-from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.preferences.weighted_sum import utility
+from swarm.search.baselines import Baselines
 from swarm.statistics.intervals import Score
 from swarm.statistics.winners_curse import predicted
-
-BASE = "base"
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """What every search has to beat: the base, each expert alone, the uniform average at several scales."""
-
-    base: Candidate
-    experts: Mapping[str, Candidate]
-    uniforms: Mapping[float, Candidate]
-
-    @classmethod
-    def of(cls, space: Space, names: Sequence[str]) -> "Baselines":
-        return cls(
-            base=_candidate(BASE, space.neutral_D),
-            experts={
-                name: _candidate(f"expert:{name}", x_D) for name, x_D in zip(names, space.experts_ED, strict=True)
-            },
-            uniforms={round(float(x_D[0]), 6): _candidate(f"uniform:{x_D[0]:.4g}", x_D) for x_D in space.uniforms_UD},
-        )
-
-    def all(self) -> list[Candidate]:
-        return [self.base, *self.experts.values(), *self.uniforms.values()]
 
 
 @dataclass(frozen=True)
@@ -103,10 +79,6 @@ class Selection:
 
 def _others(rows: Mapping[tuple[float, ...], Evaluation], winner: Candidate, name: str) -> list[tuple[float, ...]]:
     return [row.examples[name] for position, row in rows.items() if position != winner.position]
-
-
-def _candidate(name: str, x_D: Array) -> Candidate:
-    return Candidate(name, tuple(float(x) for x in x_D))
 
 
 def _first_error(archive: Archive) -> str:

@@ -20,10 +20,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.engines.transformers.merged_weights import Composer, fill
+from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.merge import mix
 from swarm.experts.merge_compiled import OnePass
-from swarm.experts.updates import Replacement, mix
+from swarm.experts.merge_model import fill
+from swarm.experts.updates import Replacement
 
 BENCHMARK = "composing"
 TARGET = ">= 0.5"

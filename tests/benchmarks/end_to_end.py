@@ -22,13 +22,14 @@ from pathlib import Path
 from common import ROOT, Metric, by_turns, main, options, say, spread, zoo_path
 from replay import Bare, Call, recorded
 
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
+from swarm.config.references import resolve
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
 from swarm.run.pipeline import Run, open_pool
 from swarm.run.pipeline import summarise as summary
-from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.plan import Plan, make_plan
 from swarm.search.status import Standing
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]

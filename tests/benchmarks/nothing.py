@@ -28,9 +28,9 @@ import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 from racing import with_choices
 
-from swarm.config.schema import parse_config
+from swarm.config.load import parse_config
+from swarm.config.references import resolve
 from swarm.run.pipeline import start_run
-from swarm.run.plan import resolve
 
 sys.path.append(str(ROOT / "tests"))
 from runs import Silent

@@ -28,9 +28,11 @@ from typing import Any
 import torch
 from common import ROOT, Metric, main, options, say, zoo_path
 
-from swarm.config.schema import parse_config
+from swarm.config.load import parse_config
+from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.examples import Split
+from swarm.core.outcomes import Feed
 from swarm.evaluation.racing import Racing
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
@@ -38,11 +40,11 @@ from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.preferences.weighted_sum import utility
-from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import start_line
 from swarm.search.generational import Search
 from swarm.statistics.intervals import score
-from swarm.workers.pool import Feed, LocalPool
+from swarm.workers.pool import LocalPool
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
 from landscapes import Landscape

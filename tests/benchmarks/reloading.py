@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from swarm.compositions.weights import Weights
-from swarm.config.schema import load_config
+from swarm.config.load import load_config
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Generation, Text
 from swarm.data.examples import read_examples

@@ -19,13 +19,13 @@ from simulation.watch import Watched
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.examples import Example
+from swarm.core.outcomes import Feed, Outcome
 from swarm.evaluation.workload import Question, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
 from swarm.search.asynchronous import SteppingSearch
 from swarm.search.generational import Evaluate, Search
-from swarm.workers.pool import Feed, Outcome
 from swarm.workers.scheduling.coordinator import Coordinator
 
 WEIGHTS = {"right": 1.0}

@@ -10,10 +10,10 @@ from optimizer_runs import same, space
 from simulation.driver import WEIGHTS, Ran, run_straight, search_of
 from simulation.machines import Violation
 from swarm.core.candidates import Evaluation
+from swarm.core.outcomes import Feed
 from swarm.journal.archive import Archive
 from swarm.optimizers import Result
 from swarm.preferences.weighted_sum import utility
-from swarm.workers.pool import Feed
 
 
 def hold(condition: bool, words: str) -> None:

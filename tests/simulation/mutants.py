@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm.core.candidates import Evaluation
+from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
 from swarm.journal.lines import Kind
-from swarm.workers.pool import Outcome
 from swarm.workers.scheduling.dispatcher import Dispatcher
 
 

@@ -22,6 +22,7 @@ from simulation.scenario import World
 from simulation.sim_fleet import SimFleet
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
+from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.journal.lines import Kind
@@ -29,7 +30,6 @@ from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
 from swarm.search.asynchronous import SteppingSearch
 from swarm.search.generational import Search
-from swarm.workers.pool import Outcome
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event
 from swarm.workers.settings import RayCluster

@@ -12,8 +12,8 @@ from swarm.core.files import write_json
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import HEADS, Catalog, Expert
 from swarm.experts.lora import PREFIX, Adapter
+from swarm.experts.merge import combined_factors, stacked_factors
 from swarm.experts.parameter_groups import group_index
-from swarm.experts.updates import combined_factors, stacked_factors
 
 ALLOWED = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # ranks that vLLM has kernels for
 

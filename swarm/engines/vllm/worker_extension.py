@@ -13,10 +13,11 @@ from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
 from swarm.core.errors import EvaluationError
 from swarm.core.recipes import Recipe
-from swarm.engines.transformers.merged_weights import terms_of
 from swarm.engines.vllm.server import CatalogSpec
 from swarm.experts.catalog import Catalog, open_catalog
-from swarm.experts.updates import Update, compose, to_device
+from swarm.experts.merge import compose
+from swarm.experts.merge_model import terms_of
+from swarm.experts.updates import Update, to_device
 
 
 class ModelConfig(Protocol):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from swarm.core.errors import RunError, StrandedError
 from swarm.core.examples import Split
 from swarm.core.interrupts import uninterrupted
+from swarm.core.outcomes import Feed, Outcome, take
 from swarm.evaluation.workload import Workload
-from swarm.workers.pool import Feed, Outcome, take
 from swarm.workers.scheduling.dispatcher import Dispatcher, Drop, Order
 from swarm.workers.scheduling.events import Answered, Broken, Cause, Event, Fleet, Lost, Placed, Started
 from swarm.workers.scheduling.roster import Roster

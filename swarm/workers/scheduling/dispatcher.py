@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
-from swarm.workers.pool import Failure, Feed, Outcome, take
+from swarm.core.outcomes import Failure, Feed, Outcome, take
 from swarm.workers.scheduling.deadlines import Limits
 from swarm.workers.scheduling.events import Cause
 from swarm.workers.scheduling.queues import Job, Queues, Ticket

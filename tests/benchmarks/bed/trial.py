@@ -13,15 +13,16 @@ import numpy as np
 
 from bed.problem import Problem, Sampled
 from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.outcomes import Feed, Outcome
 from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import softened
 from swarm.journal.archive import Archive
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
+from swarm.search.baselines import Baselines
 from swarm.search.generational import Search
-from swarm.search.selection import Baselines, Selection
-from swarm.workers.pool import Feed, Outcome
+from swarm.search.selection import Selection
 
 WEIGHTS = {"right": 1.0}
 START: dict[str, Any] = {"seed": 0, "base": {"path": "", "fingerprint": ""}, "experts": {}, "versions": {}}

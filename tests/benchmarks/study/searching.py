@@ -14,9 +14,12 @@ from pathlib import Path
 from common import ROOT
 
 from study.record import Record
-from swarm.config.schema import Config, dump_config
+from swarm.config.load import dump_config
+from swarm.config.references import resolve
+from swarm.config.schema import Config
 from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
 from swarm.core.examples import Example, Split
+from swarm.core.outcomes import Feed, Outcome
 from swarm.core.requests import Text
 from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
@@ -25,9 +28,9 @@ from swarm.objectives.extraction import EXTRACTIONS
 from swarm.preferences.weighted_sum import utility
 from swarm.run.directory import new_run
 from swarm.run.pipeline import Run
-from swarm.run.plan import Plan, make_plan, resolve
+from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import start_line
-from swarm.workers.pool import Feed, LocalPool, Outcome
+from swarm.workers.pool import LocalPool
 
 Known = dict[tuple[object, ...], Evaluation]
 

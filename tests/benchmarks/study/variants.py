@@ -9,7 +9,8 @@ import numpy as np
 from common import ROOT
 
 from study.record import Record
-from swarm.config.schema import Config, load_config
+from swarm.config.load import load_config
+from swarm.config.schema import Config
 
 CONFIGS = ROOT / "configs" / "studies"
 VOTERS = (1, 3, 5, 10)  # sizes of the ensembles that the full method's personal bests are put together to

@@ -1,0 +1,111 @@
+"""Reading a config: YAML, overrides, validation; and writing one."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+import yaml
+from pydantic import Field, ValidationError
+
+from swarm.compositions import COMPOSITIONS, Composition
+from swarm.core.errors import ConfigError
+from swarm.engines import ENGINES, EngineSettings
+from swarm.objectives import OBJECTIVES
+from swarm.objectives.base import Objective
+from swarm.optimizers import OPTIMIZERS, Optimizer
+from swarm.trackers import TRACKERS, TrackerSettings
+
+if TYPE_CHECKING:
+    AnyComposition = Composition
+    AnyEngine = EngineSettings
+    AnyObjective = Objective
+    AnyOptimizer = Optimizer[Any]
+    AnyTracker = TrackerSettings
+else:
+    by_type = Field(discriminator="type")
+    AnyComposition = Annotated[Union[tuple(COMPOSITIONS.values())], by_type]  # noqa: UP007
+    AnyEngine = Annotated[Union[tuple(ENGINES.values())], by_type]  # noqa: UP007
+    AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
+    AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
+    AnyTracker = Annotated[Union[tuple(TRACKERS.values())], by_type]  # noqa: UP007
+from swarm.config.messages import explain
+from swarm.config.schema import DEFAULT_TYPES, Config
+
+
+class StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read, override (`a.b=v`, v as YAML) and validate. Raises ConfigError: key, value, remedy in one line."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; give the path of a config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); give the path of a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}); correct it") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds no mapping; start it with base:, experts: and objectives:")
+    for override in overrides:
+        _override(raw, override)
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Mapping[str, object], owner: str) -> Config:
+    """Validate a raw mapping. Raises ConfigError."""
+    filled = dict(raw)
+    for key, kind in DEFAULT_TYPES.items():
+        section = filled.get(key)
+        if isinstance(section, dict) and "type" not in section:
+            filled[key] = {"type": kind, **section}
+    try:
+        return Config.model_validate(filled)
+    except ValidationError as error:
+        # A misspelt key is also a missing one: the first says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise ConfigError(f"{owner}: {explain(first)}") from None
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML, every value stated."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: no key=value; write for example --set optimizer.particles=10")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: {text!r} is no YAML value; quote it") from None
+    *parents, last = key.split(".")
+    place: Any = raw
+    for parent in parents:
+        place = _descend(place, parent, key)
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+    else:
+        place[last] = value
+
+
+def _descend(place: Any, step: str, key: str) -> Any:
+    below = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
+    if not isinstance(below, dict | list):
+        raise ConfigError(f"--set {key}: {step} is {below!r}, which holds no keys; set {step} itself")
+    return below
+
+
+def _index(place: list[Any], step: str, key: str) -> int:
+    if not step.isdigit() or int(step) >= len(place):
+        raise ConfigError(f"--set {key}: {step!r} is no index of a list of {len(place)}; use 0 to {len(place) - 1}")
+    return int(step)
