@@ -13,16 +13,16 @@ test: $(VENV)/.installed-dev lint  ## install, then run linters and tests
 	$(BIN)/pytest
 
 simulate: $(VENV)/.installed-dev  ## a thousand seeds of a cluster in virtual time: crashes, lost nodes, a killed driver
-	$(BIN)/pytest -m slow tests/test_simulation.py
+	$(BIN)/pytest -m slow tests/workers/scheduling/test_simulation.py
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes or need the smollm2 zoo
 	$(BIN)/pytest -m "slow or real"
 
 test-launch: $(VENV)/.installed-dev  ## the launchers on a cluster of two nodes: submit, watch, stop, resume
-	$(BIN)/pytest -m "slow or not slow" tests/test_launch.py
+	$(BIN)/pytest -m "slow or not slow" tests/launch/test_launch.py
 
 test-vllm: $(VLLM)/.installed  ## the tests of the vLLM engine, in an environment of its own
-	$(VLLM)/bin/pytest -m vllm tests/test_vllm.py
+	$(VLLM)/bin/pytest -m vllm tests/engines/vllm/test_vllm.py
 
 # Takes about an hour on two quiet cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
 bench: $(VENV)/.installed-zoo  ## measure speed against others' tools and write docs/benchmarks.md

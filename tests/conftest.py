@@ -12,7 +12,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZER
 
 import ray
 
-from playground import Playground, make_playground, run_cli
+from support.playground import Playground, make_playground, run_cli
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models import make_adapter, make_base
+from support.models import make_adapter, make_base
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 
 
@@ -89,7 +89,15 @@ def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
 
 def test_the_registry_tests_hold_for_the_new_optimizer(extended: Path) -> None:
     out = run(
-        extended, "-m", "pytest", "-v", "-k", "steps", "-p", "no:cacheprovider", str(ROOT / "tests/test_optimizers.py")
+        extended,
+        "-m",
+        "pytest",
+        "-v",
+        "-k",
+        "steps",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "tests/optimizers/test_optimizers.py"),
     )
     assert re.search(r"[1-9]\d* passed", out)
 

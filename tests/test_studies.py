@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))  # scripts find each 
 from study import figures, record, searching, tables
 from study.variants import CONFIGS, STUDIES, copied
 
-from optimizer_runs import space
+from support.optimizer_runs import space
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.config.schema import json_schema

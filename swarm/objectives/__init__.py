@@ -11,7 +11,7 @@
    say them in `range`, and where there is a log-likelihood beside them, in `Scored.guide`: races end sooner by both.
    Of what is right or wrong, `Scored.margin` says how surely, where that is known: a search finds its way by it.
 3. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all
-   objectives must pass (tests/test_objectives.py) take it from there.
+   objectives must pass (tests/objectives/test_objectives.py) take it from there.
 
 Higher is better. No torch, no files: an objective sees examples, requests and answers alone.
 """

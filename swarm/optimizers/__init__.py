@@ -2,9 +2,9 @@
 
 To add one: write one file here with a class that has a `type: Literal["its_name"]`, its settings as fields, each with
 a description, and pure `init`, `ask` and `tell` (see `base`), and add one line to OPTIMIZERS. If all its particles
-move together, derive it from `generations.Generational`: then `init` and `advance` are all there is to write. Draw by
-`draws.draw` alone; one of another package is made anew from what it was told (`told.py`). tests/test_optimizers.py
-takes its cases from OPTIMIZERS and holds the new one to its promises.
+move together, derive it from `generational.Generational`: then `init` and `advance` are all there is to write. Draw by
+`randomness.draw` alone; one of another package is made anew from what it was told (`history.py`).
+tests/optimizers/test_optimizers.py takes its cases from OPTIMIZERS and holds the new one to its promises.
 """
 
 from typing import Any

@@ -6,7 +6,7 @@
    Import the tool inside `start` alone. Keep whatever lies on disk, and the id that a resumed run goes on by, in the
    folder that `start` is given. `numbers` and `results` give what is logged its names: use them.
 2. Import the class here and add its line to TRACKERS. The configuration, its schema and the tests that all trackers
-   must pass (tests/test_trackers.py) take it from there.
+   must pass (tests/trackers/test_trackers.py) take it from there.
 3. Name what it needs in an extra of the same name in pyproject.toml.
 
 `courier.py` calls a tracker from a thread of its own, so it may be slow, hang or raise. `ray_metrics.py` is no kind of

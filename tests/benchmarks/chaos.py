@@ -31,7 +31,7 @@ from common import ROOT, Metric, main, options, say
 from ray.cluster_utils import Cluster
 
 sys.path.append(str(ROOT / "tests"))
-from playground import LETTERS, command, make_playground
+from support.playground import LETTERS, command, make_playground
 
 BENCHMARK = "chaos"
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")

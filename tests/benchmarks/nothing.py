@@ -33,7 +33,7 @@ from swarm.config.references import resolve
 from swarm.run.pipeline import start_run
 
 sys.path.append(str(ROOT / "tests"))
-from runs import Silent
+from support.runs import Silent
 
 COPIES = 4
 ONE, DIFFERENT = "upper", ("upper", "next", "prev", "mirror")

@@ -47,8 +47,8 @@ from swarm.statistics.intervals import score
 from swarm.workers.pool import LocalPool
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
-from landscapes import Landscape
-from landscapes import run as landscape_run
+from support.landscapes import Landscape
+from support.landscapes import run as landscape_run
 
 VARIANTS = {"full": Racing(rungs=()), "exact": Racing(), "sequential": Racing(sequential=True)}
 LANDSCAPES: dict[str, Optimizer[Any]] = {

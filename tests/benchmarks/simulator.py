@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator
 from common import ROOT, Metric, main, options, say
 
 sys.path.append(str(ROOT / "tests"))  # the simulator that the tests run
-from simulation.check import check, folder
-from simulation.scale import Measured, Schedule, Size, measure
+from support.simulation.check import check, folder
+from support.simulation.scale import Measured, Schedule, Size, measure
 
 NAME = "simulator"
 SCHEDULES: tuple[Schedule, ...] = ("async", "sync")

@@ -4,7 +4,7 @@
     python tests/support/compare_journals.py compare BEFORE AFTER
 
 A change that claims to leave every result as it is runs this before and after. Times, worker names and what depends
-on the order in which workers finished (the order of lines) are set aside; everything else must be equal to the last bit.
+on the order in which workers finished (the order of lines) are set aside; everything else must be equal bit for bit.
 """
 
 import json

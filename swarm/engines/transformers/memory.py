@@ -1,7 +1,7 @@
 """How much memory a worker needs: foretold from headers, shapes and requests, before anything is loaded.
 
 Private: what every worker has of its own. Shared: the files of base and experts, which the system maps once a node,
-however many workers read them. The constants were measured (tests/test_memory.py holds them to 15 %).
+however many workers read them. The constants were measured; the tests hold them to 15 %.
 """
 
 from collections.abc import Mapping, Sequence

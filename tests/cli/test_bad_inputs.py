@@ -1,0 +1,129 @@
+"""Every mistake of the user's is told in one line that names place, value and remedy, and leaves nothing behind."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from support import bad_configs, bad_data, bad_runs, bad_weights
+from support.bad_inputs import Case, Scene
+from support.playground import Playground, run_cli, summary_of
+from swarm.run.directory import locked
+
+CASES = [*bad_configs.CASES, *bad_configs.BUDGETS, *bad_weights.CASES, *bad_data.CASES, *bad_runs.CASES]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, playground: Playground, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setenv("SWARM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return Scene(tmp_path, playground, finished_run)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file and folder below `folder`."""
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_mistake_is_told_in_one_line_and_leaves_nothing(case: Case, scene: Scene) -> None:
+    words = case.arrange(scene)
+    before = content(scene.folder)
+    done = run_cli(*words)
+    assert done.code == 2, done
+    assert done.err.startswith("swarm: ")
+    assert done.err.splitlines(keepends=True) == [done.err]
+    assert "Traceback" not in done.out + done.err
+    for fragment in (case.place, case.value, case.remedy):
+        assert fragment in done.err, f"{fragment!r} is not in {done.err}"
+    assert content(scene.folder) == before
+
+
+def test_a_run_directory_in_use_is_left_alone(scene: Scene) -> None:
+    run = scene.stopped_run()
+    before = content(run)
+    with locked(run):
+        done = run_cli("resume", run)
+    assert (done.code, done.err) == (2, f"swarm: {run} is in use by another swarm; wait for it or stop it\n")
+    assert content(run) == before
+
+
+def test_of_two_searches_in_one_directory_the_second_is_refused(scene: Scene) -> None:
+    words = scene.search()
+    scene.run.mkdir()
+    with locked(scene.run):
+        done = run_cli(*words)
+    assert done.code == 2
+    assert "is in use by another swarm" in done.err
+    assert [path.name for path in scene.run.iterdir()] == [".lock"]
+
+
+def test_a_cut_last_line_is_no_mistake(scene: Scene) -> None:
+    run = scene.stopped_run(lines=8)
+    with (run / "journal.jsonl").open("a") as journal:
+        journal.write('{"kind": "evaluation", "id": "1-3", "posi')
+    done = run_cli("resume", run)
+    assert (done.code, done.err) == (0, "")
+    assert "note: the journal's last line was cut by a crash; its 41 bytes go" in done.out
+    assert summary_of(run) == summary_of(scene.finished)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_stops_a_run_that_goes_on_when_there_is_room(scene: Scene, small_disk: Path) -> None:
+    """A run that cannot keep its best/ is not begun; one that runs full on the way is taken up again."""
+    run = small_disk / "run"
+    refused = run_cli("search", scene.playground.config_file, "--run-dir", run)
+    assert (refused.code, run.exists()) == (2, False)
+    assert f"--run-dir: the disk of {run} has 0.00 GiB free, best/ needs" in refused.err
+    done = run_cli("search", scene.playground.config_file, "--run-dir", run, "--set", "export.format=recipe")
+    assert done.code == 2
+    assert done.err == (
+        f"swarm: {run}/journal.jsonl cannot be written (No space left on device); "
+        f"free space or change the folder, then swarm resume {run}\n"
+    )
+    subprocess.run(["mount", "-o", "remount,size=10m", small_disk], check=True)
+    assert run_cli("resume", run, "--set", "export.format=hf").code == 0
+    assert summary_of(run) == summary_of(scene.finished)
+
+
+def test_a_full_disk_leaves_no_half_an_export(scene: Scene, small_disk: Path) -> None:
+    done = run_cli("export", scene.finished, small_disk / "best")
+    assert done.code == 2
+    assert f"{small_disk}/best cannot be written (No space left on device" in done.err
+    assert "free disk space or choose another place" in done.err
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_does_not_take_a_line_stops_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where no small disk can be mounted: the fifth line does not reach the disk."""
+    calls = count(1)
+
+    def fsync(_handle: int) -> None:
+        if next(calls) > 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    words = scene.search()
+    with monkeypatch.context() as broken:
+        broken.setattr("swarm.journal.file.os.fsync", fsync)
+        done = run_cli(*words)
+    assert done.code == 2
+    assert "No space left on device" in done.err
+    assert run_cli("resume", scene.run).code == 0
+    assert summary_of(scene.run) == summary_of(scene.finished)

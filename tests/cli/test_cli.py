@@ -1,0 +1,238 @@
+"""The command line: quick to answer, plain when piped, JSON where asked, and interruptible."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.playground import Playground, command, run_cli, summary_of
+from swarm import __version__
+from swarm.cli.main import app
+from swarm.export import EXPORTS
+
+COMMANDS = {"search", "resume", "check", "test", "export", "report", "vector", "zoo", "schema"}
+HEAVY = ("torch", "ray", "transformers", "peft", "scipy")
+MAIN_FILES = {
+    "hf": "model.safetensors",
+    "adapter": "adapter_model.safetensors",
+    "mergekit": "mergekit.yaml",
+    "recipe": "recipe.json",
+}
+
+
+def only_object(text: str) -> dict[str, object]:
+    """The one JSON object that a command printed, and nothing else."""
+    content = json.loads(text)
+    assert isinstance(content, dict)
+    return content
+
+
+def test_the_help_lists_every_command() -> None:
+    done = run_cli("--help")
+    assert (done.code, done.err) == (0, "")
+    assert {name for name in COMMANDS if f" {name} " in done.out} == COMMANDS
+    named = {each.name or each.callback.__name__ for each in app.registered_commands if each.callback}
+    assert named | {group.name for group in app.registered_groups} >= COMMANDS
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = run_cli()
+    assert (done.code, done.err) == (0, "")
+    assert "Usage" in done.out
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    done = run_cli(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Usage" in done.out
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys; from swarm.cli.main import main\n"
+        "try: main()\n"
+        f"finally: print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_the_version() -> None:
+    assert run_cli("--version").out == f"{__version__}\n"
+
+
+def test_the_schema_is_one_json_object() -> None:
+    assert only_object(run_cli("schema").out)["properties"]
+
+
+def test_check_prints_a_plan_and_starts_nothing(playground: Playground, tmp_path: Path) -> None:
+    done = run_cli("check", playground.config_file, "--json")
+    plan = only_object(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert plan["coordinates"] == 3
+    assert plan["evaluations"] == 16
+    assert plan["examples"] == {"words": {"search": 16, "select": 16, "test": 28}}
+    assert plan["experts"] == {"red": "adapter", "green": "adapter", "blue": "adapter"}
+    lines = run_cli("check", playground.config_file).out
+    assert "3 coordinates, pso, up to 16 evaluations" in lines
+
+
+def test_a_finished_run_holds_what_was_promised(finished_run: Path) -> None:
+    names = {path.name for path in finished_run.iterdir()}
+    assert names == {"config.yaml", "journal.jsonl", "summary.json", "best", "report.html", "report.md", ".lock"}
+
+
+def test_report_and_test_print_one_json_object(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    assert only_object(run_cli("report", run, "--json").out) == summary
+    shown = only_object(run_cli("test", run, "--json").out)
+    keys = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
+    assert shown == {key: summary[key] for key in keys}
+
+
+def test_a_run_of_before_shows_what_it_has(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    del summary["verdict"], summary["predicted"]
+    (run / "summary.json").write_text(json.dumps(summary))
+    shown = only_object(run_cli("test", run, "--json").out)
+    assert shown == {key: summary[key] for key in ("best", "baselines", "paired", "optimism", "emergence")}
+
+
+def test_test_shows_best_and_baselines(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    done = run_cli("test", run)
+    assert done.code == 0
+    for row in ("best (", "base ", "expert:red", "expert:green", "expert:blue", "uniform"):
+        assert f"\n{row}" in done.out
+
+
+def test_report_is_rebuilt_from_the_journal(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / finished_run.name)
+    for name in ("report.html", "report.md"):
+        (run / name).unlink()
+    done = run_cli("report", run)
+    assert done.out.splitlines() == [str(run / "report.html"), str(run / "report.md")]
+    for name in ("report.html", "report.md"):
+        assert (run / name).read_text() == (finished_run / name).read_text()
+
+
+def test_report_of_a_run_that_goes_on_changes_nothing_but_the_report(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    half = "".join((run / "journal.jsonl").read_text().splitlines(keepends=True)[:9]) + '{"kind": "evalu'
+    (run / "journal.jsonl").write_text(half)
+    (run / "summary.json").unlink()
+    assert run_cli("report", run).code == 0
+    assert (run / "journal.jsonl").read_text() == half
+
+
+@pytest.mark.parametrize("form", EXPORTS)
+def test_export_from_a_run_and_from_its_recipe(finished_run: Path, tmp_path: Path, form: str) -> None:
+    assert run_cli("export", finished_run, tmp_path / "recipe", "--format", "recipe").code == 0
+    for source, name in ((finished_run, "run"), (tmp_path / "recipe" / "recipe.json", "again")):
+        done = run_cli("export", source, tmp_path / name, "--format", form)
+        assert (done.code, done.out, done.err) == (0, f"{tmp_path / name}\n", "")
+    main = MAIN_FILES[form]
+    assert (tmp_path / "run" / main).read_bytes() == (tmp_path / "again" / main).read_bytes()
+
+
+def test_the_export_of_the_best_is_best(finished_run: Path, tmp_path: Path) -> None:
+    assert run_cli("export", finished_run, tmp_path / "out").code == 0
+    weights = "model.safetensors"
+    assert (tmp_path / "out" / weights).read_bytes() == (finished_run / "best" / weights).read_bytes()
+
+
+def test_another_candidate_is_exported_by_its_id(finished_run: Path, tmp_path: Path) -> None:
+    lines = map(json.loads, (finished_run / "journal.jsonl").read_text().splitlines())
+    position = next(line["position"] for line in lines if line.get("id") == "1-2")
+    words = ("export", finished_run, tmp_path / "out", "--candidate", "1-2", "--format", "recipe")
+    assert run_cli(*words).code == 0
+    recipe = json.loads((tmp_path / "out" / "recipe.json").read_text())
+    coefficients = recipe["recipe"]["weights"]["coefficients"]
+    assert (recipe["candidate"], [c for (c,) in coefficients.values()]) == ("1-2", position)
+
+
+def test_a_vector_is_made(playground: Playground, tmp_path: Path) -> None:
+    out = tmp_path / "red.safetensors"
+    done = run_cli("vector", playground.base, playground.expert("red"), "-o", out)
+    assert (done.code, done.out) == (0, f"{out}\n")
+    content = playground.config(experts=[str(out)])
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    plan = only_object(run_cli("check", tmp_path / "config.yaml", "--json").out)
+    assert plan["experts"] == {"red": "vector"}
+
+
+def test_a_users_function_lies_beside_the_config(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "taste.py").write_text("def length(example, output):\n    return -len(output)\n")
+    objective = {"name": "short", "type": "function", "function": "taste:length", "data": str(playground.data)}
+    content = playground.config(objectives=[objective | {"max_new_tokens": 4}])
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    assert run_cli("check", tmp_path / "config.yaml").code == 0
+
+
+def test_resuming_a_finished_run_does_nothing_again(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    assert run_cli("resume", run).code == 0
+    assert (run / "journal.jsonl").read_bytes() == (finished_run / "journal.jsonl").read_bytes()
+
+
+def test_a_mistake_in_a_real_process_is_one_line(playground: Playground, tmp_path: Path) -> None:
+    words = ("search", playground.config_file, "--run-dir", tmp_path / "run", "--set", "engine.device=abacus")
+    done = subprocess.run(command(*words), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("swarm: engine.device: 'abacus' cannot be used")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_nothing_had_happened(
+    playground: Playground, tmp_path: Path
+) -> None:
+    optimizer = {"particles": 4, "iterations": 24, "patience": None}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(playground.config(optimizer=optimizer)))
+    search = ("search", tmp_path / "config.yaml", "--run-dir", tmp_path / "run")
+    process = subprocess.Popen(
+        command(*search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
+    try:
+        wait_for_lines(process, tmp_path / "run" / "journal.jsonl", 5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err == f"interrupted; go on with: swarm resume {tmp_path / 'run'}\n"
+    assert_plain(out)
+    assert run_cli("resume", tmp_path / "run").code == 0
+    assert run_cli(*search[:-1], tmp_path / "straight").code == 0
+    assert summary_of(tmp_path / "run") == summary_of(tmp_path / "straight")
+
+
+def heed_interrupts() -> None:
+    """A shell's background jobs are started to ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_for_lines(process: "subprocess.Popen[str]", journal: Path, lines: int) -> None:
+    while not journal.exists() or journal.read_bytes().count(b"\n") < lines:
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        time.sleep(0.005)
+
+
+def assert_plain(out: str) -> None:
+    """Lines for a pipe: the phases, what is best so far, and nothing that moves a cursor."""
+    lines = out.splitlines()
+    steps = ["reading data", "checking base and experts", "encoding examples", "starting workers", "searching"]
+    assert lines[:5] == steps
+    assert lines[5].startswith("best ")
+    assert "\x1b" not in out
+    assert "\r" not in out

@@ -1,0 +1,347 @@
+"""The transformers engine answers as the models themselves do, whatever the batch, and never loses the base."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from support.models import SPECIAL, load, make_base
+from support.runs import answer, engine, make_workshop, opened, recipe, words
+from swarm.core.errors import DataError, EvaluationError
+from swarm.core.examples import Message
+from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
+from swarm.engines.transformers.engine import TransformersEngine
+from swarm.experts.catalog import Catalog, open_catalog
+from swarm.experts.merge_model import composed_tensors
+from swarm.experts.safetensors_files import TensorFiles
+
+BOS = 257
+PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12, ""]
+MIX = {"one": 0.7, "two": -0.4, "full": 0.5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_workshop(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="module")
+def catalog(folder: Path) -> Catalog:
+    return opened(folder)
+
+
+@pytest.fixture(scope="module")
+def shared(catalog: Catalog) -> TransformersEngine:
+    """One engine for all tests: what was in place before must not matter."""
+    return engine(catalog)
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> torch.nn.Module:
+    return load(folder / "base").eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(folder / "base")
+
+
+def reply(held: TransformersEngine, catalog: Catalog, *requests: Request, **coefficients: float) -> Reply:
+    (found,) = answer(held, catalog, [recipe(catalog, **coefficients)], requests)
+    return found
+
+
+def texts(found: Reply) -> list[str]:
+    return [answer.text for answer in found.answers if isinstance(answer, Text)]
+
+
+@torch.no_grad()
+def naive(model: torch.nn.Module, prompt: list[int], continuation: list[int]) -> float:
+    """One unpadded sequence, all logits, log_softmax."""
+    log_probabilities = model(torch.tensor([prompt + continuation])).logits[0].log_softmax(-1)
+    return sum(float(log_probabilities[len(prompt) + i - 1, token]) for i, token in enumerate(continuation))
+
+
+def bytes_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+@pytest.fixture(scope="module")
+def continuations() -> list[Continuation]:
+    return [Continuation(prompt, text) for prompt in PROMPTS[:4] for text in (" yes", "n", "a longer one, with more")]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 40, 100_000])
+def test_log_likelihoods_are_the_naive_ones_in_any_batch(
+    catalog: Catalog,
+    base: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    continuations: list[Continuation],
+    batch_tokens: int,
+) -> None:
+    found = reply(engine(catalog, batch_tokens=batch_tokens), catalog, *continuations).answers
+    for request, likelihood in zip(continuations, found, strict=True):
+        prompt, text = bytes_of(tokenizer, str(request.prompt)), bytes_of(tokenizer, request.text)
+        assert likelihood == Likelihood(pytest.approx(naive(base, prompt, text), abs=1e-4), len(text))
+
+
+def test_an_answer_does_not_depend_on_the_other_requests(
+    shared: TransformersEngine, catalog: Catalog, continuations: list[Continuation]
+) -> None:
+    together = reply(shared, catalog, *continuations, **MIX).answers
+    alone = [reply(shared, catalog, request, **MIX).answers[0] for request in continuations]
+    assert [a.log_likelihood for a in together] == pytest.approx([a.log_likelihood for a in alone], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "before", "after"),
+    [
+        ("say", " it", "say", " it"),
+        ("say ", "it", "say", " it"),  # the space goes with the word, as most vocabularies have it
+        ("say  ", " it", "say", "   it"),
+        ("say\n", "it", "say\n", "it"),
+        ("", "it is", None, "it is"),
+        (" ", "it is", None, " it is"),
+    ],
+)
+def test_where_the_continuation_starts(
+    shared: TransformersEngine,
+    catalog: Catalog,
+    base: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    text: str,
+    before: str | None,
+    after: str,
+) -> None:
+    given = [BOS] if before is None else bytes_of(tokenizer, before)
+    (found,) = reply(shared, catalog, Continuation(prompt, text)).answers
+    expected = naive(base, given, bytes_of(tokenizer, after))
+    assert found == Likelihood(pytest.approx(expected, abs=1e-4), len(after))
+
+
+def test_an_empty_prompt_starts_from_bos(
+    shared: TransformersEngine, catalog: Catalog, base: torch.nn.Module, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    (found,) = reply(shared, catalog, Generation("", 8)).answers
+    expected = base.generate(torch.tensor([[BOS]]), do_sample=False, max_new_tokens=8)[0, 1:]
+    assert found == Text(tokenizer.decode(expected, skip_special_tokens=True), len(expected))
+
+
+def test_a_tokenizer_that_adds_bos_adds_it_once(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Prompt and continuation share the special tokens that the tokenizer puts in front."""
+    path = make_base(tmp_path / "base")
+    adding = Tokenizer.from_file(str(path / "tokenizer.json"))
+    adding.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", BOS)])
+    adding.save(str(path / "tokenizer.json"))
+    catalog = open_catalog(path, [])
+    found = reply(engine(catalog), catalog, Continuation("ab", " cd"), Continuation("", "cd"))
+    prompts = [[BOS, *bytes_of(tokenizer, "ab")], [BOS]]
+    for likelihood, prompt, text in zip(found.answers, prompts, (" cd", "cd"), strict=True):
+        expected = naive(load(path), prompt, bytes_of(tokenizer, text))
+        assert likelihood == Likelihood(pytest.approx(expected, abs=1e-4), len(text))
+    assert found.tokens == 5 + 2
+
+
+def test_chat_prompts_are_what_the_template_renders(
+    shared: TransformersEngine, catalog: Catalog, base: torch.nn.Module, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    chat = (Message("system", "be short"), Message("user", "hello "))
+    turns = [{"role": message.role, "content": message.content} for message in chat]
+    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert prompt[0] == 256 + SPECIAL.index("<|system|>")
+    written, scored = reply(shared, catalog, Generation(chat, 6), Continuation(chat, "hi")).answers
+    expected = base.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=6)[0, len(prompt) :]
+    assert written.text == tokenizer.decode(expected, skip_special_tokens=True)
+    assert scored.log_likelihood == pytest.approx(naive(base, list(prompt), bytes_of(tokenizer, "hi")), abs=1e-4)
+
+
+def greedy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, prompt: str, tokens: int) -> Text:
+    ids = torch.tensor([bytes_of(tokenizer, prompt) or [BOS]])
+    new = model.generate(ids, do_sample=False, max_new_tokens=tokens)[0, ids.shape[1] :]
+    return Text(tokenizer.decode(new, skip_special_tokens=True), len(new))
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 60, 100_000])
+def test_greedy_generation_is_transformers_own(
+    folder: Path, catalog: Catalog, tokenizer: PreTrainedTokenizerBase, batch_tokens: int
+) -> None:
+    """On an expert that ends some texts by itself; in one batch, rows of different lengths and limits."""
+    prompts = [*PROMPTS, *words(6)]
+    requests = [Generation(prompt, 5 + 3 * i) for i, prompt in enumerate(prompts)]
+    found = reply(engine(catalog, batch_tokens=batch_tokens), catalog, *requests, full=1.0).answers
+    model = load(folder / "full").eval()
+    expected = [greedy(model, tokenizer, str(r.prompt), r.max_new_tokens) for r in requests]
+    assert list(found) == expected
+
+
+def test_an_end_token_ends_a_text_and_counts(tmp_path: Path) -> None:
+    make_one_that_ends(tmp_path)
+    catalog = opened(tmp_path, "ends")
+    found = reply(engine(catalog), catalog, Generation("abc", 9), Generation("a", 4), ends=1.0)
+    assert found.answers == (Text("", 1), Text("", 1))
+    assert found.tokens == 3 + 1 + 1 + 1
+
+
+def make_one_that_ends(folder: Path) -> None:
+    """A full fine-tune whose every next token is <eos>."""
+    base = make_base(folder / "base")
+    model = load(base)
+    with torch.no_grad():
+        model.model.norm.weight.copy_(torch.ones_like(model.model.norm.weight))
+        model.lm_head.weight.zero_()
+        model.model.embed_tokens.weight.copy_(model.model.embed_tokens.weight.abs() + 10)
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight[258] = 1.0
+    model.save_pretrained(folder / "ends")
+
+
+def test_stop_texts_cut_the_text(shared: TransformersEngine, catalog: Catalog) -> None:
+    (whole,) = texts(reply(shared, catalog, Generation("hello there", 30), **MIX))
+    late, early = whole[9:11], whole[4:6]
+    request = Generation("hello there", 30, stop=(late, early))
+    (cut,) = reply(shared, catalog, request, **MIX).answers
+    assert isinstance(cut, Text)
+    assert cut.text == whole[: min(whole.find(late), whole.find(early))]
+    assert cut.n_tokens < 30
+
+
+def sampled(seed: int, prompt: str = "hello", tokens: int = 12, **settings: float) -> Generation:
+    return Generation(prompt, tokens, temperature=settings.pop("temperature", 1.0), seed=seed, **settings)  # type: ignore[arg-type]
+
+
+def test_sampling_depends_on_the_requests_own_seed_alone(shared: TransformersEngine, catalog: Catalog) -> None:
+    requests = [sampled(seed, prompt) for prompt in PROMPTS for seed in range(3)]
+    together = texts(reply(shared, catalog, *requests, **MIX))
+    assert together == [texts(reply(shared, catalog, request, **MIX))[0] for request in requests]
+    assert all(len(set(together[i : i + 3])) == 3 for i in range(0, len(together), 3))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_samples_have_the_models_distribution_at_a_temperature(
+    shared: TransformersEngine,
+    catalog: Catalog,
+    base: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    temperature: float,
+) -> None:
+    """The share of each likely text of one token, over 2000 seeds, is its probability to 4 standard errors."""
+    with torch.no_grad():
+        probability_V = (base(torch.tensor([bytes_of(tokenizer, "hello")])).logits[0, -1] / temperature).softmax(-1)
+    expected: Counter[str] = Counter()
+    for token, p in enumerate(probability_V.tolist()):  # bytes that are no text decode alike
+        expected[tokenizer.decode([token], skip_special_tokens=True)] += p
+    n = 2000
+    found = Counter(texts(reply(shared, catalog, *[sampled(i, tokens=1, temperature=temperature) for i in range(n)])))
+    for text, p in expected.most_common(5):
+        assert found[text] / n == pytest.approx(p, abs=4 * (p * (1 - p) / n) ** 0.5), text
+
+
+def test_the_smallest_nucleus_is_the_likeliest_token(shared: TransformersEngine, catalog: Catalog) -> None:
+    greedy_text = texts(reply(shared, catalog, Generation("hello", 12)))
+    narrow = texts(reply(shared, catalog, *[sampled(seed, top_p=1e-9) for seed in range(4)]))
+    assert narrow == greedy_text * 4
+    assert len(set(texts(reply(shared, catalog, *[sampled(seed, top_p=0.99) for seed in range(4)])))) == 4
+
+
+def test_answers_come_in_the_order_of_mixed_requests(shared: TransformersEngine, catalog: Catalog) -> None:
+    requests: list[Request] = []
+    for i, prompt in enumerate(PROMPTS):
+        requests += [Generation(prompt, 4 + i), Continuation(prompt, "y" * (i + 1))]
+    found = reply(shared, catalog, *requests, **MIX)
+    assert [type(answer) for answer in found.answers] == [Text, Likelihood] * len(PROMPTS)
+    assert [answer.n_tokens for answer in found.answers[1::2]] == [1, 2, 3, 4, 5]
+    alone = [reply(shared, catalog, request, **MIX).answers[0] for request in requests[::2]]
+    assert list(found.answers[::2]) == alone
+
+
+def test_tokens_are_counted_exactly(shared: TransformersEngine, catalog: Catalog) -> None:
+    found = reply(shared, catalog, Continuation("four", " five"), Generation("sixsix", 7), Continuation("", "ab"))
+    written = found.answers[1].n_tokens
+    assert written <= 7
+    assert found.tokens == (4 + 5 - 1) + (6 + written) + (1 + 2 - 1)  # a continuation's last token is not fed
+    assert found.compose_seconds >= 0
+    assert found.forward_seconds > 0
+
+
+@pytest.mark.parametrize("request_", [Continuation("a" * 250, "b" * 7), Generation("a" * 250, 7)], ids=str)
+def test_a_request_longer_than_the_context_is_refused(
+    shared: TransformersEngine, catalog: Catalog, request_: Request
+) -> None:
+    with pytest.raises(DataError, match="257 tokens, but the model takes 256"):
+        reply(shared, catalog, request_)
+
+
+@pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)
+@pytest.mark.parametrize("coefficient", [float("nan"), float("inf")])
+def test_weights_out_of_range_fail_the_evaluation(
+    shared: TransformersEngine, catalog: Catalog, request_: Request, coefficient: float
+) -> None:
+    with pytest.raises(EvaluationError, match="not finite"):
+        reply(shared, catalog, request_, full=coefficient)
+
+
+def live(one: TransformersEngine) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in one._model.named_parameters()}
+
+
+def assert_holds(one: TransformersEngine, expected: Callable[[str], torch.Tensor]) -> None:
+    for name, tensor in live(one).items():
+        assert torch.equal(tensor, expected(name)), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_base_comes_back_after_many_recipes(folder: Path, catalog: Catalog, dtype: str) -> None:
+    one, ask = engine(catalog, dtype=dtype), Continuation("a", "b")
+    fresh = load(folder / "base", getattr(torch, dtype)).state_dict()
+    first = reply(one, catalog, ask, **MIX).answers
+    mixed = live(one)
+    for i in range(20):
+        reply(one, catalog, ask, one=0.1 * i, two=1.0 - 0.3 * i, three=-0.5, full=0.05 * i)
+    reply(one, catalog, ask)
+    assert_holds(one, fresh.__getitem__)
+    assert reply(one, catalog, ask, **MIX).answers == first
+    assert_holds(one, mixed.__getitem__)
+
+
+def test_the_base_comes_back_after_weights_out_of_range(
+    folder: Path, catalog: Catalog, shared: TransformersEngine
+) -> None:
+    with pytest.raises(EvaluationError):
+        reply(shared, catalog, Continuation("a", "b"), one=float("nan"), full=float("nan"))
+    reply(shared, catalog, Continuation("a", "b"))
+    assert_holds(shared, load(folder / "base").state_dict().__getitem__)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT's, of transformers
+def test_a_one_hot_recipe_puts_the_expert_in_place(folder: Path, catalog: Catalog, shared: TransformersEngine) -> None:
+    for name in ("one", "two", "three"):
+        reply(shared, catalog, Continuation("a", "b"), **{name: 1.0})
+        merged = PeftModel.from_pretrained(load(folder / "base"), folder / name).merge_and_unload().state_dict()
+        assert_holds(shared, merged.__getitem__)
+    reply(shared, catalog, Continuation("a", "b"), full=1.0)
+    assert_holds(shared, TensorFiles.of(folder / "full").read)
+
+
+def test_in_bfloat16_the_sums_are_made_in_float32_and_cast_once(catalog: Catalog) -> None:
+    one = engine(catalog, dtype="bfloat16")
+    reply(one, catalog, Continuation("a", "b"), **MIX)
+    exact = dict(composed_tensors(catalog, recipe(catalog, **MIX), torch.float32))
+    assert_holds(one, lambda name: exact[name].to(torch.bfloat16))
+
+
+def test_several_recipes_at_once_are_answered_as_one_by_one(shared: TransformersEngine, catalog: Catalog) -> None:
+    recipes = [recipe(catalog, **MIX), recipe(catalog), recipe(catalog, three=1.0), recipe(catalog, **MIX)]
+    requests = [Continuation("a", "bc"), Generation("hello", 6)]
+    together = answer(shared, catalog, recipes, requests)
+    alone = [answer(shared, catalog, [each], requests)[0] for each in recipes]
+    assert [r.answers for r in together] == [r.answers for r in alone]
+    assert together[0].answers == together[3].answers != together[1].answers

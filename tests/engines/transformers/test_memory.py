@@ -1,0 +1,142 @@
+"""The memory that `swarm check` foretells is what an engine in a process of its own takes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from support.models import load, make_adapter, make_base, make_checkpoint, make_tokenizer
+from swarm.core.requests import Continuation
+from swarm.engines.encoding import Encoder
+from swarm.engines.transformers.memory import MIB, Batch, memory
+from swarm.engines.transformers.merged_weights import Composer, Room
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.updates import Delta, Replacement
+
+WITHIN = 0.15
+PROMPTS = [(f"{i} " + "so it goes on " * 7, " yes it does") for i in range(60)]
+SHOTS = "one and one is two, " * 4
+MEASURE = """
+import json, sys, threading, time
+from pathlib import Path
+
+def held(kind):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind)) / 1024
+
+def mapped():
+    return {line.split()[-1] for line in open("/proc/self/maps") if line.endswith(".safetensors\\n")}
+
+from swarm.compositions.weights import Weights
+from swarm.engines.encoding import Encoder
+from swarm.engines.transformers.engine import TransformersSettings
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.core.requests import Continuation
+
+base, dtype, experts, prompts = json.loads(sys.argv[1])
+catalog = open_catalog(Path(base), [ExpertSpec(Path(path).name, Path(path)) for path in experts])
+engine = TransformersSettings(dtype=dtype, device="cpu", method="merged").open(catalog)
+requests = Encoder.of(Path(base)).encode([Continuation(*prompt) for prompt in prompts])
+peak, running = 0.0, True
+
+def watch():
+    global peak
+    while running:
+        peak = max(peak, held("RssAnon"))
+        time.sleep(0.002)
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+for share in (0.3, 0.4):
+    engine.answer([Weights().recipe([share] * len(experts), catalog)], requests)
+running = False
+watcher.join()
+print(json.dumps({"private": peak, "shared": sum(Path(file).stat().st_size for file in mapped()) / 2**20}))
+"""
+
+
+def make_larger_base(path: Path, dtype: torch.dtype) -> Path:
+    """A Llama of 50 million weights."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=8192,
+        hidden_size=512,
+        intermediate_size=1536,
+        num_hidden_layers=13,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).to(dtype).save_pretrained(path)
+    make_tokenizer().save_pretrained(path)
+    return path
+
+
+def measured(base: Path, dtype: str, experts: list[Path], prompts: list[tuple[str, str]]) -> dict[str, float]:
+    """MiB of a process that composes and scores a batch."""
+    given = json.dumps([str(base), dtype, [str(path) for path in experts], prompts])
+    done = subprocess.run([sys.executable, "-c", MEASURE, given], capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "stored", "dtype"),
+    [
+        ("adapters", "bfloat16", "bfloat16"),
+        ("adapters", "bfloat16", "float32"),
+        ("adapters", "float32", "float32"),
+        ("checkpoints", "bfloat16", "bfloat16"),
+        ("checkpoints", "float32", "float32"),
+        ("adapters, shared prefix", "bfloat16", "bfloat16"),
+    ],
+)
+def test_the_forecast_is_within_15_percent_of_what_is_taken(tmp_path: Path, kind: str, stored: str, dtype: str) -> None:
+    base = make_larger_base(tmp_path / "base", getattr(torch, stored))
+    prompts = [(SHOTS + prompt, text) for prompt, text in PROMPTS] if "prefix" in kind else PROMPTS
+    if "adapters" in kind:
+        experts = [make_adapter(tmp_path / f"a{i}", base, seed=i, r=16) for i in range(3)]
+    else:
+        experts = [make_checkpoint(tmp_path / f"c{i}", base, seed=i) for i in range(2)]
+    catalog = open_catalog(base, [ExpertSpec(path.name, path) for path in experts])
+    requests = Encoder.of(base).encode([Continuation(*prompt) for prompt in prompts])
+    told = memory(catalog, dtype, Batch.of(requests.items, 8192, 8192))
+    found = measured(base, dtype, experts, prompts)
+    print(f"\n{kind} {stored} {dtype}: private {told.private / MIB:.0f} told, {found['private']:.0f} found", end="; ")
+    print(f"shared {told.shared / MIB:.0f} told, {found['shared']:.0f} found")
+    assert told.private / MIB == pytest.approx(found["private"], rel=WITHIN)
+    assert told.shared / MIB == pytest.approx(found["shared"], rel=WITHIN)
+
+
+def test_pristine_and_full_tensors_are_parts_of_mapped_files(tmp_path: Path) -> None:
+    """Reading them takes no memory of the process's own: the system holds the files once a node."""
+    base = make_base(tmp_path / "base", hidden=256, layers=4)
+    full = make_checkpoint(tmp_path / "full", base, seed=1)
+    composer = Composer(load(base), open_catalog(base, [ExpertSpec("full", full)]))
+    ranges = mapped_ranges(base) + mapped_ranges(full)
+    for touched in composer.touched:
+        update = touched.updates["full"]
+        assert isinstance(update, Replacement)
+        for tensor in (touched.pristine, update.value):
+            assert any(start <= tensor.data_ptr() < end for start, end in ranges), touched.name
+
+
+def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
+    """Where in memory the folder's weights are mapped."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if f"{folder}/" in line]
+    return [(int(start, 16), int(end, 16)) for start, end in (line[0].split("-") for line in lines)]
+
+
+def test_what_does_not_fit_on_a_device_stays_on_the_host() -> None:
+    small, large = torch.zeros(10), torch.zeros(1000)
+    room = Room(torch.device("meta"), left=100)
+    assert room.placed(large).device.type == "cpu"
+    assert room.placed(small).device.type == "meta"
+    assert room.placed(small).device.type == "meta"
+    assert room.placed(small).device.type == "cpu"
+    assert room.update(Delta(large)) == Delta(large)

@@ -1,0 +1,152 @@
+"""What every optimizer in the registry promises."""
+
+import re
+from copy import deepcopy
+from dataclasses import replace
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
+from swarm.optimizers import OPTIMIZERS, Result
+from swarm.optimizers.grid import Grid
+from swarm.optimizers.randomness import random_other
+
+CASES = {name: kind() for name, kind in OPTIMIZERS.items()} | {"refined-grid": Grid(refine=0.1)}
+every_optimizer = pytest.mark.parametrize("optimizer", CASES.values(), ids=list(CASES))
+
+
+@every_optimizer
+def test_the_key_in_the_registry_is_the_type_in_the_config(optimizer):
+    assert OPTIMIZERS[optimizer.type] is type(optimizer)
+    assert type(optimizer).model_validate_json(optimizer.model_dump_json()) == optimizer
+    assert all(f.description for name, f in type(optimizer).model_fields.items() if name != "type")
+    with pytest.raises(ValidationError):
+        type(optimizer)(swarm_size=3)
+
+
+@every_optimizer
+def test_same_seed_same_run(optimizer):
+    assert same(run(optimizer), run(optimizer))
+
+
+@pytest.mark.parametrize("name", ["model_swarms", "pso", "random"])
+def test_another_seed_is_another_run(name):
+    assert not same(run(OPTIMIZERS[name](), seed=0)[0], run(OPTIMIZERS[name](), seed=1)[0])
+
+
+@every_optimizer
+def test_ask_is_idempotent_and_asks_only_for_what_is_open(optimizer):
+    _, state = run(optimizer, generations=2)
+    asked = optimizer.ask(state)
+    assert asked
+    assert same(asked, optimizer.ask(state))
+    after = optimizer.tell(state, score(asked[1:3]))
+    assert same(optimizer.ask(after), asked[:1] + asked[3:])
+
+
+@every_optimizer
+@pytest.mark.parametrize("utility", [concave, half_failing])
+def test_order_and_partition_of_results_do_not_matter(optimizer, utility):
+    history, state = run(optimizer, utility)
+    journal = [score(generation, utility) for generation in history]
+    singly = optimizer.init(space(3), 0)
+    for generation in journal:
+        for result in reversed(generation):
+            singly = optimizer.tell(singly, [result])
+    shuffled = [result for generation in journal for result in generation]
+    np.random.default_rng(0).shuffle(shuffled)
+    assert same(singly, state)
+    assert same(optimizer.tell(optimizer.init(space(3), 0), shuffled), state)
+
+
+@every_optimizer
+def test_states_do_not_change(optimizer):
+    _, state = run(optimizer, generations=2)
+    before = deepcopy(state)
+    asked = optimizer.ask(state)
+    results = score(asked)
+    for proposal in asked:
+        proposal.x_D[:] = 7.0
+    optimizer.tell(state, results)
+    assert same(state, before)
+
+
+@every_optimizer
+def test_a_result_that_nobody_asked_for_is_a_bug(optimizer):
+    state = optimizer.init(space(3), 0)
+    first = score(optimizer.ask(state))[:1]
+    told = optimizer.tell(state, first)
+    for stray in (*first, Result(0, 10_000, 1.0), Result(9, 1, 1.0)):
+        with pytest.raises(AssertionError):
+            optimizer.tell(told, [stray])
+
+
+@every_optimizer
+def test_a_generation_that_fails_wholly_breaks_nothing(optimizer):
+    history, state = run(optimizer, lambda x_D: float("nan"), generations=4, where=space(5))
+    assert np.isfinite(positions(history)).all()
+    asked = optimizer.ask(state)
+    assert asked
+    assert np.isfinite([p.x_D for p in optimizer.ask(optimizer.tell(state, score(asked)))]).all()
+
+
+@pytest.mark.parametrize("name", ["model_swarms", "pso"])
+def test_a_failure_is_never_a_best_nor_a_worst(name):
+    history, state = run(OPTIMIZERS[name](), half_failing, generations=10)
+    known = [concave(x_D) for x_D in positions(history) if not np.isnan(half_failing(x_D))]
+    assert len(known) < len(positions(history))
+    assert state.global_utility == concave(state.global_best_D) == max(known)
+    assert state.worst_utility == concave(state.global_worst_D) == min(known)
+    has_N = state.personal_utility_N > -np.inf
+    assert has_N.any()
+    assert [half_failing(x_D) for x_D in state.personal_best_ND[has_N]] == list(state.personal_utility_N[has_N])
+
+
+@every_optimizer
+@pytest.mark.parametrize("seed", range(5))
+def test_what_changes_nothing_may_as_well_be_unknown(optimizer, seed):
+    """Utilities between low and high are told as nan: the proposals stay the same."""
+    told, blind = optimizer.init(space(3), seed), optimizer.init(space(3), seed)
+    hidden = stakes = 0
+    for _ in range(8):
+        asked = optimizer.ask(told)
+        assert same(optimizer.ask(blind), asked)
+        results = score(asked)
+        told = optimizer.tell(told, results)
+        unknown = [p.low <= r.utility <= p.high for p, r in zip(asked, results, strict=True)]
+        stakes += sum(p.low <= p.high for p in asked)
+        hidden += sum(unknown)
+        blind = optimizer.tell(
+            blind, [replace(r, utility=float("nan")) if u else r for r, u in zip(results, unknown, strict=True)]
+        )
+    assert hidden or not stakes, "an optimizer may say nothing: then all is scored"
+
+
+@every_optimizer
+def test_a_proposal_names_the_personal_best_that_it_has_to_beat(optimizer):
+    history, state = run(optimizer, half_failing, generations=5)
+    for proposal in optimizer.ask(state):
+        own = [half_failing(p.x_D) for generation in history for p in generation if p.particle == proposal.particle]
+        known = [utility for utility in own if not np.isnan(utility)]
+        if proposal.personal_D is not None:
+            assert half_failing(proposal.personal_D) == proposal.high >= max(known, default=-np.inf)
+        elif proposal.low <= proposal.high < np.inf:
+            assert not known
+
+
+def test_a_random_other_is_anybody_else():
+    others = {(i, random_other(seed, i, 4)) for seed in range(60) for i in range(4)}
+    assert others == {(i, j) for i in range(4) for j in range(4) if i != j}
+
+
+def test_the_functions_that_the_docs_name_exist():
+    text = (Path(__file__).parents[2] / "docs" / "algorithm.md").read_text()
+    named = re.findall(r"`optimizers/(\w+)\.py` `([\w.]+)`", text)
+    assert len(named) > 15
+    for module, name in named:
+        attrgetter(name)(import_module(f"swarm.optimizers.{module}"))

@@ -1,0 +1,218 @@
+"""The async schedule: a particle moves as soon as its score is in, budgets hold, the journal's order is the search."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from test_search import WEIGHTS, scored
+
+from support.optimizer_runs import space
+from support.runs import START, journal, timeless
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, Outcome
+from swarm.journal.archive import Archive
+from swarm.optimizers import OPTIMIZERS, Optimizer, Result
+from swarm.optimizers.base import Proposal
+from swarm.optimizers.bayesian import Bayesian
+from swarm.optimizers.grid import Grid
+from swarm.optimizers.model_swarms import ModelSwarms
+from swarm.optimizers.pso import PSO
+from swarm.optimizers.random_search import RandomSearch
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Evaluate
+
+SMALL: dict[str, Optimizer[Any]] = {
+    "pso": PSO(schedule="async", particles=5, iterations=4, patience=None),
+    "model_swarms": ModelSwarms(schedule="async", particles=5, iterations=5, drop_iteration=0.3, drop_particle=0.3),
+    "random": RandomSearch(schedule="async", particles=5, iterations=4),
+    "grid": Grid(schedule="async", points=2, particles=5),
+    "bayesian": Bayesian(schedule="async", particles=5, iterations=4, patience=None),
+    "evaluations": PSO(schedule="async", particles=5, evaluations=13),
+    "patience": PSO(schedule="async", particles=4, patience=1),
+}
+
+
+class Workers:
+    """So many at a time, answering in an order of their own. failing: candidates that fail."""
+
+    def __init__(self, count: int = 3, seed: int = 0, failing: tuple[str, ...] = ()) -> None:
+        self.seen: list[Task] = []
+        self.at_once = 0
+        self._count, self._rng, self._failing = count, random.Random(seed), failing
+
+    def __call__(self, feed: Feed) -> Iterator[Outcome]:
+        flying: list[Task] = []
+        while feed or flying:
+            while feed and len(flying) < self._count:
+                flying.append(feed.popleft())
+            self.at_once = max(self.at_once, len(flying))
+            task = flying.pop(self._rng.randrange(len(flying)))
+            self.seen.append(task)
+            yield self.answer(task.candidate)
+
+    def answer(self, candidate: Candidate) -> Evaluation:
+        failed = candidate.id in self._failing
+        return Evaluation(candidate, "failed", error="no") if failed else scored(candidate)
+
+
+def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, told: list[str] | None = None) -> str:
+    folder.mkdir(exist_ok=True)
+    archive = Archive(folder / "journal.jsonl")
+    if archive.start is None:
+        archive.append("start", **START)
+    heard = [] if told is None else told
+    return SteppingSearch(
+        optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: heard.append(e.candidate.id), finalists=4
+    ).run()
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in timeless(journal(folder)) if line["kind"] == "evaluation"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_worker_or_many_every_candidate_is_scored_once(tmp_path: Path, name: str) -> None:
+    for count in (1, 4):
+        workers = Workers(count)
+        reason = run(tmp_path / str(count), SMALL[name], workers)
+        ids = [line["id"] for line in lines(tmp_path / str(count))]
+        assert len(set(ids)) == len(ids)
+        seen = [task.candidate.position for task in workers.seen]
+        assert len(set(seen)) == len(seen), "no position is scored twice"
+        assert reason == {"grid": "exhausted", "evaluations": "evaluations", "patience": "patience"}.get(
+            name, "iterations"
+        )
+
+
+def test_fast_workers_do_not_wait_for_slow_ones(tmp_path: Path) -> None:
+    """One candidate is never answered until all others are: the particle behind it stays, the others go on."""
+
+    def all_but_one(feed: Feed) -> Iterator[Outcome]:
+        slow = feed.popleft()
+        while feed:
+            yield scored(feed.popleft().candidate)
+        yield scored(slow.candidate)
+        while feed:
+            yield scored(feed.popleft().candidate)
+
+    run(tmp_path, SMALL["pso"], all_but_one)
+    found = [(line["iteration"], line["particle"]) for line in lines(tmp_path)]
+    assert found.index((0, 0)) == 16, "four particles had gone all their way"
+    assert len(found) == 20
+
+
+@pytest.mark.parametrize("limit", [1, 5, 7, 23])
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random", "bayesian"])
+def test_a_budget_of_evaluations_is_kept_to_the_letter(tmp_path: Path, kind: str, limit: int) -> None:
+    optimizer = OPTIMIZERS[kind](schedule="async", particles=5, evaluations=limit, patience=None)
+    workers = Workers()
+    assert run(tmp_path, optimizer, workers) == "evaluations"
+    assert len(workers.seen) == limit
+    assert run(tmp_path, optimizer, workers) == "evaluations"
+    assert len(workers.seen) == limit
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_with_one_worker_a_resume_goes_the_way_of_an_undisturbed_run(tmp_path: Path, name: str) -> None:
+    straight = tmp_path / "straight"
+    reason = run(straight, SMALL[name], Workers(1))
+    whole = (straight / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for kept in range(1, len(whole) + 1):
+        cut = tmp_path / str(kept)
+        cut.mkdir()
+        (cut / "journal.jsonl").write_bytes(b"".join(whole[:kept]))
+        assert run(cut, SMALL[name], Workers(1)) == reason
+        assert lines(cut) == lines(straight)
+
+
+@pytest.mark.parametrize("name", ["pso", "model_swarms", "random", "grid"])
+def test_a_journal_of_many_workers_replays_to_where_it_stood(tmp_path: Path, name: str) -> None:
+    """Cut anywhere, the positions that follow are those that the journal's order gives: the resume accepts them."""
+    straight = tmp_path / "straight"
+    run(straight, SMALL[name], Workers(4, seed=3))
+    whole = (straight / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for kept in range(2, len(whole), 3):
+        cut = tmp_path / str(kept)
+        cut.mkdir()
+        (cut / "journal.jsonl").write_bytes(b"".join(whole[:kept]))
+        run(cut, SMALL[name], Workers(4, seed=kept))
+        assert lines(cut)[: kept - 1] == lines(straight)[: kept - 1]
+        assert len(lines(cut)) == len(lines(straight))
+
+
+def test_the_journal_is_written_before_the_optimizer_is_told(tmp_path: Path) -> None:
+    class Watching(PSO):
+        def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
+            journaled = [line["id"] for line in lines(tmp_path)]
+            assert f"{result.iteration}-{result.particle}" in journaled
+            return super().step(state, result)
+
+    run(tmp_path, Watching(schedule="async", particles=4, iterations=3), Workers())
+
+
+def test_a_position_that_comes_again_is_not_scored_again(tmp_path: Path) -> None:
+    class Standing(PSO):
+        def init(self, space: Any, seed: int) -> Any:
+            state = super().init(space, seed)
+            x_ND = np.repeat(state.generation.x_ND[:2], [3, 2], axis=0)
+            return type(state)(**{**vars(state), "generation": type(state.generation).fresh(0, x_ND)})
+
+    told: list[str] = []
+    workers = Workers(5)
+    run(tmp_path, Standing(schedule="async", particles=5, iterations=1), workers, told)
+    assert len(workers.seen) == 2
+    assert sorted(told) == [f"0-{i}" for i in range(5)]
+    assert sum("same_as" in line for line in lines(tmp_path)) == 3
+
+
+def test_failures_are_journaled_and_a_failed_particle_moves_on(tmp_path: Path) -> None:
+    class Flaky(Workers):
+        def __call__(self, feed: Feed) -> Iterator[Outcome]:
+            yield Failure(feed[0].candidate, 1, "the worker died", "worker-0")
+            yield from super().__call__(feed)
+
+    run(tmp_path, SMALL["pso"], Flaky(failing=("0-1", "1-2")))
+    found = {line["id"]: line["status"] for line in lines(tmp_path)}
+    assert len(found) == 20
+    assert [name for name, status in found.items() if status == "failed"] in (["0-1", "1-2"], ["1-2", "0-1"])
+    assert [line["kind"] for line in journal(tmp_path)].count("failure") == 1
+
+
+def test_nothing_but_failures_ends_the_search_with_the_first_reason(tmp_path: Path) -> None:
+    everyone = tuple(f"{iteration}-{i}" for i in range(5) for iteration in range(4))
+    with pytest.raises(RunError, match="the first 5 candidates failed; the first said: no"):
+        run(tmp_path, SMALL["pso"], Workers(failing=everyone))
+
+
+def test_another_config_than_the_journal_s_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, SMALL["pso"], Workers())
+    path = tmp_path / "journal.jsonl"
+    text = [json.loads(line) for line in path.read_text().splitlines()]
+    text[3]["position"][0] += 0.25
+    path.write_text("".join(json.dumps(line) + "\n" for line in text))
+    with pytest.raises(RunError, match="was scored where this config would not have it"):
+        run(tmp_path, SMALL["pso"], Workers())
+
+
+@pytest.mark.parametrize("name", ["pso", "model_swarms"])
+def test_told_alone_a_particle_goes_where_a_generation_of_one_would(name: str) -> None:
+    """With nobody else told in between, step and tell agree on the first move."""
+    optimizer = OPTIMIZERS[name](schedule="async", particles=4)
+    state = optimizer.init(space(3), 1)
+    results = [Result(0, i, float("nan") if i else 0.5) for i in range(4)]
+    together = optimizer.ask(optimizer.tell(state, results))[0]
+    _, (alone,) = optimizer.step(state, results[0])
+    assert alone.iteration == together.iteration == 1
+    np.testing.assert_array_equal(alone.x_D, together.x_D)
+
+
+@pytest.mark.parametrize("kind", ["cma_es", "optuna"])
+def test_an_optimizer_that_knows_generations_alone_is_refused(kind: str) -> None:
+    with pytest.raises(ValidationError, match="moves all its particles together; take sync"):
+        OPTIMIZERS[kind](schedule="async")

@@ -1,0 +1,429 @@
+"""The search: budgets to the letter, every position once, the journal before the optimizer, and replay from any line.
+
+`evaluate` is a plain function here: a candidate's score is how near it is to a target.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.optimizer_runs import space
+from support.runs import START, journal, timeless
+from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
+from swarm.core.errors import RunError
+from swarm.core.outcomes import Failure, Feed, Outcome
+from swarm.core.space import Array
+from swarm.journal.archive import Archive
+from swarm.optimizers import OPTIMIZERS, Optimizer, Result
+from swarm.optimizers.grid import Grid
+from swarm.optimizers.model_swarms import ModelSwarms
+from swarm.optimizers.pso import PSO
+from swarm.optimizers.random_search import RandomSearch
+from swarm.preferences.weighted_sum import utility
+from swarm.search.generational import Evaluate, Search
+
+TARGET = np.array([0.1, 0.7, 0.3])
+WEIGHTS = {"near": 3.0, "small": 1.0}
+SMALL: dict[str, Optimizer[Any]] = {
+    "pso": PSO(particles=5, iterations=4),
+    "model_swarms": ModelSwarms(particles=5, iterations=5, drop_iteration=0.3, drop_particle=0.3),
+    "random": RandomSearch(particles=5, iterations=4),
+    "grid": Grid(points=2, particles=5),
+    "evaluations": PSO(particles=5, evaluations=13),
+    "patience": PSO(particles=4, patience=1),
+}
+
+
+class Scorer:
+    """Scores candidates and remembers what it was given. `outcome` may answer in the score's place."""
+
+    def __init__(self, outcome: Callable[[Candidate], list[Outcome] | None] = lambda candidate: None) -> None:
+        self.seen: list[Candidate] = []
+        self._outcome = outcome
+
+    def __call__(self, tasks: Feed) -> Iterator[Outcome]:
+        while tasks:
+            task = tasks.popleft()
+            self.seen.append(task.candidate)
+            yield from self._outcome(task.candidate) or [scored(task.candidate)]
+
+
+def scored(candidate: Candidate) -> Evaluation:
+    x_D = np.array(candidate.position)
+    values = {"near": -float(np.square(x_D - TARGET).sum()), "small": -float(np.abs(x_D).sum())}
+    return Evaluation(
+        candidate, "ok", values, {name: (value,) for name, value in values.items()}, tokens=3, seconds=0.5
+    )
+
+
+def search(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Search:
+    """Over what the folder's journal holds; a new journal begins with its start line."""
+    folder.mkdir(exist_ok=True)
+    archive = Archive(folder / "journal.jsonl")
+    if archive.start is None:
+        archive.append("start", **START)
+    return Search(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
+
+
+def run(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate | None = None, seed: int = 0) -> str:
+    return search(folder, optimizer, evaluate or Scorer(), seed).run()
+
+
+def evaluations(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in timeless(journal(folder)) if line["kind"] == "evaluation"]
+
+
+def fresh(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in evaluations(folder) if "same_as" not in line]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 7, 10, 23])
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random"])
+def test_a_budget_of_evaluations_is_kept_to_the_letter(tmp_path: Path, kind: str, limit: int) -> None:
+    optimizer = OPTIMIZERS[kind](particles=5, evaluations=limit, patience=None)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer) == "evaluations"
+    assert len(scorer.seen) == len(fresh(tmp_path)) == limit
+    assert run(tmp_path, optimizer, scorer) == "evaluations"
+    assert len(scorer.seen) == limit
+
+
+def test_failed_evaluations_count_too(tmp_path: Path) -> None:
+    def failing(candidate: Candidate) -> list[Outcome]:
+        return [Evaluation(candidate, "failed", error="no") if candidate.iteration else scored(candidate)]
+
+    scorer = Scorer(failing)
+    assert run(tmp_path, PSO(particles=4, evaluations=10, patience=None), scorer) == "evaluations"
+    assert len(scorer.seen) == 10
+
+
+def test_a_first_generation_of_nothing_but_failures_ends_the_search_with_the_first_reason(tmp_path: Path) -> None:
+    failing = Scorer(lambda candidate: [Evaluation(candidate, "failed", error="no such function")])
+    with pytest.raises(RunError, match="no such function"):
+        run(tmp_path, PSO(particles=4), failing)
+    assert len(failing.seen) == 4
+
+
+def test_a_budget_of_iterations_is_kept(tmp_path: Path) -> None:
+    assert run(tmp_path, PSO(particles=5, iterations=3, patience=None)) == "iterations"
+    assert [(line["iteration"], line["particle"]) for line in evaluations(tmp_path)] == [
+        (i, p) for i in range(3) for p in range(5)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_iterations_that_nobody_is_asked_in_count(tmp_path: Path, seed: int) -> None:
+    optimizer = ModelSwarms(particles=5, iterations=6, drop_iteration=0.6, patience=None)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer, seed) == "iterations"
+    assert max(candidate.iteration or 0 for candidate in scorer.seen) < 6
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_ends_after_so_many_iterations_without_a_new_best(tmp_path: Path, patience: int) -> None:
+    flat = Scorer(lambda candidate: [Evaluation(candidate, "ok", {"near": 0.0, "small": 0.0})])
+    optimizer = PSO(particles=4, iterations=50, patience=patience)
+    assert run(tmp_path, optimizer, flat) == "patience"
+    assert {candidate.iteration for candidate in flat.seen} == set(range(patience + 1))
+
+
+def test_patience_begins_again_at_every_new_best(tmp_path: Path) -> None:
+    """Generations 0 to 3 each bring a new best, then none does."""
+
+    def rising(candidate: Candidate) -> list[Outcome]:
+        value = float(min(candidate.iteration or 0, 3))
+        return [Evaluation(candidate, "ok", {"near": value, "small": value})]
+
+    scorer = Scorer(rising)
+    assert run(tmp_path, PSO(particles=4, patience=2), scorer) == "patience"
+    assert max(candidate.iteration or 0 for candidate in scorer.seen) == 5
+
+
+def test_minutes_end_a_search_between_two_evaluations(tmp_path: Path) -> None:
+    closed = []
+
+    def slow(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        try:
+            for task in tasks:
+                time.sleep(0.05)
+                yield scored(task.candidate)
+        finally:
+            closed.append(True)
+
+    assert run(tmp_path, PSO(particles=100, minutes=0.2 / 60), slow) == "minutes"
+    assert 1 <= len(fresh(tmp_path)) <= 5
+    assert closed == [True], "what was in flight is cancelled"
+
+
+def test_minutes_count_over_all_sessions(tmp_path: Path) -> None:
+    assert run(tmp_path, PSO(particles=4, evaluations=2)) == "evaluations"
+    later = {"kind": "failure", "id": "0-3", "attempt": 1, "error": "gone", "worker": "w", "elapsed": 90.0}
+    with (tmp_path / "journal.jsonl").open("a") as stream:
+        stream.write(json.dumps(later) + "\n")
+    scorer = Scorer()
+    assert run(tmp_path, PSO(particles=4, minutes=1), scorer) == "minutes"
+    assert scorer.seen == []
+
+
+def test_minutes_begin_with_the_first_evaluation(tmp_path: Path) -> None:
+    """Starting workers and loading experts is no search."""
+    started = {"kind": "start", **START, "elapsed": 600.0}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(started) + "\n")
+    assert run(tmp_path, PSO(particles=4, minutes=1, evaluations=4)) == "evaluations"
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [Grid(points=3, particles=7), RandomSearch(particles=30, iterations=3), ModelSwarms(crossover=False, particles=9)],
+    ids=lambda optimizer: optimizer.type,
+)
+def test_no_position_is_scored_twice(tmp_path: Path, optimizer: Optimizer[Any]) -> None:
+    scorer = Scorer()
+    run(tmp_path, optimizer, scorer)
+    positions = [candidate.position for candidate in scorer.seen]
+    assert len(set(positions)) == len(positions)
+    repeats = [line for line in evaluations(tmp_path) if "same_as" in line]
+    by_id = {line["id"]: line for line in evaluations(tmp_path)}
+    for line in repeats:
+        first = by_id[line["same_as"]]
+        assert (line["position"], line["scores"], line["tokens"]) == (first["position"], first["scores"], 0)
+    if optimizer.type == "model_swarms":
+        assert len(repeats) >= 6, "its start repeats the experts"
+
+
+def test_a_grid_ends_by_itself(tmp_path: Path) -> None:
+    assert run(tmp_path, Grid(points=2)) == "exhausted"
+    assert len(fresh(tmp_path)) == 2**3 + 7, "the anchors and the corners"
+
+
+def test_a_line_is_journaled_before_the_optimizer_hears_of_it(tmp_path: Path) -> None:
+    class Watchful(PSO):
+        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+            known = {(line["iteration"], line["particle"]): line for line in evaluations(tmp_path)}
+            for result in results:
+                assert utility(known[result.iteration, result.particle]["scores"], WEIGHTS) == result.utility
+            told.extend(results)
+            return super().tell(state, results)
+
+    told: list[Result] = []
+    run(tmp_path, Watchful(particles=4, iterations=3))
+    assert len(told) == 12
+
+
+def test_the_optimizer_hears_the_weighted_mean_of_the_objectives() -> None:
+    assert utility({"near": 0.5, "small": 0.1}, {"near": 3.0, "small": 1.0}) == pytest.approx(0.4)
+    assert utility({"small": 0.1}, {"near": 3.0, "small": 1.0}) == pytest.approx(0.1)
+
+
+def test_a_failed_evaluation_is_told_as_nan_and_is_never_a_best(tmp_path: Path) -> None:
+    """What fails here would be the best of all, and its scores are in the evaluation."""
+
+    class Listening(PSO):
+        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+            told.extend(results)
+            state = super().tell(state, results)
+            assert state.global_utility < 0
+            return state
+
+    def failing(candidate: Candidate) -> list[Outcome] | None:
+        if (candidate.particle or 0) % 2:
+            return None
+        return [Evaluation(candidate, "failed", {"near": 9.0, "small": 9.0}, error="no")]
+
+    told: list[Result] = []
+    run(tmp_path, Listening(particles=6, iterations=3), Scorer(failing))
+    assert all(math.isnan(result.utility) == (result.particle % 2 == 0) for result in told)
+    assert len(told) == 18
+
+
+def test_failures_are_journaled_beside_the_evaluation_that_follows(tmp_path: Path) -> None:
+    def twice(candidate: Candidate) -> list[Outcome]:
+        return [Failure(candidate, 1, "died", "worker-3"), scored(candidate)]
+
+    run(tmp_path, PSO(particles=2, iterations=1), Scorer(twice))
+    lines = timeless(journal(tmp_path))[1:]
+    assert [line["kind"] for line in lines] == ["failure", "evaluation"] * 2
+    assert lines[0] == {"kind": "failure", "id": "0-0", "attempt": 1, "error": "died"}
+
+
+def test_dropped_particles_and_iterations_are_not_scored_and_the_budget_counts_them(tmp_path: Path) -> None:
+    optimizer = ModelSwarms(particles=6, iterations=12, patience=None, drop_iteration=0.4, drop_particle=0.4)
+    scorer = Scorer()
+    assert run(tmp_path, optimizer, scorer) == "iterations"
+    state = optimizer.init(space(3), 0)
+    expected = []
+    for iteration in range(12):
+        mask_N = np.ones(6, bool) if iteration == 0 else optimizer.scored(state.seed, iteration)
+        expected += [(iteration, int(i)) for i in np.flatnonzero(mask_N)]
+    assert [(line["iteration"], line["particle"]) for line in evaluations(tmp_path)] == expected
+    assert len({iteration for iteration, _ in expected}) < 12
+
+
+def by_id(folder: Path) -> dict[str, dict[str, Any]]:
+    lines = evaluations(folder)
+    assert len({line["id"] for line in lines}) == len(lines), "an evaluation came twice"
+    return {line["id"]: line for line in lines}
+
+
+def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """As a pool may: the last one first, with a failed attempt now and then, and stopped where that is harmless."""
+    for task in reversed(tasks):
+        if task.candidate.particle == 2:
+            yield Failure(task.candidate, 1, "died", "w")
+        yield stopped_where_harmless(task)
+
+
+def stopped_where_harmless(task: Task) -> Evaluation:
+    """Stopped wherever the utility lies where it changes nothing: as often as any race could."""
+    full = scored(task.candidate)
+    harmless = task.stakes.low <= utility(full.scores, WEIGHTS) <= task.stakes.high
+    return replace(full, status="stopped") if harmless else full
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("evaluate", [Scorer(), backwards], ids=["in order", "backwards"])
+def test_cut_after_any_line_and_run_again_it_ends_the_same(tmp_path: Path, name: str, evaluate: Evaluate) -> None:
+    straight = tmp_path / "straight"
+    reason = run(straight, SMALL[name], evaluate)
+    lines = (straight / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for count in range(1, len(lines) + 1):
+        cut = tmp_path / f"cut{count}"
+        cut.mkdir()
+        (cut / "journal.jsonl").write_bytes(b"".join(lines[:count] + [line[:40] for line in lines[count : count + 1]]))
+        assert run(cut, SMALL[name], evaluate) == reason
+        assert by_id(cut) == by_id(straight)
+
+
+def test_a_finished_search_scores_nothing_again(tmp_path: Path) -> None:
+    reason = run(tmp_path, SMALL["pso"])
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    scorer = Scorer()
+    assert run(tmp_path, SMALL["pso"], scorer) == reason
+    assert scorer.seen == []
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random"])
+def test_all_randomness_is_from_the_seed(tmp_path: Path, kind: str) -> None:
+    optimizer = OPTIMIZERS[kind](particles=6, iterations=4)
+    for name, seed in (("one", 7), ("two", 7), ("other", 8)):
+        np.random.seed(len(name))
+        run(tmp_path / name, optimizer, seed=seed)
+    assert evaluations(tmp_path / "one") == evaluations(tmp_path / "two")
+    assert evaluations(tmp_path / "one") != evaluations(tmp_path / "other")
+
+
+def test_a_journal_of_another_config_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, PSO(particles=5, iterations=2))
+    with pytest.raises(RunError, match=r"candidate 0-0 .* another position|candidate 0-\d was scored at another"):
+        run(tmp_path, ModelSwarms(particles=5, iterations=2))
+
+
+def finalists(archive: Archive) -> list[Candidate]:
+    return [evaluation.candidate for evaluation in archive.ranked(WEIGHTS)[:4]]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_stopping_what_changes_nothing_changes_nothing(tmp_path: Path, name: str) -> None:
+    """The harshest race that the stakes allow leaves positions, bests, finalists and the end as they were."""
+    stopped = 0
+    for seed in range(10):
+        searches = [search(tmp_path / f"{kind}{seed}", SMALL[name], Scorer(), seed) for kind in ("full", "raced")]
+        raced = replace(searches[1], evaluate=lambda tasks: map_outcomes(stopped_where_harmless, tasks))
+        assert searches[0].run() == raced.run()
+        pairs = [by_id(tmp_path / f"{kind}{seed}") for kind in ("full", "raced")]
+        assert [line["position"] for line in pairs[0].values()] == [line["position"] for line in pairs[1].values()]
+        assert finalists(searches[0].archive) == finalists(raced.archive)
+        stopped += sum(line["status"] == "stopped" for line in pairs[1].values())
+    assert stopped > 0 or name in ("grid", "patience"), "too short to have any"
+
+
+def map_outcomes(score: Callable[[Task], Evaluation], tasks: Sequence[Task]) -> Iterator[Outcome]:
+    return (score(task) for task in tasks)
+
+
+def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
+    seen: list[Task] = []
+
+    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        seen.extend(tasks)
+        return map_outcomes(lambda task: scored(task.candidate), tasks)
+
+    found = search(tmp_path, PSO(particles=5, iterations=4), watching)
+    found.run()
+    for task in seen:
+        iteration = task.candidate.iteration or 0
+        earlier = [utility(e.scores, WEIGHTS) for e in found.archive.ranked(WEIGHTS, before=iteration)]
+        own = [
+            utility(e.scores, WEIGHTS)
+            for e in found.archive.searched()
+            if e.candidate.particle == task.candidate.particle and (e.candidate.iteration or 0) < iteration
+        ]
+        high = min(max(own), earlier[3]) if iteration else -math.inf
+        expected = found._expected(iteration - 1)
+        assert task.stakes == Stakes(-math.inf, high, expected=expected)
+        assert bool(expected) == bool(iteration)
+
+
+def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:
+    seen: list[Task] = []
+
+    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        seen.extend(tasks)
+        return map_outcomes(lambda task: scored(task.candidate), tasks)
+
+    found = replace(search(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
+    found.run()
+    for task in seen:
+        stakes, iteration = task.stakes, task.candidate.iteration or 0
+        if not iteration:
+            assert (stakes.personal, stakes.best, stakes.worst) == (None, None, None)
+            continue
+        ranked = found.archive.ranked(WEIGHTS, before=iteration)
+        assert stakes.best is not None
+        assert stakes.best.scores == ranked[0].examples
+        assert stakes.worst == utility(ranked[-1].scores, WEIGHTS)
+        own = [e for e in ranked if e.candidate.particle == task.candidate.particle]
+        assert stakes.personal is not None
+        assert stakes.personal.scores == own[0].examples
+
+
+class Still(PSO):
+    """All particles at one place, which is another one in every second iteration."""
+
+    def advance(self, state: Any) -> Any:
+        state = super().advance(state)
+        place = float(state.generation.iteration % 2)
+        x_ND: Array = np.full_like(state.generation.x_ND, place)
+        return replace(state, generation=replace(state.generation, x_ND=x_ND))
+
+
+def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Path) -> None:
+    scorer = Scorer(lambda candidate: [replace(scored(candidate), status="stopped")] if candidate.iteration else None)
+    found = search(tmp_path, Still(particles=4, iterations=5, patience=None), scorer)
+    assert found.run() == "iterations"
+    raced = [candidate.id for candidate in scorer.seen]
+    assert raced == ["0-0", "0-1", "0-2", "0-3", "1-0", "2-0", "3-0", "4-0"], "one for all who are there"
+    assert found.archive.evaluations == 4 + 2
+    assert found.archive.at((1.0, 1.0, 1.0)) is None
+    lines = by_id(tmp_path)
+    assert {lines[f"3-{i}"]["same_as"] for i in (1, 2, 3)} == {"3-0"}
+    assert {lines[f"3-{i}"]["status"] for i in range(4)} == {"stopped"}
+    assert search(tmp_path, Still(particles=4, iterations=5, patience=None), Scorer()).run() == "iterations"
+
+
+@pytest.mark.parametrize("limit", [5, 6, 7])
+def test_a_budget_of_evaluations_counts_a_stopped_position_once(tmp_path: Path, limit: int) -> None:
+    def stopped(candidate: Candidate) -> list[Outcome] | None:
+        return [replace(scored(candidate), status="stopped")] if candidate.iteration else None
+
+    found = search(tmp_path, Still(particles=4, evaluations=limit, patience=None, iterations=9), Scorer(stopped))
+    assert found.run() == ("evaluations" if limit == 5 else "iterations")
+    assert found.archive.evaluations == min(limit, 6)

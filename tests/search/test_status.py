@@ -1,0 +1,234 @@
+"""How a search stands: the count agrees with the archive, forgets what is long past, and is shown whole."""
+
+import io
+import random
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from support.runs import START
+from swarm.cli.progress import Progress
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.outcomes import Failure
+from swarm.journal.archive import Archive
+from swarm.optimizers.pso import PSO
+from swarm.run.summarise import counts
+from swarm.search.status import Budget, Counts, Standing, Tally
+
+WEIGHTS = {"words": 1.0}
+PARTICLES = 5
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def scored(iteration: int, particle: int, value: float, status: str = "ok", **settings: object) -> Evaluation:
+    candidate = Candidate(f"{iteration}-{particle}", (float(iteration), float(particle)), iteration, particle)
+    scores = {} if status == "failed" else {"words": value}
+    made = Evaluation(candidate, status, scores, {"words": (value,)} if scores else {}, tokens=100, seconds=0.5)  # type: ignore[arg-type]
+    return replace(made, **settings)  # type: ignore[arg-type]
+
+
+def generations(n: int, seed: int = 0) -> list[Evaluation]:
+    """A search's evaluations, a tenth of them failed, a tenth stopped; scores repeat."""
+    rng = random.Random(seed)
+    kinds = ["ok"] * 8 + ["failed", "stopped"]
+    return [
+        scored(i, p, rng.randint(0, 6) / 6, "ok" if i == p == 0 else rng.choice(kinds))
+        for i in range(n)
+        for p in range(PARTICLES)
+    ]
+
+
+def tally(known: list[Evaluation] | None = None, clock: Callable[[], float] | None = None, **budget: float) -> Tally:
+    given = Budget(int(budget.get("evaluations", 1000)), budget.get("seconds", float("inf")))
+    return Tally(WEIGHTS, given, known or (), len(known or ()), clock or Clock())
+
+
+def taken(count: Tally, evaluations: list[Evaluation], before: int = 0, workers: int = 1) -> Standing:
+    standings = [count.take(e, Counts(before + i, 0, workers)) for i, e in enumerate(evaluations, 1)]
+    return standings[-1]
+
+
+def paced(count: Tally, clock: Clock, n: int, every: float, before: int = 0, workers: int = 1) -> Standing:
+    """n evaluations, one every so many seconds."""
+    for i in range(n):
+        clock.now += every
+        standing = count.take(scored(i, 0, 0.5), Counts(before + i + 1, 0, workers))
+    return standing
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    opened = Archive(tmp_path / "journal.jsonl")
+    opened.append("start", **START)
+    return opened
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_is_the_archives_whatever_the_order(archive: Archive, seed: int) -> None:
+    evaluations = generations(6, seed)
+    for evaluation in evaluations:
+        archive.append_evaluation("evaluation", evaluation)
+    random.Random(seed).shuffle(evaluations)
+    standing = taken(tally(), evaluations)
+    best = archive.ranked(WEIGHTS)[0]
+    assert (standing.best_id, standing.best) == (best.candidate.id, best.scores["words"])
+
+
+def test_after_a_generation_the_mean_is_that_generations() -> None:
+    evaluations = generations(4)
+    last = [e.scores["words"] for e in evaluations[-PARTICLES:] if e.status != "failed"]
+    assert taken(tally(), evaluations).mean == pytest.approx(sum(last) / len(last))
+
+
+def test_where_particles_keep_their_own_pace_the_mean_is_of_each_ones_latest() -> None:
+    assert taken(tally(), [scored(0, 0, 0.0), scored(0, 1, 0.2), scored(1, 0, 0.6)]).mean == pytest.approx(0.4)
+
+
+def test_what_failed_is_in_no_mean_and_what_was_stopped_is_no_best() -> None:
+    standing = taken(tally(), [scored(0, 0, 0.4), scored(0, 1, 0.9, "stopped"), scored(0, 2, 0.0, "failed")])
+    assert (standing.best_id, standing.mean) == ("0-0", pytest.approx(0.65))
+
+
+def test_of_nothing_but_failures_nothing_is_said() -> None:
+    standing = taken(tally(), [scored(0, 0, 0.0, "failed")])
+    assert (standing.best, standing.best_id, standing.mean) == (None, "", None)
+
+
+def test_a_resumed_count_goes_on_where_the_first_stood() -> None:
+    evaluations = generations(6)
+    straight = taken(tally(), evaluations)
+    resumed = taken(tally(evaluations[:17]), evaluations[17:], before=17)
+    for name in ("best", "best_id", "iteration", "evaluations", "tokens", "failures"):
+        assert getattr(resumed, name) == getattr(straight, name), name
+    assert resumed.mean == pytest.approx(straight.mean)
+
+
+def test_an_archive_that_is_read_back_gives_the_count_repeats_too(archive: Archive, tmp_path: Path) -> None:
+    archive.append_evaluation("evaluation", scored(0, 0, 0.8))
+    again = archive.append_repeat("evaluation", replace(scored(0, 1, 0.8).candidate, position=(0.0, 0.0)), "search")
+    archive.append_evaluation("select", replace(scored(0, 0, 0.1), candidate=Candidate("base", (0.0, 9.0))), "search")
+    archive.journal.close()
+    known = Archive(tmp_path / "journal.jsonl").told()
+    assert [e.candidate.id for e in known] == ["0-0", "0-1"]
+    assert (known[1].tokens, again.tokens) == (0, 0)
+
+
+def test_rates_are_of_this_session() -> None:
+    clock = Clock()
+    standing = paced(tally(generations(4), clock), clock, 10, every=2.0, before=20)
+    assert standing.evaluations_per_minute == pytest.approx(30)
+    assert standing.tokens_per_second == pytest.approx(50)
+    assert standing.busy == pytest.approx(0.25)
+
+
+def test_rates_forget_what_is_long_past() -> None:
+    clock = Clock()
+    count = tally(clock=clock)
+    paced(count, clock, 100, every=10.0)
+    assert paced(count, clock, 200, every=1.0, before=100).evaluations_per_minute == pytest.approx(60)
+
+
+def test_slow_evaluations_have_rates_too() -> None:
+    clock = Clock()
+    assert paced(tally(clock=clock), clock, 20, every=600.0).evaluations_per_minute == pytest.approx(0.1)
+
+
+def test_one_evaluation_is_no_pace() -> None:
+    clock = Clock()
+    standing = paced(tally(clock=clock), clock, 1, every=1.0)
+    assert (standing.evaluations_per_minute, standing.tokens_per_second, standing.seconds_left) == (None, None, None)
+
+
+def test_workers_that_come_are_idle_from_then_on() -> None:
+    clock = Clock()
+    count = tally(clock=clock)
+    assert paced(count, clock, 10, every=0.5, workers=1).busy == pytest.approx(1.0)
+    assert paced(count, clock, 10, every=0.5, before=10, workers=3).busy == pytest.approx(10 / 20)
+
+
+def test_the_time_left_is_that_of_the_budget_that_is_spent_first() -> None:
+    clock = Clock()
+    assert paced(tally(clock=clock, evaluations=40), clock, 10, every=2.0).seconds_left == pytest.approx(60)
+    clock = Clock()
+    standing = paced(tally(clock=clock, evaluations=40, seconds=50.0), clock, 10, every=2.0)
+    assert (standing.seconds_left, standing.most) == (pytest.approx(30), 40)
+
+
+def test_a_budget_is_the_optimizers_less_what_earlier_sessions_took() -> None:
+    assert Budget.of(PSO(particles=4, iterations=5), 100.0) == Budget(20)
+    assert Budget.of(PSO(particles=4, iterations=5, evaluations=7, minutes=2), 100.0) == Budget(7, 20.0)
+    assert Budget.of(PSO(minutes=1), 100.0).seconds == 0.0
+
+
+def test_failures_are_attempts_and_candidates_counted_as_they_come(archive: Archive, tmp_path: Path) -> None:
+    for evaluation in generations(4):
+        archive.append_evaluation("evaluation", evaluation)
+        if evaluation.candidate.particle == 2:
+            archive.append_failure(Failure(evaluation.candidate, 1, "the worker died", "worker-0"))
+    assert archive.failures == counts(archive)["failures"] > 4
+    archive.journal.close()
+    assert Archive(tmp_path / "journal.jsonl").failures == archive.failures
+
+
+LATE = Standing(
+    best=0.8125, best_id="1017-103", mean=0.7012, iteration=1017, evaluations=101_703, most=250_000,
+    evaluations_per_minute=2816.4, tokens=3_100_000_000, tokens_per_second=1_234_567.8, workers=128, busy=0.973,
+    failures=112, seconds_left=37_262.0,
+)  # fmt: skip
+SHOWN = (
+    "0.812 (1017-103)", "0.701", "1017", "101703 of at most 250000", "10:21:02", "2816", "1234568", "128", "97%", "112",
+)  # fmt: skip
+
+
+def shown(width: int, terminal: bool, standing: Standing, evaluation: Evaluation) -> list[str]:
+    """The lines that a run's display writes, without colours."""
+    file = io.StringIO()
+    with Progress(Console(file=file, force_terminal=terminal, width=width)) as progress:
+        progress.phase("searching")
+        progress.evaluated(evaluation, standing)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue()).replace("\r", "\n").splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_all_of_a_standing_is_shown(width: int, terminal: bool) -> None:
+    lines = shown(width, terminal, LATE, scored(1, 1, 0.5))
+    # The clock of a live display may have run on by a second.
+    assert all(any(re.search(re.escape(each), line) for line in lines) for each in SHOWN if ":" not in each), lines
+    assert any("10:21:0" in line for line in lines)
+    assert not terminal or max(map(len, lines)) <= width
+
+
+def test_in_a_pipe_a_standing_is_one_line() -> None:
+    (line,) = [line for line in shown(80, False, LATE, scored(1, 1, 0.5)) if "best" in line]
+    assert all(each in line for each in SHOWN)
+
+
+def test_what_is_not_known_yet_is_a_dash() -> None:
+    unknown = taken(tally(), [scored(0, 0, 0.0, "failed")])
+    lines = shown(80, False, unknown, scored(0, 0, 0.0, "failed", error="too warm"))
+    assert "note: candidate 0-0 failed: too warm" in lines
+    assert any(line.startswith("best -  mean -  iteration 0  ") for line in lines)
+
+
+def test_what_a_search_came_to_stays_when_it_ends() -> None:
+    file = io.StringIO()
+    with Progress(Console(file=file, width=80)) as progress:
+        progress.phase("searching")
+        for i in range(3):
+            progress.evaluated(scored(i, 0, 0.5), replace(LATE, evaluations=i))
+        progress.phase("selecting")
+    lines = file.getvalue().splitlines()
+    assert [re.search(r"evaluations (\d)", line)[1] for line in lines[1:3]] == ["0", "2"]  # type: ignore[index]
+    assert lines[3:] == ["selecting"]

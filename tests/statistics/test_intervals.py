@@ -1,0 +1,355 @@
+"""How sure a score is, who wins, and what the summary says of it: against known values and counts by hand."""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.optimizer_runs import space
+from support.runs import START
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.errors import RunError
+from swarm.core.examples import Split
+from swarm.core.outcomes import Failure
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.journal.archive import Archive
+from swarm.run.summarise import Result, summarise
+from swarm.search.baselines import Baselines
+from swarm.search.selection import Selection
+from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
+
+EXPERTS = ("a", "b", "c")
+BASELINES = Baselines.of(space(3), EXPERTS)
+ALL = Recipe(WeightRecipe("delta", (Group("all", ("*",)),), {"a": (0.1,), "b": (0.2,), "c": (0.3,)}))
+Scores = Sequence[float] | Mapping[str, Sequence[float]]
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        (5, 10, 0.2366, 0.7634),
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (29, 29, 0.883, 1.0),
+    ],
+)
+def test_wilson_is_newcombes(right: int, n: int, low: float, high: float) -> None:
+    """Newcombe 1998, Statistics in Medicine 17, table I, method 3, and the closed form for 0 and n."""
+    found = score([1.0] * right + [0.0] * (n - right))
+    assert found == Score(right / n, pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4), n)
+
+
+def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
+    """200 data sets of skewed scores and of their paired differences, nominal 95 %."""
+    rng = np.random.default_rng(0)
+    n, covered = 200, np.zeros(2)
+    for _ in range(n):
+        x, y = rng.beta(2.0, 5.0, 60), rng.beta(2.0, 3.0, 60)
+        found, gain = score(x.tolist()), paired(x.tolist(), y.tolist())
+        covered += [found.low <= 2 / 7 <= found.high, gain.low <= 2 / 7 - 2 / 5 <= gain.high]
+        assert found.low <= found.mean <= found.high
+    assert ((covered / n >= 0.90) & (covered / n <= 0.99)).all()
+
+
+def test_a_paired_difference_is_ours_minus_theirs() -> None:
+    ours, theirs = [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+    gain, loss = paired(ours, theirs), paired(theirs, ours)
+    assert gain.difference == pytest.approx(3 / 8)
+    assert 0 <= gain.low < 3 / 8 < gain.high <= 1
+    assert loss.difference == -gain.difference
+    assert loss.high <= 0
+
+
+def test_pairing_takes_out_what_examples_share() -> None:
+    rng = np.random.default_rng(1)
+    theirs = rng.normal(0.0, 10.0, 100)
+    gain = paired((theirs + 0.5 + rng.normal(0.0, 0.1, 100)).tolist(), theirs.tolist())
+    assert 0.4 < gain.low < gain.high < 0.6
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([1.0, 0.0, 1.0], [1.0, 0.0, 1.0], Difference(0.0, 0.0, 0.0)),
+        ([1.0, 1.0], [0.0, 0.0], Difference(1.0, 1.0, 1.0)),
+        ([0.7], [0.2], Difference(0.5, 0.5, 0.5)),
+        ([0.1 + 0.2, 5.5, 5.5], [0.3, 5.5, 5.5], Difference(0.0, 0.0, 0.0)),
+        ([1.5, 2.5 + 1e-15, 3.5], [1.0, 2.0, 3.0], Difference(0.5, 0.5, 0.5)),
+    ],
+)
+def test_differences_without_spread_have_no_width(ours: list[float], theirs: list[float], expected: Difference) -> None:
+    found = paired(ours, theirs)
+    assert (found.difference, found.low, found.high) == pytest.approx(
+        (expected.difference, expected.low, expected.high), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.3] * 9, [0.1, 0.1 + 1e-17, 0.1], [1.0, 1.0, 1.0 + 2e-16], [0.2, 0.9]])
+def test_any_scores_have_a_finite_interval_and_no_warning(scores: list[float]) -> None:
+    with warnings.catch_warnings(action="error"):
+        found = score(scores)
+    assert found.low <= found.mean + 1e-12
+    assert found.mean <= found.high + 1e-12
+    assert math.isfinite(found.low + found.high)
+
+
+def test_emergence_is_counted_by_hand() -> None:
+    """Items: all right, new, expert 0 alone, lost by the best, base alone, expert 1 alone, nobody, two experts."""
+    best = [1, 1, 1, 0, 1, 0, 0, 1]
+    base = [1, 0, 0, 0, 1, 0, 0, 0]
+    experts = [[1, 0, 1, 1, 0, 0, 0, 1], [1, 0, 0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0]]
+    found = emergence(best, base, experts)
+    assert found == Emergence(newly_right=1, newly_wrong=2, n=8, chance=pytest.approx((1 + 1 + 0) / 3))
+
+
+def test_chance_is_what_one_more_model_of_the_kind_would_bring() -> None:
+    """Guessers, base and experts alike, 100 data sets: what another brings is little under it, by what it repeats."""
+    rng, guess = np.random.default_rng(0), 0.25
+    found = [emergence(*_split(rng.random((8, 400)) < guess)) for _ in range(100)]
+    brought, chance = (np.mean([getattr(one, name) for one in found]) for name in ("newly_right", "chance"))
+    assert brought == pytest.approx((1 - guess) * chance, rel=0.1)
+
+
+def _split(right_MP: np.ndarray) -> tuple[Any, Any, Any]:
+    """Best, base, experts."""
+    scores = right_MP.astype(float)
+    return scores[0], scores[1], scores[2:]
+
+
+def test_emergence_is_for_right_or_wrong_alone() -> None:
+    assert emergence([-1.0, 0.2], [0.0, 0.0], [[0.0, 0.0]]) is None
+    assert emergence([0.0, 3.0], [0.0, 0.0], [[0.0, 0.0]]) is None
+
+
+def test_objectives_are_joined_in_the_order_of_their_names() -> None:
+    assert join({"b": [1.0, 2.0], "a": [3.0]}) == [3.0, 1.0, 2.0]
+
+
+class Story:
+    """A journal told by hand: who scored what on which split."""
+
+    def __init__(self, folder: Path, weights: Mapping[str, float]) -> None:
+        self.archive = Archive(folder / "journal.jsonl")
+        self.archive.append("start", **START)
+        self.selection = Selection(self.archive, weights, BASELINES)
+
+    def tell(self, candidate: Candidate, split: Split, scores: Scores | None) -> None:
+        """`scores` of one objective called "x", or by objective, or None where it failed."""
+        kind = "evaluation" if candidate.iteration is not None and split == "search" else "select"
+        examples = scores if isinstance(scores, Mapping) else {"x": scores or ()}
+        if scores is None:
+            evaluation = Evaluation(candidate, "failed", error="it broke", seconds=0.01)
+        else:
+            means = {name: float(np.mean(values)) for name, values in examples.items()}
+            each = {name: tuple(values) for name, values in examples.items()}
+            evaluation = Evaluation(candidate, "ok", means, each, {}, 10, 0.02, 0.003, 0.007)
+        self.archive.append_evaluation("test" if split == "test" else kind, evaluation, split)  # type: ignore[arg-type]
+
+    def baselines(self, split: Split, scores: Scores) -> None:
+        for candidate in BASELINES.all():
+            if self.archive.at(candidate.position, split) is None:
+                self.tell(candidate, split, scores)
+
+    def summary(self, winner: Candidate) -> dict[str, Any]:
+        return summarise(Result(self.selection, winner, ALL))
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(tmp_path, {"x": 1.0})
+
+
+def particle(i: int, x: float = 0.0, iteration: int = 0) -> Candidate:
+    return Candidate(f"{iteration}-{i}", (x or 0.31 + i / 8, 0.2, 0.3), iteration, i)
+
+
+def test_finalists_are_the_best_that_did_not_fail(story: Story) -> None:
+    for i, scores in enumerate([[0.4], [0.9], None, [0.4], [0.6]]):
+        story.tell(particle(i), "search", scores)
+    assert [candidate.id for candidate in story.selection.finalists(3)] == ["0-1", "0-4", "0-0"]
+    assert len(story.selection.finalists(99)) == 4
+
+
+def test_a_search_in_which_all_failed_says_why(story: Story) -> None:
+    story.tell(particle(0), "search", None)
+    with pytest.raises(RunError, match="every candidate failed; the first said: it broke"):
+        story.selection.finalists(3)
+
+
+def test_the_uniform_baseline_has_the_scale_that_does_best_on_search(story: Story) -> None:
+    uniforms = list(BASELINES.uniforms.values())
+    for candidate, scores in zip(uniforms, ([0.3], [0.8], None), strict=True):
+        story.tell(candidate, "search", scores)
+    assert story.selection.uniform() == (round(uniforms[1].position[0], 6), uniforms[1])
+    contenders = [candidate.id for candidate in story.selection.contenders()]
+    assert contenders == ["base", "expert:a", "expert:b", "expert:c", uniforms[1].id]
+
+
+@pytest.mark.parametrize(
+    ("select", "search", "winner"),
+    [
+        ({"0-0": [0.5], "0-1": [0.7], "others": [0.1]}, {"0-0": [0.9], "0-1": [0.6]}, "0-1"),
+        ({"0-0": [0.7], "0-1": [0.7], "others": [0.7]}, {"0-0": [0.6], "0-1": [0.9]}, "0-1"),
+        ({"0-0": [0.7], "0-1": [0.7], "others": [0.7]}, {"0-0": [0.6], "0-1": [0.6]}, "0-0"),
+        ({"0-0": None, "0-1": [0.05], "others": [0.01]}, {"0-0": [0.9], "0-1": [0.6]}, "0-1"),
+        ({"0-0": [0.1], "0-1": [0.1], "others": [0.8]}, {"0-0": [0.9], "0-1": [0.6]}, "base"),
+    ],
+    ids=["best on select", "then best on search", "then the earlier", "never a failed one", "a baseline may win"],
+)
+def test_who_wins(story: Story, select: dict[str, Any], search: dict[str, Any], winner: str) -> None:
+    finalists = [particle(0), particle(1)]
+    for candidate in finalists:
+        story.tell(candidate, "search", search[candidate.id])
+        story.tell(candidate, "select", select[candidate.id])
+    story.baselines("search", [0.05])
+    story.baselines("select", select["others"])
+    assert story.selection.winner(finalists).id == winner
+
+
+def test_where_all_failed_on_select_nobody_wins(story: Story) -> None:
+    finalists = [particle(0), *BASELINES.all()]
+    for candidate in finalists:
+        story.tell(candidate, "search", [0.5])
+        story.tell(candidate, "select", None)
+    with pytest.raises(RunError, match="every finalist failed on the select split: it broke"):
+        story.selection.winner(finalists[:1])
+
+
+def told(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
+    """A whole run: two particles of which the first wins, one failed, one failed attempt."""
+    winner = particle(0)
+    story.tell(winner, "search", best)
+    story.tell(particle(1), "search", None)
+    story.archive.append_repeat("evaluation", Candidate("1-0", winner.position, 1, 0), "search")
+    story.archive.append_failure(Failure(particle(2), 1, "died", "w"))
+    story.tell(particle(2), "search", others)
+    story.archive.append("end", phase="search", reason="iterations", workers=1)
+    for split in ("search", "select", "test"):
+        if split != "search":
+            story.tell(winner, split, best)
+        story.baselines(split, others)
+    return story.summary(winner)
+
+
+KEYS = {
+    *("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence", "counts", "seconds", "versions"),
+}
+
+
+def test_the_summary_of_one_objective(story: Story) -> None:
+    summary = told(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
+    assert set(summary) == KEYS
+    assert set(summary["best"]) == {"id", "source", "coefficients", "search", "select", "test"}
+    assert (summary["best"]["id"], summary["best"]["source"]) == ("0-0", "search")
+    assert summary["best"]["coefficients"] == {"a": 0.1, "b": 0.2, "c": 0.3}
+    assert set(summary["best"]["test"]) == {"mean", "low", "high", "n"}
+    assert summary["best"]["test"]["mean"] == 0.75
+    assert list(summary["baselines"]) == ["base", "expert:a", "expert:b", "expert:c", "uniform"]
+    assert summary["baselines"]["uniform"]["coefficient"] == pytest.approx(1 / 3, abs=1e-6)
+    assert set(summary["paired"]) == set(summary["baselines"])
+    assert set(summary["paired"]["base"]) == {"difference", "low", "high", "corrected"}
+    assert set(summary["paired"]["base"]["corrected"]) == {"low", "high"}
+    assert summary["paired"]["base"]["difference"] == 0.25
+    assert set(summary["verdict"]) == {"found", "text"}
+    assert summary["emergence"] == {"newly_right": 2, "newly_wrong": 1, "n": 4, "chance": 0.0}
+    assert summary["optimism"] == 0.0
+
+
+def test_the_summary_of_two_objectives(tmp_path: Path) -> None:
+    story = Story(tmp_path, {"x": 1.0, "y": 3.0})
+    summary = told(story, {"x": [1.0, 0.0], "y": [0.2, 0.4, 0.6]}, {"x": [0.0, 0.0], "y": [0.2, 0.2, 0.2]})
+    assert set(summary) == KEYS
+    for scores in (summary["best"], *summary["baselines"].values()):
+        assert all(set(scores[split]) == {"x", "y"} for split in ("search", "select", "test"))
+    assert summary["best"]["test"]["y"]["mean"] == pytest.approx(0.4)
+    assert summary["best"]["test"]["y"]["n"] == 3
+    assert summary["paired"]["uniform"]["x"]["difference"] == 0.5
+    assert summary["paired"]["uniform"]["y"]["difference"] == pytest.approx(0.2)
+    assert set(summary["verdict"]) == {"x", "y"}
+    assert not summary["verdict"]["y"]["found"], "three examples are too few"
+    assert summary["emergence"]["n"] == 5
+
+
+def test_counts_are_exact(story: Story) -> None:
+    """Three of the search, of which one failed, seven baselines on three splits, the best on two: 4 examples each."""
+    summary = told(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
+    scored = 2 + 7 * 3 + 2
+    assert summary["counts"] == {
+        "evaluations": 3,
+        "stopped": 0,
+        "example_evaluations": 4 * scored,
+        "tokens": 10 * scored,
+        "failures": 2,
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_seconds_add_up_to_the_total(story: Story, workers: int) -> None:
+    """Also where earlier sessions had more workers than the last one, and so more seconds than the clock."""
+    story.archive.append("end", phase="search", reason="iterations", workers=workers)
+    for i in range(40):
+        story.tell(particle(i), "search", [0.5])
+    story.baselines("search", [0.5])
+    seconds = story.summary(particle(0))["seconds"]
+    assert set(seconds) == {"total", "compose", "forward", "idle", "other"}
+    assert sum(value for name, value in seconds.items() if name != "total") == pytest.approx(seconds["total"])
+    assert min(seconds.values()) >= -1e-9
+    assert seconds["forward"] == pytest.approx(seconds["compose"] * 7 / 3)
+
+
+def test_optimism_is_search_minus_test(story: Story) -> None:
+    winner = particle(0)
+    story.tell(winner, "search", [0.8, 0.9])
+    story.tell(winner, "select", [0.7])
+    story.tell(winner, "test", [0.6, 0.7])
+    story.baselines("search", [0.1])
+    assert story.summary(winner)["optimism"] == pytest.approx(0.2)
+
+
+def test_what_failed_on_test_has_no_score(story: Story) -> None:
+    winner = particle(0)
+    story.tell(winner, "search", [0.8])
+    story.baselines("search", [0.1])
+    story.tell(winner, "test", [1.0])
+    story.tell(BASELINES.base, "test", None)
+    summary = story.summary(winner)
+    assert summary["baselines"]["base"]["test"] is None
+    assert summary["paired"]["base"] is None
+    assert summary["emergence"] is None
+    assert not summary["verdict"]["found"]
+
+
+@pytest.mark.parametrize(("theirs", "found"), [(0.0, True), (1.0, False)])
+def test_the_verdict_is_by_the_corrected_intervals_of_all_baselines(story: Story, theirs: float, found: bool) -> None:
+    """Better than all, or than all but one."""
+    story.tell(BASELINES.experts["b"], "test", [theirs, 1.0] * 20)
+    summary = told(story, [1.0] * 40, [0.0, 1.0] * 20)
+    assert summary["verdict"]["found"] is found
+    assert found == all(one["corrected"]["low"] > 0 for one in summary["paired"].values())
+    assert ("expert b" in summary["verdict"]["text"]) is not found
+
+
+def test_a_baseline_that_wins_is_compared_with_itself_and_found_nothing(story: Story) -> None:
+    for split in ("search", "select", "test"):
+        story.tell(BASELINES.experts["a"], split, [1.0] * 40)
+        story.baselines(split, [0.0, 1.0] * 20)
+    summary = story.summary(BASELINES.experts["a"])
+    assert summary["best"]["source"] == "expert:a"
+    same = {"low": 0.0, "high": 0.0}
+    assert summary["paired"]["expert:a"] == {"difference": 0.0, **same, "corrected": same}
+    assert not summary["verdict"]["found"]
+    assert "expert a is the result" in summary["verdict"]["text"]
+
+
+def test_grouped_coefficients_are_maps(story: Story) -> None:
+    groups = (Group("mlp", ("*mlp*",)), Group("rest", ("*",)))
+    grouped = Recipe(WeightRecipe("delta", groups, {"a": (0.1, 0.2), "b": (0.3, 0.4), "c": (0.0, 0.0)}))
+    story.tell(particle(0), "search", [0.8])
+    story.baselines("search", [0.1])
+    best = summarise(Result(story.selection, particle(0), grouped))["best"]
+    assert best["coefficients"]["b"] == {"mlp": 0.3, "rest": 0.4}  # type: ignore[index]

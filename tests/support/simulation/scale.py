@@ -1,0 +1,232 @@
+"""A search of thousands of evaluations in virtual time: who waits, and what the coordinator itself costs.
+
+Shape suffixes: D coordinates, P examples.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from support.optimizer_runs import space
+from support.runs import START
+from support.simulation.chance import Chance
+from support.simulation.driver import asked
+from support.simulation.fates import Luck
+from support.simulation.machines import Usage
+from support.simulation.scenario import World
+from support.simulation.sim_fleet import SimFleet
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
+from swarm.core.outcomes import Outcome
+from swarm.journal.archive import Archive
+from swarm.journal.file import Journal, Line
+from swarm.journal.lines import Kind
+from swarm.optimizers import Optimizer, Proposal, Result
+from swarm.optimizers.pso import PSO
+from swarm.search.asynchronous import SteppingSearch
+from swarm.search.generational import Search
+from swarm.workers.scheduling.coordinator import Coordinator
+from swarm.workers.scheduling.events import Event
+from swarm.workers.settings import RayCluster
+
+EXAMPLES = 200
+DIMENSIONS = 16
+SLOTS = 8  # workers a node
+Schedule = Literal["sync", "async"]
+
+
+@dataclass
+class Meter:
+    """Processor seconds by who used them: what runs inside another part is not counted there."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _stack: list[str] = field(default_factory=lambda: ["search"])
+    _since: float = field(default_factory=time.process_time)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        self._book()
+        self._stack.append(name)
+        try:
+            yield
+        finally:
+            self._book()
+            self._stack.pop()
+
+    def _book(self) -> None:
+        now = time.process_time()
+        self.seconds[self._stack[-1]] = self.seconds.get(self._stack[-1], 0.0) + now - self._since
+        self._since = now
+
+
+class MeteredFleet(SimFleet):
+    """Its own time is the simulator's."""
+
+    def __init__(self, meter: Meter, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._meter = meter
+        self.events = 0
+
+    def send(self, worker: str, ticket: int, tasks: Sequence[Task], split: Split) -> None:
+        with self._meter.part("simulator"):
+            super().send(worker, ticket, tasks, split)
+
+    def drop(self, worker: str, ticket: int) -> None:
+        with self._meter.part("simulator"):
+            super().drop(worker, ticket)
+
+    def spawn(self, worker: str) -> None:
+        with self._meter.part("simulator"):
+            super().spawn(worker)
+
+    def wait(self, seconds: float) -> Sequence[Event]:
+        with self._meter.part("simulator"):
+            events = super().wait(seconds)
+        self.events += len(events)
+        return events
+
+
+class MeteredJournal(Journal):
+    """Its time is the file's: the line as JSON, written and forced to disk."""
+
+    def __init__(self, path: Path, meter: Meter, look: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._meter, self._look = meter, look
+        self.lines = 0
+
+    def append(self, line: Line) -> None:
+        with self._meter.part("journal"):
+            super().append(line)
+        self.lines += 1
+        self._look(self.lines)
+
+
+class MeteredArchive(Archive):
+    """Its time is the archive's, but for the file's."""
+
+    def __init__(self, path: Path, meter: Meter, look: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._meter = meter
+        self.journal = MeteredJournal(path, meter, look)
+
+    def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
+        with self._meter.part("archive"):
+            super().append_evaluation(kind, evaluation, split, same_as)
+
+
+class MeteredOptimizer:
+    """An optimizer as the search sees it."""
+
+    def __init__(self, optimizer: Optimizer[Any], meter: Meter) -> None:
+        self._optimizer, self._meter = optimizer, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._optimizer, name)
+
+    def ask(self, state: Any) -> list[Proposal]:
+        with self._meter.part("optimizer"):
+            return self._optimizer.ask(state)
+
+    def tell(self, state: Any, results: Sequence[Result]) -> Any:
+        with self._meter.part("optimizer"):
+            return self._optimizer.tell(state, results)
+
+    def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
+        with self._meter.part("optimizer"):
+            return self._optimizer.step(state, result)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a search is. failures: the share of attempts that fail, half of them with their worker.
+
+    even: workers are alike and evaluations differ, four to one; else the other way round.
+    """
+
+    schedule: Schedule
+    workers: int
+    particles: int
+    evaluations: int
+    failures: float = 0.02
+    even: bool = True
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a search took."""
+
+    usage: Usage
+    evaluations: int
+    events: int
+    seconds: dict[str, float]
+    virtual_seconds: float
+
+    def milliseconds(self, *parts: str) -> float:
+        """Of a processor, an evaluation."""
+        return 1000.0 * sum(self.seconds.get(part, 0.0) for part in parts) / self.evaluations
+
+
+def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines: None) -> Measured:
+    """Run a search to its end. look: called after every line of the journal, with their number."""
+    meter = Meter()
+    cluster = RayCluster(workers=size.workers, respawns=100)
+    fleet = MeteredFleet(meter, _world(size), Chance("scale"), _scorer(), Luck(cluster.attempts, lambda name: None), 2)
+    archive = MeteredArchive(folder / "journal.jsonl", meter, look)
+    archive.append("start", **START)
+    coordinator = Coordinator(fleet, cluster)
+    coordinator.load("search", asked(EXAMPLES))
+    iterations = 50 + size.evaluations // size.particles
+    limits = {"evaluations": size.evaluations, "iterations": iterations, "patience": None}
+    optimizer = PSO(schedule=size.schedule, particles=size.particles, **limits)  # type: ignore[arg-type]
+    search = (SteppingSearch if size.schedule == "async" else Search)(
+        optimizer=optimizer,
+        space=space(DIMENSIONS),
+        seed=0,
+        weights={"right": 1.0},
+        archive=archive,
+        evaluate=lambda feed: _metered(coordinator.run(feed, "search"), meter),
+        on_evaluation=lambda evaluation: None,
+        finalists=8,
+    )
+    meter.seconds.clear()
+    replace(search, optimizer=MeteredOptimizer(optimizer, meter)).run()  # type: ignore[arg-type]
+    fleet.close()
+    archive.journal.close()
+    return Measured(fleet.usage, archive.evaluations, fleet.events, meter.seconds, fleet.now())
+
+
+def _world(size: Size) -> World:
+    share = size.failures / 2
+    seconds, spread = ((10.0, 40.0), 1.0) if size.even else ((20.0, 20.0), 4.0)
+    nodes = -(-size.workers // SLOTS)
+    return World(nodes, SLOTS, seconds, spread, start=(10.0, 60.0), crash=share, broken=share)
+
+
+def _scorer() -> Callable[[Task, str], Evaluation]:
+    """Right answers, more of them where a position is near the middle of the experts."""
+    difficulty_P = np.random.default_rng(0).normal(0.0, 0.5, EXAMPLES)
+
+    def score(task: Task, worker: str) -> Evaluation:
+        x_D = np.array(task.candidate.position)
+        right = tuple((difficulty_P < 0.5 - float(np.square(x_D - 1 / DIMENSIONS).sum())).astype(float).tolist())
+        scores = {"right": sum(right) / EXAMPLES}
+        return Evaluation(task.candidate, "ok", scores, {"right": right}, tokens=9000, seconds=20.0, worker=worker)
+
+    return score
+
+
+def _metered(outcomes: Iterator[Outcome], meter: Meter) -> Iterator[Outcome]:
+    try:
+        while True:
+            with meter.part("dispatch"):
+                outcome = next(outcomes, None)
+            if outcome is None:
+                return
+            yield outcome
+    finally:
+        outcomes.close()  # type: ignore[attr-defined]

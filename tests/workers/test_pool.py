@@ -1,0 +1,321 @@
+"""Pools: one evaluation a candidate, the same in this process and on Ray, whatever happens to the workers."""
+
+import json
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+
+from support.runs import candidates, choices, make_workshop, spec, workload
+from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.errors import ConfigError, ExpertError, RunError
+from swarm.core.examples import Example
+from swarm.core.outcomes import Failure, Outcome
+from swarm.evaluation.evaluator import EvaluatorSpec
+from swarm.experts.catalog import ExpertSpec
+from swarm.objectives.function import UserFunction
+from swarm.objectives.multiple_choice import MultipleChoice
+from swarm.workers.pool import LocalPool
+from swarm.workers.ray.fleet import RayFleet
+from swarm.workers.scheduling.coordinator import Coordinator
+from swarm.workers.scheduling.events import Event, Lost, Placed, Started
+from swarm.workers.settings import RayCluster
+
+LETHAL = '''
+"""Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""
+import json, os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def score(example, output):
+    mode = json.loads((HERE / "mode.json").read_text())
+    (HERE / "pids" / str(os.getpid())).touch()
+    time.sleep(mode.get("sleep", 0))
+    if output == mode.get("poison"):
+        deaths = HERE / "deaths"
+        deaths.write_text(deaths.read_text() + ".")
+        if len(deaths.read_text()) <= mode["deaths"]:
+            os._exit(1)
+    if output == mode.get("error"):
+        raise ValueError("no score for this")
+    return float(len(set(output)))
+'''
+EXAMPLES = {"words": choices(4), "mine": (Example("x", "tell me", ""),)}
+POSITIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.7, -0.5, 1.2)]
+CANDIDATES = candidates(*POSITIONS)
+TASKS = [Task(candidate) for candidate in CANDIDATES]
+CLUSTER = {"workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, "start_seconds": 120}
+
+
+def opened(what: EvaluatorSpec, **settings: object) -> Coordinator:
+    cluster = RayCluster(**CLUSTER | settings)  # type: ignore[arg-type]
+    return Coordinator(RayFleet(what, cluster), cluster)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_workshop(tmp_path_factory.mktemp("pools"))
+    (folder / "lethal.py").write_text(LETHAL)
+    (folder / "pids").mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _harmless(folder: Path) -> None:
+    mode(folder)
+
+
+@pytest.fixture(scope="module")
+def what(folder: Path) -> EvaluatorSpec:
+    mine = UserFunction(name="mine", function="lethal:score", max_new_tokens=12, stop=())
+    return spec(folder, MultipleChoice(name="words", metric="probability"), mine)
+
+
+@pytest.fixture(scope="module")
+def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[Coordinator]:
+    """Two workers that all tests share; those that die are replaced, so there is work for the next test."""
+    shared = opened(what, respawns=20)
+    shared.load("search", workload(what, EXAMPLES))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path, what: EvaluatorSpec) -> dict[str, Evaluation]:
+    """What the pool in this process says: one evaluation a candidate, in their order."""
+    mode(folder)
+    local = LocalPool(what)
+    local.load("search", workload(what, EXAMPLES))
+    outcomes = list(local.run(deque(TASKS), "search"))
+    assert [outcome.candidate for outcome in outcomes] == CANDIDATES
+    local.close()
+    return {outcome.candidate.id: outcome for outcome in outcomes if isinstance(outcome, Evaluation)}
+
+
+def mode(folder: Path, **content: object) -> None:
+    (folder / "deaths").write_text("")
+    (folder / "mode.json").write_text(json.dumps(content))
+
+
+def split(outcomes: list[Outcome]) -> tuple[dict[str, Evaluation], list[Failure]]:
+    evaluations = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
+    by_id = {evaluation.candidate.id: evaluation for evaluation in evaluations}
+    assert len(by_id) == len(evaluations), "a candidate was evaluated twice"
+    return by_id, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+
+
+def timeless(evaluations: dict[str, Evaluation]) -> dict[str, Evaluation]:
+    return {
+        name: replace(e, seconds=0, compose_seconds=0, forward_seconds=0, worker="", method="merged")
+        for name, e in evaluations.items()
+    }
+
+
+def said(expected: dict[str, Evaluation], name: str) -> str:
+    """What this candidate, and no other, writes."""
+    texts = [evaluation.outputs["mine"][0] for evaluation in expected.values()]
+    text = expected[name].outputs["mine"][0]
+    assert texts.count(text) == 1
+    return text
+
+
+def test_ray_and_local_pools_give_equal_evaluations(pool: Coordinator, expected: dict[str, Evaluation]) -> None:
+    found, failures = split(list(pool.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    assert failures == []
+    assert pool.workers in (1, 2), "the second may still be loading"
+    assert {evaluation.worker for evaluation in found.values()} <= {"worker-0", "worker-1"}
+
+
+def test_one_worker_gives_the_evaluations_of_two_and_is_the_last(
+    joined_ray: None,
+    what: EvaluatorSpec,
+    folder: Path,
+    expected: dict[str, Evaluation],
+) -> None:
+    """Without respawns a dead worker is a smaller pool, and nobody left an error that says so."""
+    one = opened(what, workers=1, respawns=0)
+    one.load("search", workload(what, EXAMPLES))
+    found, _ = split(list(one.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    mode(folder, poison=said(expected, "0-0"), deaths=1)
+    outcomes = one.run(deque(TASKS), "search")
+    assert isinstance(next(outcomes), Failure)
+    with pytest.raises(RunError, match=r"cluster: workers died 1 times and none is left"):
+        next(outcomes)
+    one.close()
+    assert ray.is_initialized(), "a Ray that was joined is not shut down"
+
+
+def test_nothing_to_score_gives_nothing(pool: Coordinator) -> None:
+    assert list(pool.run(deque(), "search")) == []
+
+
+def test_an_error_of_the_objective_is_a_failed_evaluation(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, error=said(expected, "0-1"))
+    found, failures = split(list(pool.run(deque(TASKS), "search")))
+    assert (found["0-1"].status, failures) == ("failed", [])
+    assert "no score for this" in found["0-1"].error
+    assert timeless({**found, "0-1": expected["0-1"]}) == timeless(expected)
+
+
+def test_a_candidate_whose_worker_dies_is_tried_again(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-2"), deaths=1)
+    found, failures = split(list(pool.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    assert len(failures) == 1, "the candidate itself, or one that it waited behind"
+    assert "the worker died" in failures[0].error
+    assert failures[0].worker.startswith("worker-")
+
+
+def test_poison_ends_as_failed_and_the_others_are_scored(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-0"), deaths=99)
+    found, failures = split(list(pool.run(deque(TASKS), "search")))
+    assert found["0-0"].status == "failed"
+    assert "the worker died" in found["0-0"].error
+    assert 1 <= len(failures) <= 2
+    assert (failures[-1].candidate.id, failures[-1].attempt) == ("0-0", 1), "alone at a worker"
+    assert timeless({**found, "0-0": expected["0-0"]}) == timeless(expected)
+
+
+def newest(folder: Path) -> int:
+    """The worker that has scored last: it lives."""
+    return int(max((folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime).name)
+
+
+def test_a_worker_killed_from_outside_costs_nothing_but_time(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, sleep=0.5)
+    for file in (folder / "pids").iterdir():
+        file.unlink()
+    outcomes = pool.run(deque(TASKS), "search")
+    got = [next(outcomes)]
+    os.kill(newest(folder), signal.SIGKILL)
+    found, failures = split([*got, *outcomes])
+    assert timeless(found) == timeless(expected)
+    assert len(failures) == 1
+
+
+def test_a_worker_that_died_between_two_splits_is_replaced(
+    pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
+) -> None:
+    os.kill(newest(folder), signal.SIGKILL)
+    time.sleep(0.5)  # until the process is gone
+    pool.load("select", workload(what, EXAMPLES))
+    found, failures = split(list(pool.run(deque(TASKS), "select")))
+    assert timeless(found) == timeless(expected)
+    assert failures == []
+
+
+def test_closing_cancels_the_rest_and_the_pool_goes_on(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, sleep=0.3)
+    many = [Task(Candidate(f"1-{i}", POSITIONS[i % 5])) for i in range(200)]
+    outcomes = pool.run(deque(many), "search")
+    next(outcomes)
+    start = time.monotonic()
+    outcomes.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 5
+    mode(folder)
+    found, _ = split(list(pool.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    assert time.monotonic() - start < 20
+
+
+def test_a_bundle_that_costs_workers_is_tried_whole_then_one_by_one(
+    pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, poison=said(expected, "0-2"), deaths=99)
+    pool.load("select", replace(workload(what, EXAMPLES), together=3))
+    found, failures = split(list(pool.run(deque(TASKS), "select")))
+    ids = [failure.candidate.id for failure in failures]
+    # A third time whole where another bundle waited behind it, as that one might have been to blame.
+    assert ids in [["0-0", "0-1", "0-2"] * whole + ["0-2"] for whole in (2, 3)], "the bundle counts for nobody"
+    assert found["0-2"].status == "failed"
+    assert timeless({**found, "0-2": expected["0-2"]}) == timeless(expected)
+
+
+def test_two_runs_on_one_cluster_share_it(
+    joined_ray: None, pool: Coordinator, what: EvaluatorSpec, expected: dict[str, Evaluation]
+) -> None:
+    """The first holds half of the cores, the second asks for all: it goes on with those that it gets."""
+    second = opened(what, workers=4)
+    second.load("search", workload(what, EXAMPLES))
+    for each in (second, pool):
+        found, failures = split(list(each.run(deque(TASKS), "search")))
+        assert timeless(found) == timeless(expected)
+        assert failures == []
+    second.close()
+
+
+def test_workers_share_a_gpu(joined_ray: None, what: EvaluatorSpec, expected: dict[str, Evaluation]) -> None:
+    """Of the one that Ray counts here, each takes half; a third worker would find none."""
+    halves = opened(what, workers="auto", gpus_per_worker=0.5)
+    halves.load("search", workload(what, EXAMPLES))
+    found, _ = split(list(halves.run(deque(TASKS), "search")))
+    assert timeless(found) == timeless(expected)
+    assert ray.available_resources().get("GPU", 0.0) in (0.0, 0.5), "the second may still be starting"
+    halves.close()
+
+
+def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
+    mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
+    one = opened(mistaken, workers=1)
+    one.load("search", workload(mistaken, EXAMPLES))
+    with pytest.raises(ConfigError, match="nowhere cannot be imported"):
+        list(one.run(deque(TASKS), "search"))
+    one.close()
+
+
+def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
+    missing = replace(what, experts=(ExpertSpec("gone", folder / "nowhere"),))
+    with pytest.raises(ExpertError, match=r"expert gone: .*nowhere does not exist"):
+        opened(missing, workers=1)
+    assert ray.is_initialized()
+
+
+def test_a_later_worker_that_cannot_start_ends_nothing(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
+    """As on a node that lacks an expert: it is lost, with the reason; the first such worker would end the run."""
+    fleet = RayFleet(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
+    fleet.spawn("first")
+    assert [type(event) for event in heard(fleet, 2)] == [Placed, Started]
+    expert = what.experts[0].path
+    expert.rename(folder / "away")
+    try:
+        fleet.spawn("second")
+        _, lost = heard(fleet, 2)
+    finally:
+        (folder / "away").rename(expert)
+    assert isinstance(lost, Lost)
+    assert (lost.worker, lost.cause) == ("second", "idle")
+    assert "it cannot start: expert one: " in lost.reason
+    fleet.close()
+
+
+def heard(fleet: RayFleet, count: int) -> list[Event]:
+    events: list[Event] = []
+    while len(events) < count:
+        events.extend(fleet.wait(1.0))
+    return events
+
+
+def test_what_the_cluster_cannot_hold_is_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
+    with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 8 GPUs"):
+        opened(what, workers="auto", gpus_per_worker=8)
+    with pytest.raises(ConfigError, match=r"cluster.workers: 5 workers"):
+        opened(what, workers=5)
