@@ -88,17 +88,8 @@ def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
 
 
 def test_the_registry_tests_hold_for_the_new_optimizer(extended: Path) -> None:
-    out = run(
-        extended,
-        "-m",
-        "pytest",
-        "-v",
-        "-k",
-        "steps",
-        "-p",
-        "no:cacheprovider",
-        str(ROOT / "tests/optimizers/test_optimizers.py"),
-    )
+    promises = str(ROOT / "tests/optimizers/test_optimizers.py")
+    out = run(extended, "-m", "pytest", "-v", "-k", "steps", "-p", "no:cacheprovider", promises)
     assert re.search(r"[1-9]\d* passed", out)
 
 

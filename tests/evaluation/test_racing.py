@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.landscapes import Landscape, Run, run
+from support.races import EXACT, OFF, SEEDS, UNIT, race
 from swarm.core.candidates import Stakes
 from swarm.core.errors import EvaluationError
 from swarm.core.examples import Example
@@ -28,15 +29,7 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
 
-SEEDS = range(20)
-OFF, EXACT, SEQUENTIAL = Racing(rungs=()), Racing(), Racing(sequential=True)
 TWO = {"right": 150, "other": 40}
-UNIT = (0.0, 1.0)
-
-
-def race(n: int = 200, racing: Racing = EXACT, **stakes: Any) -> Race:
-    """Of one objective, "right"."""
-    return Race(racing, Stakes(**stakes), {"right": n}, {"right": UNIT}, {"right": 1.0})
 
 
 # Rungs

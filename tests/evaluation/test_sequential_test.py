@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_racing import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 
 from support.landscapes import Landscape, Run, Scorer, run, search
+from support.races import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 from support.runs import journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
 from swarm.core.outcomes import Outcome

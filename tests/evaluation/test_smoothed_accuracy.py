@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_search import WEIGHTS, scored
 
 from support.optimizer_runs import space
 from support.runs import START
+from support.searches import WEIGHTS, scored
 from swarm.core.candidates import Evaluation
 from swarm.core.examples import Example
 from swarm.core.outcomes import Feed

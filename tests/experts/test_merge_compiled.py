@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swarm.engines import composer
+from swarm.experts import merge_compiled
 from swarm.experts.merge import Mix, mix
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.merge_model import fill
@@ -69,4 +69,4 @@ def test_without_a_compiler_composing_is_eager_and_says_so_once(
 
 
 def test_few_weights_are_not_worth_compiling() -> None:
-    assert composer.WORTH >= 100e6
+    assert merge_compiled.WORTH >= 100e6

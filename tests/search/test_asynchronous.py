@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from test_search import WEIGHTS, scored
 
 from support.optimizer_runs import space
 from support.runs import START, journal, timeless
+from support.searches import WEIGHTS, scored
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome

@@ -16,6 +16,7 @@ import pytest
 
 from support.optimizer_runs import space
 from support.runs import START, journal, timeless
+from support.searches import WEIGHTS, scored
 from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
@@ -29,8 +30,6 @@ from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
 from swarm.search.generational import Evaluate, Search
 
-TARGET = np.array([0.1, 0.7, 0.3])
-WEIGHTS = {"near": 3.0, "small": 1.0}
 SMALL: dict[str, Optimizer[Any]] = {
     "pso": PSO(particles=5, iterations=4),
     "model_swarms": ModelSwarms(particles=5, iterations=5, drop_iteration=0.3, drop_particle=0.3),
@@ -53,14 +52,6 @@ class Scorer:
             task = tasks.popleft()
             self.seen.append(task.candidate)
             yield from self._outcome(task.candidate) or [scored(task.candidate)]
-
-
-def scored(candidate: Candidate) -> Evaluation:
-    x_D = np.array(candidate.position)
-    values = {"near": -float(np.square(x_D - TARGET).sum()), "small": -float(np.abs(x_D).sum())}
-    return Evaluation(
-        candidate, "ok", values, {name: (value,) for name, value in values.items()}, tokens=3, seconds=0.5
-    )
 
 
 def search(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Search:

@@ -22,7 +22,7 @@ from swarm.config.schema import json_schema
 from swarm.core.errors import ConfigError
 from swarm.run.provenance import settings_of
 from swarm.search.status import Standing
-from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, courier
+from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, thread
 from swarm.trackers.base import numbers, results
 
 ROOT = Path(__file__).parents[2]
@@ -198,7 +198,7 @@ def test_one_that_fails_is_told_of_once_and_the_others_go_on(place: str) -> None
 
 @pytest.mark.parametrize("place", ["log", "finish"])
 def test_one_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    monkeypatch.setattr(courier, "SECONDS_TO_FINISH", 0.01)
+    monkeypatch.setattr(thread, "SECONDS_TO_FINISH", 0.01)
     notes: list[str] = []
     stuck = Listed(hangs=place)
     with Tracking({"stuck": lambda: stuck}, notes.append) as tracking:
