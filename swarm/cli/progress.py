@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 
 from swarm.core.candidates import Evaluation
-from swarm.search.status import Standing
+from swarm.search.status import Status
 
 SECONDS_BETWEEN_LINES = 5.0
 FACTS_A_ROW = 5  # two rows: they fit a terminal of 80 columns
@@ -19,7 +19,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._phase = ""
-        self._standing: Standing | None = None
+        self._standing: Status | None = None
         self._told = self._last_line = -SECONDS_BETWEEN_LINES
         self._live = (
             Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame)
@@ -47,7 +47,7 @@ class Progress:
     def note(self, text: str) -> None:
         self._console.print(f"note: {text}", markup=False, soft_wrap=True)
 
-    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None:
+    def evaluated(self, evaluation: Evaluation, standing: Status) -> None:
         if evaluation.status == "failed":
             self.note(f"candidate {evaluation.candidate.id} failed: {evaluation.error}")
         self._standing, self._told = standing, time.monotonic()
@@ -62,7 +62,7 @@ class Progress:
         elif standing is not None and self._told != self._last_line:
             self._print_line(standing)
 
-    def _print_line(self, standing: Standing) -> None:
+    def _print_line(self, standing: Status) -> None:
         self._last_line = self._told
         self._console.print(_line(standing), markup=False, soft_wrap=True)
 
@@ -72,7 +72,7 @@ class Progress:
         return Table.grid() if standing is None else _table(standing, time.monotonic() - self._told)
 
 
-def _table(standing: Standing, age: float) -> Table:
+def _table(standing: Status, age: float) -> Table:
     facts = list(_facts(standing, age).items())
     table = Table.grid(padding=(0, 2))
     for i in range(0, len(facts), FACTS_A_ROW):
@@ -82,11 +82,11 @@ def _table(standing: Standing, age: float) -> Table:
     return table
 
 
-def _line(standing: Standing) -> str:
+def _line(standing: Status) -> str:
     return "  ".join(f"{key} {value}" for key, value in _facts(standing).items())
 
 
-def _facts(standing: Standing, age: float = 0.0) -> dict[str, str]:
+def _facts(standing: Status, age: float = 0.0) -> dict[str, str]:
     """What is shown, in its order. age: seconds since the search stood so."""
     left = standing.seconds_left
     return {

@@ -14,7 +14,7 @@ from swarm.data.splits import SplitSettings
 from swarm.engines import ENGINES, EngineSettings
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.evaluation.racing import Racing
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
@@ -54,7 +54,7 @@ DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer"
 OneOrMore = BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str])
 
 
-class ExpertSettings(Thinning):
+class ExpertSettings(Sparsification):
     """An expert: where it is, what to call it, how to thin it, and what it has seen."""
 
     path: str

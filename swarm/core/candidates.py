@@ -27,7 +27,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Incumbent:
     """Another candidate's per-example scores and guides on the search split, by objective, in the split's order."""
 
     scores: Mapping[str, tuple[float, ...]]
@@ -35,7 +35,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Stakes:
+class PruningBounds:
     """What a candidate's utility can change.
 
     A utility u with low <= u <= high changes nothing: a race may stop where no other is left. The default interval
@@ -45,8 +45,8 @@ class Stakes:
 
     low: float = math.inf
     high: float = -math.inf
-    personal: Rival | None = None
-    best: Rival | None = None
+    personal: Incumbent | None = None
+    best: Incumbent | None = None
     worst: float | None = None
     expected: Mapping[str, float] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class Task:
     """A candidate to be scored, and what its score is worth."""
 
     candidate: Candidate
-    stakes: Stakes = field(default_factory=Stakes)
+    pruning: PruningBounds = field(default_factory=PruningBounds)
 
 
 @dataclass(frozen=True)

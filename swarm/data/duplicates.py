@@ -47,14 +47,14 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def question_key(example: Example) -> str:
+def prompt_key(example: Example) -> str:
     """The same for two examples that ask the same: context, prompt and choices, the choices in any order."""
     return json.dumps([normalised(_asked(example)), sorted(map(normalised, _choices(example)))])
 
 
 def content_key(example: Example) -> str:
     """The same for two examples that ask the same and have the same right answer."""
-    return json.dumps([question_key(example), normalised(_answer(example))])
+    return json.dumps([prompt_key(example), normalised(_answer(example))])
 
 
 def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[SimilarPair]:
@@ -141,8 +141,8 @@ def _columns(shingles: Sequence[set[Shingle]]) -> dict[Shingle, int]:
 def _rows(columns: Sequence[Sequence[int]], width: int) -> sparse.csr_array:
     """1 at each row's columns."""
     indices = np.array([index for each in columns for index in each], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum([len(each) for each in columns])]).astype(np.int64)
-    return sparse.csr_array((np.ones(len(indices)), indices, starts), shape=(len(columns), width))
+    initial_design = np.concatenate([[0], np.cumsum([len(each) for each in columns])]).astype(np.int64)
+    return sparse.csr_array((np.ones(len(indices)), indices, initial_design), shape=(len(columns), width))
 
 
 def _shingles(text: str) -> set[Shingle]:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from swarm.core.errors import ConfigError, DataError
 from swarm.core.examples import Example, Split
 from swarm.core.settings import Settings
-from swarm.data.duplicates import content_key, question_key, similar_pairs
+from swarm.data.duplicates import content_key, prompt_key, similar_pairs
 from swarm.data.examples import read_dev_test, read_examples
 from swarm.data.stratified import Pool, deal
 
@@ -151,8 +151,8 @@ def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str
     if path.suffix != ".json":
         return [Pool(name, _without_repeats(read_examples(path), name, notes), fed)]
     both = read_dev_test(path)
-    tested = {question_key(example) for example in both.test} if "test" in fed else set()
-    dev = [example for example in both.dev if question_key(example) not in tested]
+    tested = {prompt_key(example) for example in both.test} if "test" in fed else set()
+    dev = [example for example in both.dev if prompt_key(example) not in tested]
     if len(dev) < len(both.dev):
         notes.append(f"{len(both.dev) - len(dev)} examples of dev that are in test too were dropped from dev ({name})")
     dev_fed = tuple(split for split in fed if split != "test")
@@ -175,10 +175,10 @@ def _refuse_overlap(
     one: Mapping[Split, Sequence[Example]], other: Mapping[Split, Sequence[Example]], one_file: str, other_file: str
 ) -> None:
     """Splits of different pools may not ask the same; those of one pool were dealt apart."""
-    asked = {question_key(example): (split, example.id) for split, part in one.items() for example in part}
+    asked = {prompt_key(example): (split, example.id) for split, part in one.items() for example in part}
     for split, part in other.items():
         for example in part:
-            twin = asked.get(question_key(example))
+            twin = asked.get(prompt_key(example))
             if twin is not None:
                 raise DataError(
                     f"splits.{split}: example {example.id!r} of {other_file} asks the same as example {twin[1]!r} of "

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from swarm.core.requests import Generation
 from swarm.engines import Encoder
-from swarm.evaluation.workload import Question, Workload
+from swarm.evaluation.workload import EncodedExample, Workload
 
 
 def answer_length_notes(workloads: Iterable[Workload], encoder: Encoder) -> list[str]:
     """A line for every objective with right answers that are too long to be written, over these splits together."""
-    questions: dict[str, list[Question]] = defaultdict(list)
+    questions: dict[str, list[EncodedExample]] = defaultdict(list)
     for workload in workloads:
         for name, asked in workload.questions.items():
             questions[name] += asked
@@ -34,7 +34,7 @@ class _Cut:
     limit: int
 
 
-def _cut(question: Question, encoder: Encoder) -> _Cut | None:
+def _cut(question: EncodedExample, encoder: Encoder) -> _Cut | None:
     for item in question.requests:
         if not isinstance(item.request, Generation):
             continue

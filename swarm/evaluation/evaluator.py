@@ -11,7 +11,7 @@ from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import EvaluationError
 from swarm.core.examples import Split
 from swarm.engines import Engine, EngineSettings
-from swarm.evaluation.partial import Lap
+from swarm.evaluation.partial import PartialEvaluation
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.workload import Part, Workload
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
@@ -71,19 +71,19 @@ class Evaluator:
         self._run(laps, workload)
         return [lap.evaluation(self._worker) for lap in laps]
 
-    def _start(self, task: Task, workload: Workload) -> Lap:
+    def _start(self, task: Task, workload: Workload) -> PartialEvaluation:
         race = Race(
             settings=self._spec.racing,
-            stakes=task.stakes,
+            pruning=task.pruning,
             sizes=workload.sizes,
             ranges={name: objective.range for name, objective in self._objectives.items()},
             weights={name: objective.weight for name, objective in self._objectives.items()},
             strata=workload.tasks,
         )
         recipe = self._spec.composition.recipe(task.candidate.position, self._catalog)
-        return Lap(task.candidate, recipe, race)
+        return PartialEvaluation(task.candidate, recipe, race)
 
-    def _run(self, laps: Sequence[Lap], workload: Workload) -> None:
+    def _run(self, laps: Sequence[PartialEvaluation], workload: Workload) -> None:
         """All laps to their end, rung by rung: side by side as long as the engine gains by it."""
         going = [lap for lap in laps if not lap.done]
         while going:
@@ -98,7 +98,7 @@ class Evaluator:
                 self._step(beside, part)
             going = [lap for lap in going if not lap.done]
 
-    def _step(self, laps: Sequence[Lap], part: Part) -> None:
+    def _step(self, laps: Sequence[PartialEvaluation], part: Part) -> None:
         """One rung. What fails together is tried one by one, so that a failure has one name."""
         try:
             replies = self._engine.answer([lap.recipe for lap in laps], part.requests)

@@ -13,12 +13,12 @@ from swarm.core.errors import DeviceError, EvaluationError
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Method, Reply
 from swarm.evaluation.racing import Race
-from swarm.evaluation.smoothed_accuracy import softened
+from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.evaluation.workload import Part
 from swarm.objectives.base import Objective, Scored
 
 
-class Lap:
+class PartialEvaluation:
     """A candidate, its recipe and its race, with the scores so far."""
 
     def __init__(self, candidate: Candidate, recipe: Recipe, race: Race) -> None:
@@ -57,7 +57,7 @@ class Lap:
             answers = reply.answers[used : used + len(question.requests)]
             used += len(question.requests)
             scored = objectives[question.objective].score(question.example, answers)
-            for value in (scored.score, scored.guide, scored.margin):
+            for value in (scored.score, scored.surrogate, scored.margin):
                 if value is not None and not math.isfinite(value):
                     raise EvaluationError(
                         f"objective {question.objective} gave {value} for example {question.example.id}"
@@ -105,7 +105,7 @@ class Lap:
     def _guides(self) -> dict[str, tuple[float, ...]]:
         """A smooth value beside each score, where the objective has one."""
         return {
-            name: tuple(item.score if item.guide is None else item.guide for item in items)
+            name: tuple(item.score if item.surrogate is None else item.surrogate for item in items)
             for name, items in self._scored.items()
         }
 
@@ -113,4 +113,4 @@ class Lap:
         """The mean softened score of each objective whose answers have margins."""
         margins = {name: [item.margin for item in items] for name, items in self._scored.items()}
         known = {name: [margin for margin in values if margin is not None] for name, values in margins.items()}
-        return {name: softened(values) for name, values in known.items() if 0 < len(values) == len(margins[name])}
+        return {name: smoothed(values) for name, values in known.items() if 0 < len(values) == len(margins[name])}

@@ -4,7 +4,7 @@ Its examples are scored in rungs, in the search split's order, of which every pr
 After a rung there are two reasons to stop:
 
 - The exact bound, always on. What is still to be scored is taken at its highest and at its lowest; if no utility
-  between changes anything (`Stakes`), the rest is not scored. The search goes as if it had been.
+  between changes anything (`PruningBounds`), the rest is not scored. The search goes as if it had been.
 - The sequential test, with `sequential: true`. The candidate's examples are compared with those of the particle's
   personal best and of the global best; where it is below both, beyond chance, the rest is not scored. Chance is
   Student's one-sided bound at `error` divided by the number of looks, so that over all looks together at most that
@@ -26,7 +26,7 @@ from functools import cached_property
 from pydantic import Field, field_validator, model_validator
 from scipy import stats
 
-from swarm.core.candidates import Rival, Stakes
+from swarm.core.candidates import Incumbent, PruningBounds
 from swarm.core.settings import Settings
 from swarm.data.stratified import in_turn
 from swarm.evaluation.sequential_test import spread_of
@@ -87,7 +87,7 @@ class Race:
     """
 
     settings: Racing
-    stakes: Stakes
+    pruning: PruningBounds
     sizes: Mapping[str, int]
     ranges: Mapping[str, tuple[float, float]]
     weights: Mapping[str, float]
@@ -122,13 +122,13 @@ class Race:
 
     @property
     def _tested(self) -> bool:
-        return self.settings.sequential and self.stakes.best is not None
+        return self.settings.sequential and self.pruning.best is not None
 
     # The exact bound
 
     def _immaterial(self, scores: Values) -> bool:
         low, high = self._attainable(scores)
-        return self.stakes.low <= low and high <= self.stakes.high
+        return self.pruning.low <= low and high <= self.pruning.high
 
     def _attainable(self, scores: Values) -> tuple[float, float]:
         """The lowest and the highest utility that the rest can lead to.
@@ -143,7 +143,7 @@ class Race:
 
     def _possible(self, prefix: Mapping[str, int]) -> bool:
         """Whether any scores of this prefix could end the race."""
-        low, high = self.stakes.low, self.stakes.high
+        low, high = self.pruning.low, self.pruning.high
         if not all(prefix.values()) or (low > high and not self._tested):
             return False
         lowest = self._attainable({name: [self.ranges[name][0]] * count for name, count in prefix.items()})
@@ -154,7 +154,7 @@ class Race:
     def _promising(self, k: int, scores: Values) -> bool:
         if WORTHWHILE * (sum(self.sizes.values()) - k) < k:
             return False
-        means = {name: sum(own) / len(own) for name, own in scores.items() if own} or self.stakes.expected
+        means = {name: sum(own) / len(own) for name, own in scores.items() if own} or self.pruning.expected
         if len(means) < len(self.sizes):
             return True
         prefix = rung_sizes(k, self.sizes)
@@ -166,7 +166,7 @@ class Race:
         """Below the personal and the global best, beyond chance, and above the worst where that matters."""
         if not self._tested or min(len(scores[name]) for name in self.sizes) < PAIRS_AT_LEAST:
             return False
-        personal, best, worst = self.stakes.personal, self.stakes.best, self.stakes.worst
+        personal, best, worst = self.pruning.personal, self.pruning.best, self.pruning.worst
         assert best is not None, "tested"
         return (
             self._above(worst, scores)
@@ -180,14 +180,14 @@ class Race:
             return True
         return -self._upper({name: [-x for x in own] for name, own in scores.items()}, self.settings.error) > worst
 
-    def _below(self, rival: Rival, scores: Values, guides: Values) -> bool:
+    def _below(self, incumbent: Incumbent, scores: Values, guides: Values) -> bool:
         """Whether the mean of the paired differences is below 0: the test that keeps to the error over all looks."""
-        differences = _minus(guides, rival.guides) if len(self.sizes) == 1 else _minus(scores, rival.scores)
+        differences = _minus(guides, incumbent.guides) if len(self.sizes) == 1 else _minus(scores, incumbent.scores)
         return self._upper(differences, self.settings.error / len(self._looks())) < 0
 
-    def _no_better(self, rival: Rival, scores: Values) -> bool:
+    def _no_better(self, incumbent: Incumbent, scores: Values) -> bool:
         """A guard where guide and score disagree: who has scored more so far is not stopped."""
-        return all(math.fsum(values) <= 0 for values in _minus(scores, rival.scores).values())
+        return all(math.fsum(values) <= 0 for values in _minus(scores, incumbent.scores).values())
 
     def _upper(self, values: Values, level: float) -> float:
         """One-sided upper confidence bound of the weighted mean over the whole split, from the first values."""
@@ -213,6 +213,6 @@ def _filled(scores: Sequence[float], size: int, bound: float) -> float:
     return bound if left and math.isinf(bound) else math.fsum([*scores, *[bound] * left]) / size
 
 
-def _minus(values: Values, rival: Values) -> dict[str, list[float]]:
+def _minus(values: Values, incumbent: Values) -> dict[str, list[float]]:
     """Example by example; the rival's has all of them, of which the first are compared."""
-    return {name: [x - y for x, y in zip(own, rival[name], strict=False)] for name, own in values.items()}
+    return {name: [x - y for x, y in zip(own, incumbent[name], strict=False)] for name, own in values.items()}

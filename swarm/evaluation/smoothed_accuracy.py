@@ -18,7 +18,7 @@ SHARE = 0.15  # of the margins' standard deviation
 DIGITS = 4  # so that sums of another order hardly ever give another one: far finer than what it says of a candidate
 
 
-def softened(margins_P: Sequence[float]) -> float:
+def smoothed(margins_P: Sequence[float]) -> float:
     """The mean of 1 / (1 + exp(-m / t)), t = SHARE x the margins' standard deviation: in [0, 1]."""
     m_P: Array = np.asarray(margins_P, dtype=np.float64)
     spread = float(m_P.std())

@@ -13,7 +13,7 @@ Examples = Mapping[str, Sequence[Example]]
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class EncodedExample:
     """One example of one objective, and the requests that its score is made from."""
 
     objective: str
@@ -25,7 +25,7 @@ class Question:
 class Part:
     """Questions that are asked together, and all their requests in order."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[EncodedExample, ...]
     requests: Requests
 
 
@@ -33,7 +33,7 @@ class Part:
 class Workload:
     """Questions by objective, in the split's order. together: candidates that a worker is best given at a time."""
 
-    questions: Mapping[str, tuple[Question, ...]]
+    questions: Mapping[str, tuple[EncodedExample, ...]]
     together: int = 1
     _parts: dict[tuple[int, int], Part] = field(default_factory=dict, repr=False)
 
@@ -66,7 +66,7 @@ def make_workload(objectives: Sequence[Objective], examples: Examples, encoder: 
     """Encode a split. Raises DataError for an example that the model cannot take."""
     questions = {
         objective.name: tuple(
-            Question(objective.name, example, encoder.encode(objective.requests(example)).items)
+            EncodedExample(objective.name, example, encoder.encode(objective.requests(example)).items)
             for example in examples[objective.name]
         )
         for objective in objectives

@@ -9,7 +9,7 @@ from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
 from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.experts.safetensors_files import TensorFiles, read_json
-from swarm.experts.sparsify import Thinning, thin
+from swarm.experts.sparsify import Sparsification, sparsify
 from swarm.experts.tokenizer_check import check_vocabulary
 from swarm.experts.updates import Delta, LowRank, Replacement, Update
 
@@ -86,7 +86,7 @@ class ExpertSpec:
 
     name: str
     path: Path
-    thinning: Thinning = field(default_factory=Thinning)
+    sparsification: Sparsification = field(default_factory=Sparsification)
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ class Expert:
     kind: ExpertKind
     fingerprint: str
     source: Source
-    thinning: Thinning
+    sparsification: Sparsification
 
     def update(self, parameter: str, base: Base) -> Update:
         """The parameter's update, read from disk and thinned as the user asked."""
         update = self.source.update(parameter)
-        if not self.thinning.active:
+        if not self.sparsification.active:
             return update
-        return thin(update, base.tensors.read(parameter), self.thinning, f"{self.name}/{parameter}")
+        return sparsify(update, base.tensors.read(parameter), self.sparsification, f"{self.name}/{parameter}")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     _check_parameters(owner, kind, source, base)
     if spec.path.is_dir():
         check_vocabulary(owner, spec.path, base.path)
-    return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.thinning)
+    return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.sparsification)
 
 
 def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, Source]:
@@ -232,7 +232,7 @@ def factors_problem(catalog: Catalog) -> str | None:
     """Why `algebra: factors` cannot be used with these experts, or None where it can."""
     ranks: dict[str, tuple[int, str]] = {}
     for expert in catalog.experts:
-        if not isinstance(expert.source, Adapter) or expert.source.saved or expert.thinning.active:
+        if not isinstance(expert.source, Adapter) or expert.source.saved or expert.sparsification.active:
             return f"expert {expert.name} is no plain LoRA adapter"
         for parameter in expert.source.parameters():
             update = expert.source.update(parameter)

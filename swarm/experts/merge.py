@@ -19,7 +19,7 @@ BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True)
-class Joined:
+class StackedFactors:
     """The low-rank updates of one parameter side by side, float32, scaled: their sum is left_OC @ right_CI."""
 
     left_OC: Tensor
@@ -27,7 +27,7 @@ class Joined:
     ranks: tuple[int, ...]
 
     @classmethod
-    def of(cls, updates: Sequence[Update], device: torch.device) -> "Joined | None":
+    def of(cls, updates: Sequence[Update], device: torch.device) -> "StackedFactors | None":
         """Of the low-rank ones among the updates; None where there are none."""
         turned = [oriented(update, transposed=False) for update in updates if isinstance(update, LowRank)]
         if not turned:
@@ -49,7 +49,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Mix:
+class MergePlan:
     """A composed parameter before it is computed: sum c_i * tensor_i, and what low-rank updates add.
 
     sides: of their product. alone: the only update in use, where that is low-rank.
@@ -65,8 +65,8 @@ class Mix:
         return len(self.tensors) == 1 and self.tensors[0][0] == 1.0 and self.sides is None and self.alone is None
 
 
-def mix(base: Tensor, terms: Sequence[Term], algebra: Algebra, joined: Joined | None) -> Mix:
-    """What base and weighted updates add up to; `joined` is of the terms' updates, in their order.
+def merge_plan(base: Tensor, terms: Sequence[Term], algebra: Algebra, stacked: StackedFactors | None) -> MergePlan:
+    """What base and weighted updates add up to; `stacked` is of the terms' updates, in their order.
 
     No term with a coefficient other than 0 gives the base bit for bit; one term with coefficient 1 gives
     that expert bit for bit (a Replacement: its tensor; a LowRank: what PEFT merges in float32).
@@ -76,7 +76,7 @@ def mix(base: Tensor, terms: Sequence[Term], algebra: Algebra, joined: Joined | 
     assert algebra == "delta" or len(low_rank) == len(terms), "the catalog admits only adapters to factors"
     if len(active) == 1 and isinstance(active[0][1], LowRank):
         c, update = active[0]
-        return Mix(((1.0, base),), alone=(c * c if algebra == "factors" else c, update))
+        return MergePlan(((1.0, base),), alone=(c * c if algebra == "factors" else c, update))
     tensors = [(1.0 - sum(c for c, update in active if isinstance(update, Replacement)), base)]
     for c, update in active:
         if isinstance(update, Delta):
@@ -84,10 +84,10 @@ def mix(base: Tensor, terms: Sequence[Term], algebra: Algebra, joined: Joined | 
         elif isinstance(update, Replacement):
             tensors.append((c, update.value))
     used = tuple((c, tensor) for c, tensor in tensors if c != 0.0)
-    return Mix(used, sides=joined.weighed(low_rank, algebra) if joined and any(low_rank) else None)
+    return MergePlan(used, sides=stacked.weighed(low_rank, algebra) if stacked and any(low_rank) else None)
 
 
-def blocks(shape: torch.Size, whole: Mix, device: torch.device) -> list[slice]:
+def blocks(shape: torch.Size, whole: MergePlan, device: torch.device) -> list[slice]:
     """The rows of each block. What is a lone low-rank update is one block: PEFT makes its product at once."""
     rows = shape[0] if shape else 1
     columns = max(1, shape.numel() // max(1, rows))
@@ -108,7 +108,7 @@ class Scratch:
         return self._room[: target.numel()].view(target.shape)
 
 
-def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -> None:
+def write(out: Tensor, whole: MergePlan, rows: slice, room: tuple[Scratch, Scratch]) -> None:
     """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host.
 
     room: for the sum and for a term of it.
@@ -137,9 +137,9 @@ def write(out: Tensor, whole: Mix, rows: slice, room: tuple[Scratch, Scratch]) -
 
 
 def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.dtype) -> Tensor:
-    """base + the weighted updates, in `dtype`, as a tensor of its own on the base's device. What it is, `mix` says."""
+    """base + the weighted updates, in `dtype`, as a tensor of its own on the base's device (see `merge_plan`)."""
     out = torch.empty_like(base, dtype=dtype)
-    whole = mix(base, terms, algebra, Joined.of([update for _, update in terms], base.device))
+    whole = merge_plan(base, terms, algebra, StackedFactors.of([update for _, update in terms], base.device))
     room = Scratch(), Scratch()
     for rows in blocks(out.shape, whole, out.device):
         write(out, whole, rows, room)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from swarm.experts.merge import Mix
+from swarm.experts.merge import MergePlan
 
 WORTH = 100_000_000  # weights in full updates; with fewer, a search hardly repays the seconds of compiling
 LEAST = 1 << 16  # elements of a tensor: below, calling costs more than memory
@@ -29,7 +29,7 @@ class OnePass:
         # One thread compiles: torch's default is a process for every core, in every worker.
         self._combine = torch.compile(_combine, dynamic=True, fullgraph=True, options={"compile_threads": 1})
 
-    def write(self, out: Tensor, whole: Mix) -> bool:
+    def write(self, out: Tensor, whole: MergePlan) -> bool:
         """Compute the mix into `out`; False, with nothing written, where it is none of full tensors on a CPU."""
         tensors = [tensor for _, tensor in whole.tensors]
         if self._broken or whole.copied or whole.sides is not None or whole.alone is not None:

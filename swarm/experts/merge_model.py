@@ -8,7 +8,7 @@ from torch import Tensor
 
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
-from swarm.experts.merge import Joined, Mix, Scratch, blocks, mix, write
+from swarm.experts.merge import MergePlan, Scratch, StackedFactors, blocks, merge_plan, write
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.parallel import each
 from swarm.experts.parameter_groups import group_index
@@ -17,13 +17,13 @@ from swarm.experts.updates import Term, Update
 ALONE = 1 << 20  # elements in all: below, starting threads costs more than they save
 
 
-def fill(parameters: Sequence[tuple[Tensor, Mix]], one_pass: OnePass | None = None) -> None:
+def fill(parameters: Sequence[tuple[Tensor, MergePlan]], one_pass: OnePass | None = None) -> None:
     """Compute every mix into its tensor; on a CPU all cores take blocks of what is not compiled."""
     rest = [(out, whole) for out, whole in parameters if not (one_pass and one_pass.write(out, whole))]
     work = [(out, whole, rows) for out, whole in rest for rows in blocks(out.shape, whole, out.device)]
     kept = threading.local()
 
-    def compute(block: tuple[Tensor, Mix, slice]) -> None:
+    def compute(block: tuple[Tensor, MergePlan, slice]) -> None:
         if not hasattr(kept, "room"):
             kept.room = Scratch(), Scratch()
         write(*block, kept.room)
@@ -67,5 +67,5 @@ def composed_tensor(catalog: Catalog, recipe: Recipe, name: str, dtype: torch.dt
     updates = updates_of(catalog, name)
     terms = terms_of(recipe, name, updates)
     out = torch.empty_like(base, dtype=dtype)
-    fill([(out, mix(base, terms, recipe.weights.algebra, Joined.of([*updates.values()], base.device)))])
+    fill([(out, merge_plan(base, terms, recipe.weights.algebra, StackedFactors.of([*updates.values()], base.device)))])
     return out

@@ -13,7 +13,7 @@ WIDER = 8  # matrices this many times wider than the rank are truncated by a ske
 OVERSAMPLED, POWER_STEPS = 16, 4
 
 
-class Thinning(Settings):
+class Sparsification(Settings):
     """How much of an expert's update is kept. Applied in this order: trim, dare, svd."""
 
     trim: float | None = Field(None, gt=0, le=1, description="share of entries kept, the largest magnitudes")
@@ -27,15 +27,15 @@ class Thinning(Settings):
         return any(value is not None for value in (self.trim, self.dare, self.svd))
 
 
-def thin(update: Update, base: Tensor, thinning: Thinning, key: str) -> Update:
+def sparsify(update: Update, base: Tensor, sparsification: Sparsification, key: str) -> Update:
     """The thinned update. `key` alone fixes which entries DARE drops: same key, same entries."""
     delta = delta_of(update, base)
-    if thinning.trim is not None:
-        delta = _trimmed(delta, thinning.trim)
-    if thinning.dare is not None:
-        delta = _dared(delta, thinning.dare, key)
-    if thinning.svd is not None and delta.ndim == 2:
-        return _truncated(delta, thinning.svd)
+    if sparsification.trim is not None:
+        delta = _trimmed(delta, sparsification.trim)
+    if sparsification.dare is not None:
+        delta = _dared(delta, sparsification.dare, key)
+    if sparsification.svd is not None and delta.ndim == 2:
+        return _truncated(delta, sparsification.svd)
     return Delta(delta)
 
 

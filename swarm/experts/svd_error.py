@@ -3,15 +3,15 @@
 import math
 
 from swarm.experts.catalog import Catalog, Expert
-from swarm.experts.sparsify import thin
+from swarm.experts.sparsify import sparsify
 from swarm.experts.updates import delta_of
 
 
 def truncation_notes(catalog: Catalog) -> list[str]:
     """A line for every expert that is cut to a rank."""
-    cut = [expert for expert in catalog.experts if expert.thinning.svd is not None]
+    cut = [expert for expert in catalog.experts if expert.sparsification.svd is not None]
     return [
-        f"expert {expert.name}: at svd: {expert.thinning.svd} its update is off by "
+        f"expert {expert.name}: at svd: {expert.sparsification.svd} its update is off by "
         f"{100 * truncation_error(expert, catalog):.1f} % (norm of what is lost)"
         for expert in cut
     ]
@@ -19,12 +19,12 @@ def truncation_notes(catalog: Catalog) -> list[str]:
 
 def truncation_error(expert: Expert, catalog: Catalog) -> float:
     """The norm of what `svd` drops of the expert's update, over the norm of the whole."""
-    before = expert.thinning.model_copy(update={"svd": None})
+    before = expert.sparsification.model_copy(update={"svd": None})
     lost = whole = 0.0
     for parameter in catalog.parameters():
         if parameter in expert.source.parameters():
             base, key = catalog.base.tensors.read(parameter), f"{expert.name}/{parameter}"
-            delta = delta_of(thin(expert.source.update(parameter), base, before, key), base)
+            delta = delta_of(sparsify(expert.source.update(parameter), base, before, key), base)
             lost += float((delta - delta_of(expert.update(parameter, catalog.base), base)).square().sum())
             whole += float(delta.square().sum())
     return math.sqrt(lost / whole) if whole else 0.0

@@ -41,16 +41,16 @@ class Exported:
 
 def kind_of(expert: Expert) -> str:
     """What an expert is, in words for the user."""
-    if any(value is not None for value in (expert.thinning.trim, expert.thinning.dare)):
+    if any(value is not None for value in (expert.sparsification.trim, expert.sparsification.dare)):
         return "thinned expert"
     if isinstance(expert.source, Adapter):
         return "adapter with modules saved whole" if expert.source.saved else "adapter"
     return {"vector": "alignment vector", "checkpoint": "full checkpoint"}[expert.kind]
 
 
-def thinning_of(expert: Expert) -> str:
+def sparsification_of(expert: Expert) -> str:
     """How an expert is thinned: "trim 0.2, svd 8", or ""."""
-    settings = expert.thinning.model_dump(exclude_none=True)
+    settings = expert.sparsification.model_dump(exclude_none=True)
     return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 

@@ -8,7 +8,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm import __version__
-from swarm.export.base import Exported, kind_of, local_path, thinning_of
+from swarm.export.base import Exported, kind_of, local_path, sparsification_of
 
 SPLITS = ("search", "select", "test")
 LIBRARIES = {"hf": "transformers", "adapter": "peft", "mergekit": "transformers"}
@@ -77,7 +77,7 @@ def expert_rows(what: Exported) -> list[ExpertRow]:
     return [
         ExpertRow(
             name=expert.name,
-            kind=", ".join(filter(None, (kind_of(expert), thinning_of(expert)))),
+            kind=", ".join(filter(None, (kind_of(expert), sparsification_of(expert)))),
             path=local_path(expert.path),
             fingerprint=expert.fingerprint,
             coefficients=tuple(coefficients[expert.name]),

@@ -12,7 +12,7 @@ from swarm.core.files import write_json
 from swarm.core.recipes import ExpertKind, Recipe
 from swarm.core.settings import Settings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
 
 FILE = "recipe.json"
@@ -35,8 +35,8 @@ class ExpertEntry(BaseEntry):
     svd: int | None = None
 
     @property
-    def thinning(self) -> Thinning:
-        return Thinning(trim=self.trim, dare=self.dare, svd=self.svd)
+    def sparsification(self) -> Sparsification:
+        return Sparsification(trim=self.trim, dare=self.dare, svd=self.svd)
 
 
 class RecipeFile(Settings):
@@ -112,14 +112,14 @@ def _experts(catalog: Catalog) -> list[dict[str, object]]:
             "path": local_path(expert.path),
             "fingerprint": expert.fingerprint,
             "kind": expert.kind,
-            **expert.thinning.model_dump(),
+            **expert.sparsification.model_dump(),
         }
         for expert in catalog.experts
     ]
 
 
 def _open(content: RecipeFile, file: Path) -> Catalog:
-    specs = [ExpertSpec(entry.name, Path(entry.path), entry.thinning) for entry in content.experts]
+    specs = [ExpertSpec(entry.name, Path(entry.path), entry.sparsification) for entry in content.experts]
     catalog = open_catalog(Path(content.base.path), specs)
     _check_fingerprint("base", content.base, catalog.base.tensors.fingerprint, file)
     for entry, expert in zip(content.experts, catalog.experts, strict=True):

@@ -10,7 +10,7 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
 from swarm.journal.file import Journal, Line
-from swarm.journal.lines import SCORED, EndLine, EvaluationLine, Kind
+from swarm.journal.records import SCORED, EndRecord, EvaluationRecord, Kind
 from swarm.preferences.weighted_sum import worth
 
 
@@ -39,9 +39,9 @@ class Archive:
     def start(self) -> Line | None:
         return self.lines[0] if self.lines else None
 
-    def ended(self, phase: str) -> EndLine | None:
+    def ended(self, phase: str) -> EndRecord | None:
         """The end line of a phase ("search" or "run"), or None while it goes on."""
-        ends = (EndLine.model_validate(line) for line in self.lines if line["kind"] == "end")
+        ends = (EndRecord.model_validate(line) for line in self.lines if line["kind"] == "end")
         return next((line for line in ends if line.phase == phase), None)
 
     def of(self, candidate_id: str, split: Split = "search") -> Evaluation | None:
@@ -64,9 +64,9 @@ class Archive:
         """What the search has scored, in the journal's order; a position that came again is not repeated."""
         return list(self._searched)
 
-    def told(self) -> list[Evaluation]:
+    def history(self) -> list[Evaluation]:
         """What the optimizer was told, in the order in which it was: also a position that came again."""
-        found = (EvaluationLine.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
+        found = (EvaluationRecord.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
         return [line.evaluation() for line in found]
 
     def ranked(self, weights: Mapping[str, float], before: float = math.inf, soft: bool = False) -> list[Evaluation]:
@@ -82,7 +82,7 @@ class Archive:
         """The time of the run at which the first candidate was handed out, or None before that."""
         if not self._searched:
             return None
-        first = next(EvaluationLine.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
+        first = next(EvaluationRecord.model_validate(line) for line in self.lines if line["kind"] == "evaluation")
         return max(0.0, first.elapsed - first.seconds)
 
     @property
@@ -102,7 +102,7 @@ class Archive:
         self._index(line)
 
     def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
-        line = EvaluationLine.of(kind, evaluation, split, same_as)
+        line = EvaluationRecord.of(kind, evaluation, split, same_as)
         self.append(**line.content())
 
     def append_repeat(self, kind: Kind, candidate: Candidate, split: Split) -> Evaluation:
@@ -122,7 +122,7 @@ class Archive:
         self._failures += line["kind"] == "failure"
         if line["kind"] not in SCORED:
             return
-        parsed = EvaluationLine.model_validate(line)
+        parsed = EvaluationRecord.model_validate(line)
         evaluation = parsed.evaluation()
         self._by_id[parsed.split, parsed.id] = evaluation
         if parsed.same_as:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
-from swarm.journal.lines import LINES
+from swarm.journal.records import LINES
 
 Line = Mapping[str, object]
 

@@ -30,7 +30,7 @@ class Scored:
 
     score: float
     output: str
-    guide: float | None = None
+    surrogate: float | None = None
     margin: float | None = None
 
 

@@ -70,7 +70,7 @@ class ExactMatch(GeneratingObjective):
             return Scored(float(right), answer.text)
         # A right answer may be written otherwise than its targets are, and a target be cut: the score is what counts.
         margin = abs(answer.margin) if right else -abs(answer.margin)
-        return Scored(float(right), answer.text, guide=round(_log_sigmoid(margin), GUIDE_DIGITS), margin=margin)
+        return Scored(float(right), answer.text, surrogate=round(_log_sigmoid(margin), GUIDE_DIGITS), margin=margin)
 
     def targets(self, example: Example) -> tuple[str, ...]:
         """The right answers, with and without a space before. None where a model writes more before its answer."""

@@ -45,9 +45,9 @@ class MultipleChoice(PromptedObjective):
         right = list(choices).index(example.answer)
         chosen = int(np.argmax(values_C))
         score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
-        guide = round(float(_log_softmax(values_C)[right]), GUIDE_DIGITS)
+        surrogate = round(float(_log_softmax(values_C)[right]), GUIDE_DIGITS)
         margin = float(values_C[right] - np.delete(values_C, right).max()) if self.metric == "accuracy" else None
-        return Scored(float(score), list(choices.values())[chosen], guide, margin)
+        return Scored(float(score), list(choices.values())[chosen], surrogate, margin)
 
     def _normalised(self, found: Likelihood, text: str) -> float:
         lengths = {"tokens": found.n_tokens, "bytes": len(text.encode()), "none": 1}

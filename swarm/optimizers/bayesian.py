@@ -18,8 +18,8 @@ from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generation, Generational
-from swarm.optimizers.history import ToldState, proposed, remembered, unit, within
-from swarm.optimizers.initial_design import anchors, combinations, starts
+from swarm.optimizers.history import HistoryState, appended, proposed, unit, within
+from swarm.optimizers.initial_design import combinations, initial_design, reference_points
 from swarm.optimizers.randomness import Stream, draw
 
 CENTRES = 8
@@ -33,7 +33,7 @@ MOST = 400  # observations that are fitted
 BLAS = ThreadpoolController().select(internal_api="openblas")  # none where numpy's is another
 
 
-class Bayesian(Generational[ToldState]):
+class Bayesian(Generational[HistoryState]):
     """Settings and steps of Bayesian optimisation. It starts at all anchors: what the baselines need anyway."""
 
     type: Literal["bayesian"] = "bayesian"
@@ -56,20 +56,20 @@ class Bayesian(Generational[ToldState]):
     def takes_estimates(self) -> bool:
         return True
 
-    def init(self, space: Space, seed: int) -> ToldState:
-        known = len(anchors(space)) if self.schedule == "sync" else 0  # async, all that start stay in flight
-        x_ND = starts(space, seed, max(self.particles, known))
-        return ToldState(space=space, seed=seed, generation=Generation.fresh(0, x_ND))
+    def init(self, space: Space, seed: int) -> HistoryState:
+        known = len(reference_points(space)) if self.schedule == "sync" else 0  # async, all that start stay in flight
+        x_ND = initial_design(space, seed, max(self.particles, known))
+        return HistoryState(space=space, seed=seed, generation=Generation.fresh(0, x_ND))
 
-    def advance(self, state: ToldState) -> ToldState:
-        state = remembered(state)
+    def advance(self, state: HistoryState) -> HistoryState:
+        state = appended(state)
         return proposed(state, self.next_positions(state, self.kappas()))
 
-    def step(self, state: ToldState, result: Result) -> tuple[ToldState, list[Proposal]]:
+    def step(self, state: HistoryState, result: Result) -> tuple[HistoryState, list[Proposal]]:
         """Each result is a generation of its own among those told; what the other particles ask for is pending."""
         i, x_ND = result.particle, state.generation.x_ND.copy()
         answer = Generation(result.iteration, x_ND[[i]], np.zeros(1, bool), np.array([result.utility]))
-        state = replace(state, told=(*state.told, answer))
+        state = replace(state, history=(*state.history, answer))
         (unit_D,) = self.next_positions(state, self.kappas()[[i]], np.delete(x_ND, i, axis=0))
         x_ND[i] = within(state.space, unit_D)
         proposal = Proposal(result.iteration + 1, i, x_ND[i].copy())
@@ -79,10 +79,10 @@ class Bayesian(Generational[ToldState]):
         """What a standard deviation counts, for each particle: one alone is neither timid nor bold. Shape N."""
         return np.linspace(0.0, self.boldness, self.particles) if self.particles > 1 else np.array([self.boldness / 2])
 
-    def next_positions(self, state: ToldState, kappas: Array, pending_KD: Array | None = None) -> Array:
+    def next_positions(self, state: HistoryState, kappas: Array, pending_KD: Array | None = None) -> Array:
         """One for each kappa, from all that was told, none tried before. pending_KD: what is being scored."""
-        space, rng = state.space, draw(state.seed, len(state.told), 0, Stream.MOVE)
-        tried_ND = np.vstack([generation.x_ND for generation in state.told])
+        space, rng = state.space, draw(state.seed, len(state.history), 0, Stream.MOVE)
+        tried_ND = np.vstack([generation.x_ND for generation in state.history])
         x_ND, y_N = seen(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # nothing to tell one from another by
             return untried(mixed(space, MIXED, rng), unit(space, tried_ND))[: len(kappas)]
@@ -96,13 +96,13 @@ class Bayesian(Generational[ToldState]):
         return chosen
 
 
-def seen(state: ToldState) -> tuple[Array, Array]:
+def seen(state: HistoryState) -> tuple[Array, Array]:
     """Positions and utilities, each position once: the best and the latest, where there are more than MOST.
 
     What failed counts as the worst. A utility below the FLOOR quantile counts as being there.
     """
-    x_ND = unit(state.space, np.vstack([generation.x_ND for generation in state.told]))
-    y_N = np.concatenate([generation.utilities_N for generation in state.told])
+    x_ND = unit(state.space, np.vstack([generation.x_ND for generation in state.history]))
+    y_N = np.concatenate([generation.utilities_N for generation in state.history])
     once = distinct_rows(x_ND)
     x_ND, y_N = x_ND[once], y_N[once]
     if np.isnan(y_N).all():

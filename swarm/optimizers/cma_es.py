@@ -12,10 +12,10 @@ from pydantic import Field
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
-from swarm.optimizers.history import ToldState, begun, costs, proposed, remembered, unit
+from swarm.optimizers.history import HistoryState, appended, costs, initial_state, proposed, unit
 
 
-class CMAES(Generational[ToldState]):
+class CMAES(Generational[HistoryState]):
     """Settings and steps of CMA-ES. The first generation is PSO's; from its best one the distribution starts."""
 
     type: Literal["cma_es"] = "cma_es"
@@ -23,19 +23,19 @@ class CMAES(Generational[ToldState]):
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     sigma: float = Field(0.15, gt=0, le=1, description="first step, as a share of the bounds' width")
 
-    def init(self, space: Space, seed: int) -> ToldState:
+    def init(self, space: Space, seed: int) -> HistoryState:
         if space.dimensions < 2:
             raise ConfigError("optimizer.type: cma_es needs two coordinates at least; take optimizer.type: grid")
-        return begun(space, seed, self.particles)
+        return initial_state(space, seed, self.particles)
 
-    def advance(self, state: ToldState) -> ToldState:
-        state = remembered(state)
+    def advance(self, state: HistoryState) -> HistoryState:
+        state = appended(state)
         strategy = self.replayed(state)
         return proposed(state, np.stack([strategy.ask() for _ in range(self.particles)]))
 
-    def replayed(self, state: ToldState) -> CMA:
+    def replayed(self, state: HistoryState) -> CMA:
         """The strategy after all generations that were told: its samples come again, as its seed is the same."""
-        start, *generations = state.told
+        start, *generations = state.history
         bounds_D2 = np.tile([0.0, 1.0], (state.space.dimensions, 1))
         best_D = unit(state.space, start.x_ND)[costs(start).argmin()]
         strategy = CMA(best_D, self.sigma, bounds_D2, seed=state.seed, population_size=self.particles)

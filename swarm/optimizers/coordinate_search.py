@@ -49,7 +49,7 @@ def spacing(values: Array) -> float:
     return float(values[1] - values[0]) if len(values) > 1 else 0.0
 
 
-def learned(sweep: Sweep, generation: Generation) -> Sweep:
+def with_generation(sweep: Sweep, generation: Generation) -> Sweep:
     """The sweep after a generation: around its best one, where that is strictly better."""
     utility_N = np.where(np.isnan(generation.utilities_N), -np.inf, generation.utilities_N)
     i = int(utility_N.argmax())

@@ -74,7 +74,7 @@ class Generational(Optimizer[S], Generic[S]):
     """
 
     def ask(self, state: S) -> list[Proposal]:
-        return [self.stake(state, proposal) for proposal in state.generation.proposals()]
+        return [self.with_bounds(state, proposal) for proposal in state.generation.proposals()]
 
     def tell(self, state: S, results: Sequence[Result]) -> S:
         for result in sorted(results, key=lambda result: result.iteration):
@@ -83,7 +83,7 @@ class Generational(Optimizer[S], Generic[S]):
                 state = self.advance(state)
         return state
 
-    def stake(self, state: S, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: S, proposal: Proposal) -> Proposal:
         """The proposal with the utilities that change nothing in this state. Without a word every one does."""
         return proposal
 

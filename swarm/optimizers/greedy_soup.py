@@ -16,7 +16,7 @@ import numpy as np
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.initial_design import anchors, clip
+from swarm.optimizers.initial_design import clip, reference_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,10 @@ class GreedySoup(Generational[SoupState]):
     type: Literal["greedy_soup"] = "greedy_soup"
 
     def init(self, space: Space, seed: int) -> SoupState:
-        known_AD = anchors(space)
+        known_AD = reference_points(space)
         return SoupState(space=space, seed=seed, generation=Generation.fresh(0, known_AD), soup_D=known_AD[0])
 
-    def stake(self, state: SoupState, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: SoupState, proposal: Proposal) -> Proposal:
         """The averages and the base do not count for the soup; a trial has to be as good as what there is."""
         if not state.ranked:
             alone = any(proposal.particle == i for i in _alone(state.space))
@@ -73,7 +73,7 @@ def average(space: Space, experts: Sequence[int]) -> Array:
 
 def _alone(space: Space) -> list[int]:
     """Each expert's place among the anchors."""
-    known_AD = anchors(space)
+    known_AD = reference_points(space)
     return [int(np.abs(known_AD - x_D).max(axis=1).argmin()) for x_D in clip(space.experts_ED, space)]
 
 

@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from swarm.core.errors import ConfigError
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal, Result
-from swarm.optimizers.coordinate_search import Sweep, learned, moved_on, spacing
+from swarm.optimizers.coordinate_search import Sweep, moved_on, spacing, with_generation
 from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.initial_design import anchors, distinct
+from swarm.optimizers.initial_design import distinct, reference_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,11 @@ class Grid(Generational[GridState]):
         if self.refine is not None:
             return self._coarse(space, seed, axes, self.refine)
         self._check(prod(len(axis) for axis in axes), len(axes))
-        candidates_MD = distinct(np.vstack([anchors(space), np.array(list(product(*axes)))]))
+        candidates_MD = distinct(np.vstack([reference_points(space), np.array(list(product(*axes)))]))
         self._check(len(candidates_MD), len(axes))
         return GridState(space=space, seed=seed, candidates_MD=candidates_MD, generation=self._slice(candidates_MD, 0))
 
-    def stake(self, state: GridState, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: GridState, proposal: Proposal) -> Proposal:
         sweep = state.sweep
         if sweep is None:
             return indifferent(proposal)
@@ -73,13 +73,13 @@ class Grid(Generational[GridState]):
     def step(self, state: GridState, result: Result) -> tuple[GridState, list[Proposal]]:
         iteration, i = result.iteration + 1, result.particle
         ahead = self._slice(state.candidates_MD, iteration).x_ND
-        return state, [self.stake(state, Proposal(iteration, i, ahead[i].copy()))] if i < len(ahead) else []
+        return state, [self.with_bounds(state, Proposal(iteration, i, ahead[i].copy()))] if i < len(ahead) else []
 
     def advance(self, state: GridState) -> GridState:
         iteration = state.generation.iteration + 1
         if state.sweep is None:
             return replace(state, generation=self._slice(state.candidates_MD, iteration))
-        sweep, x_ND = moved_on(learned(state.sweep, state.generation), state.space)
+        sweep, x_ND = moved_on(with_generation(state.sweep, state.generation), state.space)
         return replace(state, sweep=sweep, generation=Generation.fresh(iteration, x_ND))
 
     def _coarse(self, space: Space, seed: int, axes: list[Array], finest: float) -> GridState:
@@ -90,7 +90,7 @@ class Grid(Generational[GridState]):
                 f"optimizer.refine: {finest:g} is no finer than the coarse grid's step of {coarse:g}; take a smaller"
                 " one, or fewer optimizer.points"
             )
-        known_AD = anchors(space)
+        known_AD = reference_points(space)
         return GridState(
             space=space,
             seed=seed,

@@ -11,27 +11,27 @@ import numpy as np
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.generational import Generation, GenerationState
-from swarm.optimizers.initial_design import starts
+from swarm.optimizers.initial_design import initial_design
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldState(GenerationState):
+class HistoryState(GenerationState):
     """told: the generations that are complete, the first one at the starts."""
 
-    told: tuple[Generation, ...] = ()
+    history: tuple[Generation, ...] = ()
 
 
-def begun(space: Space, seed: int, particles: int) -> ToldState:
+def initial_state(space: Space, seed: int, particles: int) -> HistoryState:
     """The state before anything is scored: PSO's first generation."""
-    return ToldState(space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, particles)))
+    return HistoryState(space=space, seed=seed, generation=Generation.fresh(0, initial_design(space, seed, particles)))
 
 
-def remembered(state: ToldState) -> ToldState:
+def appended(state: HistoryState) -> HistoryState:
     """The state with its complete generation among those told."""
-    return replace(state, told=(*state.told, state.generation))
+    return replace(state, history=(*state.history, state.generation))
 
 
-def proposed(state: ToldState, unit_ND: Array) -> ToldState:
+def proposed(state: HistoryState, unit_ND: Array) -> HistoryState:
     """The state with the next generation, from shares of the bounds' width."""
     x_ND = within(state.space, unit_ND)
     return replace(state, generation=Generation.fresh(state.generation.iteration + 1, x_ND))

@@ -14,7 +14,7 @@ def clip(x: Array, space: Space) -> Array:
     return np.clip(x, space.low_D, space.high_D)
 
 
-def anchors(space: Space) -> Array:
+def reference_points(space: Space) -> Array:
     """The positions worth knowing, most promising first: uniform averages, experts alone, the base. Shape AD."""
     return distinct(clip(np.vstack([space.uniforms_UD, space.experts_ED, space.neutral_D[None]]), space))
 
@@ -41,9 +41,9 @@ def combinations(space: Space, count: int, rng: np.random.Generator) -> Array:
     return clip(space.neutral_D + np.array(steps), space)
 
 
-def starts(space: Space, seed: int, particles: int) -> Array:
+def initial_design(space: Space, seed: int, particles: int) -> Array:
     """The first generation: anchors in their order, then combinations. Shape ND."""
-    known_AD = anchors(space)[:particles]
+    known_AD = reference_points(space)[:particles]
     filled = [combination(space, draw(seed, 0, i, Stream.START)) for i in range(len(known_AD), particles)]
     return np.vstack([known_AD, *filled])
 

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.generational import Generation, Generational
-from swarm.optimizers.history import ToldState, remembered
+from swarm.optimizers.history import HistoryState, appended
 from swarm.optimizers.initial_design import clip
 from swarm.optimizers.pso import reflect
 
@@ -32,23 +32,23 @@ class UnscoredError(Exception):
         self.x_D = x_D
 
 
-class LoraHub(Generational[ToldState]):
+class LoraHub(Generational[HistoryState]):
     """Settings and steps of LoraHub. Coordinates count from the base: its coefficients are the paper's w = 0."""
 
     type: Literal["lorahub"] = "lorahub"
     iterations: int = Field(40, ge=1, description="generations at most, of one candidate each")
     l1: float = Field(0.05, ge=0, description="what the mean absolute coefficient costs, in utility")
 
-    def init(self, space: Space, seed: int) -> ToldState:
+    def init(self, space: Space, seed: int) -> HistoryState:
         space = within_reach(space)
-        return ToldState(space=space, seed=seed, generation=Generation.fresh(0, clip(space.neutral_D, space)[None]))
+        return HistoryState(space=space, seed=seed, generation=Generation.fresh(0, clip(space.neutral_D, space)[None]))
 
-    def advance(self, state: ToldState) -> ToldState:
-        state = remembered(state)
+    def advance(self, state: HistoryState) -> HistoryState:
+        state = appended(state)
         x_ND = self.next_position(state)
         return replace(state, generation=Generation.fresh(state.generation.iteration + 1, x_ND))
 
-    def next_position(self, state: ToldState) -> Array:
+    def next_position(self, state: HistoryState) -> Array:
         """Where COBYLA goes after all that was told: it runs anew over what is known. Shape 1D, or 0D in the end."""
         costs = iter(self.costs(state))
         start_D, step_D = clip(state.space.neutral_D, state.space), (state.space.high_D - state.space.low_D) / 6
@@ -61,17 +61,17 @@ class LoraHub(Generational[ToldState]):
             return known
 
         at_least = state.space.dimensions + 3  # what COBYLA asks for
-        limit = max(len(state.told) + 1, at_least)
+        limit = max(len(state.history) + 1, at_least)
         try:
             minimize(cost, np.zeros_like(start_D), method="COBYLA", tol=TOLERANCE, options={"maxiter": limit})
         except UnscoredError as unscored:
             return unscored.x_D[None]
         return np.empty((0, state.space.dimensions))
 
-    def costs(self, state: ToldState) -> list[float]:
+    def costs(self, state: HistoryState) -> list[float]:
         """What is minimised, generation by generation. What has no utility costs as much as the worst before it."""
         costs: list[float] = []
-        for generation in state.told:
+        for generation in state.history:
             penalty = self.l1 * float(np.abs(generation.x_ND[0] - state.space.neutral_D).mean())
             utility = float(generation.utilities_N[0])
             costs.append(max(costs, default=0.0) if np.isnan(utility) else penalty - utility)

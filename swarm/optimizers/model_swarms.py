@@ -26,8 +26,8 @@ from swarm.optimizers.swarm_state import (
     launch,
     next_generation,
     personal_best,
-    remember,
     restart_one,
+    with_results,
 )
 from swarm.optimizers.swarming import Swarming
 
@@ -56,16 +56,16 @@ class ModelSwarms(Swarming):
 
     def init(self, space: Space, seed: int) -> SwarmState:
         self._check(len(space.experts_ED))
-        x_ND = self.starts(space.experts_ED, seed)
+        x_ND = self.initial_design(space.experts_ED, seed)
         others = [random_other(seed, i, self.particles) for i in range(self.particles)]
         return launch(space, seed, x_ND, x_ND[others] - x_ND)  # v_i = x_j - x_i
 
-    def stake(self, state: SwarmState, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
         """A new worst repels, so below the worst so far a utility matters too."""
         return replace(below_personal_best(state, proposal), low=state.worst_utility)
 
     def advance(self, state: SwarmState) -> SwarmState:
-        state = self.restarted(remember(state))
+        state = self.restarted(with_results(state))
         movements = [self.move(state, i) for i in range(self.particles)]
         return next_generation(state, movements, self.scored(state.seed, state.generation.iteration + 1))
 
@@ -132,7 +132,7 @@ class ModelSwarms(Swarming):
     def _dropped(self, seed: int, iteration: int, i: int) -> bool:
         return draw(seed, iteration, i, Stream.DROP_PARTICLE).uniform() < self.drop_particle
 
-    def starts(self, experts_ED: Array, seed: int) -> Array:
+    def initial_design(self, experts_ED: Array, seed: int) -> Array:
         """The experts, then crossover children of the growing pool. Shape ND."""
         if not self.crossover:
             # Deviation: the authors' swarm shrinks to the experts; copies keep the budget of the ablation equal.

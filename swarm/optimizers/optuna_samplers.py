@@ -11,13 +11,13 @@ from pydantic import Field
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
-from swarm.optimizers.history import ToldState, begun, proposed, remembered, unit
+from swarm.optimizers.history import HistoryState, appended, initial_state, proposed, unit
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
 
-class Optuna(Generational[ToldState]):
+class Optuna(Generational[HistoryState]):
     """Settings and steps of Optuna. The first generation is PSO's."""
 
     type: Literal["optuna"] = "optuna"
@@ -25,23 +25,23 @@ class Optuna(Generational[ToldState]):
     particles: int = Field(10, ge=1, description="samples a generation")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
 
-    def init(self, space: Space, seed: int) -> ToldState:
+    def init(self, space: Space, seed: int) -> HistoryState:
         _package()
-        return begun(space, seed, self.particles)
+        return initial_state(space, seed, self.particles)
 
-    def advance(self, state: ToldState) -> ToldState:
-        state = remembered(state)
+    def advance(self, state: HistoryState) -> HistoryState:
+        state = appended(state)
         study, names = self.replayed(state), state.space.coordinates
         span = {name: _package().distributions.FloatDistribution(0.0, 1.0) for name in names}
         asked = [study.ask(span) for _ in range(self.particles)]
         return proposed(state, np.array([[trial.params[name] for name in names] for trial in asked]))
 
-    def replayed(self, state: ToldState) -> "Study":
+    def replayed(self, state: HistoryState) -> "Study":
         """A study that has been told all generations."""
         optuna, names = _package(), state.space.coordinates
         study = optuna.create_study(direction="maximize", sampler=self._sampler(state))
         span = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in names}
-        for generation in state.told:
+        for generation in state.history:
             for unit_D, utility in zip(unit(state.space, generation.x_ND), generation.utilities_N, strict=True):
                 failed = bool(np.isnan(utility))
                 study.add_trial(
@@ -54,9 +54,9 @@ class Optuna(Generational[ToldState]):
                 )
         return study
 
-    def _sampler(self, state: ToldState) -> Any:
+    def _sampler(self, state: HistoryState) -> Any:
         samplers = _package().samplers
-        seed = int(np.random.SeedSequence([state.seed, len(state.told)]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([state.seed, len(state.history)]).generate_state(1)[0])
         if self.sampler == "gp":
             return samplers.GPSampler(seed=seed, n_startup_trials=0)
         return samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.initial_design import starts
+from swarm.optimizers.initial_design import initial_design
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
     Movement,
@@ -20,7 +20,7 @@ from swarm.optimizers.swarm_state import (
     launch,
     next_generation,
     personal_best,
-    remember,
+    with_results,
 )
 from swarm.optimizers.swarming import Swarming
 
@@ -36,17 +36,17 @@ class PSO(Swarming):
     social: float = Field(2.05, ge=0, description="phi_g: pull of the global best")
 
     def init(self, space: Space, seed: int) -> SwarmState:
-        x_ND = starts(space, seed, self.particles)
+        x_ND = initial_design(space, seed, self.particles)
         others = [random_other(seed, i, self.particles) for i in range(self.particles)]
         # Half the difference, as Standard PSO 2006 (Clerc 2012, hal-00764996), but to a particle rather than to a
         # uniform point of the bounds: that keeps the first steps among the starts.
         return launch(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
 
-    def stake(self, state: SwarmState, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
         return below_personal_best(state, proposal)
 
     def advance(self, state: SwarmState) -> SwarmState:
-        state = remember(state)
+        state = with_results(state)
         return next_generation(state, [self.move(state, i) for i in range(self.particles)])
 
     def move(self, state: SwarmState, i: int) -> Movement:

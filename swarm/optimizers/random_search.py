@@ -9,7 +9,7 @@ from pydantic import Field
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.initial_design import combination, starts
+from swarm.optimizers.initial_design import combination, initial_design
 from swarm.optimizers.randomness import Stream, draw
 
 
@@ -21,16 +21,16 @@ class RandomSearch(Generational[GenerationState]):
 
     def init(self, space: Space, seed: int) -> GenerationState:
         return GenerationState(
-            space=space, seed=seed, generation=Generation.fresh(0, starts(space, seed, self.particles))
+            space=space, seed=seed, generation=Generation.fresh(0, initial_design(space, seed, self.particles))
         )
 
-    def stake(self, state: GenerationState, proposal: Proposal) -> Proposal:
+    def with_bounds(self, state: GenerationState, proposal: Proposal) -> Proposal:
         return indifferent(proposal)
 
     def step(self, state: GenerationState, result: Result) -> tuple[GenerationState, list[Proposal]]:
         iteration, i = result.iteration + 1, result.particle
         x_D = sample(state.space, draw(state.seed, iteration, i, Stream.START))
-        return state, [self.stake(state, Proposal(iteration, i, x_D))]
+        return state, [self.with_bounds(state, Proposal(iteration, i, x_D))]
 
     def advance(self, state: GenerationState) -> GenerationState:
         iteration = state.generation.iteration + 1

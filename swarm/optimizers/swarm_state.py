@@ -61,7 +61,7 @@ def launch(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmState:
     )
 
 
-def remember(state: SwarmState) -> SwarmState:
+def with_results(state: SwarmState) -> SwarmState:
     """Bests and worst after the generation: only a strictly better result replaces one; of equals, the first."""
     x_ND, utilities_N = state.generation.x_ND, state.generation.utilities_N
     better_N = utilities_N > state.personal_utility_N  # false for nan: a failed evaluation is never a best
@@ -92,7 +92,7 @@ def _remember_worst(state: SwarmState, i: int) -> SwarmState:
     return replace(state, global_worst_D=state.generation.x_ND[i], worst_utility=utility)
 
 
-def remember_one(state: SwarmState, i: int, utility: float) -> SwarmState:
+def with_result_of_one(state: SwarmState, i: int, utility: float) -> SwarmState:
     """Bests and worst after particle i alone was scored (nan: it was not)."""
     x_D = state.generation.x_ND[i]
     better = utility > state.personal_utility_N[i]

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from swarm.optimizers.base import Proposal, Result
 from swarm.optimizers.generational import Generational
-from swarm.optimizers.swarm_state import Movement, SwarmState, at_iteration, moved, remember_one
+from swarm.optimizers.swarm_state import Movement, SwarmState, at_iteration, moved, with_result_of_one
 
 
 class Swarming(Generational[SwarmState]):
@@ -26,8 +26,8 @@ class Swarming(Generational[SwarmState]):
         i, utility = result.particle, result.utility
         state = at_iteration(state, result.iteration)
         while True:
-            state = self.settled(remember_one(state, i, utility), i)
+            state = self.settled(with_result_of_one(state, i, utility), i)
             state, utility = moved(state, i, self.move(state, i)), float("nan")
             if not self.skips(state, i):
                 proposal = Proposal(state.generation.iteration, i, state.generation.x_ND[i].copy())
-                return state, [self.stake(state, proposal)]
+                return state, [self.with_bounds(state, proposal)]

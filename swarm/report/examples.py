@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.journal.lines import EvaluationLine, Item
+from swarm.journal.records import EvaluationRecord, Item
 from swarm.report.read_journal import Journal
 from swarm.report.score_table import kind_of
 
@@ -148,16 +148,16 @@ def _test_items(journal: Journal, objective: str) -> Sequence[Item]:
     return journal.start.items.get(objective, {}).get("test", ())
 
 
-def _score(line: EvaluationLine, objective: str, i: int) -> float:
+def _score(line: EvaluationRecord, objective: str, i: int) -> float:
     scores = line.examples.get(objective, ())
     return scores[i] if i < len(scores) else math.nan
 
 
-def _mean(line: EvaluationLine, objective: str, rows: list[int]) -> float:
+def _mean(line: EvaluationRecord, objective: str, rows: list[int]) -> float:
     scores = [score for score in (_score(line, objective, i) for i in rows) if not math.isnan(score)]
     return sum(scores) / len(scores) if scores else math.nan
 
 
-def _output(line: EvaluationLine | None, objective: str, i: int) -> str:
+def _output(line: EvaluationRecord | None, objective: str, i: int) -> str:
     outputs = line.outputs.get(objective, ()) if line else ()
     return outputs[i] if i < len(outputs) else ""

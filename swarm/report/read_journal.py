@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from swarm.core.errors import RunError
-from swarm.journal.lines import EndLine, EvaluationLine, FailureLine, JournalLine, StartLine
+from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, JournalRecord, StartRecord
 from swarm.report.parse import Json
 
-L = TypeVar("L", bound=JournalLine)
+L = TypeVar("L", bound=JournalRecord)
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Journal:
     expert alone, and is then tested under one of the two names.
     """
 
-    start: StartLine
-    evaluations: tuple[EvaluationLine, ...]
-    failures: tuple[FailureLine, ...]
-    selects: tuple[EvaluationLine, ...]
-    tests: Mapping[str, EvaluationLine]
-    tested: Mapping[str, EvaluationLine]
+    start: StartRecord
+    evaluations: tuple[EvaluationRecord, ...]
+    failures: tuple[FailureRecord, ...]
+    selects: tuple[EvaluationRecord, ...]
+    tests: Mapping[str, EvaluationRecord]
+    tested: Mapping[str, EvaluationRecord]
     ends: Mapping[str, str]
     elapsed: float
 
     @property
-    def scored(self) -> tuple[EvaluationLine, ...]:
+    def scored(self) -> tuple[EvaluationRecord, ...]:
         return (*self.evaluations, *self.selects, *self.tests.values())
 
     @property
@@ -39,20 +39,20 @@ class Journal:
 
 def read_journal(lines: Sequence[Json]) -> Journal:
     """Lines in order. Raises RunError without a start line."""
-    starts = _of_kind(lines, "start", StartLine)
-    if not starts:
+    initial_design = _of_kind(lines, "start", StartRecord)
+    if not initial_design:
         raise RunError("journal.jsonl has no start line: nothing was recorded; run `swarm search` again")
-    selects, tests = _of_kind(lines, "select", EvaluationLine), _of_kind(lines, "test", EvaluationLine)
+    selects, tests = _of_kind(lines, "select", EvaluationRecord), _of_kind(lines, "test", EvaluationRecord)
     at = {line.position: line for line in tests}
     return Journal(
-        start=starts[0],
-        evaluations=_of_kind(lines, "evaluation", EvaluationLine),
-        failures=_of_kind(lines, "failure", FailureLine),
+        start=initial_design[0],
+        evaluations=_of_kind(lines, "evaluation", EvaluationRecord),
+        failures=_of_kind(lines, "failure", FailureRecord),
         selects=selects,
         tests={line.id: line for line in tests},
         tested={line.id: at[line.position] for line in (*selects, *tests) if line.position in at},
-        ends={line.phase: line.reason for line in _of_kind(lines, "end", EndLine)},
-        elapsed=max((JournalLine.model_validate(line).elapsed for line in lines), default=0.0),
+        ends={line.phase: line.reason for line in _of_kind(lines, "end", EndRecord)},
+        elapsed=max((JournalRecord.model_validate(line).elapsed for line in lines), default=0.0),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
-from swarm.journal.lines import EvaluationLine
+from swarm.journal.records import EvaluationRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
@@ -58,14 +58,14 @@ def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None
     )
 
 
-def _whole(journal: Journal) -> list[EvaluationLine]:
+def _whole(journal: Journal) -> list[EvaluationRecord]:
     """Each position once, scored on all examples: what was stopped or failed cannot be compared."""
     scored = [line for line in journal.evaluations if line.status == "ok" and not line.repeated and line.examples]
     most = max((line.n_examples for line in scored), default=0)
     return [line for line in scored if line.n_examples == most]
 
 
-def _behind(lines: list[EvaluationLine], weights: Mapping[str, float]) -> tuple[Array, Array]:
+def _behind(lines: list[EvaluationRecord], weights: Mapping[str, float]) -> tuple[Array, Array]:
     """How far each is behind the highest, and the standard error of that."""
     whole_N = np.array([utility(line.scores, weights) for line in lines])
     total = sum(weights[name] for name in lines[0].examples)
@@ -78,7 +78,7 @@ def _behind(lines: list[EvaluationLine], weights: Mapping[str, float]) -> tuple[
     return gap_N, np.sqrt(variance_N)
 
 
-def _ranges(good: list[EvaluationLine], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
+def _ranges(good: list[EvaluationRecord], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
     values: dict[str, dict[str, list[float]]] = {}
     for line in good:
         for expert, groups in of_position(line.position, journal).items():

@@ -18,7 +18,7 @@ from swarm.report.figures.swarm_map import map_figure
 from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
-from swarm.report.search_curve import Costs, Trouble, costs, course, troubles
+from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import is_finished, state
 from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summary
 from swarm.report.weights import read_weights
@@ -41,7 +41,7 @@ class Section:
     cells: tuple[str, ...]
     scale: tuple[float, float]
     optimism: Figure | None
-    course: Figure | None
+    search_curve: Figure | None
     map: Figure | None
     tasks: TaskTable | None
     tasks_figure: Figure | None
@@ -63,7 +63,7 @@ class Page:
     coefficients: Coefficients
     coefficients_figure: Figure | None
     region: Region | None
-    costs: Costs
+    costs: CostModel
     time_figure: Figure | None
     troubles: tuple[Trouble, ...]
     notes: tuple[str, ...]
@@ -121,11 +121,11 @@ def _section(
     rows = score_table.table(name, best, baselines, summary)
     scale = bars.interval_scale(rows)
     single, best_id, source = score_table.best_single(rows), best.id if best else "", best.source if best else "search"
-    rival = score_table.best_baseline(rows, best)
+    incumbent = score_table.best_baseline(rows, best)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
     tasks = by_task(journal, best_id, name)
-    against = contrast(journal, best_id, rival.key, name) if rival and unit.percent else None
+    against = contrast(journal, best_id, incumbent.key, name) if incumbent and unit.percent else None
     return Section(
         name=name,
         unit=unit,
@@ -135,8 +135,8 @@ def _section(
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
-        optimism=bars.optimism_figure(_flattery(name, best, rival, summary), unit, label) if best else None,
-        course=curves.course_figure(course(journal, name), references, unit, label),
+        optimism=bars.optimism_figure(_flattery(name, best, incumbent, summary), unit, label) if best else None,
+        search_curve=curves.search_curve_figure(search_curve(journal, name), references, unit, label),
         map=map_figure(plane(journal, name, best), unit, label),
         tasks=tasks,
         tasks_figure=tasks_figure(tasks, unit, label),
@@ -147,9 +147,9 @@ def _section(
     )
 
 
-def _flattery(name: str, best: Best, rival: score_table.Row | None, summary: Summary) -> bars.Flattery:
+def _flattery(name: str, best: Best, incumbent: score_table.Row | None, summary: Summary) -> bars.Flattery:
     scores = {split: found[name] for split, found in best.scores.items() if name in found}
-    return bars.Flattery(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), rival)
+    return bars.Flattery(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), incumbent)
 
 
 def _environment(name: str) -> Environment:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarm.journal.lines import EvaluationLine
+from swarm.journal.records import EvaluationRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position, with_group_names
 from swarm.report.read_journal import Journal
@@ -151,7 +151,7 @@ def _row_name(key: str, summary: Summary) -> str:
     return capital(baseline_name(key).removeprefix("the "))
 
 
-def _without_interval(line: EvaluationLine) -> Mapping[str, Score]:
+def _without_interval(line: EvaluationRecord) -> Mapping[str, Score]:
     return {
         name: Score(mean, math.nan, math.nan, len(line.examples.get(name, ()))) for name, mean in line.scores.items()
     }

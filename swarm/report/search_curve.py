@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swarm.journal.lines import EvaluationLine
+from swarm.journal.records import EvaluationRecord
 from swarm.report.read_journal import Journal
 
 LEAST = 4  # of fewer candidates quartiles say nothing
@@ -23,7 +23,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Course:
+class SearchCurve:
     """One objective's search. points and best: (where, score); failed: where.
 
     Iteration i is the column from i to i + 1; its candidates stand side by side in it, in the journal's order.
@@ -38,7 +38,7 @@ class Course:
     failed: tuple[float, ...]
 
 
-def course(journal: Journal, objective: str) -> Course:
+def search_curve(journal: Journal, objective: str) -> SearchCurve:
     """Repeats of a scored position cost nothing and do not count as evaluations; they are of the population.
 
     A stopped candidate stands at the mean of its first examples; it is never the best.
@@ -56,7 +56,7 @@ def course(journal: Journal, objective: str) -> Course:
             if line.status == "ok" and score > top:
                 top = score
                 best.append((at, score))
-    return Course(
+    return SearchCurve(
         total=sum(not line.repeated for line in journal.evaluations),
         iterations=1 + max(columns, default=0),
         points=tuple(points),
@@ -66,8 +66,8 @@ def course(journal: Journal, objective: str) -> Course:
     )
 
 
-def _columns(journal: Journal) -> dict[int, list[EvaluationLine]]:
-    columns: dict[int, list[EvaluationLine]] = {}
+def _columns(journal: Journal) -> dict[int, list[EvaluationRecord]]:
+    columns: dict[int, list[EvaluationRecord]] = {}
     for line in journal.evaluations:
         columns.setdefault(line.iteration or 0, []).append(line)
     return dict(sorted(columns.items()))
@@ -87,7 +87,7 @@ def _populations(points: list[tuple[float, float]]) -> tuple[Population, ...]:
 
 
 @dataclass(frozen=True)
-class Costs:
+class CostModel:
     """What the run took. attempts: those that failed; unscored: candidates that never got a score."""
 
     evaluations: int
@@ -103,12 +103,12 @@ class Costs:
     has_idle: bool  # whether idle time is known, and so the parts are all there is
 
 
-def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -> Costs:
+def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -> CostModel:
     """The summary's counts and seconds where it has them, the journal's otherwise."""
     lines = journal.evaluations
     made = [line for line in lines if not line.repeated]
     known = {"compose": _total(made, "compose_seconds"), "forward": _total(made, "forward_seconds")} | seconds
-    return Costs(
+    return CostModel(
         evaluations=counts.get("evaluations", len(made)),
         repeated=len(lines) - len(made),
         stopped=sum(line.status == "stopped" for line in lines),
@@ -123,7 +123,7 @@ def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -
     )
 
 
-def _total(lines: list[EvaluationLine], name: str) -> float:
+def _total(lines: list[EvaluationRecord], name: str) -> float:
     return float(sum(getattr(line, name) for line in lines))
 
 

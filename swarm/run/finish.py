@@ -15,10 +15,10 @@ from swarm.run.directory import BEST, SUMMARY
 from swarm.run.plan import Plan
 from swarm.run.provenance import notes, sources
 from swarm.run.summarise import Json, Result, summarise
-from swarm.run.verify_export import load_back
+from swarm.run.verify_export import verify_export
 
 
-class Told(Protocol):
+class Listener(Protocol):
     """Who is told what is being done, and what the user should know."""
 
     def phase(self, text: str) -> None: ...
@@ -27,15 +27,15 @@ class Told(Protocol):
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Finish:
     """The last step of a run. Doing it again gives the same files."""
 
     plan: Plan
     folder: Path
     archive: Archive
-    listener: Told
+    listener: Listener
 
-    def deliver(self, result: Result) -> Json:
+    def run(self, result: Result) -> Json:
         """Export, summary and report, then the export's check, which may fail where the driver is a small machine."""
         summary = summarise(result) | {
             "seed": self.plan.config.seed,
@@ -82,7 +82,7 @@ class Delivery:
         self.listener.phase("loading the export back")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
         try:
-            checked = load_back(best, form, self.plan.spec, examples, seen)
+            checked = verify_export(best, form, self.plan.spec, examples, seen)
         except SwarmError as error:
             self.listener.note(f"the export could not be loaded back here: {error}")
             return None

@@ -17,22 +17,22 @@ from swarm.core.examples import Split
 from swarm.core.files import write_text
 from swarm.core.outcomes import Failure, closed
 from swarm.journal.archive import Archive
-from swarm.journal.lines import Kind
+from swarm.journal.records import Kind
 from swarm.report import write_report
 from swarm.run.directory import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
-from swarm.run.finish import Delivery
+from swarm.run.finish import Finish
 from swarm.run.plan import Plan, make_plan
-from swarm.run.provenance import check_open, check_same, start_line
+from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, needs_of
 from swarm.run.summarise import Json, Result
-from swarm.run.tracking import load_trackers, open_tally, open_tracking
-from swarm.search.asynchronous import SteppingSearch
+from swarm.run.tracking import load_trackers, open_counter, open_tracking
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.baselines import Baselines
 from swarm.search.generational import Search
 from swarm.search.selection import Selection
-from swarm.search.status import Counts, Standing, Tally
+from swarm.search.status import Counts, Status, StatusCounter
 from swarm.workers.pool import LocalPool, Pool
-from swarm.workers.ray.fleet import RayFleet
+from swarm.workers.ray.backend import RayBackend
 from swarm.workers.ray.probe_nodes import feasible
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.settings import LocalCluster
@@ -45,7 +45,7 @@ class Listener(Protocol):
 
     def note(self, text: str) -> None: ...
 
-    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None: ...
+    def evaluated(self, evaluation: Evaluation, standing: Status) -> None: ...
 
 
 OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
@@ -56,7 +56,7 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
     cluster = plan.config.cluster
     if isinstance(cluster, LocalCluster):
         return LocalPool(plan.spec)
-    return Coordinator(RayFleet(plan.spec, cluster, needs_of(plan), note), cluster, note)
+    return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
 def start_run(config: Config, folder: Path, listener: Listener) -> Json:
@@ -68,7 +68,7 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
     check_disk(plan, folder)
     with new_run(folder) as archive:
         write_text(folder / CONFIG, dump_config(config))
-        archive.append("start", **start_line(plan))
+        archive.append("start", **start_record(plan))
         return Run(plan, folder, archive, listener).carry_on()
 
 
@@ -79,11 +79,11 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
         if not archive.ended("run"):
             load_trackers(config)
             feasible(config.cluster)
-        plan = make_plan(config, listener.phase, begun=archive.start is not None)
+        plan = make_plan(config, listener.phase, initial_state=archive.start is not None)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
         if archive.start is None:
-            archive.append("start", **start_line(plan))
+            archive.append("start", **start_record(plan))
         check_same(archive, plan)
         if not archive.ended("run"):
             check_disk(plan, folder)
@@ -115,8 +115,8 @@ class Run:
                 self._test(result)
             finally:
                 self._close()
-            delivery = Delivery(self.plan, self.folder, self.archive, self.listener)
-            summary = delivery.deliver(result)
+            delivery = Finish(self.plan, self.folder, self.archive, self.listener)
+            summary = delivery.run(result)
             self._tracking.finish(summary)
         return summary
 
@@ -131,8 +131,8 @@ class Run:
             return
         pool = self._workers("search")
         self.listener.phase("searching")
-        tally = open_tally(self.plan, self.archive)
-        kind = SteppingSearch if self.plan.config.optimizer.schedule == "async" else Search
+        tally = open_counter(self.plan, self.archive)
+        kind = AsynchronousSearch if self.plan.config.optimizer.schedule == "async" else Search
         search = kind(
             optimizer=self.plan.config.optimizer,
             space=self.plan.space,
@@ -147,7 +147,7 @@ class Run:
         reason = search.run()
         self.archive.append("end", phase="search", reason=reason, workers=round(tally.workers(pool.workers), 2))
 
-    def _evaluated(self, evaluation: Evaluation, tally: Tally, workers: int) -> None:
+    def _evaluated(self, evaluation: Evaluation, tally: StatusCounter, workers: int) -> None:
         standing = tally.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
         self.listener.evaluated(evaluation, standing)
         self._tracking.log(standing)

@@ -14,7 +14,7 @@ from swarm.evaluation.answer_length import answer_length_notes
 from swarm.evaluation.evaluator import EvaluatorSpec, make_importable
 from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
 from swarm.optimizers import Optimizer
@@ -51,7 +51,7 @@ class Plan:
         return [*found, *self.contaminations, *self.truncations]
 
 
-def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, begun: bool = False) -> Plan:
+def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, initial_state: bool = False) -> Plan:
     """Open and check everything that a resolved config names. Raises UserError.
 
     begun: the run's journal says what its experts were trained on, and those files may be gone.
@@ -60,7 +60,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     trained_on = {expert.name: [Path(path) for path in expert.trained_on] for expert in config.experts}
-    contaminations = () if begun else contamination_notes(splits, trained_on)
+    contaminations = () if initial_state else contamination_notes(splits, trained_on)
     on_step("checking base and experts")
     catalog = open_experts(config)
     space = config.composition.space(catalog)
@@ -107,7 +107,7 @@ def open_experts(config: Config) -> Catalog:
 
 def _specs(config: Config) -> list[ExpertSpec]:
     return [
-        ExpertSpec(expert.name, Path(expert.path), Thinning(trim=expert.trim, dare=expert.dare, svd=expert.svd))
+        ExpertSpec(expert.name, Path(expert.path), Sparsification(trim=expert.trim, dare=expert.dare, svd=expert.svd))
         for expert in config.experts
     ]
 

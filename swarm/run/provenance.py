@@ -11,14 +11,14 @@ from swarm.core.errors import RunError
 from swarm.data.splits import Splits
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
-from swarm.journal.lines import StartLine
+from swarm.journal.records import StartRecord
 from swarm.optimizers import Optimizer
 from swarm.run.directory import CONFIG
 from swarm.run.plan import Plan
 from swarm.run.summarise import Json
 
 
-def start_line(plan: Plan) -> Json:
+def start_record(plan: Plan) -> Json:
     """The journal's first line: what the run rests on."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,7 +55,7 @@ def check_same(archive: Archive, plan: Plan) -> None:
     """A run goes on only with the weights, settings, coordinates, examples and seed that it began with."""
     check_weights(archive, plan.catalog)
     check_settings(archive, plan.config)
-    began, goes_on = _began(archive), StartLine.model_validate(start_line(plan))
+    began, goes_on = _began(archive), StartRecord.model_validate(start_record(plan))
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
             raise _changed(archive, name)
@@ -91,12 +91,12 @@ def check_settings(archive: Archive, config: Config) -> None:
         raise _changed(archive, "setting of composition, objectives, experts, optimizer, engine, racing or finalists")
 
 
-def _began(archive: Archive) -> StartLine:
+def _began(archive: Archive) -> StartRecord:
     if archive.start is None:
         raise RunError(
             f"{archive.journal.path}: nothing has been scored yet; swarm resume {archive.journal.path.parent}"
         )
-    return StartLine.model_validate(archive.start)
+    return StartRecord.model_validate(archive.start)
 
 
 def _changed(archive: Archive, name: str) -> RunError:

@@ -10,7 +10,7 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.recipes import Recipe
 from swarm.journal.archive import Archive
-from swarm.journal.lines import SCORED, EvaluationLine
+from swarm.journal.records import SCORED, EvaluationRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.search.selection import Selection
 from swarm.statistics.intervals import emergence, join, score
@@ -124,9 +124,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _run_lines(archive: Archive) -> list[EvaluationLine]:
+def _run_lines(archive: Archive) -> list[EvaluationRecord]:
     """The evaluation lines that cost something."""
-    scored = (EvaluationLine.model_validate(line) for line in archive.lines if line["kind"] in SCORED)
+    scored = (EvaluationRecord.model_validate(line) for line in archive.lines if line["kind"] in SCORED)
     return [line for line in scored if not line.same_as]
 
 

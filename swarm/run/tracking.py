@@ -7,7 +7,7 @@ from pathlib import Path
 from swarm.config.schema import Config
 from swarm.journal.archive import Archive
 from swarm.run.plan import Plan
-from swarm.search.status import Budget, Tally
+from swarm.search.status import Budget, StatusCounter
 from swarm.trackers import Start, TrackedRun, Tracking
 from swarm.trackers.ray_metrics import RayMetrics
 
@@ -20,17 +20,17 @@ def load_trackers(config: Config) -> None:
 
 def open_tracking(config: Config, folder: Path, note: Callable[[str], None]) -> Tracking:
     """The trackers that the config names, and on Ray its metrics."""
-    starts: dict[str, Start] = {}
+    initial_design: dict[str, Start] = {}
     if config.cluster.type == "ray":
-        starts["ray"] = partial(RayMetrics, folder.resolve().name)
+        initial_design["ray"] = partial(RayMetrics, folder.resolve().name)
     for tracker in config.trackers:
         run = TrackedRun.of(folder, tracker.type, config.model_dump(mode="json"))
-        starts[tracker.type] = partial(tracker.start, run)
-    return Tracking(starts, note)
+        initial_design[tracker.type] = partial(tracker.start, run)
+    return Tracking(initial_design, note)
 
 
-def open_tally(plan: Plan, archive: Archive) -> Tally:
+def open_counter(plan: Plan, archive: Archive) -> StatusCounter:
     """The count of a search, with what earlier sessions scored. This session's clock starts."""
     began = archive.search_began
     worked = 0.0 if began is None else archive.elapsed - began
-    return Tally(plan.weights, Budget.of(plan.config.optimizer, worked), archive.told(), archive.evaluations)
+    return StatusCounter(plan.weights, Budget.of(plan.config.optimizer, worked), archive.history(), archive.evaluations)

@@ -21,7 +21,9 @@ class LoadBack:
     equal: int
 
 
-def load_back(best: Path, export_format: str, spec: EvaluatorSpec, examples: Examples, seen: Evaluation) -> LoadBack:
+def verify_export(
+    best: Path, export_format: str, spec: EvaluatorSpec, examples: Examples, seen: Evaluation
+) -> LoadBack:
     """Score the exported hf model or adapter on the first of the examples behind `seen`.
 
     Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored. An adapter in a

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from swarm.core.candidates import Evaluation, Stakes, Task
+from swarm.core.candidates import Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, closed
 from swarm.optimizers.base import Proposal, Result
@@ -49,13 +49,13 @@ class Course:
 
     state: Any
     wanting: deque[Proposal]
-    parked: list[Proposal] = field(default_factory=list)
+    deferred: list[Proposal] = field(default_factory=list)
     flying: dict[Position, list[Proposal]] = field(default_factory=dict)
     unpaid: int = 0
     capped: bool = False
     told: int = 0
     scored: int = 0
-    told_at_best: int = 0
+    heard_at_best: int = 0
     best: Evaluation | None = None
     best_utility: float = -math.inf
     top: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class SteppingSearch(Search):
+class AsynchronousSearch(Search):
     """A search whose particles do not wait for one another. Budgets are those of any search."""
 
     def run(self) -> str:
@@ -93,7 +93,7 @@ class SteppingSearch(Search):
         """The steps that the journal tells of."""
         open_ = {(p.iteration, p.particle): p for p in course.wanting}
         course.wanting.clear()
-        for evaluation in self.archive.told():
+        for evaluation in self.archive.history():
             candidate = evaluation.candidate
             proposal = open_.pop((candidate.iteration or 0, candidate.particle or 0), None)
             if proposal is None or position_of(proposal.x_D) != candidate.position:
@@ -135,7 +135,7 @@ class SteppingSearch(Search):
             put = heapq.heappush if len(course.top) < self.finalists else heapq.heappushpop
             put(course.top, value)
         if value > course.best_utility:
-            course.best, course.best_utility, course.told_at_best = evaluation, value, course.told
+            course.best, course.best_utility, course.heard_at_best = evaluation, value, course.told
 
     # What to score next
 
@@ -148,7 +148,7 @@ class SteppingSearch(Search):
             if proposal.iteration >= self.optimizer.iterations:
                 course.capped = True
             elif not self._hand_out(course, proposal, feed):
-                course.parked.append(proposal)
+                course.deferred.append(proposal)
         return self._over(course)
 
     def _hand_out(self, course: Course, proposal: Proposal, feed: Feed) -> bool:
@@ -163,7 +163,7 @@ class SteppingSearch(Search):
         elif self._affords(course, candidate.position):
             course.flying[candidate.position] = [proposal]
             course.unpaid += not self.archive.paid(candidate.position)
-            feed.append(Task(candidate, self._stakes_of(course, proposal)))
+            feed.append(Task(candidate, self._bounds_of(course, proposal)))
         else:
             return False
         return True
@@ -176,23 +176,23 @@ class SteppingSearch(Search):
 
     def _over(self, course: Course) -> str:
         patience = self.optimizer.patience
-        if patience is not None and course.told - course.told_at_best >= patience * self._population:
+        if patience is not None and course.told - course.heard_at_best >= patience * self._population:
             return "patience"
         return "minutes" if self._out_of_time() else ""
 
     def _exhausted(self, course: Course) -> str:
         """What ended a search in which nothing is left to be handed out."""
-        if course.parked:
+        if course.deferred:
             return "evaluations"
         return "iterations" if course.capped else "exhausted"
 
-    def _stakes_of(self, course: Course, proposal: Proposal) -> Stakes:
+    def _bounds_of(self, course: Course, proposal: Proposal) -> PruningBounds:
         """As in a generation, but against all that has been told: finalists only rise."""
         bar = course.top[0] if len(course.top) >= self.finalists else -math.inf
         best = [course.best] if course.best else []
         # Just below the bar: of equals the earlier candidate is the finalist, which may be this one.
-        stakes = self._stakes([proposal], math.nextafter(bar, -math.inf), best)
-        return replace(stakes, expected=course.latest.means)
+        pruning = self._pruning_bounds([proposal], math.nextafter(bar, -math.inf), best)
+        return replace(pruning, expected=course.latest.means)
 
     @property
     def _population(self) -> int:

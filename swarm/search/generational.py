@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome, closed
 from swarm.core.space import Array, Space
@@ -77,7 +77,7 @@ class Search:
         affordable = self._affordable(unscored)
         if affordable and self._out_of_time():
             return "minutes"
-        feed = deque(Task(candidate_of(place[0]), stakes) for place, stakes in self._staked(affordable))
+        feed = deque(Task(candidate_of(place[0]), pruning) for place, pruning in self._with_bounds(affordable))
         with closed(self.evaluate(feed)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, Failure):
@@ -115,7 +115,7 @@ class Search:
         new = accumulate(not self.archive.paid(candidate_of(place[0]).position) for place in places)
         return [place for place, spent in zip(places, new, strict=True) if spent <= left]
 
-    def _staked(self, places: Sequence[Place]) -> list[tuple[Place, Stakes]]:
+    def _with_bounds(self, places: Sequence[Place]) -> list[tuple[Place, PruningBounds]]:
         """Each place with what its utility can change: the optimizer's course, or who is among the finalists.
 
         Only earlier generations count, so neither the workers' order nor a resume matters.
@@ -126,25 +126,25 @@ class Search:
         enough = len(ranked) >= self.finalists
         bar = self._worth(ranked[self.finalists - 1]) if enough else -math.inf
         expected = self._expected(places[0][0].iteration - 1)
-        return [(place, replace(self._stakes(place, bar, ranked[:1]), expected=expected)) for place in places]
+        return [(place, replace(self._pruning_bounds(place, bar, ranked[:1]), expected=expected)) for place in places]
 
     def _expected(self, iteration: int) -> dict[str, float]:
         """The mean score of an iteration's candidates, by objective; nothing where none was scored."""
         made = [e for e in self.archive.searched() if e.candidate.iteration == iteration and e.status != "failed"]
         return {name: math.fsum(e.scores[name] for e in made) / len(made) for name in made[0].scores} if made else {}
 
-    def _stakes(self, place: Place, bar: float, best: Sequence[Evaluation]) -> Stakes:
+    def _pruning_bounds(self, place: Place, bar: float, best: Sequence[Evaluation]) -> PruningBounds:
         low, high = max(p.low for p in place), min(p.high for p in place)
-        stakes = Stakes(low, min(high, bar))
+        pruning = PruningBounds(low, min(high, bar))
         stoppable = high > -math.inf or self.optimizer.takes_estimates
         if not self.sequential or not best or not stoppable or len(place) > 1:
-            return stakes
+            return pruning
         personal_D = place[0].personal_D
         personal = None if personal_D is None else self.archive.at(position_of(personal_D))
         return replace(
-            stakes,
-            personal=None if personal is None else rival(personal),
-            best=rival(best[0]),
+            pruning,
+            personal=None if personal is None else incumbent(personal),
+            best=incumbent(best[0]),
             worst=low if math.isfinite(low) else None,
         )
 
@@ -196,8 +196,8 @@ def position_of(x_D: Array) -> tuple[float, ...]:
     return tuple(float(x) for x in x_D)
 
 
-def rival(evaluation: Evaluation) -> Rival:
-    return Rival(evaluation.examples, evaluation.guides)
+def incumbent(evaluation: Evaluation) -> Incumbent:
+    return Incumbent(evaluation.examples, evaluation.guides)
 
 
 def _places(proposals: Sequence[Proposal]) -> list[Place]:

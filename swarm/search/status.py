@@ -16,7 +16,7 @@ RECENT_EVALUATIONS = 50
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """Where a search is. None: not known yet.
 
     best, best_id: the highest utility scored in full, and whose it is. mean: of every particle's latest utility, so of
@@ -76,7 +76,7 @@ class Mark:
     tokens: int
 
 
-class Tally:
+class StatusCounter:
     """Takes evaluations in, one at a time; a session's clock starts when it is made.
 
     known: what earlier sessions scored. evaluations: how many of them were paid for.
@@ -105,7 +105,7 @@ class Tally:
         self._busy_seconds = self._worker_seconds = 0.0
         self._marks = deque([Mark(self._began, evaluations, self._tokens)])
 
-    def take(self, evaluation: Evaluation, counts: Counts) -> Standing:
+    def take(self, evaluation: Evaluation, counts: Counts) -> Status:
         """How the search stands with this evaluation."""
         self._count(evaluation)
         now = self._clock()
@@ -138,12 +138,12 @@ class Tally:
         while len(self._marks) > enough + 1 and self._marks[1].time < mark.time - RECENT_SECONDS:
             self._marks.popleft()
 
-    def _standing(self, counts: Counts) -> Standing:
+    def _standing(self, counts: Counts) -> Status:
         first, last = self._marks[0], self._marks[-1]
         seconds = last.time - first.time
         known = counts.evaluations - self._before > 1 and seconds > 0
         pace = (last.evaluations - first.evaluations) / seconds if known else None
-        return Standing(
+        return Status(
             best=self._best[0] if self._best else None,
             best_id=self._best[1].id if self._best else "",
             mean=self._sum / len(self._latest) if self._latest else None,

@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 
 from swarm.core.errors import ConfigError, SwarmError
 from swarm.core.settings import Settings
-from swarm.search.status import Standing
+from swarm.search.status import Status
 
 UNLOGGED = ("best_id", "most", "seconds_left")
 KEPT = ("best", "optimism", "counts", "seconds")
@@ -40,7 +40,7 @@ class TrackedRun:
 class Tracker(Protocol):
     """A run in somebody's tool."""
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         """How the search stands, at step `standing.evaluations`."""
 
     def finish(self, summary: Mapping[str, object] | None) -> None:
@@ -76,7 +76,7 @@ class TrackerSettings(Settings, ABC):
         """Open the tool's run, or go on with the one that its folder knows."""
 
 
-def numbers(standing: Standing) -> dict[str, float]:
+def numbers(standing: Status) -> dict[str, float]:
     """The standing by the names that trackers show: search/best, search/mean, ...; what is not known is left out."""
     known = {name: value for name, value in asdict(standing).items() if name not in UNLOGGED and value is not None}
     return {f"search/{name}": float(value) for name, value in known.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from swarm.core.files import write_text
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class MlflowRun:
         self._run_id = run_id
         self._step = 0
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         self._step = standing.evaluations
         self._log(numbers(standing))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ray.util.metrics import Counter, Gauge
 
-from swarm.search.status import Standing
+from swarm.search.status import Status
 
 GAUGES = {
     "best": "the best utility so far",
@@ -37,7 +37,7 @@ class RayMetrics:
             metric.set_default_tags(tags)
         self._counted = dict.fromkeys(COUNTERS, 0)
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         for name, gauge in self._gauges.items():
             if (value := getattr(standing, name)) is not None:
                 gauge.set(value)

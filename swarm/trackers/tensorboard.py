@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import yaml
 
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
 FLUSH_SECONDS = 10
@@ -33,7 +33,7 @@ class EventFiles:
         self._writer.add_text("config", f"```yaml\n{yaml.safe_dump(dict(config), sort_keys=False)}\n```")
         self._step = 0
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         self._step = standing.evaluations
         for name, value in numbers(standing).items():
             self._writer.add_scalar(name, value, self._step)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers.base import Tracker, first_line
 
 SECONDS_BETWEEN_POINTS = 1.0
@@ -14,20 +14,20 @@ Start = Callable[[], Tracker]
 Summary = Mapping[str, object]
 
 
-class Courier:
+class BackgroundThread:
     """Hands one tracker the newest standing, at most one a second; those in between are left out."""
 
     def __init__(self, start: Start) -> None:
         self.error = ""
         self._start = start
-        self._newest: Standing | None = None
+        self._newest: Status | None = None
         self._summary: Summary | None = None
         self._ended = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         with self._changed:
             self._newest = standing
             self._changed.notify()
@@ -50,7 +50,7 @@ class Courier:
         except Exception as error:  # foreign code, which must not end a run
             self.error = first_line(error)
 
-    def _next(self) -> Standing | None:
+    def _next(self) -> Status | None:
         """The newest standing, once there is one; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended, SECONDS_BETWEEN_POINTS)
@@ -66,9 +66,9 @@ class Tracking:
     `note`, and left alone from then on.
     """
 
-    def __init__(self, starts: Mapping[str, Start], note: Callable[[str], None]) -> None:
-        self._starts = dict(starts)
-        self._couriers: dict[str, Courier] = {}
+    def __init__(self, initial_design: Mapping[str, Start], note: Callable[[str], None]) -> None:
+        self._starts = dict(initial_design)
+        self._couriers: dict[str, BackgroundThread] = {}
         self._note = note
 
     def __enter__(self) -> "Tracking":
@@ -79,7 +79,7 @@ class Tracking:
     ) -> None:
         self._end(None)
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         self._open()
         for courier in self._couriers.values():
             courier.log(standing)
@@ -90,7 +90,7 @@ class Tracking:
         self._end(summary)
 
     def _open(self) -> None:
-        self._couriers |= {name: Courier(start) for name, start in self._starts.items()}
+        self._couriers |= {name: BackgroundThread(start) for name, start in self._starts.items()}
         self._starts = {}
 
     def _end(self, summary: Summary | None) -> None:

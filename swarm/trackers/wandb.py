@@ -8,7 +8,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError
 from swarm.core.files import write_text
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 from swarm.trackers.thread import SECONDS_TO_FINISH
 
@@ -65,7 +65,7 @@ class WandbRun:
     def __init__(self, run: "Run") -> None:
         self._run = run
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         self._run.log(numbers(standing), step=standing.evaluations)
 
     def finish(self, summary: Mapping[str, object] | None) -> None:

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 from swarm.compositions.weights import Weights
 from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import ExpertSpec, open_catalog
-from swarm.experts.merge import mix
+from swarm.experts.merge import merge_plan
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.merge_model import fill
 from swarm.experts.updates import Replacement
@@ -55,11 +55,11 @@ def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
             [(c, Replacement(value)) for c, value in zip(shares, values, strict=True)]
             for values in zip(*experts, strict=True)
         ]
-        fill([(out, mix(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)], one_pass)
+        fill([(out, merge_plan(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)], one_pass)
 
-    begun = time.perf_counter()
+    initial_state = time.perf_counter()
     put(one_pass)
-    yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - begun, "s")
+    yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - initial_state, "s")
     say(f"composing {elements / 1e6:.0f} million weights from {EXPERTS} checkpoints, {torch.get_num_threads()} threads")
     sides = {"compiled": lambda: put(one_pass), "copy": lambda: target.copy_(source), "eager": lambda: put(None)}
     seconds = by_turns(sides, repetitions)

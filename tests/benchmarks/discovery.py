@@ -34,7 +34,7 @@ SHORTER = {OURS: (100, 67), HARD: (67,)}  # of our default, also without margins
 
 
 @dataclass(frozen=True)
-class Job:
+class Bundle:
     """One trial to be run. settings: JSON, so that jobs compare."""
 
     problem: str
@@ -71,10 +71,10 @@ class Kept:
 
 def key_of(trial: Mapping[str, Any]) -> tuple[object, ...]:
     """The key of the job that a kept trial was."""
-    return tuple(trial[field.name] for field in fields(Job))
+    return tuple(trial[field.name] for field in fields(Bundle))
 
 
-def trial(job: Job) -> dict[str, Any]:
+def trial(job: Bundle) -> dict[str, Any]:
     torch.set_num_threads(1)
     problem = PROBLEMS[job.problem]
     settings = json.loads(job.settings)
@@ -87,12 +87,12 @@ def referred(name: str) -> dict[str, Any]:
     return {"problem": name} | asdict(reference(PROBLEMS[name]))
 
 
-def tuning() -> Iterator[Job]:
+def tuning() -> Iterator[Bundle]:
     for seed in TUNING_SEEDS:
         for problem in TUNED_ON:
             for contender, choices in CHOICES.items():
                 if len(choices) > 1:
-                    yield from (Job(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
+                    yield from (Bundle(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
 
 
 def tuned(kept: Kept) -> dict[str, str]:
@@ -112,16 +112,16 @@ def tuned(kept: Kept) -> dict[str, str]:
     }
 
 
-def contest(settings: Mapping[str, str], problems: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[Job]:
+def contest(settings: Mapping[str, str], problems: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[Bundle]:
     """Seed by seed, so that what there is so far is balanced."""
     for seed in range(seeds):
         for problem in problems:
             for name in names:
-                yield Job(problem, name, settings[name], seed, BUDGET)
-                yield from (Job(problem, name, settings[name], seed, shorter) for shorter in SHORTER.get(name, ()))
+                yield Bundle(problem, name, settings[name], seed, BUDGET)
+                yield from (Bundle(problem, name, settings[name], seed, shorter) for shorter in SHORTER.get(name, ()))
 
 
-def carried_out(jobs: Iterable[Job], kept: Kept, processes: int) -> None:
+def carried_out(jobs: Iterable[Bundle], kept: Kept, processes: int) -> None:
     """Run what is not kept yet."""
     known = kept.known()
     left = [job for job in dict.fromkeys(jobs) if job.key not in known]

@@ -27,10 +27,10 @@ from swarm.config.references import resolve
 from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
+from swarm.run import summarise as summary
 from swarm.run.pipeline import Run, open_pool
-from swarm.run.pipeline import summarise as summary
 from swarm.run.plan import Plan, make_plan
-from swarm.search.status import Standing
+from swarm.search.status import Status
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]
 UNRACED = ["racing={rungs: []}"]
@@ -75,7 +75,7 @@ class Stopwatch:
     def note(self, text: str) -> None:
         say(text)
 
-    def evaluated(self, evaluation: Evaluation, standing: Standing) -> None:
+    def evaluated(self, evaluation: Evaluation, standing: Status) -> None:
         assert evaluation.status != "failed", evaluation.error
 
 

@@ -29,20 +29,20 @@ from swarm.compositions.weights import Weights
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation
 from swarm.core.space import Space
-from swarm.engines import composer
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
-from swarm.engines.transformers.frozen_layers_cache import Trunk
+from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
 from swarm.engines.transformers.merged_weights import Composer
-from swarm.engines.transformers.packing import Limits, layouts
+from swarm.engines.transformers.packing import BatchLimits, packings
 from swarm.engines.transformers.scoring import log_likelihoods
+from swarm.experts import merge_model
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers import bayesian
 from swarm.optimizers.base import Result
 from swarm.optimizers.bayesian import Bayesian
 
-APART = Limits(8192, 1 << 20, share=False)
+APART = BatchLimits(8192, 1 << 20, share=False)
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
@@ -118,7 +118,7 @@ def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable
     items = tuple(asked(1, prefix=0, own=30 + 120 * i // (4 * n), options=1, length=4).items[0] for i in range(4 * n))
     requests = Requests(items)
     cpu = torch.device("cpu")
-    ours, filled = (Batcher(Limits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
+    ours, filled = (Batcher(BatchLimits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
 
     def side(batcher: Batcher) -> None:
         kept, engine._batcher = engine._batcher, batcher
@@ -131,7 +131,7 @@ def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable
 def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[], object], ...]:
     """The engine's own pass, and the same columns with all logits turned into log-probabilities."""
     forward = engine._forward
-    batches = layouts(requests.items, Limits(2048, 1 << 20), torch.device("cpu"))
+    batches = packings(requests.items, BatchLimits(2048, 1 << 20), torch.device("cpu"))
 
     @torch.inference_mode()
     def everywhere() -> None:
@@ -165,7 +165,7 @@ def _upper_layers(base: Path, folder: Path) -> Catalog:
 def _trunk(catalog: Catalog, requests: Requests) -> tuple[Callable[[], object], ...]:
     engine, plain = (TransformersSettings(dtype="bfloat16").open(catalog) for _ in range(2))
     assert engine._forward._trunk.depth > 0, "the lower layers are untouched"
-    plain._forward._trunk = Trunk([])
+    plain._forward._trunk = FrozenLayersCache([])
     recipe = Weights().recipe([0.5, 0.5], catalog)
     return lambda: engine.answer([recipe], requests), lambda: plain.answer([recipe], requests)
 
@@ -234,13 +234,13 @@ def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
     made = Composer(
         AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True, use_safetensors=True), catalog
     )
-    step, alone = count(1), composer.ALONE
+    step, alone = count(1), merge_model.ALONE
 
     def side(threads: bool) -> None:
-        composer.ALONE = 0 if threads else alone
+        merge_model.ALONE = 0 if threads else alone
         for _ in range(20):
             made.put(Weights().recipe([0.001 * next(step)] * len(specs), catalog))
-        composer.ALONE = alone
+        merge_model.ALONE = alone
 
     return lambda: side(False), lambda: side(True)
 

@@ -41,7 +41,7 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.preferences.weighted_sum import utility
 from swarm.run.plan import Plan, make_plan
-from swarm.run.provenance import start_line
+from swarm.run.provenance import start_record
 from swarm.search.generational import Search
 from swarm.statistics.intervals import score
 from swarm.workers.pool import LocalPool
@@ -118,7 +118,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
         return pool.run(asked, "search")
 
     archive = Archive(folder / "journal.jsonl")
-    archive.append("start", **start_line(plan))
+    archive.append("start", **start_record(plan))
     Search(
         optimizer=plan.config.optimizer,
         space=plan.space,
@@ -151,10 +151,10 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
 
 def is_best(task: Task, scorer: Scorer, weights: Mapping[str, float]) -> bool:
     """Whether the full score would have been a new personal best (for who has none: the best of all)."""
-    rival = task.stakes.personal or task.stakes.best
-    if rival is None:
+    incumbent = task.pruning.personal or task.pruning.best
+    if incumbent is None:
         return False
-    theirs = {name: mean(values) for name, values in rival.scores.items()}
+    theirs = {name: mean(values) for name, values in incumbent.scores.items()}
     return utility(scorer.full(task.candidate, "search").scores, weights) > utility(theirs, weights)
 
 

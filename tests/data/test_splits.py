@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from swarm.core.errors import ConfigError, DataError
 from swarm.core.examples import Example
-from swarm.data.duplicates import content_key, question_key
+from swarm.data.duplicates import content_key, prompt_key
 from swarm.data.splits import SPLITS, Splits, SplitSettings, make_splits, near_duplicates
 
 TASKS = ["sort"] * 6 + ["upper"] * 3 + ["swap"]
@@ -103,9 +103,9 @@ def test_exact_duplicates_are_dropped_and_told(tmp_path):
 def test_keys_ignore_whitespace_and_the_order_of_choices_only():
     one = Example("1", "swap  aB", "A", {"A": "x", "B": "y"})
     assert content_key(one) == content_key(Example("2", "swap aB\n", "B", {"A": "y", "B": "x"}))
-    assert question_key(one) == question_key(Example("2", "swap aB", "B", {"A": "x", "B": "y"}))
+    assert prompt_key(one) == prompt_key(Example("2", "swap aB", "B", {"A": "x", "B": "y"}))
     assert content_key(one) != content_key(Example("2", "swap aB", "B", {"A": "x", "B": "y"}))
-    assert question_key(one) != question_key(Example("2", "swap Ab", "A", {"A": "x", "B": "y"}))
+    assert prompt_key(one) != prompt_key(Example("2", "swap Ab", "A", {"A": "x", "B": "y"}))
 
 
 def dev_test(path: Path, dev: list[dict[str, str]], test: list[dict[str, str]]) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from support.landscapes import Landscape, Run, run
 from support.races import EXACT, OFF, SEEDS, UNIT, race
-from swarm.core.candidates import Stakes
+from swarm.core.candidates import PruningBounds
 from swarm.core.errors import EvaluationError
 from swarm.core.examples import Example
 from swarm.core.requests import Likelihood, Text
@@ -66,7 +66,7 @@ def test_rungs_at_which_no_scores_could_end_the_race_are_left_out() -> None:
     assert race(low=-math.inf, high=0.75).rungs() == (50, 75, 100, 150, 200)
     assert race(low=0.1, high=0.5).rungs() == (150, 200), "what is open has to fit between low and high"
     assert race(low=-math.inf, high=math.inf).rungs() == (25, 50, 75, 100, 150, 200)
-    tiny = Race(EXACT, Stakes(-math.inf, 2.0), {"a": 100, "b": 1}, {"a": UNIT, "b": UNIT}, {"a": 1.0, "b": 1.0})
+    tiny = Race(EXACT, PruningBounds(-math.inf, 2.0), {"a": 100, "b": 1}, {"a": UNIT, "b": UNIT}, {"a": 1.0, "b": 1.0})
     assert tiny.rungs() == (75, 100, 101), "every objective has an example before a stop: its mean is journaled"
 
 
@@ -91,7 +91,7 @@ def test_a_race_is_over_just_where_every_ending_changes_nothing(low: float, high
     """By all the endings that there are, of two objectives."""
     sizes, weights = {"a": 4, "b": 3}, {"a": 3.0, "b": 1.0}
     racing = Racing(rungs=(2, 4, 5))
-    one = Race(racing, Stakes(low, high), sizes, dict.fromkeys(sizes, UNIT), weights)
+    one = Race(racing, PruningBounds(low, high), sizes, dict.fromkeys(sizes, UNIT), weights)
     possible = set()
     for k in racing.rungs:
         seen = rung_sizes(k, sizes)
@@ -117,14 +117,14 @@ def test_rounding_never_stops_a_race_that_matters() -> None:
         for high in (exact, np.nextafter(exact, -1)):
             for k in (2, 40, 79):
                 seen = rung_sizes(k, {"a": 30, "b": 50})
-                one = Race(EXACT, Stakes(-math.inf, high), {"a": 30, "b": 50}, {"a": UNIT, "b": UNIT}, weights)
+                one = Race(EXACT, PruningBounds(-math.inf, high), {"a": 30, "b": 50}, {"a": UNIT, "b": UNIT}, weights)
                 part = {name: values[: seen[name]] for name, values in full.items()}
                 assert not (one.over(part, {}) and exact > high)
 
 
 def test_a_score_without_a_bound_ends_a_race_only_on_its_other_side() -> None:
     def of(lowest: float, highest: float, low: float, high: float) -> Race:
-        return Race(EXACT, Stakes(low, high), {"right": 100}, {"right": (lowest, highest)}, {"right": 1.0})
+        return Race(EXACT, PruningBounds(low, high), {"right": 100}, {"right": (lowest, highest)}, {"right": 1.0})
 
     nats = of(-math.inf, 0.0, low=-math.inf, high=-1.0)
     assert nats.rungs() == (25, 50, 75, 100)
@@ -191,9 +191,9 @@ def test_multiple_choice_is_guided_by_the_log_probability_of_the_right_choice() 
     objective = MultipleChoice(name="sums", normalise="none")
     scored = objective.score(CHOICE, [Likelihood(-1.0, 1), Likelihood(-2.0, 1)])
     assert scored.score == 0.0
-    assert scored.guide == round(-math.log(1 + math.e), 6)
+    assert scored.surrogate == round(-math.log(1 + math.e), 6)
     far = objective.score(CHOICE, [Likelihood(-1.0, 1), Likelihood(-2000.0, 1)])
-    assert far.guide == -1999.0, "no underflow"
+    assert far.surrogate == -1999.0, "no underflow"
 
 
 def test_ranges() -> None:

@@ -17,7 +17,7 @@ import pytest
 from support.landscapes import Landscape, Run, Scorer, run, search
 from support.races import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 from support.runs import journal, timeless
-from swarm.core.candidates import Candidate, Evaluation, Rival, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
 from swarm.core.outcomes import Outcome
 from swarm.evaluation.racing import Race, Racing
 from swarm.optimizers import Optimizer
@@ -26,7 +26,7 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import estimate
-from swarm.search.asynchronous import SteppingSearch
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.statistics.intervals import score
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take
@@ -75,9 +75,9 @@ def test_few_new_bests_are_lost(folder: Path, kind: str) -> None:
 
 
 def is_best(task: Task, scorer: Scorer) -> bool:
-    rival = task.stakes.personal or task.stakes.best
+    incumbent = task.pruning.personal or task.pruning.best
     scores, _ = scorer.everything(task.candidate)
-    return rival is not None and bool(np.mean(scores["right"]) > np.mean(rival.scores["right"]))
+    return incumbent is not None and bool(np.mean(scores["right"]) > np.mean(incumbent.scores["right"]))
 
 
 def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() -> None:
@@ -87,8 +87,8 @@ def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() ->
     for _ in range(400):
         guide_P = rng.normal(0.0, 1.0, 200) * rng.choice([0.2, 2.0], 200)
         guide_P -= guide_P.mean() - 1e-9
-        better = Rival({"right": (1.0,) * 200}, {"right": (9.0,) * 200})
-        personal = Rival({"right": (0.0,) * 200}, {"right": (0.0,) * 200})
+        better = Incumbent({"right": (1.0,) * 200}, {"right": (9.0,) * 200})
+        personal = Incumbent({"right": (0.0,) * 200}, {"right": (0.0,) * 200})
         one = race(racing=SEQUENTIAL, low=-math.inf, high=0.0, personal=personal, best=better)
         scores = (0.0,) * 200
         lost += any(
@@ -100,20 +100,22 @@ def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() ->
 def test_only_the_spread_within_tasks_is_chance() -> None:
     """Always worse at one task, always better at another: a fair share of both leaves no doubt."""
     differences = [(-0.6 if i % 2 else 0.4) + 0.01 * (i % 3) for i in range(50)]
-    rival = Rival({"right": (0.0,) * 200}, {"right": (0.0,) * 200})
-    stakes = Stakes(-math.inf, -9.0, rival, rival)
+    incumbent = Incumbent({"right": (0.0,) * 200}, {"right": (0.0,) * 200})
+    pruning = PruningBounds(-math.inf, -9.0, incumbent, incumbent)
     for strata, over in (({}, False), ({"right": ["ab"[i % 2] for i in range(200)]}, True)):
-        one = Race(SEQUENTIAL, stakes, {"right": 200}, {"right": (-1.0, 1.0)}, {"right": 1.0}, strata)
+        one = Race(SEQUENTIAL, pruning, {"right": 200}, {"right": (-1.0, 1.0)}, {"right": 1.0}, strata)
         assert one.over({"right": differences}, {"right": differences}) == over
     alone = {"right": [str(i) for i in range(200)]}
-    one = Race(SEQUENTIAL, stakes, {"right": 200}, {"right": (-1.0, 1.0)}, {"right": 1.0}, alone)
+    one = Race(SEQUENTIAL, pruning, {"right": 200}, {"right": (-1.0, 1.0)}, {"right": 1.0}, alone)
     assert not one.over({"right": differences}, {"right": differences}), "a task an example is none"
 
 
-def pair(candidate: Sequence[float], rival: Sequence[float], n: int = 200, **stakes: Any) -> bool:
+def pair(candidate: Sequence[float], incumbent: Sequence[float], n: int = 200, **pruning: Any) -> bool:
     """Whether the test stops a candidate with these first scores; the rival is personal and global best."""
-    full = {"right": (*rival, *[1.0] * (n - len(rival)))}
-    one = race(n, SEQUENTIAL, low=-math.inf, high=-1.0, best=Rival(full, full), personal=Rival(full, full), **stakes)
+    full = {"right": (*incumbent, *[1.0] * (n - len(incumbent)))}
+    one = race(
+        n, SEQUENTIAL, low=-math.inf, high=-1.0, best=Incumbent(full, full), personal=Incumbent(full, full), **pruning
+    )
     return one.over({"right": candidate}, {"right": candidate})
 
 
@@ -129,9 +131,13 @@ def test_a_test_needs_pairs_and_differences() -> None:
 def test_who_could_be_the_global_best_is_scored_in_full() -> None:
     """Far below its own best, level with the swarm's: as where the archive knows better than the state."""
     high, level = ({"right": (value,) * 200} for value in (1.0, 0.0))
-    one = race(racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Rival(high, high), best=Rival(level, level))
+    one = race(
+        racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Incumbent(high, high), best=Incumbent(level, level)
+    )
     assert not one.over({"right": (0.0,) * 25}, {"right": (0.0,) * 25})
-    guided = race(racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Rival(high, high), best=Rival(high, level))
+    guided = race(
+        racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Incumbent(high, high), best=Incumbent(high, level)
+    )
     assert not guided.over({"right": (0.0,) * 25}, {"right": (0.0,) * 25}), "the guides must say so too"
 
 
@@ -140,15 +146,20 @@ def test_who_could_be_the_worst_is_scored_in_full_where_that_matters() -> None:
     best = {"right": (1.0,) * 200}
     for worst, over in ((0.0, True), (0.15, False), (0.5, False)):
         one = race(
-            racing=SEQUENTIAL, low=worst, high=1.0, personal=Rival(best, best), best=Rival(best, best), worst=worst
+            racing=SEQUENTIAL,
+            low=worst,
+            high=1.0,
+            personal=Incumbent(best, best),
+            best=Incumbent(best, best),
+            worst=worst,
         )
         assert one.over({"right": few_right}, {"right": few_right}) == over
-    assert race(racing=SEQUENTIAL, low=0.0, high=0.2, best=Rival(best, best)).rungs()[0] == 25
+    assert race(racing=SEQUENTIAL, low=0.0, high=0.2, best=Incumbent(best, best)).rungs()[0] == 25
 
 
 def test_rivals_without_sequential_racing_stop_nobody() -> None:
     best = {"right": (1.0,) * 200}
-    one = race(low=-math.inf, high=0.5, best=Rival(best, best), personal=Rival(best, best))
+    one = race(low=-math.inf, high=0.5, best=Incumbent(best, best), personal=Incumbent(best, best))
     assert one.rungs() == (100, 150, 200)
     assert not one.over({"right": (0.0,) * 50}, {"right": (0.0,) * 50})
 
@@ -157,8 +168,8 @@ def test_several_objectives_are_tested_by_their_scores() -> None:
     """Guides of several objectives have no common scale."""
     sizes = {"a": 100, "b": 100}
     right, wrong = dict.fromkeys(sizes, (1.0,) * 100), dict.fromkeys(sizes, (0.0,) * 25)
-    stakes = Stakes(-math.inf, -1.0, Rival(right, wrong), Rival(right, wrong))
-    one = Race(SEQUENTIAL, stakes, sizes, dict.fromkeys(sizes, UNIT), {"a": 1.0, "b": 9.0})
+    pruning = PruningBounds(-math.inf, -1.0, Incumbent(right, wrong), Incumbent(right, wrong))
+    one = Race(SEQUENTIAL, pruning, sizes, dict.fromkeys(sizes, UNIT), {"a": 1.0, "b": 9.0})
     assert one.over(wrong, dict.fromkeys(sizes, (9.0,) * 25))
     assert not one.over({"a": (0.0, 1.0, 1.0) * 8, "b": (0.0,) + (1.0,) * 23}, wrong), "the heavier one decides"
     assert one.over({"a": (1.0,) * 24, "b": (0.0, 0.0, 1.0) * 8}, wrong)
@@ -173,16 +184,16 @@ def evaluation(scores: Sequence[float], status: Any = "ok") -> Evaluation:
 
 
 def test_an_estimate_allows_for_easy_and_hard_examples() -> None:
-    rival = evaluation([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    incumbent = evaluation([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
     alike = evaluation([1.0, 0.0, 0.0, 0.0], "stopped")  # the slope is a half
-    assert estimate(alike, rival, {"right": 1.0}, soft=False) == pytest.approx(0.25 + 0.5 * 0.25)
+    assert estimate(alike, incumbent, {"right": 1.0}, soft=False) == pytest.approx(0.25 + 0.5 * 0.25)
     unlike = evaluation([0.0, 0.0, 1.0, 0.0], "stopped")
-    assert estimate(unlike, rival, {"right": 1.0}, soft=False) == 0.25, "the rival says nothing of it"
+    assert estimate(unlike, incumbent, {"right": 1.0}, soft=False) == 0.25, "the rival says nothing of it"
     softer = replace(alike, soft={"right": 0.35})
-    assert estimate(softer, replace(rival, soft={"right": 0.7}), {"right": 1.0}, soft=True) == pytest.approx(0.475)
-    assert estimate(softer, rival, {"right": 1.0}, soft=True) == 0.375, "only where the rival's is softened too"
+    assert estimate(softer, replace(incumbent, soft={"right": 0.7}), {"right": 1.0}, soft=True) == pytest.approx(0.475)
+    assert estimate(softer, incumbent, {"right": 1.0}, soft=True) == 0.375, "only where the rival's is softened too"
     easy = evaluation([1.0, 0.0, 1.0, 1.0], "stopped")
-    assert estimate(easy, rival, {"right": 1.0}, soft=False) == 0.75, "it was stopped for being worse"
+    assert estimate(easy, incumbent, {"right": 1.0}, soft=False) == 0.75, "it was stopped for being worse"
 
 
 def test_estimates_are_near_the_scores(folder: Path) -> None:
@@ -241,7 +252,7 @@ def test_estimates_are_told_alike_where_particles_move_singly(tmp_path: Path) ->
 
     def stepped(folder: Path) -> str:
         scorer = Scorer(landscape, SEQUENTIAL, {"right": 1.0})
-        return SteppingSearch(**vars(search(folder, optimizer, scorer, 0))).run()
+        return AsynchronousSearch(**vars(search(folder, optimizer, scorer, 0))).run()
 
     reason = stepped(tmp_path / "straight")
     lines = (tmp_path / "straight" / "journal.jsonl").read_bytes().splitlines(keepends=True)

@@ -14,7 +14,7 @@ from swarm.core.candidates import Evaluation
 from swarm.core.examples import Example
 from swarm.core.outcomes import Feed
 from swarm.core.requests import Likelihood
-from swarm.evaluation.smoothed_accuracy import softened
+from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.optimizers import Optimizer
@@ -28,21 +28,21 @@ EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})
 
 
 def test_softened_is_accuracy_where_all_is_sure_and_between_where_it_is_not() -> None:
-    assert softened([5.0, 5.0, -5.0, 5.0]) == pytest.approx(0.75, abs=0.01)
-    assert softened([5.0, 0.0, -5.0]) == pytest.approx(0.5)
-    assert softened([2.0, 2.0]) == 1.0
-    assert softened([-1000.0, 1.0, 1e-3]) <= 1.0
+    assert smoothed([5.0, 5.0, -5.0, 5.0]) == pytest.approx(0.75, abs=0.01)
+    assert smoothed([5.0, 0.0, -5.0]) == pytest.approx(0.5)
+    assert smoothed([2.0, 2.0]) == 1.0
+    assert smoothed([-1000.0, 1.0, 1e-3]) <= 1.0
 
 
 def test_of_two_that_are_right_as_often_the_surer_one_is_worth_more() -> None:
     rng = np.random.default_rng(0)
     others = rng.normal(0.0, 3.0, 100).tolist()
-    assert softened([*others, 0.5, 0.5]) > softened([*others, 0.05, 0.05])
+    assert smoothed([*others, 0.5, 0.5]) > smoothed([*others, 0.05, 0.05])
 
 
 def test_the_unit_of_the_margins_does_not_matter() -> None:
     margins = np.random.default_rng(0).normal(0.3, 2.0, 200)
-    assert softened(margins.tolist()) == pytest.approx(softened((7.0 * margins).tolist()))
+    assert smoothed(margins.tolist()) == pytest.approx(smoothed((7.0 * margins).tolist()))
 
 
 @pytest.mark.parametrize(("values", "margin"), [((-3.0, -1.0, -2.0), 1.0), ((-1.0, -3.0, -2.0), -2.0)])

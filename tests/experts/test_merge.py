@@ -13,11 +13,11 @@ from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.experts.merge import BLOCKS, Joined, compose, mix
+from swarm.experts.merge import BLOCKS, StackedFactors, compose, merge_plan
 from swarm.experts.merge_model import composed_tensor, composed_tensors, fill
 from swarm.experts.parallel import each
 from swarm.experts.parameter_groups import group_index, make_groups
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 from swarm.experts.updates import Delta, LowRank, Replacement, Term, delta_of
 
 ADAPTERS = {
@@ -50,10 +50,10 @@ def recipe(algebra: str = "delta", **coefficients: float) -> Recipe:
     return Recipe(WeightRecipe(algebra, (Group("all", ("*",)),), values))  # type: ignore[arg-type]
 
 
-def thinned(catalog: Catalog, name: str = "one", **thinning: float) -> Tensor:
+def thinned(catalog: Catalog, name: str = "one", **sparsification: float) -> Tensor:
     """The update of PARAMETER under a thinning."""
     path = catalog.base.path.parent / name
-    catalog = open_catalog(catalog.base.path, [ExpertSpec(name, path, Thinning(**thinning))])
+    catalog = open_catalog(catalog.base.path, [ExpertSpec(name, path, Sparsification(**sparsification))])
     update = catalog.experts[0].update(PARAMETER, catalog.base)
     return delta_of(update, catalog.base.tensors.read(PARAMETER))
 
@@ -116,9 +116,9 @@ def test_factors_is_the_product_of_the_sums(catalog: Catalog) -> None:
 
 def test_a_sum_is_cast_once(catalog: Catalog) -> None:
     """Small updates survive in bfloat16 as far as one rounding lets them."""
-    mix = recipe(one=0.3, two=-0.7, full=0.4)
-    exact = composed_tensor(catalog, mix, PARAMETER, torch.float32)
-    assert torch.equal(composed_tensor(catalog, mix, PARAMETER, torch.bfloat16), exact.to(torch.bfloat16))
+    merge_plan = recipe(one=0.3, two=-0.7, full=0.4)
+    exact = composed_tensor(catalog, merge_plan, PARAMETER, torch.float32)
+    assert torch.equal(composed_tensor(catalog, merge_plan, PARAMETER, torch.bfloat16), exact.to(torch.bfloat16))
 
 
 def test_trim_keeps_the_largest_entries(catalog: Catalog) -> None:
@@ -191,8 +191,8 @@ def test_a_pair_is_the_sum_of_its_halves_whatever_form_their_updates_have(tmp_pa
     base = make(tmp_path / "base")
     options = {"fan_in_fan_out": True} if architecture == "gpt2" else {}
     specs = [
-        ExpertSpec(name, make_adapter(tmp_path / name, base, seed, targets=targets, **options), thinning)
-        for seed, (name, thinning) in enumerate({"plain": Thinning(), "cut": Thinning(svd=2)}.items())
+        ExpertSpec(name, make_adapter(tmp_path / name, base, seed, targets=targets, **options), sparsification)
+        for seed, (name, sparsification) in enumerate({"plain": Sparsification(), "cut": Sparsification(svd=2)}.items())
     ]
     opened = open_catalog(base, specs)
     for name in opened.parameters():
@@ -225,7 +225,7 @@ def test_blocks_cover_a_parameter_and_change_nothing(
     out = torch.empty(shape)
     try:
         torch.set_num_threads(threads)
-        fill([(out, mix(base, terms, "delta", Joined.of([update for _, update in terms], base.device)))])
+        fill([(out, merge_plan(base, terms, "delta", StackedFactors.of([update for _, update in terms], base.device)))])
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swarm.experts import merge_compiled
-from swarm.experts.merge import Mix, mix
+from swarm.experts.merge import MergePlan, merge_plan
 from swarm.experts.merge_compiled import OnePass
 from swarm.experts.merge_model import fill
 from swarm.experts.updates import Delta, LowRank, Replacement, Update
@@ -19,15 +19,15 @@ def drawn(dtype: torch.dtype) -> Tensor:
     return torch.randn(SHAPE, dtype=torch.float32).to(dtype)
 
 
-def composed(whole: Mix, dtype: torch.dtype, one_pass: OnePass | None) -> Tensor:
+def composed(whole: MergePlan, dtype: torch.dtype, one_pass: OnePass | None) -> Tensor:
     out = torch.empty(SHAPE, dtype=dtype)
     fill([(out, whole)], one_pass)
     return out
 
 
-def whole(dtype: torch.dtype, updates: Sequence[type[Replacement] | type[Delta]]) -> Mix:
+def whole(dtype: torch.dtype, updates: Sequence[type[Replacement] | type[Delta]]) -> MergePlan:
     terms: list[tuple[float, Update]] = [(0.37 - 0.6 * i, update(drawn(dtype))) for i, update in enumerate(updates)]
-    return mix(drawn(dtype), terms, "delta", None)
+    return merge_plan(drawn(dtype), terms, "delta", None)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_compiled_and_eager_give_the_same_bits(
 
 def test_what_is_no_sum_of_full_tensors_is_left_to_others(one_pass: OnePass) -> None:
     base, lora = drawn(torch.float32), LowRank(torch.randn(2, SHAPE[1]), torch.randn(SHAPE[0], 2), 1.0)
-    for what in (mix(base, [], "delta", None), mix(base, [(0.5, lora)], "delta", None)):
+    for what in (merge_plan(base, [], "delta", None), merge_plan(base, [(0.5, lora)], "delta", None)):
         assert not one_pass.write(torch.empty(SHAPE), what)
         assert torch.equal(composed(what, torch.float32, one_pass), composed(what, torch.float32, None))
 

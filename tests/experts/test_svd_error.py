@@ -7,7 +7,7 @@ import torch
 
 from support.models import make_base, make_checkpoint
 from swarm.experts.catalog import ExpertSpec, open_catalog
-from swarm.experts.sparsify import Thinning, thin
+from swarm.experts.sparsify import Sparsification, sparsify
 from swarm.experts.svd_error import truncation_error, truncation_notes
 from swarm.experts.updates import Delta, delta_of
 
@@ -16,10 +16,10 @@ def test_a_sketch_of_a_wide_matrix_is_as_good_as_its_svd() -> None:
     torch.manual_seed(0)
     delta = torch.randn(300, 400) * 0.01 + torch.randn(300, 10) @ torch.randn(10, 400) * torch.linspace(0.1, 1, 400)
     for rank in (3, 8, 20):
-        cut = delta_of(thin(Delta(delta), delta, Thinning(svd=rank), ""), delta)
+        cut = delta_of(sparsify(Delta(delta), delta, Sparsification(svd=rank), ""), delta)
         best = torch.linalg.svdvals(delta)[rank:].square().sum().sqrt()
         assert (delta - cut).norm() <= 1.01 * best
-        assert torch.equal(cut, delta_of(thin(Delta(delta), delta, Thinning(svd=rank), ""), delta))
+        assert torch.equal(cut, delta_of(sparsify(Delta(delta), delta, Sparsification(svd=rank), ""), delta))
 
 
 def test_the_error_is_told_of_experts_that_are_cut(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_the_error_is_told_of_experts_that_are_cut(tmp_path: Path) -> None:
     full = make_checkpoint(tmp_path / "full", base, 1)
     specs = [
         ExpertSpec("whole", full),
-        ExpertSpec("cut", full, Thinning(svd=4)),
-        ExpertSpec("all", full, Thinning(svd=999)),
+        ExpertSpec("cut", full, Sparsification(svd=4)),
+        ExpertSpec("all", full, Sparsification(svd=999)),
     ]
     catalog = open_catalog(base, specs)
     (_, cut, everything) = catalog.experts

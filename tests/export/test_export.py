@@ -144,11 +144,11 @@ def test_what_a_form_cannot_hold_is_told_with_the_remedy(
     tmp_path: Path,
     format: str,
     names: tuple[str, ...],
-    thinning: dict[str, float],
+    sparsification: dict[str, float],
     composition: dict[str, object],
     word: str,
 ) -> None:
-    what = exported(opened(folder, *names, **thinning), **composition)
+    what = exported(opened(folder, *names, **sparsification), **composition)
     with pytest.raises(UserError, match=rf"{word}.*; use --format hf"):
         export(what, tmp_path / "out", format)
     assert list(tmp_path.iterdir()) == []

@@ -57,7 +57,7 @@ def bits(evaluation: Evaluation) -> str:
     return repr(evaluation)
 
 
-def begun(path: Path) -> Archive:
+def initial_state(path: Path) -> Archive:
     archive = Archive(path)
     archive.append(**START)  # type: ignore[arg-type]
     return archive
@@ -67,7 +67,7 @@ def begun(path: Path) -> Archive:
 def test_evaluations_come_back_bit_for_bit(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     written = [some_evaluation(rng, f"{i}-0") for i in range(20)]
-    archive = begun(tmp_path / "journal.jsonl")
+    archive = initial_state(tmp_path / "journal.jsonl")
     for evaluation in written:
         archive.append_evaluation("test", evaluation, "test")
     archive.journal.close()
@@ -82,7 +82,7 @@ def test_evaluations_come_back_bit_for_bit(tmp_path: Path, seed: int) -> None:
 
 def test_what_the_model_said_is_kept_for_the_test_alone(tmp_path: Path) -> None:
     evaluation = next(e for i in range(9) if (e := some_evaluation(random.Random(i), "0-0")).status == "ok")
-    archive = begun(tmp_path / "journal.jsonl")
+    archive = initial_state(tmp_path / "journal.jsonl")
     archive.append_evaluation("evaluation", evaluation)
     assert archive.of("0-0") == replace(evaluation, outputs={})
 
@@ -90,12 +90,12 @@ def test_what_the_model_said_is_kept_for_the_test_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_line_without_a_meaning_in_json_is_our_bug(tmp_path: Path, bad: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        begun(tmp_path / "journal.jsonl").append("failure", id="a", attempt=1, error="", worker="", extra=bad)
+        initial_state(tmp_path / "journal.jsonl").append("failure", id="a", attempt=1, error="", worker="", extra=bad)
 
 
 def test_a_cut_last_line_is_dropped_by_who_writes_next(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    begun(path).append_evaluation("evaluation", some_evaluation(random.Random(0), "0-0"))
+    initial_state(path).append_evaluation("evaluation", some_evaluation(random.Random(0), "0-0"))
     whole = path.read_bytes()
     for cut in (1, 10, len(whole.splitlines()[1])):
         path.write_bytes(whole + whole.splitlines()[1][:cut])
@@ -130,7 +130,7 @@ def test_no_journal_and_an_empty_one_have_no_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_damage_is_told_with_its_line(tmp_path: Path, damage: str, number: int) -> None:
     path = tmp_path / "journal.jsonl"
-    archive = begun(path)
+    archive = initial_state(path)
     for i in range(3):
         archive.append_evaluation("evaluation", some_evaluation(random.Random(i), f"0-{i}"))
     lines = path.read_text().splitlines()
@@ -141,13 +141,13 @@ def test_damage_is_told_with_its_line(tmp_path: Path, damage: str, number: int) 
 
 
 def test_a_second_start_is_damage(tmp_path: Path) -> None:
-    begun(tmp_path / "journal.jsonl").append(**START)  # type: ignore[arg-type]
+    initial_state(tmp_path / "journal.jsonl").append(**START)  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"journal.jsonl:2: .*a start line is out of place"):
         Archive(tmp_path / "journal.jsonl")
 
 
 def test_the_index_knows_candidates_positions_and_splits(tmp_path: Path) -> None:
-    archive = begun(tmp_path / "journal.jsonl")
+    archive = initial_state(tmp_path / "journal.jsonl")
     first = some_evaluation(random.Random(1), "0-0")
     archive.append_evaluation("evaluation", first)
     archive.append_failure(Failure(Candidate("0-1", (1.0, 2.0, 3.0)), 1, "the worker died", "w"))
@@ -167,7 +167,7 @@ def test_the_index_knows_candidates_positions_and_splits(tmp_path: Path) -> None
 
 
 def test_a_repeated_position_costs_nothing_and_is_not_counted(tmp_path: Path) -> None:
-    archive = begun(tmp_path / "journal.jsonl")
+    archive = initial_state(tmp_path / "journal.jsonl")
     first = next(e for i in range(9) if (e := some_evaluation(random.Random(i), "0-0")).status == "ok")
     archive.append_evaluation("evaluation", first)
     archive.append_repeat("evaluation", replace(first.candidate, id="1-0"), "search")
@@ -184,7 +184,7 @@ def test_a_repeated_position_costs_nothing_and_is_not_counted(tmp_path: Path) ->
 
 
 def test_selection_and_test_are_no_part_of_the_search(tmp_path: Path) -> None:
-    archive = begun(tmp_path / "journal.jsonl")
+    archive = initial_state(tmp_path / "journal.jsonl")
     archive.append_evaluation("evaluation", some_evaluation(random.Random(1), "0-0"))
     archive.append_evaluation("select", some_evaluation(random.Random(2), "base"), "search")
     archive.append_evaluation("test", some_evaluation(random.Random(3), "base"), "test")
@@ -194,7 +194,7 @@ def test_selection_and_test_are_no_part_of_the_search(tmp_path: Path) -> None:
 def test_the_time_worked_adds_up_over_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 107.5, 5000.0, 5001.25, 5002.0])
     monkeypatch.setattr("swarm.journal.archive.time", SimpleNamespace(monotonic=lambda: next(clock)))
-    begun(tmp_path / "journal.jsonl")
+    initial_state(tmp_path / "journal.jsonl")
     second = Archive(tmp_path / "journal.jsonl")
     second.append("end", phase="search", reason="patience")
     assert [line["elapsed"] for line in second.lines] == [7.5, 8.75]

@@ -10,7 +10,7 @@ from support.optimizer_runs import concave, positions, run, space
 from swarm.core.errors import ConfigError
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.grid import Grid
-from swarm.optimizers.initial_design import anchors, combination
+from swarm.optimizers.initial_design import combination, reference_points
 from swarm.optimizers.pso import PSO, reflect
 from swarm.optimizers.random_search import RandomSearch
 
@@ -66,11 +66,11 @@ def test_pso_starts_at_half_the_way_to_another_particle():
 
 def test_pso_with_few_particles_starts_at_the_most_promising_anchors():
     history, _ = run(PSO(particles=4), generations=1)
-    np.testing.assert_array_equal(positions(history), anchors(space(3))[:4])
+    np.testing.assert_array_equal(positions(history), reference_points(space(3))[:4])
 
 
 def test_one_expert_is_one_anchor_though_it_is_its_own_average():
-    assert anchors(space(1)).tolist() == [[1.0], [0.5], [1.5], [0.0]]  # the double average is cut at the bound
+    assert reference_points(space(1)).tolist() == [[1.0], [0.5], [1.5], [0.0]]  # the double average is cut at the bound
 
 
 def test_combinations_lie_between_the_scales_of_the_averages():

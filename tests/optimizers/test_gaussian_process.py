@@ -8,7 +8,7 @@ from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.bayesian import MOST, Bayesian, seen
 from swarm.optimizers.gaussian_process import GaussianProcess, matern
 from swarm.optimizers.generational import Generation
-from swarm.optimizers.history import ToldState, unit
+from swarm.optimizers.history import HistoryState, unit
 
 NOTHING = np.empty((0, 3))
 
@@ -73,12 +73,14 @@ def test_where_all_utilities_are_equal_it_looks_elsewhere():
 
 def test_of_many_observations_it_keeps_the_best_and_the_latest():
     rng = np.random.default_rng(0)
-    told = tuple(Generation(i, rng.uniform(size=(50, 2)), np.zeros(50, bool), rng.normal(size=50)) for i in range(12))
-    x_ND, y_N = seen(ToldState(space=space(2), seed=0, generation=told[-1], told=told))
-    everything = np.concatenate([generation.utilities_N for generation in told])
+    history = tuple(
+        Generation(i, rng.uniform(size=(50, 2)), np.zeros(50, bool), rng.normal(size=50)) for i in range(12)
+    )
+    x_ND, y_N = seen(HistoryState(space=space(2), seed=0, generation=history[-1], history=history))
+    everything = np.concatenate([generation.utilities_N for generation in history])
     assert len(x_ND) == len(y_N) <= MOST
     assert set(np.sort(everything)[-100:]) <= set(y_N)
-    assert set(unit(space(2), told[-1].x_ND)[:, 0]) <= set(x_ND[:, 0])
+    assert set(unit(space(2), history[-1].x_ND)[:, 0]) <= set(x_ND[:, 0])
 
 
 def test_the_last_bits_of_sums_change_no_choice(points):
@@ -107,8 +109,8 @@ def test_it_takes_any_utilities(dimensions):
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_no_position_is_asked_for_twice_not_even_in_a_corner(dimensions):
     history, _ = run(Bayesian(), lambda x_D: float(x_D.sum()), generations=8, where=space(dimensions))
-    starts, asked = positions(history[:1]), positions(history[1:])
-    assert len(np.unique([*starts, *asked], axis=0)) == len(np.unique(starts, axis=0)) + len(asked)
+    initial_design, asked = positions(history[:1]), positions(history[1:])
+    assert len(np.unique([*initial_design, *asked], axis=0)) == len(np.unique(initial_design, axis=0)) + len(asked)
     assert asked[-10:].sum(axis=1).max() > 1.4 * dimensions, (
         "the best is where all coordinates are at their bound of 1.5"
     )

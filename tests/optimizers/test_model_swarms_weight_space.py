@@ -126,7 +126,7 @@ def test_coefficients_move_as_weights_do(restart_patience):
     )
     experts = [expert(i) for i in range(EXPERTS)]
     state = by_coefficients.init(coefficient_space(), SEED)
-    starts = [particle.x for particle in by_weights.particles]
+    initial_design = [particle.x for particle in by_weights.particles]
     for iteration in range(ITERATIONS):
         asked = by_coefficients.ask(state)
         composed = [combine(list(proposal.x_D), experts) for proposal in asked]  # A(c) = sum c A_i, B(c) = sum c B_i
@@ -141,7 +141,10 @@ def test_coefficients_move_as_weights_do(restart_patience):
     assert by_weights.f_g == pytest.approx(state.global_utility, rel=1e-6)
     assert by_weights.bests > 5
     assert (by_weights.restarts > 5) == (restart_patience is not None)
-    ways = [np.abs(combine([1, -1], [p.x, x])["q.A"]).max() for p, x in zip(by_weights.particles, starts, strict=True)]
+    ways = [
+        np.abs(combine([1, -1], [p.x, x])["q.A"]).max()
+        for p, x in zip(by_weights.particles, initial_design, strict=True)
+    ]
     assert min(ways) > 0.1
 
 

@@ -80,10 +80,10 @@ def test_states_do_not_change(optimizer):
 def test_a_result_that_nobody_asked_for_is_a_bug(optimizer):
     state = optimizer.init(space(3), 0)
     first = score(optimizer.ask(state))[:1]
-    told = optimizer.tell(state, first)
+    history = optimizer.tell(state, first)
     for stray in (*first, Result(0, 10_000, 1.0), Result(9, 1, 1.0)):
         with pytest.raises(AssertionError):
-            optimizer.tell(told, [stray])
+            optimizer.tell(history, [stray])
 
 
 @every_optimizer
@@ -111,13 +111,13 @@ def test_a_failure_is_never_a_best_nor_a_worst(name):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_changes_nothing_may_as_well_be_unknown(optimizer, seed):
     """Utilities between low and high are told as nan: the proposals stay the same."""
-    told, blind = optimizer.init(space(3), seed), optimizer.init(space(3), seed)
+    history, blind = optimizer.init(space(3), seed), optimizer.init(space(3), seed)
     hidden = stakes = 0
     for _ in range(8):
-        asked = optimizer.ask(told)
+        asked = optimizer.ask(history)
         assert same(optimizer.ask(blind), asked)
         results = score(asked)
-        told = optimizer.tell(told, results)
+        history = optimizer.tell(history, results)
         unknown = [p.low <= r.utility <= p.high for p, r in zip(asked, results, strict=True)]
         stakes += sum(p.low <= p.high for p in asked)
         hidden += sum(unknown)

@@ -14,7 +14,7 @@ from support.optimizer_runs import concave, positions, run, space
 from swarm.core.errors import ConfigError
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
-from swarm.optimizers.initial_design import anchors
+from swarm.optimizers.initial_design import reference_points
 from swarm.optimizers.lorahub import TOLERANCE, LoraHub
 
 VALUE_E = np.array([0.3, 0.9, 0.0, 0.6])
@@ -27,7 +27,7 @@ def pleasing(x_D: np.ndarray) -> float:
 
 def test_a_soup_takes_in_the_best_first_and_leaves_out_what_spoils_it():
     history, state = run(GreedySoup(), pleasing, generations=9, where=space(4))
-    assert [len(generation) for generation in history] == [len(anchors(space(4))), 1, 1, 1, 0, 0, 0, 0, 0]
+    assert [len(generation) for generation in history] == [len(reference_points(space(4))), 1, 1, 1, 0, 0, 0, 0, 0]
     trials = [generation[0].x_D.tolist() for generation in history[1:4]]
     assert trials[0] == [0, 0.5, 0, 0.5], "the best alone, then the second best"
     assert trials[1] == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3]), "utility alone ranks: expert 0 is worse than 2"
@@ -97,7 +97,7 @@ def test_a_refined_grid_comes_within_its_finest_step_in_some_hundred_evaluations
 
 def test_a_refined_grid_sweeps_coarse_to_fine_and_one_coordinate_at_a_time():
     history, _ = run(Grid(refine=0.1), generations=40, where=space(2))
-    steps, best_D = [], anchors(space(2))[0]
+    steps, best_D = [], reference_points(space(2))[0]
     for generation in filter(None, history[1:]):
         best_D = generation[0].personal_D
         moves = np.array([p.x_D - best_D for p in generation])

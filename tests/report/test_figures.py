@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support.report_runs import EXPERTS, KINDS, SMALL, Fake, Maker
-from swarm.journal.lines import Item
+from swarm.journal.records import Item
 from swarm.report import words
 from swarm.report.examples import Column, Contrast, Swap, TaskScores, TaskTable, by_task, contrast
 from swarm.report.figures import bars, curves, svg
@@ -19,7 +19,7 @@ from swarm.report.projection import Axis, Plane, plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import good_region
 from swarm.report.score_table import Row
-from swarm.report.search_curve import LEAST, Course, costs, course
+from swarm.report.search_curve import LEAST, SearchCurve, costs, search_curve
 from swarm.report.summary import read_summary
 from swarm.statistics.intervals import Score
 
@@ -53,7 +53,7 @@ def texts(drawing: str) -> list[str]:
 
 
 def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> None:
-    drawn = curves.course_figure(course(journal, "letters"), {}, UNIT, "")
+    drawn = curves.search_curve_figure(search_curve(journal, "letters"), {}, UNIT, "")
     seen = map_figure(plane(journal, "letters", read_summary(run.summary, ("letters",)).best), UNIT, "")
     scored = sum(line.status != "failed" for line in journal.evaluations)
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
@@ -65,7 +65,7 @@ def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> Non
 def test_very_many_dots_are_thinned_and_it_is_said() -> None:
     many = 3 * svg.MOST_DOTS
     points = tuple((i / many, 0.5 + 0.1 * np.sin(i)) for i in range(many))
-    drawn = curves.course_figure(Course(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
+    drawn = curves.search_curve_figure(SearchCurve(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
     axes = (Axis(0.6, (("a", 1.0),)), Axis(0.4, (("b", 1.0),)))
     seen = map_figure(Plane(axes, points, tuple(0.5 for _ in points), points[:1], ()), UNIT, "")
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
@@ -137,9 +137,9 @@ def test_of_very_many_experts_the_lowest_are_left_out_and_counted() -> None:
 def test_an_iteration_of_few_has_no_quartiles() -> None:
     maker = Maker(sizes=SMALL, iterations=6, particles=LEAST - 1)
     maker.search()
-    found = course(read_journal(maker.lines), "letters")
+    found = search_curve(read_journal(maker.lines), "letters")
     assert found.populations == ()
-    figure = curves.course_figure(found, {}, UNIT, "")
+    figure = curves.search_curve_figure(found, {}, UNIT, "")
     assert count_dots(figure.wide, "dots") == 6 * (LEAST - 1)
     assert classed(figure.wide, "band") == []
 
@@ -210,7 +210,7 @@ def pictures(fake: Fake) -> list[Figure]:
     for name, unit in units.items():
         scores = {split: found[name] for split, found in best.scores.items()}
         drawn.append(bars.optimism_figure(bars.Flattery(scores, scores["select"], 0.1, None), unit, ""))
-        drawn.append(curves.course_figure(course(journal, name), {}, unit, ""))
+        drawn.append(curves.search_curve_figure(search_curve(journal, name), {}, unit, ""))
         drawn.append(map_figure(plane(journal, name, best), unit, ""))
         drawn.append(tasks_figure(by_task(journal, best.id, name), unit, ""))
         drawn.append(bars.contrast_figure(contrast(journal, best.id, "uniform", name), ""))
@@ -234,7 +234,7 @@ def test_shades_rise_with_the_score() -> None:
 
 def test_pictures_of_nothing_are_left_out() -> None:
     journal = read_journal(Maker(sizes=SMALL).lines)
-    assert curves.course_figure(course(journal, "letters"), {}, UNIT, "") is None
+    assert curves.search_curve_figure(search_curve(journal, "letters"), {}, UNIT, "") is None
     assert map_figure(plane(journal, "letters", None), UNIT, "") is None
     assert tasks_figure(None, UNIT, "") is None
     assert coefficients_figure({}) is None

@@ -12,7 +12,7 @@ from swarm.report.examples import by_task, changes, contrast
 from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import LEAST, good_region
-from swarm.report.search_curve import costs, course, troubles
+from swarm.report.search_curve import costs, search_curve, troubles
 from swarm.report.summary import read_summary
 from swarm.report.weights import read_weights
 
@@ -84,7 +84,7 @@ def test_best_so_far_only_rises_and_only_whole_evaluations_count() -> None:
     maker = Maker(iterations=4, sizes=SMALL)
     lines = maker.run().lines
     next(line for line in lines if line["kind"] == "evaluation").update(status="stopped", scores={"letters": 1.0})
-    found = course(read_journal(lines), "letters")
+    found = search_curve(read_journal(lines), "letters")
     heights = [score for _, score in found.best]
     assert heights == sorted(set(heights))
     assert heights[-1] < 1.0
@@ -94,7 +94,7 @@ def test_best_so_far_only_rises_and_only_whole_evaluations_count() -> None:
 
 
 def test_every_candidate_stands_in_the_column_of_its_iteration(journal: Journal) -> None:
-    found = course(journal, "letters")
+    found = search_curve(journal, "letters")
     assert len(found.points) + len(found.failed) == len(journal.evaluations)
     assert [int(at) for at, _ in found.points] == [line.iteration for line in journal.evaluations]
     assert [score for _, score in found.points] == [line.scores["letters"] for line in journal.evaluations]
@@ -108,7 +108,7 @@ def test_failures_are_grouped_by_error_and_counted() -> None:
     unscored = sum(line.status == "failed" for line in journal.evaluations)
     assert sum(trouble.times for trouble in found) == len(journal.failures) + unscored > unscored > 0
     assert len({trouble.error for trouble in found}) == len(found)
-    assert costs(journal, {}, {}).unscored == unscored == len(course(journal, "letters").failed)
+    assert costs(journal, {}, {}).unscored == unscored == len(search_curve(journal, "letters").failed)
 
 
 @pytest.mark.parametrize("kind", KINDS)

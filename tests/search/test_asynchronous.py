@@ -24,7 +24,7 @@ from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
-from swarm.search.asynchronous import SteppingSearch
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import Evaluate
 
 SMALL: dict[str, Optimizer[Any]] = {
@@ -67,7 +67,7 @@ def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, told: list[s
     if archive.start is None:
         archive.append("start", **START)
     heard = [] if told is None else told
-    return SteppingSearch(
+    return AsynchronousSearch(
         optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: heard.append(e.candidate.id), finalists=4
     ).run()
 
@@ -157,7 +157,7 @@ def test_the_journal_is_written_before_the_optimizer_is_told(tmp_path: Path) -> 
 
 
 def test_a_position_that_comes_again_is_not_scored_again(tmp_path: Path) -> None:
-    class Standing(PSO):
+    class Status(PSO):
         def init(self, space: Any, seed: int) -> Any:
             state = super().init(space, seed)
             x_ND = np.repeat(state.generation.x_ND[:2], [3, 2], axis=0)
@@ -165,7 +165,7 @@ def test_a_position_that_comes_again_is_not_scored_again(tmp_path: Path) -> None
 
     told: list[str] = []
     workers = Workers(5)
-    run(tmp_path, Standing(schedule="async", particles=5, iterations=1), workers, told)
+    run(tmp_path, Status(schedule="async", particles=5, iterations=1), workers, told)
     assert len(workers.seen) == 2
     assert sorted(told) == [f"0-{i}" for i in range(5)]
     assert sum("same_as" in line for line in lines(tmp_path)) == 3

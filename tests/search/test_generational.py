@@ -17,7 +17,7 @@ import pytest
 from support.optimizer_runs import space
 from support.runs import START, journal, timeless
 from support.searches import WEIGHTS, scored
-from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array
@@ -274,7 +274,7 @@ def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
 def stopped_where_harmless(task: Task) -> Evaluation:
     """Stopped wherever the utility lies where it changes nothing: as often as any race could."""
     full = scored(task.candidate)
-    harmless = task.stakes.low <= utility(full.scores, WEIGHTS) <= task.stakes.high
+    harmless = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
     return replace(full, status="stopped") if harmless else full
 
 
@@ -359,7 +359,7 @@ def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
         ]
         high = min(max(own), earlier[3]) if iteration else -math.inf
         expected = found._expected(iteration - 1)
-        assert task.stakes == Stakes(-math.inf, high, expected=expected)
+        assert task.pruning == PruningBounds(-math.inf, high, expected=expected)
         assert bool(expected) == bool(iteration)
 
 
@@ -373,17 +373,17 @@ def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:
     found = replace(search(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
     found.run()
     for task in seen:
-        stakes, iteration = task.stakes, task.candidate.iteration or 0
+        pruning, iteration = task.pruning, task.candidate.iteration or 0
         if not iteration:
-            assert (stakes.personal, stakes.best, stakes.worst) == (None, None, None)
+            assert (pruning.personal, pruning.best, pruning.worst) == (None, None, None)
             continue
         ranked = found.archive.ranked(WEIGHTS, before=iteration)
-        assert stakes.best is not None
-        assert stakes.best.scores == ranked[0].examples
-        assert stakes.worst == utility(ranked[-1].scores, WEIGHTS)
+        assert pruning.best is not None
+        assert pruning.best.scores == ranked[0].examples
+        assert pruning.worst == utility(ranked[-1].scores, WEIGHTS)
         own = [e for e in ranked if e.candidate.particle == task.candidate.particle]
-        assert stakes.personal is not None
-        assert stakes.personal.scores == own[0].examples
+        assert pruning.personal is not None
+        assert pruning.personal.scores == own[0].examples
 
 
 class Still(PSO):

@@ -17,7 +17,7 @@ from swarm.core.outcomes import Failure
 from swarm.journal.archive import Archive
 from swarm.optimizers.pso import PSO
 from swarm.run.summarise import counts
-from swarm.search.status import Budget, Counts, Standing, Tally
+from swarm.search.status import Budget, Counts, Status, StatusCounter
 
 WEIGHTS = {"words": 1.0}
 PARTICLES = 5
@@ -49,17 +49,19 @@ def generations(n: int, seed: int = 0) -> list[Evaluation]:
     ]
 
 
-def tally(known: list[Evaluation] | None = None, clock: Callable[[], float] | None = None, **budget: float) -> Tally:
+def tally(
+    known: list[Evaluation] | None = None, clock: Callable[[], float] | None = None, **budget: float
+) -> StatusCounter:
     given = Budget(int(budget.get("evaluations", 1000)), budget.get("seconds", float("inf")))
-    return Tally(WEIGHTS, given, known or (), len(known or ()), clock or Clock())
+    return StatusCounter(WEIGHTS, given, known or (), len(known or ()), clock or Clock())
 
 
-def taken(count: Tally, evaluations: list[Evaluation], before: int = 0, workers: int = 1) -> Standing:
+def taken(count: StatusCounter, evaluations: list[Evaluation], before: int = 0, workers: int = 1) -> Status:
     standings = [count.take(e, Counts(before + i, 0, workers)) for i, e in enumerate(evaluations, 1)]
     return standings[-1]
 
 
-def paced(count: Tally, clock: Clock, n: int, every: float, before: int = 0, workers: int = 1) -> Standing:
+def paced(count: StatusCounter, clock: Clock, n: int, every: float, before: int = 0, workers: int = 1) -> Status:
     """n evaluations, one every so many seconds."""
     for i in range(n):
         clock.now += every
@@ -181,7 +183,7 @@ def test_failures_are_attempts_and_candidates_counted_as_they_come(archive: Arch
     assert Archive(tmp_path / "journal.jsonl").failures == archive.failures
 
 
-LATE = Standing(
+LATE = Status(
     best=0.8125, best_id="1017-103", mean=0.7012, iteration=1017, evaluations=101_703, most=250_000,
     evaluations_per_minute=2816.4, tokens=3_100_000_000, tokens_per_second=1_234_567.8, workers=128, busy=0.973,
     failures=112, seconds_left=37_262.0,
@@ -191,7 +193,7 @@ SHOWN = (
 )  # fmt: skip
 
 
-def shown(width: int, terminal: bool, standing: Standing, evaluation: Evaluation) -> list[str]:
+def shown(width: int, terminal: bool, standing: Status, evaluation: Evaluation) -> list[str]:
     """The lines that a run's display writes, without colours."""
     file = io.StringIO()
     with Progress(Console(file=file, force_terminal=terminal, width=width)) as progress:

@@ -12,7 +12,7 @@ from textwrap import dedent
 SMALL = """
 import logging
 import numpy as np, psutil, ray
-from swarm.cluster import probes
+from swarm.workers.ray import probe_nodes
 from swarm.workers.ray.probe_nodes import put
 from swarm.core.errors import RunError
 

@@ -10,7 +10,7 @@ from swarm.experts.alignment_vectors import make_vector
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge_model import composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 from swarm.export import Exported
 
 
@@ -28,8 +28,8 @@ def make_experts(folder: Path) -> Path:
     return folder
 
 
-def opened(folder: Path, *names: str, **thinning: float) -> Catalog:
-    specs = [ExpertSpec(Path(name).stem, folder / name, Thinning(**thinning)) for name in names]
+def opened(folder: Path, *names: str, **sparsification: float) -> Catalog:
+    specs = [ExpertSpec(Path(name).stem, folder / name, Sparsification(**sparsification)) for name in names]
     return open_catalog(folder / "base", specs)
 
 

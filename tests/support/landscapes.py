@@ -21,7 +21,7 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.outcomes import Feed, Outcome
 from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing, rung_sizes
-from swarm.evaluation.smoothed_accuracy import softened
+from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
@@ -92,15 +92,15 @@ class Scorer:
     def score(self, task: Task) -> Evaluation:
         sizes = {name: len(part.task_P) for name, part in self.landscape.search.items()}
         strata = {name: [str(task) for task in part.task_P] for name, part in self.landscape.search.items()}
-        race = Race(self.racing, task.stakes, sizes, dict.fromkeys(sizes, (0.0, 1.0)), self.weights, strata)
+        race = Race(self.racing, task.pruning, sizes, dict.fromkeys(sizes, (0.0, 1.0)), self.weights, strata)
         scores, guides = self.everything(task.candidate)
         k, part = 0, {name: scores[name][:0] for name in sizes}
         while k < sum(sizes.values()):
             k = race.next_rung(part)
             seen = rung_sizes(k, sizes)
             part = {name: scores[name][:n] for name, n in seen.items()}
-            guide = {name: guides[name][:n] for name, n in seen.items()}
-            if race.over(part, guide):
+            surrogate = {name: guides[name][:n] for name, n in seen.items()}
+            if race.over(part, surrogate):
                 self.stopped.append(task)
                 break
         if part == scores:
@@ -111,15 +111,15 @@ class Scorer:
             "ok" if part == scores else "stopped",
             {name: math.fsum(values) / len(values) for name, values in part.items()},
             part,
-            guides=guide if self.racing.sequential else {},
-            soft=self.softened(task.candidate, k),
+            guides=surrogate if self.racing.sequential else {},
+            soft=self.smoothed(task.candidate, k),
         )
 
-    def softened(self, candidate: Candidate, k: int) -> dict[str, float]:
+    def smoothed(self, candidate: Candidate, k: int) -> dict[str, float]:
         """Of the first k examples."""
         x_D, best_TD, search = np.array(candidate.position), self.landscape.best_TD, self.landscape.search
         seen = rung_sizes(k, {name: len(part.task_P) for name, part in search.items()})
-        return {name: softened(search[name].margins(x_D, best_TD)[:count].tolist()) for name, count in seen.items()}
+        return {name: smoothed(search[name].margins(x_D, best_TD)[:count].tolist()) for name, count in seen.items()}
 
     def everything(self, candidate: Candidate) -> tuple[dict[str, tuple[float, ...]], dict[str, tuple[float, ...]]]:
         x_D = np.array(candidate.position)

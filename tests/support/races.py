@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from swarm.core.candidates import Stakes
+from swarm.core.candidates import PruningBounds
 from swarm.evaluation.racing import Race, Racing
 
 SEEDS = range(20)
@@ -10,6 +10,6 @@ OFF, EXACT, SEQUENTIAL = Racing(rungs=()), Racing(), Racing(sequential=True)
 UNIT = (0.0, 1.0)
 
 
-def race(n: int = 200, racing: Racing = EXACT, **stakes: Any) -> Race:
+def race(n: int = 200, racing: Racing = EXACT, **pruning: Any) -> Race:
     """Of one objective, "right"."""
-    return Race(racing, Stakes(**stakes), {"right": n}, {"right": UNIT}, {"right": 1.0})
+    return Race(racing, PruningBounds(**pruning), {"right": n}, {"right": UNIT}, {"right": 1.0})

@@ -21,12 +21,12 @@ from swarm.config.load import parse_config
 from swarm.config.schema import json_schema
 from swarm.core.errors import ConfigError
 from swarm.run.provenance import settings_of
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, thread
 from swarm.trackers.base import numbers, results
 
 ROOT = Path(__file__).parents[2]
-STANDING = Standing(
+STANDING = Status(
     best=0.75, best_id="3-1", mean=0.5, iteration=3, evaluations=10, most=100, evaluations_per_minute=30.0,
     tokens=4000, tokens_per_second=200.0, workers=2, busy=0.875, failures=1, seconds_left=180.0,
 )  # fmt: skip
@@ -38,7 +38,7 @@ SUMMARY: Mapping[str, object] = {
 }
 
 
-def at(evaluations: int) -> Standing:
+def at(evaluations: int) -> Status:
     return replace(STANDING, evaluations=evaluations)
 
 
@@ -169,7 +169,7 @@ class Listed:
         self._breaks, self._hangs = breaks, hangs
         self._come("start")
 
-    def log(self, standing: Standing) -> None:
+    def log(self, standing: Status) -> None:
         self._come("log")
         self.told.append(standing.evaluations)
 
@@ -304,9 +304,9 @@ import json, sys, time, urllib.request
 import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
          _system_config={"metrics_report_interval_ms": 100})
-from swarm.search.status import Standing
+from swarm.search.status import Status
 from swarm.trackers.ray_metrics import RayMetrics
-first, second = (Standing(**fields) for fields in json.loads(sys.argv[1]))
+first, second = (Status(**fields) for fields in json.loads(sys.argv[1]))
 metrics = RayMetrics("tried")
 metrics.log(first)
 metrics.log(second)

@@ -22,7 +22,7 @@ from swarm.experts.catalog import ExpertSpec
 from swarm.objectives.function import UserFunction
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.workers.pool import LocalPool
-from swarm.workers.ray.fleet import RayFleet
+from swarm.workers.ray.backend import RayBackend
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event, Lost, Placed, Started
 from swarm.workers.settings import RayCluster
@@ -56,7 +56,7 @@ CLUSTER = {"workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, "start_seco
 
 def opened(what: EvaluatorSpec, **settings: object) -> Coordinator:
     cluster = RayCluster(**CLUSTER | settings)  # type: ignore[arg-type]
-    return Coordinator(RayFleet(what, cluster), cluster)
+    return Coordinator(RayBackend(what, cluster), cluster)
 
 
 @pytest.fixture(scope="module")
@@ -291,26 +291,26 @@ def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what:
 
 def test_a_later_worker_that_cannot_start_ends_nothing(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
     """As on a node that lacks an expert: it is lost, with the reason; the first such worker would end the run."""
-    fleet = RayFleet(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
-    fleet.spawn("first")
-    assert [type(event) for event in heard(fleet, 2)] == [Placed, Started]
+    backend = RayBackend(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
+    backend.spawn("first")
+    assert [type(event) for event in heard(backend, 2)] == [Placed, Started]
     expert = what.experts[0].path
     expert.rename(folder / "away")
     try:
-        fleet.spawn("second")
-        _, lost = heard(fleet, 2)
+        backend.spawn("second")
+        _, lost = heard(backend, 2)
     finally:
         (folder / "away").rename(expert)
     assert isinstance(lost, Lost)
     assert (lost.worker, lost.cause) == ("second", "idle")
     assert "it cannot start: expert one: " in lost.reason
-    fleet.close()
+    backend.close()
 
 
-def heard(fleet: RayFleet, count: int) -> list[Event]:
+def heard(backend: RayBackend, count: int) -> list[Event]:
     events: list[Event] = []
     while len(events) < count:
-        events.extend(fleet.wait(1.0))
+        events.extend(backend.wait(1.0))
     return events
 
 

@@ -9,7 +9,7 @@ import torch
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers.generation import PromptBatch, prompt_batches
-from swarm.engines.transformers.packing import Layout, Limits, layouts
+from swarm.engines.transformers.packing import BatchLimits, Packing, packings
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,19 @@ class Batches:
     written: tuple[int, ...]
     asked: tuple[Encoded, ...]
     writing: tuple[Generation, ...]
-    layouts: tuple[Layout, ...]
+    packings: tuple[Packing, ...]
     prompts: tuple[PromptBatch, ...]
 
     @property
     def tokens(self) -> int:
         """Positions that one particle needs, generated ones and shared prefixes left out."""
-        return sum(batch.tokens for batch in self.layouts) + sum(batch.tokens for batch in self.prompts)
+        return sum(batch.tokens for batch in self.packings) + sum(batch.tokens for batch in self.prompts)
 
 
 class Batcher:
     """Makes batches of requests and keeps them as long as the requests live. end_ids: tokens that end any text."""
 
-    def __init__(self, limits: Limits, device: torch.device, end_ids: Set[int]) -> None:
+    def __init__(self, limits: BatchLimits, device: torch.device, end_ids: Set[int]) -> None:
         self._limits = limits
         self._device = device
         self._end_ids = end_ids
@@ -63,6 +63,6 @@ class Batcher:
             written=tuple(i for i, _ in writing),
             asked=asked,
             writing=tuple(request for _, request in writing),
-            layouts=tuple(layouts(asked, limits, self._device)),
+            packings=tuple(packings(asked, limits, self._device)),
             prompts=tuple(prompt_batches(prompts, limits, self._device, self._end_ids)),
         )

@@ -15,7 +15,7 @@ from torch import Tensor
 from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.forward import Forward
-from swarm.engines.transformers.packing import Limits, layouts
+from swarm.engines.transformers.packing import BatchLimits, packings
 
 PROMPT = 20
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}  # merging rounds every weight
@@ -23,7 +23,7 @@ REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, Key
 
 
 @dataclass(frozen=True)
-class Probe:
+class CapabilityProbe:
     """Two prompts of random tokens with a common start and three continuations each."""
 
     forward: Forward
@@ -47,7 +47,7 @@ class Probe:
     def logits(self, share: bool = False, particles: int = 1) -> Tensor:
         """Float32, particle after particle, in the order of requests and tokens, whatever the layout."""
         found = []
-        for layout in layouts(self._asked(), Limits(1 << 12, 1 << 12, share, min_saved=1), self.forward.device):
+        for layout in packings(self._asked(), BatchLimits(1 << 12, 1 << 12, share, min_saved=1), self.forward.device):
             cache = self.forward.prefix(layout.prefix, particles) if layout.prefix else None
             logits_MV = self.forward.logits(layout, particles, cache).float()
             logits_PMV = logits_MV.view(particles, -1, logits_MV.shape[1])

@@ -20,22 +20,22 @@ class Rates:
     """A device: multiply-adds a second of wide and of thin products, bytes a second, seconds a call of a layer."""
 
     dense: float
-    thin: float
+    sparsify: float
     compose: float
     bandwidth: float
     call: float
 
 
 RATES = {
-    ("cpu", torch.float32): Rates(dense=7e10, thin=4e10, compose=1e11, bandwidth=1e10, call=2e-5),
-    ("cpu", torch.bfloat16): Rates(dense=1.8e11, thin=7e10, compose=1e11, bandwidth=1e10, call=2e-5),
-    ("cuda", torch.float32): Rates(dense=2e13, thin=5e12, compose=2e13, bandwidth=3e12, call=1e-5),
-    ("cuda", torch.bfloat16): Rates(dense=3e14, thin=5e13, compose=2e13, bandwidth=3e12, call=1e-5),
+    ("cpu", torch.float32): Rates(dense=7e10, sparsify=4e10, compose=1e11, bandwidth=1e10, call=2e-5),
+    ("cpu", torch.bfloat16): Rates(dense=1.8e11, sparsify=7e10, compose=1e11, bandwidth=1e10, call=2e-5),
+    ("cuda", torch.float32): Rates(dense=2e13, sparsify=5e12, compose=2e13, bandwidth=3e12, call=1e-5),
+    ("cuda", torch.bfloat16): Rates(dense=3e14, sparsify=5e13, compose=2e13, bandwidth=3e12, call=1e-5),
 }
 
 
 @dataclass(frozen=True)
-class Costs:
+class CostModel:
     """Of one base with its experts on one device.
 
     weights: of all layers. touched: of the layers that experts change. products: rank x out x in, summed.
@@ -52,7 +52,7 @@ class Costs:
     columns: int
 
     @classmethod
-    def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "Costs | None":
+    def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "CostModel | None":
         """On a "cpu" or "cuda" device. None where nothing can be stacked: an expert changes a matrix otherwise than by
         factors, or there are no experts."""
         info = catalog.base.tensors.info
@@ -95,7 +95,7 @@ class Costs:
         return max(reading, self.weights * columns / self.rates.dense) + 2 * self.calls * self.rates.call
 
     def _detour(self, columns: int) -> float:
-        return self.sides * columns / self.rates.thin + 2 * self.calls * self.rates.call
+        return self.sides * columns / self.rates.sparsify + 2 * self.calls * self.rates.call
 
     def _passes(self, particles: int, requests: Requests) -> list[int]:
         """The columns of every pass, for so many particles together."""
@@ -126,9 +126,9 @@ def _expert_rank(expert: Expert, parameter: str, base: Base) -> int | None:
     shape = base.tensors.info[parameter].shape
     if len(shape) == 1:
         return 0
-    if expert.thinning.svd is not None:
-        return min(expert.thinning.svd, *shape)
+    if expert.sparsification.svd is not None:
+        return min(expert.sparsification.svd, *shape)
     source = expert.source
-    if expert.thinning.active or not isinstance(source, Adapter) or parameter not in source.factors:
+    if expert.sparsification.active or not isinstance(source, Adapter) or parameter not in source.factors:
         return None
     return source.files.info[source.factors[parameter].a].shape[0]

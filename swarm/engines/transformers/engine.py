@@ -18,15 +18,15 @@ from swarm.core.requests import Answer, Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings
 from swarm.engines.encoding import Requests
 from swarm.engines.transformers.batches import Batcher, Batches
-from swarm.engines.transformers.capability_probe import Probe
-from swarm.engines.transformers.cost_model import Costs
+from swarm.engines.transformers.capability_probe import CapabilityProbe
+from swarm.engines.transformers.cost_model import CostModel
 from swarm.engines.transformers.forward import Forward
-from swarm.engines.transformers.frozen_layers_cache import Trunk, untouched_layers
+from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
 from swarm.engines.transformers.merged_weights import Composer
-from swarm.engines.transformers.packing import Limits
+from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.scoring import log_likelihoods
-from swarm.engines.transformers.stacked import Stack
+from swarm.engines.transformers.stacked import PerRowAdapters
 from swarm.experts.catalog import Catalog
 
 DTYPES: dict[DtypeName, torch.dtype] = {
@@ -54,11 +54,11 @@ class TransformersSettings(EngineSettings):
     def open(self, catalog: Catalog) -> "TransformersEngine":
         return TransformersEngine(self, catalog)
 
-    def costs(self, catalog: Catalog) -> Costs | None:
+    def costs(self, catalog: Catalog) -> CostModel | None:
         """What scoring costs; None where nothing can be stacked. Raises ConfigError where the user wants it stacked."""
         # By the device's name: the driver may have none.
         cuda = self.device.startswith("cuda") or (self.device == "auto" and torch.cuda.is_available())
-        costs = Costs.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
+        costs = CostModel.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
         if costs is None and self.method == "stacked" and catalog.experts:
             raise ConfigError(
                 "engine.method: stacked, but an expert changes a matrix as a whole; cut it to a rank with svd:, or use "
@@ -66,7 +66,7 @@ class TransformersSettings(EngineSettings):
             )
         return costs
 
-    def joins(self, costs: Costs | None, requests: Requests) -> bool:
+    def joins(self, costs: CostModel | None, requests: Requests) -> bool:
         """Whether candidates are stacked where they are asked this: also one alone, so that its score is the same."""
         if costs is None or self.method == "merged" or self.particles < 2:
             return False
@@ -92,13 +92,13 @@ class TransformersEngine:
         self._model = model.to(device).eval()
         self._composer = Composer(self._model, catalog)
         updates = {touched.name: touched.updates for touched in self._composer.touched}
-        self._stack = Stack.of(self._model, updates)
-        trunk = Trunk(untouched_layers(self._model, updates))
+        self._stack = PerRowAdapters.of(self._model, updates)
+        trunk = FrozenLayersCache(untouched_layers(self._model, updates))
         self._forward = Forward(self._model, self._stack, trunk, settings.batch_tokens)
         end_ids = _end_ids(model, tokenizer)
         self._generator = Generator(self._forward, tokenizer, end_ids)
-        probe = Probe(self._forward, len(tokenizer), self._model.dtype)
-        limits = Limits(
+        probe = CapabilityProbe(self._forward, len(tokenizer), self._model.dtype)
+        limits = BatchLimits(
             settings.batch_tokens, _most_logits(model, device), share=probe.takes_sharing(), window=_window(model)
         )
         self._batcher = Batcher(limits, device, end_ids)
@@ -111,7 +111,7 @@ class TransformersEngine:
             self._joined[requests] = self._settings.joins(self._costs, requests)
         return self._joined[requests]
 
-    def _stacks(self, probe: Probe, catalog: Catalog) -> bool:
+    def _stacks(self, probe: CapabilityProbe, catalog: Catalog) -> bool:
         """Whether the stacked form gives what merging gives: not every layer is called as a stack needs it."""
         if self._stack is None:
             return False
@@ -180,7 +180,7 @@ class TransformersEngine:
 
     def _answers(self, batches: Batches, particles: int) -> list[list[Answer]]:
         """For each particle the answers in the order of the requests."""
-        scored = log_likelihoods(self._forward, batches.asked, batches.layouts, particles)
+        scored = log_likelihoods(self._forward, batches.asked, batches.packings, particles)
         if not all(math.isfinite(each.log_likelihood) for of in scored for each in of):
             raise EvaluationError("the log-likelihood is not finite: the composed weights are out of range")
         texts = self._generator.generate(batches.writing, batches.prompts, particles)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from swarm.engines.transformers.frozen_layers_cache import Trunk
-from swarm.engines.transformers.packing import Layout
-from swarm.engines.transformers.stacked import Stack
+from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
+from swarm.engines.transformers.packing import Packing
+from swarm.engines.transformers.stacked import PerRowAdapters
 
 
 class Forward:
@@ -25,11 +25,15 @@ class Forward:
     """
 
     def __init__(
-        self, model: nn.Module, stack: Stack | None = None, trunk: Trunk | None = None, kept_columns: int = 8192
+        self,
+        model: nn.Module,
+        stack: PerRowAdapters | None = None,
+        trunk: FrozenLayersCache | None = None,
+        kept_columns: int = 8192,
     ) -> None:
         self._model = model
-        self._stack = stack or Stack()
-        self._trunk = trunk or Trunk([])
+        self._stack = stack or PerRowAdapters()
+        self._trunk = trunk or FrozenLayersCache([])
         self._picks = _Picks()
         self._kept_columns = kept_columns
         self._prefixes: dict[tuple[tuple[int, ...], int], DynamicCache] = {}
@@ -65,7 +69,7 @@ class Forward:
         self(ids, torch.arange(particles, device=self.device), picks_M=last_P, past_key_values=cache, use_cache=True)
         return cache
 
-    def logits(self, layout: Layout, particles: int, prefix: DynamicCache | None) -> Tensor:
+    def logits(self, layout: Packing, particles: int, prefix: DynamicCache | None) -> Tensor:
         """The logits that a layout needs, particle after particle. Shape (particles * M, V)."""
         rows, width = layout.ids_BT.shape
         particles_N = torch.arange(particles, device=self.device).repeat_interleave(rows)

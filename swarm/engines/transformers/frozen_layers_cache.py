@@ -50,7 +50,7 @@ def _alive(layer: Layer) -> Callable[..., object]:
     return method
 
 
-class Trunk:
+class FrozenLayersCache:
     """Keeps what the lower layers give for a batch, and gives it back instead of running them."""
 
     def __init__(self, layers: list[nn.Module]) -> None:

@@ -14,11 +14,11 @@ from swarm.core.requests import Generation, Text
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.transformers.batching import buckets
 from swarm.engines.transformers.forward import Forward, taken
-from swarm.engines.transformers.margins import Aims, Targets, targets_of
-from swarm.engines.transformers.packing import Limits
+from swarm.engines.transformers.margins import AnswerMargins, Targets, targets_of
+from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.sampling import choose
 from swarm.engines.transformers.shared_prefixes import families
-from swarm.engines.transformers.stopping import Ending
+from swarm.engines.transformers.stopping import Stopping
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PromptBatch:
 
 
 def prompt_batches(
-    requests: Sequence[tuple[Generation, Encoded]], limits: Limits, device: torch.device, end_ids: Set[int]
+    requests: Sequence[tuple[Generation, Encoded]], limits: BatchLimits, device: torch.device, end_ids: Set[int]
 ) -> list[PromptBatch]:
     """Batches for all the requests; rows times the longest prompt and text stay within the limit of columns.
 
@@ -99,7 +99,7 @@ class Generator:
 
     def __init__(self, forward: Forward, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
         self._forward = forward
-        self._ending = Ending(tokenizer, end_ids)
+        self._ending = Stopping(tokenizer, end_ids)
 
     @torch.inference_mode()
     def generate(
@@ -117,7 +117,7 @@ class Generator:
                 prefix = batch.prefix
                 cache = self._forward.prefix(prefix, particles) if prefix else None
             rows = [self._row(requests[i], i, p) for p in range(particles) for i in batch.indices]
-            aims = Aims(batch.targets, particles, batch.ids_BT.device)
+            aims = AnswerMargins(batch.targets, particles, batch.ids_BT.device)
             self._decode(batch, rows, aims, cache)
             for row, margin in zip(rows, aims.margins(), strict=True):
                 texts[row.particle][row.index] = Text(row.text or "", len(row.tokens), margin)
@@ -126,7 +126,9 @@ class Generator:
     def _row(self, request: Generation, index: int, particle: int) -> Row:
         return Row(index, particle, request, request.max_new_tokens, self._ending.harmless(request.stop))
 
-    def _decode(self, batch: PromptBatch, rows: Sequence[Row], aims: Aims, prefix: DynamicCache | None) -> None:
+    def _decode(
+        self, batch: PromptBatch, rows: Sequence[Row], aims: AnswerMargins, prefix: DynamicCache | None
+    ) -> None:
         device, particles = batch.ids_BT.device, len(rows) // len(batch.indices)
         particles_B = torch.tensor([row.particle for row in rows], device=device)
         cache = DynamicCache() if prefix is None else taken(prefix, particles_B)

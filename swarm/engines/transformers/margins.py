@@ -105,7 +105,7 @@ class _Step:
     others_A: Tensor
 
 
-class Aims:
+class AnswerMargins:
     """The targets of a batch's rows, once for each particle, followed step by step."""
 
     def __init__(self, targets: Targets, particles: int, device: torch.device) -> None:

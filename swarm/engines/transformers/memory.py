@@ -13,7 +13,7 @@ import torch
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
-from swarm.engines.transformers.packing import Layout, Limits, layouts
+from swarm.engines.transformers.packing import BatchLimits, Packing, packings
 from swarm.experts.catalog import Catalog, Expert
 from swarm.experts.lora import Adapter
 from swarm.experts.parameter_groups import LAYER as LAYER_NAME
@@ -46,7 +46,7 @@ class Batch:
     def of(cls, requests: Sequence[Encoded], budget: int, vocabulary: int) -> "Batch":
         """Of these requests under engine.batch_tokens."""
         asked = [item for item in requests if not isinstance(item.request, Generation)]
-        made = layouts(asked, Limits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
+        made = packings(asked, BatchLimits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
         prefixes = min(budget, sum(len(prefix) for prefix in {each.prefix for each in made}))
         found = [cls(each.ids_BT.numel(), len(each.picks_M), _kept(each) + prefixes) for each in made]
         found.append(cls(plain=sum(each.ids_BT.numel() for each in made if not each.prefix)))
@@ -80,12 +80,12 @@ def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
     tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
     held = _factors(catalog, width) + sum(_thinned(expert, info) for expert in catalog.experts)
     private = RUNTIME + tokenizer + live + held + _batch(catalog.base.config, width, batch)
-    private += trunk_bytes(catalog, width, batch.plain)
+    private += frozen_layers_bytes(catalog, width, batch.plain)
     experts = [expert.source.files.info for expert in catalog.experts]
     return Memory(private, float(sum(_stored(each) for files in (info, *experts) for each in files.values())))
 
 
-def trunk_bytes(catalog: Catalog, width: int, columns: int) -> int:
+def frozen_layers_bytes(catalog: Catalog, width: int, columns: int) -> int:
     """What the layers below the first that experts touch give, kept for every candidate (engines/trunk.py)."""
     places = [LAYER_NAME.search(name) for name in catalog.parameters()]
     if not places or not all(places) or min(int(place[1]) for place in places if place) == 0:
@@ -93,7 +93,7 @@ def trunk_bytes(catalog: Catalog, width: int, columns: int) -> int:
     return min(MOST_BYTES, columns * _number(catalog.base.config, "hidden_size", "n_embd") * width)
 
 
-def _kept(layout: Layout) -> int:
+def _kept(layout: Packing) -> int:
     """Columns whose keys and values lie in a cache: of rows that follow a shared prefix."""
     rows, width = layout.ids_BT.shape
     return rows * (len(layout.prefix) + width) if layout.prefix else 0
@@ -102,31 +102,33 @@ def _kept(layout: Layout) -> int:
 def _factors(catalog: Catalog, width: int) -> float:
     """Factors side by side in float32 for composing, and in the engine's dtype for stacking where all have some."""
     counts = [
-        expert.thinning.svd * sum(_sides(info))
-        if expert.thinning.svd is not None and len(info.shape) == 2
+        expert.sparsification.svd * sum(_sides(info))
+        if expert.sparsification.svd is not None and len(info.shape) == 2
         else _ranks(expert, name) * sum(_sides(info))
         for expert in catalog.experts
         for name, info in catalog.base.tensors.info.items()
         if name in expert.source.parameters()
     ]
     stacked = width if all(counts) else 0
-    cut = 4 if any(expert.thinning.svd for expert in catalog.experts) else 0  # what SVD leaves lies in no file
+    cut = 4 if any(expert.sparsification.svd for expert in catalog.experts) else 0  # what SVD leaves lies in no file
     return float(sum(counts) * (4 + stacked + cut))
 
 
 def _ranks(expert: Expert, parameter: str) -> int:
     source = expert.source
-    if expert.thinning.active or not isinstance(source, Adapter) or parameter not in source.factors:
+    if expert.sparsification.active or not isinstance(source, Adapter) or parameter not in source.factors:
         return 0
     return source.files.info[source.factors[parameter].a].shape[0]
 
 
 def _thinned(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
     """A trimmed or dared update is a float32 tensor as large as the base's."""
-    if not expert.thinning.active:
+    if not expert.sparsification.active:
         return 0
     whole = [
-        base[name] for name in expert.source.parameters() if expert.thinning.svd is None or len(base[name].shape) != 2
+        base[name]
+        for name in expert.source.parameters()
+        if expert.sparsification.svd is None or len(base[name].shape) != 2
     ]
     return sum(4 * info.elements for info in whole)
 

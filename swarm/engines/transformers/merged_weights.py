@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
-from swarm.experts.merge import Joined, Mix, mix
+from swarm.experts.merge import MergePlan, StackedFactors, merge_plan
 from swarm.experts.merge_compiled import WORTH, OnePass
 from swarm.experts.merge_model import fill, terms_of, updates_of
 from swarm.experts.updates import Delta, LowRank, Replacement, Update, to_device
@@ -29,11 +29,13 @@ class Touched:
     live: nn.Parameter
     pristine: Tensor
     updates: Mapping[str, Update]
-    joined: Joined | None
+    stacked: StackedFactors | None
 
-    def mix(self, recipe: Recipe) -> Mix:
+    def merge_plan(self, recipe: Recipe) -> MergePlan:
         """What the recipe means for this parameter."""
-        return mix(self.pristine, terms_of(recipe, self.name, self.updates), recipe.weights.algebra, self.joined)
+        return merge_plan(
+            self.pristine, terms_of(recipe, self.name, self.updates), recipe.weights.algebra, self.stacked
+        )
 
 
 class Room:
@@ -76,7 +78,7 @@ class Composer:
         if recipe == self._in_place:
             return
         self._in_place = None
-        fill([(touched.live, touched.mix(recipe)) for touched in self.touched], self._one_pass)
+        fill([(touched.live, touched.merge_plan(recipe)) for touched in self.touched], self._one_pass)
         self._in_place = recipe
 
     @staticmethod
@@ -88,7 +90,7 @@ class Composer:
             )
         pristine = room.placed(catalog.base.tensors.read(name))
         updates = {owner: room.update(update) for owner, update in updates_of(catalog, name).items()}
-        return Touched(name, live[name], pristine, updates, Joined.of([*updates.values()], live[name].device))
+        return Touched(name, live[name], pristine, updates, StackedFactors.of([*updates.values()], live[name].device))
 
 
 def _full(parameters: Sequence[Touched]) -> int:

@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Packing:
     """One batch, right-padded, after a prefix that all rows share (possibly empty).
 
     branches_BT: the branch of each column, 0 for the prompt; None where plain causal attention does. picks_M: flat
@@ -59,7 +59,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """What a batch may hold: columns, padding included, and logits that are needed.
 
     share: prompts are computed once. busy: the share of the columns that keeps a device busy; beyond, much shorter rows
@@ -79,7 +79,7 @@ class Limits:
         return own + prefix // KEPT_COLUMNS
 
 
-def layouts(requests: Sequence[Encoded], limits: Limits, device: torch.device) -> list[Layout]:
+def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.device) -> list[Packing]:
     """Batches that answer all the requests."""
     rows = _rows(range(len(requests)), requests, limits.share)
     long = [i for row in rows if len(row) > limits.window for i in row.indices]
@@ -88,8 +88,8 @@ def layouts(requests: Sequence[Encoded], limits: Limits, device: torch.device) -
     return [*found, *_batches(shared, limits, device)]
 
 
-def _batches(rows: Sequence[Row], limits: Limits, device: torch.device) -> list[Layout]:
-    found: list[Layout] = []
+def _batches(rows: Sequence[Row], limits: BatchLimits, device: torch.device) -> list[Packing]:
+    found: list[Packing] = []
     for family in families([row.prompt for row in rows], limits.share, limits.min_saved):
         cut = len(family.prefix)
         members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
@@ -122,7 +122,7 @@ def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> l
     ]
 
 
-def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) -> Layout:
+def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) -> Packing:
     width = max(len(row) for row in rows)
     ids, positions, branch = ([[0] * width for _ in rows] for _ in range(3))
     picks: list[int] = []
@@ -143,7 +143,7 @@ def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) 
             owner += [index] * len(tokens)
             at += fed
     plain = not prefix and all(len(row.branches) == 1 for row in rows)
-    return Layout(
+    return Packing(
         prefix=prefix,
         ids_BT=torch.tensor(ids, device=device),
         positions_BT=torch.tensor(positions, device=device),

@@ -12,14 +12,14 @@ from transformers import DynamicCache
 from swarm.core.requests import Likelihood
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.forward import Forward
-from swarm.engines.transformers.packing import Layout
+from swarm.engines.transformers.packing import Packing
 
 FLOAT32_LOGITS = 1 << 26  # entries: 256 MiB
 
 
 @torch.inference_mode()
 def log_likelihoods(
-    forward: Forward, requests: Sequence[Encoded], batches: Sequence[Layout], particles: int
+    forward: Forward, requests: Sequence[Encoded], batches: Sequence[Packing], particles: int
 ) -> list[list[Likelihood]]:
     """For each particle the summed log-probability (nats) of every continuation, in the order of the requests.
 

@@ -16,25 +16,25 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from swarm.core.recipes import Recipe
-from swarm.engines.transformers.stacked_layers import Detour, detours_of
+from swarm.engines.transformers.stacked_layers import PerRowLayer, per_row_layers
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Update
 
 
-class Stack:
+class PerRowAdapters:
     """The detours of a model. It is plain until `put`, and after `clear`."""
 
-    def __init__(self, detours: Sequence[Detour] = ()) -> None:
+    def __init__(self, detours: Sequence[PerRowLayer] = ()) -> None:
         self._detours = list(detours)
         self._hooks: list[RemovableHandle] = []
         self._particles_N = self._picked_M = torch.zeros(0, dtype=torch.long)
 
     @classmethod
-    def of(cls, model: nn.Module, updates: Mapping[str, Mapping[str, Update]]) -> "Stack | None":
+    def of(cls, model: nn.Module, updates: Mapping[str, Mapping[str, Update]]) -> "PerRowAdapters | None":
         """The stack of a model, from parameter -> expert -> update; None where one has no such form."""
-        detours: list[Detour] = []
+        detours: list[PerRowLayer] = []
         for parameter, by_expert in updates.items():
-            found = detours_of(model, parameter, by_expert)
+            found = per_row_layers(model, parameter, by_expert)
             if not found:
                 return None
             detours += found
@@ -63,7 +63,7 @@ class Stack:
         yield
 
     def _detoured(
-        self, detour: Detour, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
+        self, detour: PerRowLayer, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
     ) -> Tensor:
         if not detour.head or not len(self._picked_M):
             return detour(inputs[0], output, c_PK[self._particles_N], factors)
@@ -72,7 +72,7 @@ class Stack:
         return picked[None, :, 0]
 
 
-def _coefficients(detour: Detour, recipe: Recipe) -> Tensor:
+def _coefficients(detour: PerRowLayer, recipe: Recipe) -> Tensor:
     """The recipe's coefficient of each of the detour's experts. Shape E."""
     weights = recipe.weights
     group = group_index(weights.groups, detour.parameter)

@@ -16,7 +16,7 @@ from swarm.experts.updates import Delta, LowRank, Replacement, Update, delta_of,
 
 
 @dataclass(frozen=True)
-class Detour(ABC):
+class PerRowLayer(ABC):
     """A layer, the parameter of it that experts change, and the experts' names. head: it makes the logits."""
 
     parameter: str
@@ -34,7 +34,7 @@ class Detour(ABC):
 
 
 @dataclass(frozen=True)
-class Factored(Detour):
+class Factored(PerRowLayer):
     """Factors side by side, in the model's dtype, of a linear layer. owner_C: the expert of each rank."""
 
     owner_C: Tensor
@@ -66,7 +66,7 @@ class FactoredEmbedding(Factored):
 
 
 @dataclass(frozen=True)
-class Whole(Detour):
+class Whole(PerRowLayer):
     """Differences of a vector, a row an expert."""
 
     deltas_EO: Tensor
@@ -100,7 +100,7 @@ class Norm(Whole):
             self.module.weight = base
 
 
-def detours_of(model: nn.Module, parameter: str, updates: Mapping[str, Update]) -> Sequence[Detour]:
+def per_row_layers(model: nn.Module, parameter: str, updates: Mapping[str, Update]) -> Sequence[PerRowLayer]:
     """The detours of one parameter (two where the head is tied to the embeddings); none where it has no such form."""
     owner, _, kind = parameter.rpartition(".")
     module = model.get_submodule(owner)

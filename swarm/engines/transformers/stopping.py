@@ -10,7 +10,7 @@ TEXTS_KEPT, TOKENS_KEPT = 1 << 12, 64  # so many texts of at most so many tokens
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a part of a character's bytes is decoded to
 
 
-class Ending:
+class Stopping:
     """Tells it from the tokens so far. `end_ids`: the tokens that end any text."""
 
     def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:

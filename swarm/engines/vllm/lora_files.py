@@ -93,7 +93,7 @@ def _factors(catalog: Catalog, recipe: Recipe) -> dict[str, tuple[Tensor, Tensor
 
 def _plain(expert: Expert) -> bool:
     source = expert.source
-    if not isinstance(source, Adapter) or source.saved or expert.thinning.active:
+    if not isinstance(source, Adapter) or source.saved or expert.sparsification.active:
         return False
     return not any(where.transposed or name.endswith(HEADS) for name, where in source.factors.items())
 

@@ -80,7 +80,7 @@ class CatalogSpec:
 
     @classmethod
     def of(cls, catalog: Catalog) -> "CatalogSpec":
-        experts = tuple(ExpertSpec(expert.name, expert.path, expert.thinning) for expert in catalog.experts)
+        experts = tuple(ExpertSpec(expert.name, expert.path, expert.sparsification) for expert in catalog.experts)
         return cls(catalog.base.path, experts)
 
 

@@ -9,7 +9,7 @@ from swarm.report.examples import Contrast
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.score_table import Row
-from swarm.report.search_curve import Costs
+from swarm.report.search_curve import CostModel
 from swarm.report.words import Unit, baseline_name, count, duration, said_before, thousands
 from swarm.statistics.intervals import Score
 
@@ -31,14 +31,14 @@ class Flattery:
     """The best on each split, what was foretold of its test score, and the best baseline's test score."""
 
     scores: Mapping[str, Score]
-    foretold: Score | None
+    predicted: Score | None
     gap: float
     baseline: Row | None
 
     @property
     def bars(self) -> dict[str, Score]:
         """In the order in which they became known."""
-        order = {"search": None, "select": None, "foretold": self.foretold, "test": None}
+        order = {"search": None, "select": None, "foretold": self.predicted, "test": None}
         found = {name: self.scores.get(name, score) for name, score in order.items()}
         return {name: score for name, score in found.items() if score}
 
@@ -51,8 +51,8 @@ def optimism_figure(found: Flattery, unit: Unit, label: str) -> Figure | None:
         title = f"The best scores as well on test as on search{label}"
     reading = "A bar is the best’s mean on one split, the line over it the 95 % interval."
     caption = "The search chose it by the first score and the selection by the second; only test is untouched."
-    if found.foretold:
-        caption += f" {said_before(unit, found.foretold, found.scores.get('test'))}"
+    if found.predicted:
+        caption += f" {said_before(unit, found.predicted, found.scores.get('test'))}"
     legend: tuple[Key, ...] = ()
     if found.baseline and found.baseline.test:
         words = f"best baseline on test ({baseline_name(found.baseline.key)}): {unit.score(found.baseline.test.mean)}"
@@ -73,7 +73,7 @@ def contrast_figure(found: Contrast | None, label: str) -> Figure | None:
     return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
 
 
-def time_figure(costs: Costs) -> Figure | None:
+def time_figure(costs: CostModel) -> Figure | None:
     total = sum(seconds for _, seconds in costs.parts)
     if not total:
         return None

@@ -5,14 +5,14 @@ from functools import partial
 
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
-from swarm.report.search_curve import Course
+from swarm.report.search_curve import SearchCurve
 from swarm.report.words import Unit, count
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330
 KIND_WORDS = {"best": "best", "uniform": "uniform average", "expert": "best single expert", "base": "base"}
 
 
-def course_figure(found: Course, references: Mapping[str, float], unit: Unit, label: str) -> Figure | None:
+def search_curve_figure(found: SearchCurve, references: Mapping[str, float], unit: Unit, label: str) -> Figure | None:
     """References: kind -> search score of a baseline. None while nothing has a score."""
     if not found.best:
         return None
@@ -20,22 +20,22 @@ def course_figure(found: Course, references: Mapping[str, float], unit: Unit, la
     rise = f"from {unit.score(first)} to {unit.score(last)}" if last > first else f"stayed at {unit.score(last)}"
     title = f"The best so far {'rose ' if last > first else ''}{rise} in {count(found.total, 'evaluation')}{label}"
     limits = _range(found, references, unit)
-    draw = partial(_course, found, references, unit, title, limits)
+    draw = partial(_search_curve, found, references, unit, title, limits)
     reading = "A dot is a candidate, in the column of its iteration; the higher, the better."
     return svg.figure(title, reading, draw, _legend(found, references), " ".join(_notes(found, limits[0])))
 
 
-def _notes(found: Course, low: float) -> list[str]:
+def _notes(found: SearchCurve, low: float) -> list[str]:
     notes = ["Scores on the search split, which flatters: the search chose by them."]
     if any(score < low for _, score in found.points):
         notes.append("Dots on the lower edge lie below it.")
     if len(found.points) > svg.MOST_DOTS:
-        drawn = count(len(svg.thinned(list(found.points))), "candidate")
+        drawn = count(len(svg.subsampled(list(found.points))), "candidate")
         notes.append(f"{drawn} of {len(found.points):,} are drawn, evenly chosen; line and band are of all.")
     return notes
 
 
-def _range(found: Course, references: Mapping[str, float], unit: Unit) -> tuple[float, float]:
+def _range(found: SearchCurve, references: Mapping[str, float], unit: Unit) -> tuple[float, float]:
     """Holds the best, the references and nine tenths of every population; single bad particles do not stretch it."""
     lows = [population.tenth for population in found.populations] or [score for _, score in found.points]
     values = [*lows, *references.values(), *(score for _, score in found.best[-1:])]
@@ -44,8 +44,8 @@ def _range(found: Course, references: Mapping[str, float], unit: Unit) -> tuple[
     return (max(0.0, low - pad), min(1.0, high + pad)) if unit.percent else (low - pad, high + pad)
 
 
-def _course(
-    found: Course,
+def _search_curve(
+    found: SearchCurve,
     references: Mapping[str, float],
     unit: Unit,
     title: str,
@@ -58,7 +58,7 @@ def _course(
     band = [(x(p.at), y(p.high)) for p in found.populations] + [(x(p.at), y(p.low)) for p in found.populations[::-1]]
     if len(found.populations) > 1:
         parts.append(svg.path(band, "band", closed=True))
-    parts.append(svg.dots(svg.thinned([(x(at), y(score)) for at, score in found.points]), "dots"))
+    parts.append(svg.dots(svg.subsampled([(x(at), y(score)) for at, score in found.points]), "dots"))
     if len(found.populations) > 1:
         parts.append(svg.path([(x(p.at), y(p.median)) for p in found.populations], "median"))
     parts += [svg.line(LEFT, y(score), width - RIGHT, y(score), f"reference {k}") for k, score in references.items()]
@@ -80,14 +80,14 @@ def _axes(x: Scale, y: Scale, unit: Unit, width: int) -> str:
     return "".join((*parts, svg.line(LEFT, HEIGHT - BOTTOM, width - RIGHT, HEIGHT - BOTTOM, "rule")))
 
 
-def _steps(found: Course, x: Scale, y: Scale) -> list[tuple[float, float]]:
+def _steps(found: SearchCurve, x: Scale, y: Scale) -> list[tuple[float, float]]:
     corners = [(x(found.best[0][0]), y(found.best[0][1]))]
     for at, score in found.best[1:]:
         corners += [(x(at), corners[-1][1]), (x(at), y(score))]
     return [*corners, (x(found.iterations), corners[-1][1])]
 
 
-def _legend(found: Course, references: Mapping[str, float]) -> tuple[Key, ...]:
+def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, ...]:
     keys = [Key(svg.swatch(svg.line(0, 6, 22, 6, "best-line")), "best so far")]
     if len(found.populations) > 1:
         band = svg.rect(0, 1, 22, 10, "band") + svg.line(0, 6, 22, 6, "median")

@@ -111,7 +111,7 @@ def mark(kind: str, x: float, y: float, r: float = 5.0) -> str:
     return element("circle", cx=x, cy=y, r=r, class_=class_)
 
 
-def thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def subsampled(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """At most MOST_DOTS of them, evenly chosen."""
     step = max(1, math.ceil(len(points) / MOST_DOTS))
     return points[::step]

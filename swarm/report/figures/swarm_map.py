@@ -36,7 +36,7 @@ def _notes(found: Plane, share: float) -> list[str]:
     if _outside(found):
         notes.append(f"Beyond the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
     if len(found.candidates) > svg.MOST_DOTS:
-        drawn = len(svg.thinned(list(found.candidates)))
+        drawn = len(svg.subsampled(list(found.candidates)))
         notes.append(f"{drawn:,} of {len(found.candidates):,} candidates are drawn, evenly chosen.")
     return notes
 
@@ -97,7 +97,7 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
 
 def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list[str]:
     """One path a shade, the higher scores over the lower ones; crosses have no score."""
-    chosen = svg.thinned([(float(i), 0.0) for i in range(len(found.candidates))])
+    chosen = svg.subsampled([(float(i), 0.0) for i in range(len(found.candidates))])
     shades: dict[int, list[Point]] = {}
     for i in (int(i) for i, _ in chosen):
         (a, b), score = found.candidates[i], found.scores[i]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.core.candidates import Evaluation
-from swarm.workers.scheduling.pace import Pace
+from swarm.workers.scheduling.pace import RunningMedian
 from swarm.workers.settings import RayCluster
 
 
@@ -20,14 +20,14 @@ class Deadline:
     key: str
 
 
-class Limits:
+class Deadlines:
     """Of one split: so many examples a candidate, so many candidates a bundle."""
 
     def __init__(self, settings: RayCluster, examples: int, together: int) -> None:
         self._settings = settings
         self._examples = examples
         self._together = together
-        self._pace = Pace()
+        self._pace = RunningMedian()
 
     def learn(self, seconds: float, evaluations: Sequence[Evaluation]) -> None:
         """From an answer; what failed was scored on nothing, and teaches nothing."""

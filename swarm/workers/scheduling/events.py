@@ -46,7 +46,7 @@ class Lost:
 class Answered:
     """The evaluations of a ticket, in the order of its tasks."""
 
-    ticket: int
+    attempt_id: int
     evaluations: Sequence[Evaluation]
 
 
@@ -54,14 +54,14 @@ class Answered:
 class Broken:
     """A ticket ended in an error that no evaluation should end in; its worker lives."""
 
-    ticket: int
+    attempt_id: int
     reason: str
 
 
 Event = Placed | Started | Lost | Answered | Broken
 
 
-class Fleet(Protocol):
+class Backend(Protocol):
     """Workers by name. No call waits for a worker but `wait`; what happened comes out there, once, in any order.
 
     What one worker does comes in its order, but for answers that were on their way when it was lost.
@@ -81,10 +81,10 @@ class Fleet(Protocol):
     def load(self, split: Split, workload: Workload) -> None:
         """Give every worker, also those to come, the examples of a split."""
 
-    def send(self, worker: str, ticket: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
         """Have a worker score candidates after all that it was sent before."""
 
-    def drop(self, worker: str, ticket: int) -> None:
+    def drop(self, worker: str, attempt_id: int) -> None:
         """Forget a ticket; a worker that has not begun it need not."""
 
     def kill(self, worker: str) -> None:

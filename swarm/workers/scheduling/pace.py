@@ -7,7 +7,7 @@ KEPT = 201
 ENOUGH = 5
 
 
-class Pace:
+class RunningMedian:
     """The median of the latest durations, in seconds; O(KEPT) an update."""
 
     def __init__(self) -> None:

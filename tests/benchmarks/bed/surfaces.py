@@ -28,7 +28,7 @@ from swarm.core.space import Array, Space
 from swarm.data.examples import read_examples
 from swarm.engines.transformers.merged_weights import Composer
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.optimizers.initial_design import anchors, clip, combination
+from swarm.optimizers.initial_design import clip, combination, reference_points
 from swarm.zoo.training import encode
 
 PER_TASK = 100
@@ -39,7 +39,7 @@ ROWS = 50
 def weightings(space: Space) -> Array:
     """Anchors, combinations, combinations with noise on each coefficient, and points anywhere. Shape MD."""
     rng = np.random.default_rng(0)
-    known_AD = anchors(space)
+    known_AD = reference_points(space)
     near = [combination(space, rng) for _ in range(50)]
     noisy = [clip(combination(space, rng) + rng.normal(0.0, 0.25, space.dimensions), space) for _ in range(40)]
     anywhere = rng.uniform(space.low_D, space.high_D, (POINTS - len(known_AD) - 90, space.dimensions))

@@ -16,7 +16,7 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.outcomes import Feed, Outcome
 from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing
-from swarm.evaluation.smoothed_accuracy import softened
+from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
@@ -79,12 +79,12 @@ class Scoring:
             {"right": float(right_P.mean())},
             {"right": tuple(right_P.tolist())},
             guides={"right": guides(margins_P[:count])} if self.racing.sequential else {},
-            soft={"right": softened(margins_P[:count].tolist())},
+            soft={"right": smoothed(margins_P[:count].tolist())},
         )
 
     def _raced(self, task: Task, margins_P: Array) -> int:
         """How many examples are scored until the race is over."""
-        race = Race(self.racing, task.stakes, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
+        race = Race(self.racing, task.pruning, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
         right_P, guide_P, count = (margins_P > 0).astype(float).tolist(), guides(margins_P), 0
         while count < len(margins_P):
             count = race.next_rung({"right": right_P[:count]})

@@ -17,7 +17,7 @@ from study.record import Record
 from swarm.config.load import dump_config
 from swarm.config.references import resolve
 from swarm.config.schema import Config
-from swarm.core.candidates import Candidate, Evaluation, Stakes, Task
+from swarm.core.candidates import Candidate, Evaluation, PruningBounds, Task
 from swarm.core.examples import Example, Split
 from swarm.core.outcomes import Feed, Outcome
 from swarm.core.requests import Text
@@ -29,7 +29,7 @@ from swarm.preferences.weighted_sum import utility
 from swarm.run.directory import new_run
 from swarm.run.pipeline import Run
 from swarm.run.plan import Plan, make_plan
-from swarm.run.provenance import start_line
+from swarm.run.provenance import start_record
 from swarm.workers.pool import LocalPool
 
 Known = dict[tuple[object, ...], Evaluation]
@@ -68,7 +68,7 @@ class Remembering:
         while feed:
             task = feed.popleft()
             key = (*self._key(task.candidate), split)
-            if task.stakes != Stakes():
+            if task.pruning != PruningBounds():
                 open_.append(task)
             elif key in self.known:
                 yield replace(self.known[key], candidate=task.candidate)
@@ -99,7 +99,7 @@ def searched(config: Config, variant: str, voters: Sequence[int], known: Known) 
     plan = make_plan(resolve(config, ROOT))
     pool = Remembering(plan, known)
     with tempfile.TemporaryDirectory() as folder, new_run(Path(folder) / "run") as archive:
-        archive.append("start", **start_line(plan))
+        archive.append("start", **start_record(plan))
         summary = Run(plan, Path(folder) / "run", archive, Quiet(), open_pool=lambda plan, note: pool).carry_on()
     best = summary["best"]
     assert isinstance(best, dict)

@@ -17,8 +17,8 @@ from swarm.core.examples import Example
 from swarm.core.requests import Generation, Text
 from swarm.engines import Encoder
 from swarm.engines.transformers.engine import TransformersEngine
-from swarm.engines.transformers.margins import Aims, targets_of
-from swarm.engines.transformers.stopping import Ending
+from swarm.engines.transformers.margins import AnswerMargins, targets_of
+from swarm.engines.transformers.stopping import Stopping
 from swarm.experts.catalog import Catalog
 from swarm.objectives.exact_match import ExactMatch
 
@@ -105,7 +105,7 @@ class Following:
     """The aims of rows, told of tokens chosen greedily."""
 
     def __init__(self, *targets: Sequence[tuple[int, ...]], end_ids: frozenset[int] = frozenset()) -> None:
-        self._aims = Aims(targets_of(targets, end_ids), 1, torch.device("cpu"))
+        self._aims = AnswerMargins(targets_of(targets, end_ids), 1, torch.device("cpu"))
 
     def tell(self, logits_AV: torch.Tensor, ended: Sequence[int] = (), cut: Sequence[int] = ()) -> None:
         self._aims.follow(logits_AV, logits_AV.argmax(1).tolist(), ended, cut)
@@ -214,12 +214,12 @@ def test_whether_it_is_right_decides_on_which_side_a_margin_lies(margin: float, 
     found = ExactMatch(name="x").score(FREE, [Text(text, 1, margin)])
     assert found.score == score
     assert found.margin == (2.0 if score else -2.0)
-    assert found.guide == pytest.approx(-0.126928 if score else -2.126928)
+    assert found.surrogate == pytest.approx(-0.126928 if score else -2.126928)
 
 
 def test_no_margin_no_guide() -> None:
     found = ExactMatch(name="x").score(FREE, [Text("4", 1)])
-    assert (found.margin, found.guide) == (None, None)
+    assert (found.margin, found.surrogate) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ STOPS = [("\n",), ("\n\n", "END"), (". ",), ("é",), ("x", " "), ()]
 )
 def test_a_text_ends_where_decoding_it_at_every_step_would_end_it(stop: tuple[str, ...], text: str) -> None:
     tokens = [*text.encode(), END]
-    ending = Ending(Decoding(), frozenset({END}))  # type: ignore[arg-type]
+    ending = Stopping(Decoding(), frozenset({END}))  # type: ignore[arg-type]
     for n in range(1, len(tokens) + 1):
         whole = Decoding().decode(tokens[:n])
         cuts = [whole.find(each) for each in stop if each in whole]
@@ -305,7 +305,7 @@ def test_a_text_ends_where_decoding_it_at_every_step_would_end_it(stop: tuple[st
 
 def test_only_what_may_end_a_text_is_decoded() -> None:
     tokenizer = Decoding()
-    ending = Ending(tokenizer, frozenset({END}))  # type: ignore[arg-type]
+    ending = Stopping(tokenizer, frozenset({END}))  # type: ignore[arg-type]
     text = b"abcabc" * 9
     assert [ending.text(("\n",), text[:n]) for n in range(1, len(text) + 1)] == [None] * len(text)
     assert tokenizer.decoded == 3, "each token once"
@@ -316,7 +316,7 @@ def test_only_what_may_end_a_text_is_decoded() -> None:
 @pytest.mark.parametrize(("length", "times"), [(5, 1), (200, 2)])
 def test_a_short_text_that_was_written_before_is_not_decoded_again(length: int, times: int) -> None:
     tokenizer = Decoding()
-    ending = Ending(tokenizer, frozenset({END}))  # type: ignore[arg-type]
+    ending = Stopping(tokenizer, frozenset({END}))  # type: ignore[arg-type]
     assert [ending.text((), [*b"a" * length, END]) for _ in range(2)] == ["a" * length] * 2
     assert tokenizer.decoded == times
 

@@ -13,8 +13,8 @@ from swarm.core.requests import Continuation, Generation, Likelihood, Request, T
 from swarm.engines import Encoder
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.batching import buckets
-from swarm.engines.transformers.memory import Batch, trunk_bytes
-from swarm.engines.transformers.packing import Limits, layouts
+from swarm.engines.transformers.memory import Batch, frozen_layers_bytes
+from swarm.engines.transformers.packing import BatchLimits, packings
 from swarm.engines.transformers.shared_prefixes import MIN_SAVED, families
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
@@ -142,14 +142,14 @@ def test_a_long_row_does_not_widen_many_short_ones() -> None:
 
 def test_single_tokens_need_one_position() -> None:
     asked = [Encoded(Continuation("", ""), (1, 2, 3), (token,)) for token in (4, 5, 6, 7)]
-    (layout,) = layouts(asked, Limits(100, 100), CPU)
+    (layout,) = packings(asked, BatchLimits(100, 100), CPU)
     assert layout.ids_BT.tolist() == [[1, 2, 3]]
     assert layout.picks_M.tolist() == [2, 2, 2, 2]
 
 
 def test_batches_keep_to_the_limit_of_logits() -> None:
     asked = [Encoded(Continuation("", ""), (i, 2, 3), (4, 5, 6)) for i in range(10)]
-    found = layouts(asked, Limits(1000, 7), CPU)
+    found = packings(asked, BatchLimits(1000, 7), CPU)
     assert [len(layout.targets_M) for layout in found] == [6] * 5
 
 
@@ -203,15 +203,15 @@ def test_the_memory_of_lower_layers_that_are_kept_is_foretold(upper: Catalog, ca
     items = Encoder.of(upper.base.path).encode(few_shot(3))
     held.answer([recipe(upper)], items)
     kept = sum(tensor.nbytes for tensor in held._forward._trunk._kept.values())
-    assert kept == trunk_bytes(upper, 4, Batch.of(items.items, 8192, VOCABULARY).plain) > 0
-    assert trunk_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
+    assert kept == frozen_layers_bytes(upper, 4, Batch.of(items.items, 8192, VOCABULARY).plain) > 0
+    assert frozen_layers_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
 
 
 def test_a_layer_s_number_is_not_that_of_an_expert_in_it(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in mixtures of experts."""
     for parameter, kept in (("model.layers.1.mlp.experts.0.up.weight", True), ("model.layers.0.experts.3.w", False)):
         monkeypatch.setattr(Catalog, "parameters", lambda self, name=parameter: [name])
-        assert (trunk_bytes(catalog, 4, 1000) > 0) is kept
+        assert (frozen_layers_bytes(catalog, 4, 1000) > 0) is kept
 
 
 @pytest.mark.parametrize("method", ["merged", "stacked"])

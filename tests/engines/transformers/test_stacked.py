@@ -16,10 +16,10 @@ from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
-from swarm.engines.transformers.cost_model import RATES, Costs
+from swarm.engines.transformers.cost_model import RATES, CostModel
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.experts.sparsify import Thinning
+from swarm.experts.sparsify import Sparsification
 
 POSITIONS = [(0.7, -0.4, 0.2), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-0.5, 1.5, 0.9), (0.3, 0.3, 0.3)]
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats a continuation; in bfloat16 merging rounds every weight
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def catalog(folder: Path, *names: str, base: str = "base", svd: int | None = None) -> Catalog:
-    return open_catalog(folder / base, [ExpertSpec(name, folder / name, Thinning(svd=svd)) for name in names])
+    return open_catalog(folder / base, [ExpertSpec(name, folder / name, Sparsification(svd=svd)) for name in names])
 
 
 def requests(catalog: Catalog, n: int = 6) -> Requests:
@@ -201,7 +201,7 @@ def costs(tokens: int, particles: int, rank: int = 8, layers: int = 32, width: i
     """Seconds merged and stacked, of square layers on a large accelerator."""
     rates = RATES["cuda", torch.bfloat16]
     weights = 7 * layers * width * width
-    known = Costs(rates, weights, weights, rank * weights, 7 * layers * rank * 2 * width, 7 * layers, 2, 8192)
+    known = CostModel(rates, weights, weights, rank * weights, 7 * layers * rank * 2 * width, 7 * layers, 2, 8192)
     questions = Requests((Encoded(Continuation("", ""), tuple(range(tokens)), (1,)),))
     return known.merged(particles, questions), known.stacked(particles, questions)
 

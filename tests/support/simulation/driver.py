@@ -20,11 +20,11 @@ from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.examples import Example
 from swarm.core.outcomes import Feed, Outcome
-from swarm.evaluation.workload import Question, Workload
+from swarm.evaluation.workload import EncodedExample, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
-from swarm.search.asynchronous import SteppingSearch
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import Evaluate, Search
 from swarm.workers.scheduling.coordinator import Coordinator
 
@@ -146,7 +146,7 @@ class Scorer:
         right = tuple(self.landscape.right(task.candidate.position, self.landscape.search["right"]).tolist())
         scores = {"right": math.fsum(right) / len(right)}
         full = Evaluation(task.candidate, "ok", scores, {"right": right}, worker=worker, tokens=5)
-        harmless = task.stakes.low <= utility(scores, WEIGHTS) <= task.stakes.high
+        harmless = task.pruning.low <= utility(scores, WEIGHTS) <= task.pruning.high
         return replace(full, status="stopped") if self.scenario.racing and harmless else full
 
     def straight(self, feed: Feed) -> Iterator[Outcome]:
@@ -165,7 +165,7 @@ def opened(folder: Path) -> Archive:
 
 
 def search_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Search:
-    kind = SteppingSearch if scenario.optimizer.schedule == "async" else Search
+    kind = AsynchronousSearch if scenario.optimizer.schedule == "async" else Search
     return kind(
         optimizer=scenario.optimizer,
         space=space(DIMENSIONS),
@@ -203,13 +203,13 @@ def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str]
     life = Life(scenario.kills[number] if number < len(scenario.kills) else None)
     luck = Luck(scenario.cluster.attempts, scenario.poison_of)
     scorer = Scorer.of(scenario)
-    fleet = SimFleet(scenario.world, chance, scorer, luck, scenario.cluster.prefetch + 1, life.step, tell)
+    backend = SimFleet(scenario.world, chance, scorer, luck, scenario.cluster.prefetch + 1, life.step, tell)
     archive = opened(folder)
     journal = MortalJournal(archive, life, chance, tell)
     archive.journal = journal
     watched = Watched(scenario.optimizer, journal.written)
     try:
-        end, words = "done", _searched(scenario, archive, fleet, watched)
+        end, words = "done", _searched(scenario, archive, backend, watched)
     except Killed as killed:
         end, words = "killed", str(killed)
     except RunError as error:
@@ -218,19 +218,19 @@ def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str]
         end, words = "refused", str(error)
     finally:
         journal.close()
-        fleet.close()
+        backend.close()
     lines = folder.joinpath("journal.jsonl").read_bytes().count(b"\n")
-    return Session(end, words, lines, fleet.usage, luck.lives, tuple(watched.told), watched.state)  # type: ignore[arg-type]
+    return Session(end, words, lines, backend.usage, luck.lives, tuple(watched.told), watched.state)  # type: ignore[arg-type]
 
 
 def asked(examples: int, together: int = 1) -> Workload:
     """A split of so many examples; nobody asks here what they say."""
-    questions = tuple(Question("right", Example(str(i), "", ""), ()) for i in range(examples))
+    questions = tuple(EncodedExample("right", Example(str(i), "", ""), ()) for i in range(examples))
     return Workload({"right": questions}, together)
 
 
-def _searched(scenario: Scenario, archive: Archive, fleet: SimFleet, watched: Watched) -> str:
-    coordinator = Coordinator(fleet, scenario.cluster)
+def _searched(scenario: Scenario, archive: Archive, backend: SimFleet, watched: Watched) -> str:
+    coordinator = Coordinator(backend, scenario.cluster)
     coordinator.load("search", asked(EXAMPLES, scenario.together))
     search = search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
     return replace(search, optimizer=watched).run()  # type: ignore[arg-type]

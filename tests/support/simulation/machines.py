@@ -15,14 +15,14 @@ class Violation(AssertionError):  # noqa: N818
 class Attempt:
     """What was sent under a ticket. scored: its answer is on its way. broke: the answer is that it broke."""
 
-    ticket: int
+    attempt_id: int
     tasks: Sequence[Task]
     dropped: bool = False
     scored: bool = False
     broke: bool = False
 
     def __str__(self) -> str:
-        return f"{self.ticket} ({', '.join(task.candidate.id for task in self.tasks)})"
+        return f"{self.attempt_id} ({', '.join(task.candidate.id for task in self.tasks)})"
 
 
 @dataclass(eq=False)

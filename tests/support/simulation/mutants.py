@@ -7,7 +7,7 @@ from typing import Any
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
-from swarm.journal.lines import Kind
+from swarm.journal.records import Kind
 from swarm.workers.scheduling.dispatcher import Dispatcher
 
 

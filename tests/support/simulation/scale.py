@@ -25,10 +25,10 @@ from swarm.core.examples import Split
 from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
-from swarm.journal.lines import Kind
+from swarm.journal.records import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
-from swarm.search.asynchronous import SteppingSearch
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import Search
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event
@@ -72,13 +72,13 @@ class MeteredFleet(SimFleet):
         self._meter = meter
         self.events = 0
 
-    def send(self, worker: str, ticket: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
         with self._meter.part("simulator"):
-            super().send(worker, ticket, tasks, split)
+            super().send(worker, attempt_id, tasks, split)
 
-    def drop(self, worker: str, ticket: int) -> None:
+    def drop(self, worker: str, attempt_id: int) -> None:
         with self._meter.part("simulator"):
-            super().drop(worker, ticket)
+            super().drop(worker, attempt_id)
 
     def spawn(self, worker: str) -> None:
         with self._meter.part("simulator"):
@@ -175,15 +175,17 @@ def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines
     """Run a search to its end. look: called after every line of the journal, with their number."""
     meter = Meter()
     cluster = RayCluster(workers=size.workers, respawns=100)
-    fleet = MeteredFleet(meter, _world(size), Chance("scale"), _scorer(), Luck(cluster.attempts, lambda name: None), 2)
+    backend = MeteredFleet(
+        meter, _world(size), Chance("scale"), _scorer(), Luck(cluster.attempts, lambda name: None), 2
+    )
     archive = MeteredArchive(folder / "journal.jsonl", meter, look)
     archive.append("start", **START)
-    coordinator = Coordinator(fleet, cluster)
+    coordinator = Coordinator(backend, cluster)
     coordinator.load("search", asked(EXAMPLES))
     iterations = 50 + size.evaluations // size.particles
     limits = {"evaluations": size.evaluations, "iterations": iterations, "patience": None}
     optimizer = PSO(schedule=size.schedule, particles=size.particles, **limits)  # type: ignore[arg-type]
-    search = (SteppingSearch if size.schedule == "async" else Search)(
+    search = (AsynchronousSearch if size.schedule == "async" else Search)(
         optimizer=optimizer,
         space=space(DIMENSIONS),
         seed=0,
@@ -195,9 +197,9 @@ def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines
     )
     meter.seconds.clear()
     replace(search, optimizer=MeteredOptimizer(optimizer, meter)).run()  # type: ignore[arg-type]
-    fleet.close()
+    backend.close()
     archive.journal.close()
-    return Measured(fleet.usage, archive.evaluations, fleet.events, meter.seconds, fleet.now())
+    return Measured(backend.usage, archive.evaluations, backend.events, meter.seconds, backend.now())
 
 
 def _world(size: Size) -> World:

@@ -63,34 +63,34 @@ class SimFleet(Timeline):
         self._pending.append(self._workers[worker])
         self._place()
 
-    def send(self, worker: str, ticket: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
         self._step("send")
-        attempt = Attempt(ticket, tasks)
+        attempt = Attempt(attempt_id, tasks)
         self._say(f"send {attempt} to {worker}")
         if (to := self._workers.get(worker)) is None:
-            raise Violation(f"ticket {ticket} is sent to {worker}, which is told to be gone")
+            raise Violation(f"ticket {attempt_id} is sent to {worker}, which is told to be gone")
         if len(to.wanted) >= self._room:
-            raise Violation(f"ticket {ticket} is one more than {worker} has room for")
+            raise Violation(f"ticket {attempt_id} is one more than {worker} has room for")
         self.usage.sent += 1
-        to.attempts[ticket] = attempt
+        to.attempts[attempt_id] = attempt
         to.queue.append(attempt)
         if to.silent:
             to.silent = False
-            self._after(self._chance.of("noticed", ticket).uniform(0.01, 1.0), lambda: self._tell_lost(to))
+            self._after(self._chance.of("noticed", attempt_id).uniform(0.01, 1.0), lambda: self._tell_lost(to))
         elif to.running is None:
             self._begin(to)
 
-    def drop(self, worker: str, ticket: int) -> None:
+    def drop(self, worker: str, attempt_id: int) -> None:
         self._step("drop")
-        self._say(f"drop {ticket} at {worker}")
+        self._say(f"drop {attempt_id} at {worker}")
         at = self._workers.get(worker)
-        attempt = at.attempts.get(ticket) if at else None
+        attempt = at.attempts.get(attempt_id) if at else None
         if at is None or attempt is None:
             return
         surprised = at.hung and at.running is attempt and at.first is not attempt
         attempt.dropped = True
         if attempt.scored:
-            del at.attempts[ticket]
+            del at.attempts[attempt_id]
         elif surprised:  # nobody knows that it runs, so what is sent next would be blamed
             self._after(30.0, lambda: self._finish(at, attempt, "answers"))
 
@@ -140,9 +140,9 @@ class SimFleet(Timeline):
         """The next attempt that is wanted, or that was dropped and nobody looks."""
         while worker.queue and worker.running is None:
             attempt = worker.queue.popleft()
-            rng = self._chance.of("fate", attempt.ticket)
+            rng = self._chance.of("fate", attempt.attempt_id)
             if attempt.dropped and rng.random() < 0.7:
-                del worker.attempts[attempt.ticket]
+                del worker.attempts[attempt.attempt_id]
                 continue
             worker.running, worker.began = attempt, self._now
             what = fate(rng, self._world, attempt.tasks, self._luck)
@@ -170,23 +170,23 @@ class SimFleet(Timeline):
         worker.running, worker.hung, attempt.scored = None, False, True
         attempt.broke = end == "breaks"
         if attempt.dropped:
-            del worker.attempts[attempt.ticket]
+            del worker.attempts[attempt.attempt_id]
         else:
             self._after(self._delay(attempt), lambda: self._arrive(worker, attempt))
         self._begin(worker)
 
     def _delay(self, attempt: Attempt) -> float:
-        rng = self._chance.of("delay", attempt.ticket)
+        rng = self._chance.of("delay", attempt.attempt_id)
         late = rng.random() < self._world.late
         return rng.uniform(1.0, 30.0) if late else rng.uniform(*self._world.answer)
 
     def _answer(self, worker: SimWorker, attempt: Attempt) -> Event:
         if attempt.broke:
-            return Broken(attempt.ticket, "it broke")
-        return Answered(attempt.ticket, [self._score(task, worker.name) for task in attempt.tasks])
+            return Broken(attempt.attempt_id, "it broke")
+        return Answered(attempt.attempt_id, [self._score(task, worker.name) for task in attempt.tasks])
 
     def _arrive(self, worker: SimWorker, attempt: Attempt) -> None:
-        if self._workers.get(worker.name) is worker and worker.attempts.pop(attempt.ticket, None):
+        if self._workers.get(worker.name) is worker and worker.attempts.pop(attempt.attempt_id, None):
             self._emit(worker.name, self._answer(worker, attempt))
 
     # Workers go
@@ -252,7 +252,7 @@ class SimFleet(Timeline):
     def _last_answers(self, worker: SimWorker) -> None:
         """Those that were on their way come now, later or never."""
         for attempt in [attempt for attempt in worker.wanted if attempt.scored]:
-            rng = self._chance.of("last", attempt.ticket)
+            rng = self._chance.of("last", attempt.attempt_id)
             if rng.random() < 0.4:
                 self._arrive(worker, attempt)
             elif rng.random() < 0.5:

@@ -91,9 +91,9 @@ def _words(event: Event) -> str:
     match event:
         case Started(worker):
             return f"{worker} started"
-        case Answered(ticket, evaluations):
-            return f"answer to {ticket}: {', '.join(e.candidate.id for e in evaluations)}"
-        case Broken(ticket, reason):
-            return f"{ticket} broken: {reason}"
+        case Answered(attempt_id, evaluations):
+            return f"answer to {attempt_id}: {', '.join(e.candidate.id for e in evaluations)}"
+        case Broken(attempt_id, reason):
+            return f"{attempt_id} broken: {reason}"
         case Lost(worker, _, cause):
             return f"{worker} lost, {cause}"

@@ -297,7 +297,7 @@ def test_objects_are_refused_by_a_full_store_and_by_one_that_hangs() -> None:
             print("told:", error)
         (raylet,) = [child for child in psutil.Process().children(recursive=True) if "raylet" in child.name()]
         raylet.suspend()
-        probes.PUT_SECONDS = 1.0
+        probe_nodes.PUT_SECONDS = 1.0
         try:
             put(np.ones(2**20, dtype=np.uint8), "the examples")
         except RunError as error:

@@ -7,10 +7,10 @@ import pytest
 
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.outcomes import Failure, Outcome
-from swarm.workers.scheduling.deadlines import Limits
+from swarm.workers.scheduling.deadlines import Deadlines
 from swarm.workers.scheduling.dispatcher import STRIKES, Dispatcher, Drop, Send
-from swarm.workers.scheduling.pace import ENOUGH, KEPT, Pace
-from swarm.workers.scheduling.roster import Roster
+from swarm.workers.scheduling.membership import Membership
+from swarm.workers.scheduling.pace import ENOUGH, KEPT, RunningMedian
 from swarm.workers.settings import RayCluster
 
 
@@ -46,22 +46,22 @@ class Desk:
     def obey(self, now: float) -> None:
         for order in chain(self.dispatcher.orders(now), self.dispatcher.moves(now)):
             if isinstance(order, Drop):
-                del self.at[order.worker][order.ticket]
+                del self.at[order.worker][order.attempt_id]
             else:
                 assert isinstance(order, Send)
-                self.at[order.worker][order.ticket] = [task.candidate.id for task in order.tasks]
+                self.at[order.worker][order.attempt_id] = [task.candidate.id for task in order.tasks]
 
     def answer(self, worker: str, now: float = 0.0) -> Sequence[Outcome]:
         """The worker answers its first ticket."""
-        ticket = next(iter(self.at[worker]))
-        names = self.at[worker].pop(ticket)
-        return self.hear(self.dispatcher.answered(ticket, [scored(n) for n in names], now), now)
+        attempt_id = next(iter(self.at[worker]))
+        names = self.at[worker].pop(attempt_id)
+        return self.hear(self.dispatcher.answered(attempt_id, [scored(n) for n in names], now), now)
 
     def fail(self, worker: str, *names: str, now: float = 0.0) -> Sequence[Outcome]:
         """The worker answers its first ticket, and its device failed over some of the candidates."""
-        ticket = next(iter(self.at[worker]))
-        answers = [failed(name) if name in names else scored(name) for name in self.at[worker].pop(ticket)]
-        return self.hear(self.dispatcher.answered(ticket, answers, now), now)
+        attempt_id = next(iter(self.at[worker]))
+        answers = [failed(name) if name in names else scored(name) for name in self.at[worker].pop(attempt_id)]
+        return self.hear(self.dispatcher.answered(attempt_id, answers, now), now)
 
     def lose(self, worker: str, cause: str = "scoring", now: float = 0.0) -> Sequence[Outcome]:
         del self.at[worker]
@@ -160,9 +160,9 @@ def test_the_deadline_follows_the_median() -> None:
     desk = Desk("a", deadline=4.0, deadline_seconds=5.0, hedge=None).submit(*map(str, range(ENOUGH + 1)))
     for i in range(ENOUGH):
         desk.answer("a", 2.0 * (i + 1))
-    begun = 2.0 * ENOUGH
-    assert desk.dispatcher.overdue(begun + 7.9) == []
-    assert len(desk.dispatcher.overdue(begun + 8.1)) == 1
+    initial_state = 2.0 * ENOUGH
+    assert desk.dispatcher.overdue(initial_state + 7.9) == []
+    assert len(desk.dispatcher.overdue(initial_state + 8.1)) == 1
 
 
 def test_what_was_learnt_of_a_split_is_kept_for_its_next_generation() -> None:
@@ -199,9 +199,9 @@ def test_a_bundle_with_poison_is_tried_whole_then_one_by_one() -> None:
 
 def test_an_answer_that_arrives_after_its_ticket_was_given_up_is_nobody_s() -> None:
     desk = Desk("a").submit("1")
-    ticket = next(iter(desk.at["a"]))
+    attempt_id = next(iter(desk.at["a"]))
     desk.lose("a", "hanging")
-    assert desk.dispatcher.answered(ticket, [scored("1")], 1.0) == []
+    assert desk.dispatcher.answered(attempt_id, [scored("1")], 1.0) == []
     desk.join("b")
     assert [o.candidate.id for o in desk.answer("b")] == ["1"]
 
@@ -272,35 +272,35 @@ def test_abandoning_forgets_all_and_waits_for_what_runs() -> None:
 
 
 def test_the_roster_replaces_within_its_budget() -> None:
-    roster = Roster(wanted=2, respawns=1)
-    assert roster.hire() == ["worker-0", "worker-1"]
-    assert roster.hire() == []
+    membership = Membership(wanted=2, respawns=1)
+    assert membership.hire() == ["worker-0", "worker-1"]
+    assert membership.hire() == []
     for name in ("worker-0", "worker-1"):
-        roster.joined(name)
-    roster.left("worker-0", preempted=True)
-    assert roster.hire() == ["worker-2"], "a preempted one is replaced for nothing"
-    roster.left("worker-1", preempted=False)
-    roster.left("worker-2", preempted=False)
-    assert roster.hire() == ["worker-3", "worker-4"]
-    roster.left("worker-3", preempted=False)
-    assert roster.hire() == [], "the budget of two is spent"
-    roster.left("worker-4", preempted=False)
-    assert roster.empty
-    assert roster.deaths == 4
+        membership.joined(name)
+    membership.left("worker-0", preempted=True)
+    assert membership.hire() == ["worker-2"], "a preempted one is replaced for nothing"
+    membership.left("worker-1", preempted=False)
+    membership.left("worker-2", preempted=False)
+    assert membership.hire() == ["worker-3", "worker-4"]
+    membership.left("worker-3", preempted=False)
+    assert membership.hire() == [], "the budget of two is spent"
+    membership.left("worker-4", preempted=False)
+    assert membership.empty
+    assert membership.deaths == 4
 
 
 def test_nodes_that_join_are_used_and_those_that_leave_are_not_missed() -> None:
-    roster = Roster(wanted=2, respawns=3)
-    roster.hire()
-    roster.want(4)
-    assert len(roster.hire()) == 2
-    roster.want(1)
-    roster.left("worker-0", preempted=True)
-    assert roster.hire() == []
+    membership = Membership(wanted=2, respawns=3)
+    membership.hire()
+    membership.want(4)
+    assert len(membership.hire()) == 2
+    membership.want(1)
+    membership.left("worker-0", preempted=True)
+    assert membership.hire() == []
 
 
 def test_the_pace_is_the_median_of_the_latest() -> None:
-    pace = Pace()
+    pace = RunningMedian()
     for seconds in range(ENOUGH - 1):
         pace.add(float(seconds))
     assert pace.median is None
@@ -312,7 +312,7 @@ def test_the_pace_is_the_median_of_the_latest() -> None:
 
 
 def test_limits_go_by_examples_and_by_full_bundles() -> None:
-    limits = Limits(RayCluster(deadline=10.0, deadline_seconds=5.0, start_seconds=600.0, hedge=3.0), 100, 4)
+    limits = Deadlines(RayCluster(deadline=10.0, deadline_seconds=5.0, start_seconds=600.0, hedge=3.0), 100, 4)
     assert (limits.deadline(4).seconds, limits.hedge(4)) == (2400.0, None)
     for _ in range(ENOUGH):
         stopped = Evaluation(Candidate("x", (0.0,)), "stopped", {"x": 1.0}, {"x": (1.0,) * 10})

@@ -1,7 +1,7 @@
 """Which workers there should be. Pure: it names those to be started and keeps count of the rest."""
 
 
-class Roster:
+class Membership:
     """Workers by name: starting, then ready. worked: whether anybody ever was.
 
     Every one that is lost by its own fault is replaced out of a budget.

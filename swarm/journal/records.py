@@ -12,7 +12,7 @@ Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
 SCORED = ("evaluation", "select", "test")
 
 
-class JournalLine(BaseModel):
+class JournalRecord(BaseModel):
     """`elapsed`: seconds that the run had worked when the line was written, over all its sessions."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -36,7 +36,7 @@ class Source(BaseModel):
     fingerprint: str
 
 
-class StartLine(JournalLine):
+class StartRecord(JournalRecord):
     """The first line: what the run rests on. items: objective -> split -> examples in order."""
 
     time: str
@@ -56,7 +56,7 @@ class StartLine(JournalLine):
         return {"base": self.base, **{f"expert {name}": source for name, source in self.experts.items()}}
 
 
-class FailureLine(JournalLine):
+class FailureRecord(JournalRecord):
     """An attempt at a candidate that failed and is made again. attempt: how many are charged to the candidate."""
 
     id: str
@@ -65,7 +65,7 @@ class FailureLine(JournalLine):
     worker: str
 
 
-class EndLine(JournalLine):
+class EndRecord(JournalRecord):
     """A phase that has ended, and why.
 
     workers: of a search, on average in its last session. predicted: of a selection, objective -> the winner's score on
@@ -78,7 +78,7 @@ class EndLine(JournalLine):
     predicted: dict[str, dict[str, int | float]] = {}
 
 
-class EvaluationLine(JournalLine):
+class EvaluationRecord(JournalRecord):
     """A line that holds an evaluation: of the search ("evaluation"), the selection or the test.
 
     `same_as` names the candidate that scored the same position first: nothing was run for this line. A `stopped` one
@@ -113,7 +113,7 @@ class EvaluationLine(JournalLine):
         return bool(self.same_as)
 
     @classmethod
-    def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationLine":
+    def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
         """The line of an evaluation; what the model said is kept for the test alone."""
         candidate = evaluation.candidate
         return cls(
@@ -164,9 +164,9 @@ class EvaluationLine(JournalLine):
         )
 
 
-LINES: dict[str, type[JournalLine]] = {
-    "start": StartLine,
-    "failure": FailureLine,
-    "end": EndLine,
-    **dict.fromkeys(SCORED, EvaluationLine),
+LINES: dict[str, type[JournalRecord]] = {
+    "start": StartRecord,
+    "failure": FailureRecord,
+    "end": EndRecord,
+    **dict.fromkeys(SCORED, EvaluationRecord),
 }

@@ -31,10 +31,10 @@ class Call:
 
     worker: str
     what: Literal["where", "start", "load", "evaluate"]
-    ticket: int = 0
+    attempt_id: int = 0
 
 
-class RayFleet:
+class RayBackend:
     """A fleet of actors. Ray never restarts or repeats anything by itself: attempts are the dispatcher's."""
 
     def __init__(
@@ -92,13 +92,13 @@ class RayFleet:
         for worker, actor in self._actors.items():
             self._calls[actor.load.remote(split, self._splits[split])] = Call(worker, "load")
 
-    def send(self, worker: str, ticket: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
         ref = self._actors[worker].evaluate.remote(tasks, split)
-        self._calls[ref] = Call(worker, "evaluate", ticket)
-        self._tickets[ticket] = ref
+        self._calls[ref] = Call(worker, "evaluate", attempt_id)
+        self._tickets[attempt_id] = ref
 
-    def drop(self, worker: str, ticket: int) -> None:
-        if (ref := self._tickets.pop(ticket, None)) is None:
+    def drop(self, worker: str, attempt_id: int) -> None:
+        if (ref := self._tickets.pop(attempt_id, None)) is None:
             return
         self._calls.pop(ref, None)
         ray.cancel(ref, force=False)  # one that runs cannot be stopped: it ends and nobody hears of it
@@ -108,7 +108,7 @@ class RayFleet:
         self._nodes.pop(worker, None)
         for ref, call in [(ref, call) for ref, call in self._calls.items() if call.worker == worker]:
             del self._calls[ref]
-            self._tickets.pop(call.ticket, None)
+            self._tickets.pop(call.attempt_id, None)
 
     def wait(self, seconds: float) -> Sequence[Event]:
         refs = list(self._calls)
@@ -134,7 +134,7 @@ class RayFleet:
                 yield event
 
     def _event(self, ref: ray.ObjectRef, call: Call) -> Event | None:
-        self._tickets.pop(call.ticket, None)
+        self._tickets.pop(call.attempt_id, None)
         try:
             value = ray.get(ref)
         except RayTaskError as error:
@@ -147,7 +147,7 @@ class RayFleet:
         if call.what == "start":
             self._anybody = True
             return Started(call.worker)
-        return Answered(call.ticket, value) if call.what == "evaluate" else None
+        return Answered(call.attempt_id, value) if call.what == "evaluate" else None
 
     def _erred(self, call: Call, error: RayTaskError) -> Event:
         """What a call raised. A mistake of the user's ends the run, unless workers elsewhere do without it."""
@@ -155,7 +155,7 @@ class RayFleet:
         if mistake and (call.what == "evaluate" or not self._anybody):
             raise error.cause from None
         if call.what == "evaluate":
-            return Broken(call.ticket, first_line(error.cause))
+            return Broken(call.attempt_id, first_line(error.cause))
         self.kill(call.worker)
         return Lost(call.worker, f"it cannot start: {first_line(error.cause)}", "idle")
 
