@@ -124,7 +124,7 @@ def test_svd_of_an_adapter_is_still_an_adapter(folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("format", "names", "thinning", "composition", "word"),
+    ("format", "names", "sparsification", "composition", "word"),
     [
         ("adapter", ("plain", "full"), {}, {}, "full checkpoint"),
         ("adapter", ("plain", "vector.safetensors"), {}, {}, "alignment vector"),

@@ -121,7 +121,7 @@ def test_an_archive_that_is_read_back_gives_the_count_repeats_too(archive: Archi
     again = archive.append_repeat("evaluation", replace(scored(0, 1, 0.8).candidate, position=(0.0, 0.0)), "search")
     archive.append_evaluation("select", replace(scored(0, 0, 0.1), candidate=Candidate("base", (0.0, 9.0))), "search")
     archive.journal.close()
-    known = Archive(tmp_path / "journal.jsonl").told()
+    known = Archive(tmp_path / "journal.jsonl").history()
     assert [e.candidate.id for e in known] == ["0-0", "0-1"]
     assert (known[1].tokens, again.tokens) == (0, 0)
 

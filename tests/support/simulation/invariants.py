@@ -23,7 +23,7 @@ def hold(condition: bool, words: str) -> None:
 
 def once(ran: Ran, archive: Archive) -> None:
     """Every candidate has one evaluation, and what it scores is its own."""
-    told = archive.told()
+    told = archive.history()
     ids = [evaluation.candidate.id for evaluation in told]
     hold(len(set(ids)) == len(ids), "an id is twice in the journal")
     scored = [e for e in archive.searched() if e.status != "stopped"]
@@ -40,7 +40,7 @@ def budget(ran: Ran, archive: Archive) -> None:
         hold(archive.evaluations == optimizer.evaluations, f"{archive.evaluations} were evaluated")
     if ran.reason == "iterations" and not getattr(optimizer, "drop_particle", 0.0):
         expected = {f"{i}-{p}" for i in range(optimizer.iterations) for p in range(particles)}
-        hold({e.candidate.id for e in archive.told()} == expected, "an iteration is not complete")
+        hold({e.candidate.id for e in archive.history()} == expected, "an iteration is not complete")
 
 
 def failures(ran: Ran, archive: Archive) -> None:
@@ -96,10 +96,10 @@ def order(ran: Ran, archive: Archive) -> None:
 
 def best(ran: Ran, archive: Archive) -> None:
     """The best that the optimizer knows is the best in the journal."""
-    values = [utility(e.scores, WEIGHTS) for e in archive.told() if e.status == "ok"]
+    values = [utility(e.scores, WEIGHTS) for e in archive.history() if e.status == "ok"]
     known = getattr(ran.sessions[-1].state, "global_utility", None)
     told = set(ran.sessions[-1].told)
-    if known is not None and told == {e.candidate.id for e in archive.told()} and ran.reason != "iterations":
+    if known is not None and told == {e.candidate.id for e in archive.history()} and ran.reason != "iterations":
         hold(known <= max(values, default=-math.inf), "a best that the journal does not have")
 
 
@@ -110,7 +110,7 @@ def replayed(ran: Ran, archive: Archive) -> None:
         return
     state = optimizer.init(space(DIMENSIONS), ran.scenario.seed)
     open_ = {f"{p.iteration}-{p.particle}": p for p in optimizer.ask(state)}
-    for evaluation in archive.told():
+    for evaluation in archive.history():
         candidate = evaluation.candidate
         proposal = open_.pop(candidate.id, None)
         hold(proposal is not None, f"{candidate.id} is in the journal before anybody asks for it")
@@ -138,7 +138,7 @@ def _by_id(archive: Archive) -> dict[str, tuple[object, ...]]:
     def content(e: Evaluation) -> tuple[object, ...]:
         return e.candidate.position, e.status, dict(e.scores), dict(e.examples)
 
-    return {e.candidate.id: content(e) for e in archive.told()}
+    return {e.candidate.id: content(e) for e in archive.history()}
 
 
 def finished(ran: Ran, archive: Archive) -> None:
