@@ -43,7 +43,7 @@ def made(seed: int, test: float, **content: object) -> record.Record:
         examples=100,
         evaluations=8,
         stopped=0,
-        initial_design=[0.1, 0.4, 0.3, 0.4],
+        starts=[0.1, 0.4, 0.3, 0.4],
         bests=[0.2, 0.5, 0.6, 0.4],
         leader=2,
         votes={"1": test, "3": test + 0.1},
