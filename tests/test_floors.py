@@ -115,6 +115,12 @@ def test_search_cannot_reach_the_test_split(schedule: str) -> None:
     assert seen <= {"core", "journal", "optimizers", "preferences", "search"}
 
 
+def test_exports_need_no_engine() -> None:
+    """What is exported is merged by experts/ alone, which every engine uses, too."""
+    for path in (ROOT / "export").rglob("*.py"):
+        assert not [name for name in imports(path) if name.startswith("swarm.engines")], path
+
+
 def test_scheduling_knows_neither_ray_nor_the_clock() -> None:
     for path in (ROOT / "workers" / "scheduling").glob("*.py"):
         assert not {"ray", "time"} & {name.split(".")[0] for name in imports(path)}, path

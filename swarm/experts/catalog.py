@@ -11,7 +11,7 @@ from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapt
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.sparsify import Sparsification, sparsify
 from swarm.experts.tokenizer_check import check_vocabulary
-from swarm.experts.updates import Delta, LowRank, Replacement, Update
+from swarm.experts.updates import Delta, Replacement, Update
 
 VECTOR_FORMAT = "swarm-alignment-vector"
 ARCHITECTURE = (
@@ -53,6 +53,8 @@ class Source(Protocol):
 
     def shape(self, parameter: str) -> tuple[int, ...]: ...
 
+    def rank(self, parameter: str) -> int | None: ...
+
     def update(self, parameter: str) -> Update: ...
 
 
@@ -67,6 +69,9 @@ class Checkpoint:
 
     def shape(self, parameter: str) -> tuple[int, ...]:
         return self.files.info[parameter].shape
+
+    def rank(self, parameter: str) -> int | None:
+        return None
 
     def update(self, parameter: str) -> Update:
         return Replacement(self.files.read(parameter))
@@ -100,8 +105,20 @@ class Expert:
     source: Source
     sparsification: Sparsification
 
+    @property
+    def is_plain_adapter(self) -> bool:
+        """True for a LoRA adapter that saves no module whole and is not sparsified."""
+        return isinstance(self.source, Adapter) and not self.source.saved and not self.sparsification.active
+
+    def rank(self, parameter: str) -> int | None:
+        """The rank of the parameter's update, from headers alone; None where the update has no factors."""
+        shape, svd = self.source.shape(parameter), self.sparsification.svd
+        if svd is not None and len(shape) == 2:
+            return min(svd, *shape)
+        return None if self.sparsification.active else self.source.rank(parameter)
+
     def update(self, parameter: str, base: Base) -> Update:
-        """The parameter's update, read from disk and thinned as the user asked."""
+        """The parameter's update, read from disk and sparsified as the user asked."""
         update = self.source.update(parameter)
         if not self.sparsification.active:
             return update
@@ -230,14 +247,12 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
 
 def factors_problem(catalog: Catalog) -> str | None:
     """Why `algebra: factors` cannot be used with these experts, or None where it can."""
-    ranks: dict[str, tuple[int, str]] = {}
+    ranks: dict[str, tuple[int | None, str]] = {}
     for expert in catalog.experts:
-        if not isinstance(expert.source, Adapter) or expert.source.saved or expert.sparsification.active:
-            return f"expert {expert.name} is no plain LoRA adapter"
+        if not expert.is_plain_adapter:
+            return f"expert {expert.name} is not a plain LoRA adapter"
         for parameter in expert.source.parameters():
-            update = expert.source.update(parameter)
-            assert isinstance(update, LowRank)
-            rank = update.a_RI.shape[0]
+            rank = expert.rank(parameter)
             known, owner = ranks.setdefault(parameter, (rank, expert.name))
             if known != rank:
                 return f"{parameter} has rank {known} in {owner} and {rank} in {expert.name}"

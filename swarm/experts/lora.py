@@ -15,6 +15,8 @@ from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.updates import LowRank, Replacement, Update
 
 PREFIX = "base_model.model."
+LINEAR_PARTS = (".lora_A.weight", ".lora_B.weight")  # what PEFT adds to a module's name for its factors A and B
+EMBEDDING_PARTS = (".lora_embedding_A", ".lora_embedding_B")
 REFUSED = ("use_dora", "lora_bias", "use_qalora", "use_bdlora", "target_parameters", "layer_replication",
            "trainable_token_indices", "arrow_config", "kasa_config", "megatron_config", "alora_invocation_tokens",
            "monteclora_config")  # fmt: skip
@@ -25,18 +27,34 @@ REMEDY = "merge it into a full checkpoint with PEFT's merge_and_unload and give 
 
 @dataclass(frozen=True)
 class Factors:
-    """Where one parameter's LoRA factors lie, and how they are scaled. `a` is (rank, in), `b` is (out, rank)."""
+    """One parameter's LoRA factors in the adapter's files.
+
+    a: the name of the tensor A, of shape (rank, in).
+    b: the name of the tensor B, of shape (out, rank).
+    rank: the rows of A.
+    scaling: the factor of B @ A.
+    transposed: True where the base stores the parameter as (in, out): embeddings, Conv1D.
+    """
 
     a: str
     b: str
+    rank: int
     scaling: float
     transposed: bool
+
+    @property
+    def embedding(self) -> bool:
+        """True where they are factors of an embedding."""
+        return self.a.endswith(EMBEDDING_PARTS[0])
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A PEFT LoRA folder: parameter -> factors, and parameter -> tensor for modules saved whole.
+    """A PEFT LoRA folder.
 
+    files: its tensors.
+    factors: parameter -> its factors.
+    saved: parameter -> the tensor that replaces it, for modules that were trained and saved whole.
     copies: parameter -> the copy of the base's own tensor that PEFT saves beside the factors of embeddings.
     """
 
@@ -59,7 +77,11 @@ class Adapter:
         """True where the parameter is an embedding that the adapter changes."""
         if parameter in self.saved:
             return "embed" in parameter or parameter.endswith("wte.weight")
-        return self.factors[parameter].a.endswith("lora_embedding_A")
+        return self.factors[parameter].embedding
+
+    def rank(self, parameter: str) -> int | None:
+        """The rank of the parameter's factors; None where it was saved whole."""
+        return self.factors[parameter].rank if parameter in self.factors else None
 
     def shape(self, parameter: str) -> tuple[int, ...]:
         """The shape of the base parameter that the update fits."""
@@ -152,10 +174,7 @@ def _file_tensor(
 ) -> None:
     """Sort one tensor of the adapter into `factors` or `saved`; a B factor is found through its A."""
     stem = name.removeprefix(PREFIX)
-    for a_part, b_part, embedding in (
-        (".lora_A.weight", ".lora_B.weight", False),
-        (".lora_embedding_A", ".lora_embedding_B", True),
-    ):
+    for a_part, b_part in (LINEAR_PARTS, EMBEDDING_PARTS):
         if stem.endswith(b_part):
             return
         if stem.endswith(a_part):
@@ -164,8 +183,8 @@ def _file_tensor(
             if b_name not in files.info:
                 raise ExpertError(f"{path}: {name} has no partner {b_name}; save the adapter again")
             rank = files.info[name].shape[0]
-            transposed = embedding or bool(config.get("fan_in_fan_out"))
-            factors[f"{module}.weight"] = Factors(name, b_name, _scaling(module, rank, config), transposed)
+            transposed = a_part == EMBEDDING_PARTS[0] or bool(config.get("fan_in_fan_out"))
+            factors[f"{module}.weight"] = Factors(name, b_name, rank, _scaling(module, rank, config), transposed)
             return
     if config.get("modules_to_save") and ".lora_" not in stem:
         saved[stem.replace(".modules_to_save.default", "").replace(".modules_to_save", "")] = name

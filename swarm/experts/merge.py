@@ -1,7 +1,7 @@
 """Merging: how a base and weighted updates add up to one parameter.
 
-A parameter is composed block of rows by block of rows, so that the float32 sums stay in the cache: from the base's
-pristine tensor, cast once. The blocks depend on shapes alone, so the same recipe gives the same bits.
+Sums are made in float32, from the base's pristine tensor, and cast once. They are made block of rows by block of rows,
+so that a block stays in the cache. The blocks depend on shapes alone, so the same recipe gives the same bits.
 
 Shape suffixes: O rows and I columns of a weight (out, in), R rank, C the ranks of all experts together.
 """
@@ -12,15 +12,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swarm.experts.updates import Algebra, Delta, LowRank, Replacement, Term, Update, _product, oriented
+from swarm.experts.updates import Algebra, Delta, LowRank, Replacement, Term, Update, oriented, product_of
 
 # Elements of a block. On a CPU its float32 sum stays in the last cache; smaller ones cost more in calls than they save.
-BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}
+BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True)
 class StackedFactors:
-    """The low-rank updates of one parameter side by side, float32, scaled: their sum is left_OC @ right_CI."""
+    """The low-rank updates of one parameter side by side, in float32: their sum is left_OC @ right_CI.
+
+    left_OC: each update's B times its scaling.
+    right_CI: each update's A.
+    ranks: the rank of each update.
+    """
 
     left_OC: Tensor
     right_CI: Tensor
@@ -29,15 +34,15 @@ class StackedFactors:
     @classmethod
     def of(cls, updates: Sequence[Update], device: torch.device) -> "StackedFactors | None":
         """Of the low-rank ones among the updates; None where there are none."""
-        turned = [oriented(update, transposed=False) for update in updates if isinstance(update, LowRank)]
-        if not turned:
+        facing = [oriented(update, transposed=False) for update in updates if isinstance(update, LowRank)]
+        if not facing:
             return None
-        left_OC = torch.cat([update.b_OR.float() * update.scaling for update in turned], dim=1)
-        right_CI = torch.cat([update.a_RI.float() for update in turned], dim=0)
-        return cls(left_OC.to(device), right_CI.to(device), tuple(len(update.a_RI) for update in turned))
+        left_OC = torch.cat([update.b_OR.float() * update.scaling for update in facing], dim=1)
+        right_CI = torch.cat([update.a_RI.float() for update in facing], dim=0)
+        return cls(left_OC.to(device), right_CI.to(device), tuple(update.rank for update in facing))
 
-    def weighed(self, coefficients: Sequence[float], algebra: Algebra) -> tuple[Tensor, Tensor]:
-        """The two sides under the coefficients: sum c_i B_i A_i, or (sum c_i B_i) @ (sum c_i A_i) for factors."""
+    def weighted(self, coefficients: Sequence[float], algebra: Algebra) -> tuple[Tensor, Tensor]:
+        """The two factors of the weighted sum: of sum c_i B_i A_i, or of (sum c_i B_i) @ (sum c_i A_i) for factors."""
         by_rank = [c for c, rank in zip(coefficients, self.ranks, strict=True) for _ in range(rank)]
         scales_C = torch.tensor(by_rank, dtype=torch.float32, device=self.left_OC.device)
         left_OC = self.left_OC * scales_C
@@ -50,33 +55,43 @@ class StackedFactors:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """A composed parameter before it is computed: sum c_i * tensor_i, and what low-rank updates add.
+    """A composed parameter before it is computed: a sum of up to three parts.
 
-    sides: of their product. alone: the only update in use, where that is low-rank.
+    tensors: the part sum c_i * tensor_i, as pairs of c_i and tensor_i; the base is among them.
+    factors: two matrices whose product is the part of the low-rank updates; None where there is no such part.
+    only_update: the low-rank update with its coefficient where it is the only update in use; None otherwise.
     """
 
     tensors: tuple[tuple[float, Tensor], ...]
-    sides: tuple[Tensor, Tensor] | None = None
-    alone: Term | None = None
+    factors: tuple[Tensor, Tensor] | None = None
+    only_update: tuple[float, LowRank] | None = None
 
     @property
-    def copied(self) -> bool:
-        """True where it is one of the tensors as it stands."""
-        return len(self.tensors) == 1 and self.tensors[0][0] == 1.0 and self.sides is None and self.alone is None
+    def is_sum_of_tensors(self) -> bool:
+        """True where nothing low-rank is added."""
+        return self.factors is None and self.only_update is None
+
+    @property
+    def is_copy(self) -> bool:
+        """True where the result is one of the tensors, unchanged."""
+        return self.is_sum_of_tensors and len(self.tensors) == 1 and self.tensors[0][0] == 1.0
 
 
 def merge_plan(base: Tensor, terms: Sequence[Term], algebra: Algebra, stacked: StackedFactors | None) -> MergePlan:
-    """What base and weighted updates add up to; `stacked` is of the terms' updates, in their order.
+    """The plan of base plus weighted updates.
 
-    No term with a coefficient other than 0 gives the base bit for bit; one term with coefficient 1 gives
-    that expert bit for bit (a Replacement: its tensor; a LowRank: what PEFT merges in float32).
+    base: the pristine parameter. terms: coefficients and updates. stacked: the low-rank ones among these updates, in
+    the same order; None where there are none.
+
+    No term with a coefficient other than 0 gives the base bit for bit. One term with coefficient 1 gives that expert
+    bit for bit (a Replacement: its tensor; a LowRank: what PEFT merges in float32).
     """
     active = [(c, update) for c, update in terms if c != 0.0]
     low_rank = [c for c, update in terms if isinstance(update, LowRank)]
     assert algebra == "delta" or len(low_rank) == len(terms), "the catalog admits only adapters to factors"
-    if len(active) == 1 and isinstance(active[0][1], LowRank):
-        c, update = active[0]
-        return MergePlan(((1.0, base),), alone=(c * c if algebra == "factors" else c, update))
+    if len(active) == 1 and isinstance(only := active[0][1], LowRank):
+        c = active[0][0]
+        return MergePlan(((1.0, base),), only_update=(c * c if algebra == "factors" else c, only))
     tensors = [(1.0 - sum(c for c, update in active if isinstance(update, Replacement)), base)]
     for c, update in active:
         if isinstance(update, Delta):
@@ -84,82 +99,66 @@ def merge_plan(base: Tensor, terms: Sequence[Term], algebra: Algebra, stacked: S
         elif isinstance(update, Replacement):
             tensors.append((c, update.value))
     used = tuple((c, tensor) for c, tensor in tensors if c != 0.0)
-    return MergePlan(used, sides=stacked.weighed(low_rank, algebra) if stacked and any(low_rank) else None)
+    return MergePlan(used, factors=stacked.weighted(low_rank, algebra) if stacked and any(low_rank) else None)
 
 
-def blocks(shape: torch.Size, whole: MergePlan, device: torch.device) -> list[slice]:
-    """The rows of each block. What is a lone low-rank update is one block: PEFT makes its product at once."""
+def row_blocks(shape: torch.Size, plan: MergePlan, device: torch.device) -> list[slice]:
+    """The rows of each block. A single low-rank update is one block: PEFT multiplies it out at once."""
     rows = shape[0] if shape else 1
     columns = max(1, shape.numel() // max(1, rows))
-    step = max(1, rows) if whole.alone else max(1, BLOCKS.get(device.type, BLOCKS["cuda"]) // columns)
+    elements = BLOCK_ELEMENTS.get(device.type, BLOCK_ELEMENTS["cuda"])
+    step = max(1, rows) if plan.only_update else max(1, elements // columns)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 class Scratch:
-    """Float32 room for a block, used again and again: fresh memory costs page faults."""
+    """Float32 memory for a block, used again and again: fresh memory costs page faults."""
 
     def __init__(self) -> None:
-        self._room = torch.empty(0)
+        self._memory = torch.empty(0)
 
     def like(self, target: Tensor) -> Tensor:
-        """Room in the target's shape, with anything in it."""
-        if self._room.numel() < target.numel() or self._room.device != target.device:
-            self._room = torch.empty(target.numel(), device=target.device)
-        return self._room[: target.numel()].view(target.shape)
+        """A float32 tensor in the target's shape, on its device, with arbitrary content."""
+        if self._memory.numel() < target.numel() or self._memory.device != target.device:
+            self._memory = torch.empty(target.numel(), device=target.device)
+        return self._memory[: target.numel()].view(target.shape)
 
 
-def write(out: Tensor, whole: MergePlan, rows: slice, room: tuple[Scratch, Scratch]) -> None:
-    """Compute the rows of a mix in float32 and cast them into `out`. Its tensors may lie on the host.
+def merge_rows(out: Tensor, plan: MergePlan, rows: slice, scratch: tuple[Scratch, Scratch]) -> None:
+    """Compute the rows of a plan in float32 and cast them into `out`. The plan's tensors may lie on the host.
 
-    room: for the sum and for a term of it.
+    scratch: one for the sum and one for a term of it.
     """
-    (first, tensor), *others = whole.tensors
+    (first, tensor), *others = plan.tensors
     target = _rows(out, rows, out.device)
-    if whole.copied:
+    if plan.is_copy:
         target.copy_(_rows(tensor, rows, out.device))
         return
-    total = target if target.dtype == torch.float32 else room[0].like(target)
+    total = target if target.dtype == torch.float32 else scratch[0].like(target)
     total.copy_(_rows(tensor, rows, out.device))
     if first != 1.0:
         total.mul_(first)
     for c, tensor in others:
-        # Not add_'s alpha, which rounds once less than compiled code does (engines/onepass.py).
-        total.add_(room[1].like(target).copy_(_rows(tensor, rows, out.device)).mul_(c))
-    if whole.sides is not None:
-        left_OC, right_CI = whole.sides
+        # Not add_'s alpha, which rounds once less than compiled code does (merge_compiled.py).
+        total.add_(scratch[1].like(target).copy_(_rows(tensor, rows, out.device)).mul_(c))
+    if plan.factors is not None:
+        left_OC, right_CI = plan.factors
         total.addmm_(left_OC[rows], right_CI)
-    if whole.alone is not None:
-        c, update = whole.alone
-        assert isinstance(update, LowRank)
-        total.add_(_product(update).mul_(c).to(out.device))
+    if plan.only_update is not None:
+        c, update = plan.only_update
+        total.add_(product_of(update).mul_(c).to(out.device))
     if total is not target:
         target.copy_(total)
 
 
 def compose(base: Tensor, terms: Sequence[Term], algebra: Algebra, dtype: torch.dtype) -> Tensor:
-    """base + the weighted updates, in `dtype`, as a tensor of its own on the base's device (see `merge_plan`)."""
+    """The base plus the weighted updates, as a new tensor in `dtype` on the base's device (see `merge_plan`)."""
     out = torch.empty_like(base, dtype=dtype)
-    whole = merge_plan(base, terms, algebra, StackedFactors.of([update for _, update in terms], base.device))
-    room = Scratch(), Scratch()
-    for rows in blocks(out.shape, whole, out.device):
-        write(out, whole, rows, room)
+    plan = merge_plan(base, terms, algebra, StackedFactors.of([update for _, update in terms], base.device))
+    scratch = Scratch(), Scratch()
+    for rows in row_blocks(out.shape, plan, out.device):
+        merge_rows(out, plan, rows, scratch)
     return out
-
-
-def combined_factors(terms: Sequence[Term]) -> tuple[Tensor, Tensor]:
-    """A(c) = sum c_i A_i and B(c) = sum c_i s_i B_i, float32, of equal ranks."""
-    pairs = [(c, update) for c, update in terms if isinstance(update, LowRank)]
-    a_RI = torch.stack([c * update.a_RI.float() for c, update in pairs]).sum(0)
-    b_OR = torch.stack([c * update.scaling * update.b_OR.float() for c, update in pairs]).sum(0)
-    return a_RI, b_OR
-
-
-def stacked_factors(terms: Sequence[Term]) -> tuple[Tensor, Tensor]:
-    """A_cat (sum of ranks, in) and B_cat (out, sum of ranks) with c_i s_i in B: B_cat @ A_cat is the exact sum."""
-    pairs = [(c, update) for c, update in terms if isinstance(update, LowRank)]
-    a_RI = torch.cat([update.a_RI.float() for _, update in pairs], dim=0)
-    b_OR = torch.cat([(c * update.scaling) * update.b_OR.float() for c, update in pairs], dim=1)
-    return a_RI, b_OR
 
 
 def _rows(tensor: Tensor, rows: slice, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Merging whole models: every parameter that a recipe touches, from the base and the experts' updates."""
+"""Merging whole models: every parameter that a recipe changes, from the base and the experts' updates."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,36 +8,40 @@ from torch import Tensor
 
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
-from swarm.experts.merge import MergePlan, Scratch, StackedFactors, blocks, merge_plan, write
-from swarm.experts.merge_compiled import OnePass
-from swarm.experts.parallel import each
+from swarm.experts.merge import MergePlan, Scratch, StackedFactors, merge_plan, merge_rows, row_blocks
+from swarm.experts.merge_compiled import CompiledMerge
+from swarm.experts.parallel import parallel_for
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Term, Update
 
-ALONE = 1 << 20  # elements in all: below, starting threads costs more than they save
+# Elements of all parameters together: with fewer, starting threads costs more than they save.
+MIN_ELEMENTS_FOR_THREADS = 1 << 20
 
 
-def fill(parameters: Sequence[tuple[Tensor, MergePlan]], one_pass: OnePass | None = None) -> None:
-    """Compute every mix into its tensor; on a CPU all cores take blocks of what is not compiled."""
-    rest = [(out, whole) for out, whole in parameters if not (one_pass and one_pass.write(out, whole))]
-    work = [(out, whole, rows) for out, whole in rest for rows in blocks(out.shape, whole, out.device)]
-    kept = threading.local()
+def execute_plans(plans: Sequence[tuple[Tensor, MergePlan]], compiled: CompiledMerge | None = None) -> None:
+    """Compute every plan into the tensor beside it.
 
-    def compute(block: tuple[Tensor, MergePlan, slice]) -> None:
-        if not hasattr(kept, "room"):
-            kept.room = Scratch(), Scratch()
-        write(*block, kept.room)
+    compiled: takes the plans that it can. The rest is done block by block, on a CPU by all cores.
+    """
+    rest = [(out, plan) for out, plan in plans if not (compiled and compiled.write(out, plan))]
+    blocks = [(out, plan, rows) for out, plan in rest for rows in row_blocks(out.shape, plan, out.device)]
+    of_thread = threading.local()
+
+    def merge_block(block: tuple[Tensor, MergePlan, slice]) -> None:
+        if not hasattr(of_thread, "scratch"):
+            of_thread.scratch = Scratch(), Scratch()
+        merge_rows(*block, of_thread.scratch)
 
     on_cpu = all(out.device.type == "cpu" for out, _ in rest)
-    if on_cpu and sum(out.numel() for out, _ in rest) >= ALONE:
-        each(compute, work)
+    if on_cpu and sum(out.numel() for out, _ in rest) >= MIN_ELEMENTS_FOR_THREADS:
+        parallel_for(merge_block, blocks)
         return
-    for block in work:
-        compute(block)
+    for block in blocks:
+        merge_block(block)
 
 
 def updates_of(catalog: Catalog, parameter: str) -> dict[str, Update]:
-    """The updates of the experts that change the parameter, from disk."""
+    """Expert -> its update of the parameter, read from disk, of the experts that change it."""
     return {
         expert.name: expert.update(parameter, catalog.base)
         for expert in catalog.experts
@@ -46,26 +50,27 @@ def updates_of(catalog: Catalog, parameter: str) -> dict[str, Update]:
 
 
 def terms_of(recipe: Recipe, parameter: str, updates: Mapping[str, Update]) -> list[Term]:
-    """The coefficients of the recipe beside the updates that this parameter has."""
+    """The parameter's updates with their coefficients in the recipe, in the order of `updates`."""
     weights = recipe.weights
     group = group_index(weights.groups, parameter)
     return [(weights.coefficients[name][group], update) for name, update in updates.items()]
 
 
 def composed_tensors(catalog: Catalog, recipe: Recipe, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of the composed checkpoint, one at a time, from disk: what an engine in `dtype` would hold."""
+    """Names and tensors of the composed checkpoint, one at a time, from disk: what an engine in `dtype` holds."""
     for name in catalog.base.tensors.info:
         yield name, composed_tensor(catalog, recipe, name, dtype)
 
 
 @torch.no_grad()
 def composed_tensor(catalog: Catalog, recipe: Recipe, name: str, dtype: torch.dtype) -> Tensor:
-    """One tensor of the composed checkpoint; what is not floating point stays as it is."""
+    """One tensor of the composed checkpoint, in `dtype`; a tensor of integers is the base's, unchanged."""
     base = catalog.base.tensors.read(name)
     if not base.is_floating_point():
         return base
     updates = updates_of(catalog, name)
-    terms = terms_of(recipe, name, updates)
+    stacked = StackedFactors.of([*updates.values()], base.device)
+    plan = merge_plan(base, terms_of(recipe, name, updates), recipe.weights.algebra, stacked)
     out = torch.empty_like(base, dtype=dtype)
-    fill([(out, merge_plan(base, terms, recipe.weights.algebra, StackedFactors.of([*updates.values()], base.device)))])
+    execute_plans([(out, plan)])
     return out

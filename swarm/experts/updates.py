@@ -1,9 +1,6 @@
-"""What an expert does to one parameter of its base, and how several such updates add up.
+"""What an expert does to one parameter of its base: a low-rank product, a difference, or a tensor in its place.
 
-A parameter is composed block of rows by block of rows, so that the float32 sums stay in the cache: from the base's
-pristine tensor, cast once. The blocks depend on shapes alone, so the same recipe gives the same bits.
-
-Shape suffixes: O rows and I columns of a weight (out, in), R rank, C the ranks of all experts together.
+Shape suffixes: O rows and I columns of a weight (out, in), R rank.
 """
 
 from dataclasses import dataclass
@@ -17,31 +14,41 @@ Algebra = Literal["delta", "factors"]
 
 @dataclass(frozen=True)
 class LowRank:
-    """update = scaling * b_OR @ a_RI, transposed where the base stores (in, out) (embeddings, Conv1D)."""
+    """update = scaling * b_OR @ a_RI.
+
+    a_RI: the factor A, in any floating-point dtype.
+    b_OR: the factor B.
+    scaling: the factor of the product, alpha / r or what PEFT has in its place.
+    transposed: True where the base stores the weight as (in, out): the product is transposed to fit.
+    """
 
     a_RI: Tensor
     b_OR: Tensor
     scaling: float
     transposed: bool = False
 
+    @property
+    def rank(self) -> int:
+        return self.a_RI.shape[0]
+
 
 @dataclass(frozen=True)
 class Delta:
-    """update = delta: an alignment vector's difference of weights."""
+    """update = delta: a difference of weights, as in an alignment vector."""
 
     delta: Tensor
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """update = value - base: a full fine-tune's own tensor."""
+    """update = value - base: the parameter's own value in a full fine-tune."""
 
     value: Tensor
 
 
 Update = LowRank | Delta | Replacement
 
-
+# A coefficient and the update that it weights.
 Term = tuple[float, Update]
 
 
@@ -58,18 +65,19 @@ def to_device(update: Update, device: torch.device) -> Update:
 def delta_of(update: Update, base: Tensor) -> Tensor:
     """The update itself in float32, in the base's shape."""
     if isinstance(update, LowRank):
-        return _product(update)
+        return product_of(update)
     return update.delta.float() if isinstance(update, Delta) else update.value.float() - base.float()
 
 
 def oriented(update: LowRank, transposed: bool) -> LowRank:
-    """The same update with its factors kept for the other orientation: (b a)^T = a^T b^T."""
+    """The same update with its factors stored for the given orientation: (B A)^T = A^T B^T."""
     if update.transposed == transposed:
         return update
     return LowRank(update.b_OR.T, update.a_RI.T, update.scaling, transposed)
 
 
-def _product(update: LowRank) -> Tensor:
+def product_of(update: LowRank) -> Tensor:
+    """The low-rank update multiplied out, in float32, in the base's shape."""
     # PEFT's order of operations (transpose, then scale), so that a one-hot equals its float32 merge bit for bit.
     product_OI = update.b_OR.float() @ update.a_RI.float()
     return (product_OI.T.contiguous() if update.transposed else product_OI) * update.scaling

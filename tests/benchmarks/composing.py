@@ -4,8 +4,9 @@ Full updates: four checkpoints of a base of `--weights` million weights, in laye
 of Llama-3.2-1B, bfloat16, all held in memory. Bytes: the base
 and four experts read, the result written; the copy (`copy_`) reads and writes as many together. LoRA: the SmolLM2 zoo's
 base and experts, the seconds of one recipe. Every repetition puts another recipe. Compiled: what a worker does from
-`onepass.WORTH` weights in full updates on; eager: what it does with fewer, or without a C++ compiler. Compiling itself
-comes before the clock and is reported apart: it is once a machine and worker, later workers find it on disk.
+`merge_compiled.MIN_WEIGHTS` weights in full updates on; eager: what it does with fewer, or without a C++ compiler.
+Compiling itself comes before the clock and is reported apart: it is once a machine and worker, later workers find it on
+disk.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.merge import merge_plan
-from swarm.experts.merge_compiled import OnePass
-from swarm.experts.merge_model import fill
+from swarm.experts.merge_compiled import CompiledMerge
+from swarm.experts.merge_model import execute_plans
 from swarm.experts.updates import Replacement
 
 BENCHMARK = "composing"
@@ -47,21 +48,23 @@ def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
     target = torch.empty_like(source)
     step = count(1)
 
-    one_pass = OnePass()
+    compiled = CompiledMerge()
 
-    def put(one_pass: OnePass | None) -> None:
+    def put(compiled: CompiledMerge | None) -> None:
         shares = [0.1 * (i + 1) + 0.001 * next(step) for i in range(EXPERTS)]
         terms = [
             [(c, Replacement(value)) for c, value in zip(shares, values, strict=True)]
             for values in zip(*experts, strict=True)
         ]
-        fill([(out, merge_plan(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)], one_pass)
+        execute_plans(
+            [(out, merge_plan(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)], compiled
+        )
 
     initial_state = time.perf_counter()
-    put(one_pass)
+    put(compiled)
     yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - initial_state, "s")
     say(f"composing {elements / 1e6:.0f} million weights from {EXPERTS} checkpoints, {torch.get_num_threads()} threads")
-    sides = {"compiled": lambda: put(one_pass), "copy": lambda: target.copy_(source), "eager": lambda: put(None)}
+    sides = {"compiled": lambda: put(compiled), "copy": lambda: target.copy_(source), "eager": lambda: put(None)}
     seconds = by_turns(sides, repetitions)
     for name in seconds:
         yield Metric(BENCHMARK, f"{size} shapes: {name}", moved * 2 / statistics.median(seconds[name]) / 1e9, "GB/s")
@@ -77,7 +80,7 @@ def lora(repetitions: int) -> Iterator[Metric]:
     zoo = zoo_path("smollm2")
     experts = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", experts)
-    composer = Composer(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
+    composer = MergedWeights(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
     step = count(1)
 
     def put() -> None:

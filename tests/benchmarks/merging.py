@@ -2,8 +2,8 @@
 
 The checkpoints are the zoo's base with one LoRA expert merged into each. Theirs: mergekit's `plan_in_memory` and
 `Executor`, as mergekit-evolve evaluates a candidate, `linear` with `normalize: false`, each tensor copied into a live
-model's parameter; one process that has imported everything. Ours: `Composer.put`. Both read memory-mapped files that
-the system holds in memory; every repetition is another candidate. mergekit adds up in bfloat16, we in float32.
+model's parameter; one process that has imported everything. Ours: `MergedWeights.put`. Both read memory-mapped files
+that the system holds in memory; every repetition is another candidate. mergekit adds up in bfloat16, we in float32.
 
 mergekit pins its own versions: SWARM_MERGEKIT=/path/to/mergekit-yaml (or the python beside it) names its environment.
 """
@@ -21,7 +21,7 @@ from common import Metric, Skip, main, options, paired, say, zoo_path
 from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.export.base import Exported
 from swarm.export.hf import write_checkpoint
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     with tempfile.TemporaryDirectory() as folder:
         experts = [_merged(zoo, path, Path(folder)) for path in sorted((zoo / "experts").iterdir())[:EXPERTS]]
         catalog = open_catalog(zoo / "base", [ExpertSpec(path.name, path) for path in experts])
-        composer = Composer(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
+        composer = MergedWeights(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
         mergekit = Mergekit(python, zoo / "base", experts)
         steps = count(1)
 

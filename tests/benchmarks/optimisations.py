@@ -33,7 +33,7 @@ from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits, packings
 from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.experts import merge_model
@@ -231,7 +231,7 @@ def _fitted(scored: Callable[[], object]) -> tuple[Callable[[], object], ...]:
 def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
     specs = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", specs)
-    made = Composer(
+    made = MergedWeights(
         AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True, use_safetensors=True), catalog
     )
     step, alone = count(1), merge_model.ALONE

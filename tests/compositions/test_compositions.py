@@ -149,5 +149,5 @@ def test_bounds_enclose_the_base_and_the_experts(bounds: dict[str, float]) -> No
 
 
 def test_factors_are_refused_for_what_has_none(everything: Catalog) -> None:
-    with pytest.raises(ConfigError, match=r"composition.algebra: factors .* expert full is no plain LoRA adapter"):
+    with pytest.raises(ConfigError, match=r"composition.algebra: factors .* expert full is not a plain LoRA adapter"):
         Weights(algebra="factors").space(everything)

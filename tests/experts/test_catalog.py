@@ -13,6 +13,8 @@ from support.models import make_adapter, make_base, make_checkpoint, make_tokeni
 from swarm.core.errors import ExpertError
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, factors_problem, open_base, open_catalog
 from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.sparsify import Sparsification
+from swarm.experts.updates import LowRank
 
 WEIGHTS = "model.safetensors"
 FACTORS = "adapter_model.safetensors"
@@ -222,3 +224,16 @@ def test_factors_need_plain_adapters_of_equal_rank(base: Path, adapter: Path, ch
     assert factors_problem(opened(base, adapter, same)) is None
     assert "rank" in (factors_problem(opened(base, adapter, narrow)) or "")
     assert "checkpoint" in (factors_problem(opened(base, adapter, checkpoint)) or "")
+
+
+@pytest.mark.parametrize("cut", [{}, {"svd": 3}, {"svd": 999}, {"trim": 0.5}, {"trim": 0.5, "svd": 2}], ids=str)
+def test_ranks_are_known_from_headers(
+    base: Path, adapter: Path, checkpoint: Path, tmp_path: Path, cut: dict[str, float]
+) -> None:
+    mixed = make_adapter(tmp_path / "mixed", base, seed=3, r=2, rank_pattern={"up_proj": 3}, modules_to_save=["norm"])
+    specs = [ExpertSpec(path.name, path, Sparsification(**cut)) for path in (adapter, checkpoint, mixed)]
+    catalog = open_catalog(base, specs)
+    for expert in catalog.experts:
+        for parameter in expert.source.parameters():
+            update = expert.update(parameter, catalog.base)
+            assert expert.rank(parameter) == (update.rank if isinstance(update, LowRank) else None), parameter

@@ -11,11 +11,11 @@ from support.models import ATTENTION, load, make_adapter, make_base, make_checkp
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.experts.merge import BLOCKS, StackedFactors, compose, merge_plan
-from swarm.experts.merge_model import composed_tensor, composed_tensors, fill
-from swarm.experts.parallel import each
+from swarm.experts.merge import BLOCK_ELEMENTS, StackedFactors, compose, merge_plan
+from swarm.experts.merge_model import composed_tensor, composed_tensors, execute_plans
+from swarm.experts.parallel import parallel_for
 from swarm.experts.parameter_groups import group_index, make_groups
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.updates import Delta, LowRank, Replacement, Term, delta_of
@@ -116,9 +116,9 @@ def test_factors_is_the_product_of_the_sums(catalog: Catalog) -> None:
 
 def test_a_sum_is_cast_once(catalog: Catalog) -> None:
     """Small updates survive in bfloat16 as far as one rounding lets them."""
-    merge_plan = recipe(one=0.3, two=-0.7, full=0.4)
-    exact = composed_tensor(catalog, merge_plan, PARAMETER, torch.float32)
-    assert torch.equal(composed_tensor(catalog, merge_plan, PARAMETER, torch.bfloat16), exact.to(torch.bfloat16))
+    mixed = recipe(one=0.3, two=-0.7, full=0.4)
+    exact = composed_tensor(catalog, mixed, PARAMETER, torch.float32)
+    assert torch.equal(composed_tensor(catalog, mixed, PARAMETER, torch.bfloat16), exact.to(torch.bfloat16))
 
 
 def test_trim_keeps_the_largest_entries(catalog: Catalog) -> None:
@@ -220,12 +220,14 @@ def test_blocks_cover_a_parameter_and_change_nothing(
         terms += [(-0.2, LowRank(torch.randn(3, rows), torch.randn(columns, 3), 1.0, transposed=True))]
     before = torch.get_num_threads()
     whole = compose(base, terms, "delta", torch.float32)
-    monkeypatch.setitem(BLOCKS, "cpu", 256)
+    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", 256)
     blockwise = compose(base, terms, "delta", torch.float32)
     out = torch.empty(shape)
     try:
         torch.set_num_threads(threads)
-        fill([(out, merge_plan(base, terms, "delta", StackedFactors.of([update for _, update in terms], base.device)))])
+        execute_plans(
+            [(out, merge_plan(base, terms, "delta", StackedFactors.of([update for _, update in terms], base.device)))]
+        )
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -235,13 +237,13 @@ def test_blocks_cover_a_parameter_and_change_nothing(
 
 def test_a_live_model_holds_what_is_exported_bit_for_bit(catalog: Catalog) -> None:
     model = load(catalog.base.path, torch.bfloat16)
-    composer = Composer(model, catalog)
+    merged = MergedWeights(model, catalog)
     for mixed in (
         recipe(one=0.3, two=-0.7, full=0.4),
         recipe(one=0.0, two=0.0, full=1.0),
         recipe(one=1, two=0, full=0),
     ):
-        composer.put(mixed)
+        merged.put(mixed)
         live = dict(model.named_parameters())
         for name in catalog.parameters():
             assert torch.equal(live[name], composed_tensor(catalog, mixed, name, torch.bfloat16)), name
@@ -252,4 +254,4 @@ def test_an_error_on_a_core_comes_out() -> None:
         raise ValueError(str(item))
 
     with pytest.raises(ValueError, match="1"):
-        each(fails, [1, 1, 1])
+        parallel_for(fails, [1, 1, 1])

@@ -11,8 +11,7 @@ import torch
 
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Requests
-from swarm.experts.catalog import Base, Catalog, Expert
-from swarm.experts.lora import Adapter
+from swarm.experts.catalog import Catalog
 
 
 @dataclass(frozen=True)
@@ -112,23 +111,9 @@ class CostModel:
 
 
 def _rank(catalog: Catalog, parameter: str) -> int | None:
-    """The ranks of all experts that change the parameter, summed; None where one has no factors."""
-    ranks = [
-        _expert_rank(expert, parameter, catalog.base)
-        for expert in catalog.experts
-        if parameter in expert.source.parameters()
-    ]
+    """The ranks of all experts that change the parameter, summed; 0 for a vector; None where one has no factors."""
+    if len(catalog.base.tensors.info[parameter].shape) == 1:
+        return 0
+    ranks = [expert.rank(parameter) for expert in catalog.experts if parameter in expert.source.parameters()]
     known = [rank for rank in ranks if rank is not None]
     return sum(known) if len(known) == len(ranks) else None
-
-
-def _expert_rank(expert: Expert, parameter: str, base: Base) -> int | None:
-    shape = base.tensors.info[parameter].shape
-    if len(shape) == 1:
-        return 0
-    if expert.sparsification.svd is not None:
-        return min(expert.sparsification.svd, *shape)
-    source = expert.source
-    if expert.sparsification.active or not isinstance(source, Adapter) or parameter not in source.factors:
-        return None
-    return source.files.info[source.factors[parameter].a].shape[0]

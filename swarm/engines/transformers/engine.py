@@ -23,7 +23,7 @@ from swarm.engines.transformers.cost_model import CostModel
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.engines.transformers.stacked import PerRowAdapters
@@ -90,8 +90,8 @@ class TransformersEngine:
             reason = str(error).splitlines()[0]
             raise ExpertError(f"base {path}: transformers cannot load it ({reason}); check the folder") from error
         self._model = model.to(device).eval()
-        self._composer = Composer(self._model, catalog)
-        updates = {touched.name: touched.updates for touched in self._composer.touched}
+        self._composer = MergedWeights(self._model, catalog)
+        updates = {each.name: each.updates for each in self._composer.parameters}
         self._stack = PerRowAdapters.of(self._model, updates)
         trunk = FrozenLayersCache(untouched_layers(self._model, updates))
         self._forward = Forward(self._model, self._stack, trunk, settings.batch_tokens)

@@ -15,7 +15,6 @@ from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
 from swarm.engines.transformers.packing import BatchLimits, Packing, packings
 from swarm.experts.catalog import Catalog, Expert
-from swarm.experts.lora import Adapter
 from swarm.experts.parameter_groups import LAYER as LAYER_NAME
 from swarm.experts.safetensors_files import TensorInfo
 
@@ -102,9 +101,7 @@ def _kept(layout: Packing) -> int:
 def _factors(catalog: Catalog, width: int) -> float:
     """Factors side by side in float32 for composing, and in the engine's dtype for stacking where all have some."""
     counts = [
-        expert.sparsification.svd * sum(_sides(info))
-        if expert.sparsification.svd is not None and len(info.shape) == 2
-        else _ranks(expert, name) * sum(_sides(info))
+        (expert.rank(name) or 0) * sum(_sides(info))
         for expert in catalog.experts
         for name, info in catalog.base.tensors.info.items()
         if name in expert.source.parameters()
@@ -112,13 +109,6 @@ def _factors(catalog: Catalog, width: int) -> float:
     stacked = width if all(counts) else 0
     cut = 4 if any(expert.sparsification.svd for expert in catalog.experts) else 0  # what SVD leaves lies in no file
     return float(sum(counts) * (4 + stacked + cut))
-
-
-def _ranks(expert: Expert, parameter: str) -> int:
-    source = expert.source
-    if expert.sparsification.active or not isinstance(source, Adapter) or parameter not in source.factors:
-        return 0
-    return source.files.info[source.factors[parameter].a].shape[0]
 
 
 def _thinned(expert: Expert, base: Mapping[str, TensorInfo]) -> int:

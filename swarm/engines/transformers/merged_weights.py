@@ -10,19 +10,23 @@ from swarm.core.errors import ExpertError
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.merge import MergePlan, StackedFactors, merge_plan
-from swarm.experts.merge_compiled import WORTH, OnePass
-from swarm.experts.merge_model import fill, terms_of, updates_of
+from swarm.experts.merge_compiled import MIN_WEIGHTS, CompiledMerge
+from swarm.experts.merge_model import execute_plans, terms_of, updates_of
 from swarm.experts.updates import Delta, LowRank, Replacement, Update, to_device
 
-SPARED = 0.5  # share of an accelerator's free memory that is left to activations
+FOR_ACTIVATIONS = 0.5  # share of an accelerator's free memory that no pristine or full tensor may take
 
 
 @dataclass(frozen=True)
-class Touched:
-    """A parameter that experts change: the live tensor, the base's pristine one, and each expert's update.
+class MergedParameter:
+    """A parameter that experts change. Full tensors lie on the accelerator, or in memory-mapped files, which all
+    processes of a node share.
 
-    joined: the low-rank updates side by side. Pristine and full tensors lie in memory-mapped files, which all
-    processes of a node share, or on the accelerator.
+    name: the parameter's name.
+    live: the model's own tensor, which holds the composed weights.
+    pristine: the base's tensor.
+    updates: expert -> its update, of the experts that change the parameter.
+    stacked: the low-rank updates side by side; None where there are none.
     """
 
     name: str
@@ -31,77 +35,76 @@ class Touched:
     updates: Mapping[str, Update]
     stacked: StackedFactors | None
 
-    def merge_plan(self, recipe: Recipe) -> MergePlan:
-        """What the recipe means for this parameter."""
-        return merge_plan(
-            self.pristine, terms_of(recipe, self.name, self.updates), recipe.weights.algebra, self.stacked
-        )
+    def plan(self, recipe: Recipe) -> MergePlan:
+        """How the recipe's value of this parameter is computed."""
+        terms = terms_of(recipe, self.name, self.updates)
+        return merge_plan(self.pristine, terms, recipe.weights.algebra, self.stacked)
 
 
-class Room:
-    """Room for pristine and full tensors on a device. What no longer fits stays on the host and is streamed."""
+class DeviceBudget:
+    """Bytes of an accelerator for pristine and full tensors. What no longer fits stays on the host and is streamed."""
 
     def __init__(self, device: torch.device, left: int | None = None) -> None:
         self._device = device
-        self._left = _room(device) if left is None else left
+        self._left = _free_bytes(device) if left is None else left
 
-    def placed(self, tensor: Tensor) -> Tensor:
+    def place(self, tensor: Tensor) -> Tensor:
         """The tensor on the device where it fits, else as it is."""
         if self._device.type == "cpu" or tensor.nbytes > self._left:
             return tensor
         self._left -= tensor.nbytes
         return tensor.to(self._device)
 
-    def update(self, update: Update) -> Update:
-        """The update with its full tensor so placed. Factors are small: they are always on the device."""
+    def place_update(self, update: Update) -> Update:
+        """The update with its full tensor placed in this way. Factors are small: they are always on the device."""
         if isinstance(update, LowRank):
             return to_device(update, self._device)
         if isinstance(update, Delta):
-            return Delta(self.placed(update.delta))
-        return Replacement(self.placed(update.value))
+            return Delta(self.place(update.delta))
+        return Replacement(self.place(update.value))
 
 
-class Composer:
-    """Holds what composing needs; `put` writes a recipe into the live model in place, block by block."""
+class MergedWeights:
+    """A live model with its base and experts; `put` writes a recipe into the model's parameters in place."""
 
-    def __init__(self, model: nn.Module, catalog: Catalog, room: Room | None = None) -> None:
+    def __init__(self, model: nn.Module, catalog: Catalog, budget: DeviceBudget | None = None) -> None:
         live = dict(model.named_parameters())
-        self._device = next(iter(live.values())).device
-        room = room or Room(self._device)
-        self.touched = [self._load(name, live, catalog, room) for name in catalog.parameters()]
-        self._one_pass = OnePass() if _full(self.touched) >= WORTH else None
+        budget = budget or DeviceBudget(next(iter(live.values())).device)
+        self.parameters = [_load(name, live, catalog, budget) for name in catalog.parameters()]
+        self._compiled = CompiledMerge() if _full_weights(self.parameters) >= MIN_WEIGHTS else None
         self._in_place: Recipe | None = None
 
     @torch.no_grad()
     def put(self, recipe: Recipe) -> None:
-        """Make the live parameters what the recipe means; nothing is done where they are so already."""
+        """Give the live parameters the recipe's values; does nothing where they have them already."""
         if recipe == self._in_place:
             return
         self._in_place = None
-        fill([(touched.live, touched.merge_plan(recipe)) for touched in self.touched], self._one_pass)
+        execute_plans([(parameter.live, parameter.plan(recipe)) for parameter in self.parameters], self._compiled)
         self._in_place = recipe
 
-    @staticmethod
-    def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog, room: Room) -> Touched:
-        if name not in live:
-            raise ExpertError(
-                f"base {catalog.base.path}: transformers knows no parameter {name}; "
-                "save the base again with this version of transformers"
-            )
-        pristine = room.placed(catalog.base.tensors.read(name))
-        updates = {owner: room.update(update) for owner, update in updates_of(catalog, name).items()}
-        return Touched(name, live[name], pristine, updates, StackedFactors.of([*updates.values()], live[name].device))
+
+def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog, budget: DeviceBudget) -> MergedParameter:
+    if name not in live:
+        raise ExpertError(
+            f"base {catalog.base.path}: transformers knows no parameter {name}; "
+            "save the base again with this version of transformers"
+        )
+    pristine = budget.place(catalog.base.tensors.read(name))
+    updates = {owner: budget.place_update(update) for owner, update in updates_of(catalog, name).items()}
+    stacked = StackedFactors.of([*updates.values()], live[name].device)
+    return MergedParameter(name, live[name], pristine, updates, stacked)
 
 
-def _full(parameters: Sequence[Touched]) -> int:
+def _full_weights(parameters: Sequence[MergedParameter]) -> int:
     """Weights in full updates, of all experts together."""
-    updates = [(touched.pristine, update) for touched in parameters for update in touched.updates.values()]
+    updates = [(parameter.pristine, update) for parameter in parameters for update in parameter.updates.values()]
     return sum(pristine.numel() for pristine, update in updates if not isinstance(update, LowRank))
 
 
-def _room(device: torch.device) -> int:
-    """Bytes that may be taken on an accelerator now."""
+def _free_bytes(device: torch.device) -> int:
+    """Bytes of an accelerator that full tensors may take; 0 on a CPU, where nothing is moved."""
     if device.type != "cuda":
         return 0
     free, _ = torch.cuda.mem_get_info(device)
-    return int(free * (1 - SPARED))
+    return int(free * (1 - FOR_ACTIVATIONS))

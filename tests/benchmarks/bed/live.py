@@ -22,7 +22,7 @@ from bed.zoos import located
 from swarm.compositions.weights import Weights
 from swarm.core.examples import Example
 from swarm.core.space import Array, Space
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.zoo.string_tasks import evaluation_examples
 from swarm.zoo.training import Batch, encode
@@ -83,5 +83,5 @@ class Live:
         return load_model(self._folder / "base", torch.bfloat16).eval()
 
     @cached_property
-    def _composer(self) -> Composer:
-        return Composer(self._model, self._catalog)
+    def _composer(self) -> MergedWeights:
+        return MergedWeights(self._model, self._catalog)

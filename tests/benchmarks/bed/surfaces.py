@@ -26,7 +26,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.examples import Example
 from swarm.core.space import Array, Space
 from swarm.data.examples import read_examples
-from swarm.engines.transformers.merged_weights import Composer
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.optimizers.initial_design import clip, combination, reference_points
 from swarm.zoo.training import encode
@@ -69,7 +69,7 @@ def record(target: Path) -> None:
     x_MD = weightings(composition.space(catalog))
     model = load_model(zoo / "base", torch.bfloat16).eval()
     tokenizer = load_tokenizer(zoo / "base")
-    composer = Composer(model, catalog)
+    composer = MergedWeights(model, catalog)
     batches = [encode(tokenizer, examples[i : i + ROWS]) for i in range(0, len(examples), ROWS)]
     known = dict(np.load(target)) if target.exists() else {}
     rows: list[Array] = list(known.get("margins_MP", []))

@@ -13,7 +13,7 @@ from support.models import load, make_adapter, make_base, make_checkpoint, make_
 from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.memory import MIB, Batch, memory
-from swarm.engines.transformers.merged_weights import Composer, Room
+from swarm.engines.transformers.merged_weights import DeviceBudget, MergedWeights
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.updates import Delta, Replacement
 
@@ -117,13 +117,13 @@ def test_pristine_and_full_tensors_are_parts_of_mapped_files(tmp_path: Path) -> 
     """Reading them takes no memory of the process's own: the system holds the files once a node."""
     base = make_base(tmp_path / "base", hidden=256, layers=4)
     full = make_checkpoint(tmp_path / "full", base, seed=1)
-    composer = Composer(load(base), open_catalog(base, [ExpertSpec("full", full)]))
+    merged = MergedWeights(load(base), open_catalog(base, [ExpertSpec("full", full)]))
     ranges = mapped_ranges(base) + mapped_ranges(full)
-    for touched in composer.touched:
-        update = touched.updates["full"]
+    for parameter in merged.parameters:
+        update = parameter.updates["full"]
         assert isinstance(update, Replacement)
-        for tensor in (touched.pristine, update.value):
-            assert any(start <= tensor.data_ptr() < end for start, end in ranges), touched.name
+        for tensor in (parameter.pristine, update.value):
+            assert any(start <= tensor.data_ptr() < end for start, end in ranges), parameter.name
 
 
 def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
@@ -134,9 +134,9 @@ def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
 
 def test_what_does_not_fit_on_a_device_stays_on_the_host() -> None:
     small, large = torch.zeros(10), torch.zeros(1000)
-    room = Room(torch.device("meta"), left=100)
-    assert room.placed(large).device.type == "cpu"
-    assert room.placed(small).device.type == "meta"
-    assert room.placed(small).device.type == "meta"
-    assert room.placed(small).device.type == "cpu"
-    assert room.update(Delta(large)) == Delta(large)
+    budget = DeviceBudget(torch.device("meta"), left=100)
+    assert budget.place(large).device.type == "cpu"
+    assert budget.place(small).device.type == "meta"
+    assert budget.place(small).device.type == "meta"
+    assert budget.place(small).device.type == "cpu"
+    assert budget.place_update(Delta(large)) == Delta(large)

@@ -1,0 +1,130 @@
+"""A recipe over LoRA experts as one LoRA adapter: the factors of every module, and PEFT's configuration.
+
+Algebra `delta`: the experts' factors side by side, with coefficient and scaling in B, so a module's rank is the sum of
+the ranks of the experts in use on it. Algebra `factors`: A(c) and B(c) themselves. lora_alpha = r for every module, so
+whoever loads the adapter scales by 1.
+
+Shape suffixes: O rows and I columns of a weight (out, in), R rank.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swarm.core.recipes import Recipe
+from swarm.experts.catalog import Catalog, Source
+from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS, PREFIX, Adapter
+from swarm.experts.parameter_groups import group_index
+from swarm.experts.updates import Algebra, LowRank, Term, oriented
+
+
+@dataclass(frozen=True)
+class ComposedModule:
+    """The composed factors of one module, in float32.
+
+    a_RI, b_OR: the factors; their product is the module's whole update.
+    embedding: True for an embedding, which PEFT names otherwise.
+    transposed: True where the base stores the weight as (in, out) though it is not an embedding (Conv1D).
+    """
+
+    a_RI: Tensor
+    b_OR: Tensor
+    embedding: bool
+    transposed: bool
+
+    @property
+    def rank(self) -> int:
+        return self.a_RI.shape[0]
+
+
+@dataclass(frozen=True)
+class ComposedAdapter:
+    """An adapter in memory: module -> its factors; empty where the recipe is the base itself."""
+
+    modules: Mapping[str, ComposedModule]
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        return tuple(module.rank for module in self.modules.values())
+
+    @property
+    def orientations(self) -> frozenset[bool]:
+        """Whether linear weights are stored as (in, out). PEFT's fan_in_fan_out can say it only for all of them."""
+        return frozenset(module.transposed for module in self.modules.values() if not module.embedding)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The factors under the names that PEFT reads."""
+        found = {}
+        for name, module in self.modules.items():
+            a_part, b_part = EMBEDDING_PARTS if module.embedding else LINEAR_PARTS
+            found[f"{PREFIX}{name}{a_part}"] = module.a_RI.contiguous()
+            found[f"{PREFIX}{name}{b_part}"] = module.b_OR.contiguous()
+        return found
+
+    def config(self, base: str, rank: int) -> dict[str, object]:
+        """The content of adapter_config.json.
+
+        base: the folder of the base. rank: what is written as r; anchored patterns name the modules of another rank.
+        """
+        others = {f"^{re.escape(name)}": module.rank for name, module in self.modules.items() if module.rank != rank}
+        return {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": base,
+            "r": rank,
+            "lora_alpha": rank,
+            "rank_pattern": others,
+            "alpha_pattern": others,
+            "target_modules": sorted(self.modules),
+            "fan_in_fan_out": self.orientations == {True},
+            "bias": "none",
+            "lora_dropout": 0.0,
+            "use_rslora": False,
+            "inference_mode": True,
+        }
+
+
+@torch.no_grad()
+def composed_adapter(catalog: Catalog, recipe: Recipe) -> ComposedAdapter:
+    """The recipe's adapter. Every expert in use must have low-rank updates alone."""
+    modules = {}
+    for parameter in catalog.parameters():
+        coefficients = coefficients_in_use(recipe, parameter)
+        owners = [e for e in catalog.experts if e.name in coefficients and parameter in e.source.parameters()]
+        if owners:
+            terms = [(coefficients[expert.name], expert.update(parameter, catalog.base)) for expert in owners]
+            module = _module(owners[0].source, parameter, terms, recipe.weights.algebra)
+            modules[parameter.removesuffix(".weight")] = module
+    return ComposedAdapter(modules)
+
+
+def coefficients_in_use(recipe: Recipe, parameter: str) -> dict[str, float]:
+    """Expert -> its coefficient on a parameter, where that is other than 0."""
+    group = group_index(recipe.weights.groups, parameter)
+    return {name: values[group] for name, values in recipe.weights.coefficients.items() if values[group] != 0.0}
+
+
+def summed_factors(terms: Sequence[tuple[float, LowRank]]) -> tuple[Tensor, Tensor]:
+    """A(c) = sum c_i A_i and B(c) = sum c_i s_i B_i, float32, of equal ranks."""
+    a_RI = torch.stack([c * update.a_RI.float() for c, update in terms]).sum(0)
+    b_OR = torch.stack([c * update.scaling * update.b_OR.float() for c, update in terms]).sum(0)
+    return a_RI, b_OR
+
+
+def concatenated_factors(terms: Sequence[tuple[float, LowRank]]) -> tuple[Tensor, Tensor]:
+    """A (sum of ranks, in) and B (out, sum of ranks) with c_i s_i in B, float32: B @ A is the exact sum."""
+    a_RI = torch.cat([update.a_RI.float() for _, update in terms], dim=0)
+    b_OR = torch.cat([(c * update.scaling) * update.b_OR.float() for c, update in terms], dim=1)
+    return a_RI, b_OR
+
+
+def _module(source: Source, parameter: str, terms: Sequence[Term], algebra: Algebra) -> ComposedModule:
+    """The module in the orientation of `source`, the first expert's adapter."""
+    assert isinstance(source, Adapter), "whoever asks has refused recipes with other experts"
+    factors = source.factors[parameter]
+    facing = [(c, oriented(update, factors.transposed)) for c, update in terms if isinstance(update, LowRank)]
+    a_RI, b_OR = (concatenated_factors if algebra == "delta" else summed_factors)(facing)
+    return ComposedModule(a_RI, b_OR, factors.embedding, factors.transposed and not factors.embedding)
