@@ -1,1 +1,22 @@
-"""The base and its experts on disk, and the arithmetic that composes them."""
+"""The base and its experts on disk, and the arithmetic that composes them. In the order in which data flow:
+
+safetensors_files    tensors in safetensors files, read one at a time, with fingerprints
+updates              what an expert does to one parameter: LowRank, Delta or Replacement
+lora                 PEFT adapters as updates
+sparsify             updates trimmed, dropped at random or truncated to a rank
+expert               the base, and an expert: its updates, shapes and ranks by parameter
+tokenizer_check      the expert's tokenizer is the base's
+catalog              base and experts opened together and checked against each other
+svd_error            what truncation loses, in a note for the user
+parameter_groups     parameters that share coefficients
+merge                one parameter: the plan of a weighted sum, computed block by block
+merge_compiled       the same plan as one compiled kernel, for many full tensors
+parallel             blocks spread over the cores
+merge_model          all parameters of a recipe, in memory or from disk
+composed_adapter     a recipe over adapters as one adapter
+safetensors_writer   tensors written to a file one at a time
+alignment_vectors    aligned minus base, written as an expert
+
+May import: core and torch. Must never hold: a model, an engine or a device of its own choice, a search, randomness
+without a fixed seed. The same recipe gives the same bits here, in every engine and in every export.
+"""

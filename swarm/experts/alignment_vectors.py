@@ -1,9 +1,9 @@
 """Alignment vectors: the weights of an aligned model minus those of the model it was made from.
 
 `base + 1 * vector` is the aligned model again. The difference is stored in float32: the difference of two bfloat16
-numbers needs more digits than bfloat16 has, and nearly always fits float32 exactly. Summed in float32 and cast, it
-gives a bfloat16 aligned model back bit for bit wherever the two weights are within a factor of 2**16 of each other;
-a float32 model within one rounding of float32, and bit for bit wherever they are within a factor of 2.
+numbers needs more digits than bfloat16 has, and nearly always fits float32 exactly. Base plus vector, summed in float32
+and cast, restores a bfloat16 model bit for bit wherever the two weights are within a factor of 2**16 of each other. It
+restores a float32 model within one rounding of float32, and bit for bit wherever they are within a factor of 2.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from swarm.core.errors import ExpertError, UserError
-from swarm.experts.catalog import VECTOR_FORMAT, Base, ExpertSpec, Source, open_base, open_expert
+from swarm.experts.catalog import VECTOR_FORMAT, ExpertSpec, open_base, open_expert
+from swarm.experts.expert import Base, Source
 from swarm.experts.lora import Adapter, is_adapter, open_adapter, recorded_base
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.safetensors_writer import TensorStream, tensor_stream
@@ -25,7 +26,12 @@ Shape = tuple[int, ...]
 
 
 class Difference(Protocol):
-    """Aligned minus base, a parameter at a time. `delta` is float32, or None where nothing differs."""
+    """Aligned minus base, one parameter at a time.
+
+    shapes: parameter -> shape, of every parameter that may differ.
+    metadata: fingerprints, for the header of the vector's file.
+    delta(name): the difference in float32; None for integers that are equal.
+    """
 
     @property
     def shapes(self) -> Mapping[str, Shape]: ...
@@ -38,7 +44,7 @@ class Difference(Protocol):
 
 @dataclass(frozen=True)
 class FromCheckpoint:
-    """Of a checkpoint or an adapter made from `base`, and `base`."""
+    """A checkpoint or an adapter, minus the base that it was made from."""
 
     base: Base
     aligned: Source
@@ -60,12 +66,17 @@ class FromCheckpoint:
             return delta_of(update, base)
         if isinstance(update, Replacement) and torch.equal(update.value, base):
             return None
-        raise ExpertError(f"{name} is of whole numbers and differs between base and aligned; give a pair without that")
+        raise ExpertError(
+            f"{name} holds integers and differs between base and aligned; give two models with the same {name}"
+        )
 
 
 @dataclass(frozen=True)
 class BetweenAdapters:
-    """Of two adapters of one base: the update of one minus the update of the other."""
+    """The second of two adapters of one base, minus the first.
+
+    base_fingerprint: of their base; "" where it is not known.
+    """
 
     first: Adapter
     second: Adapter
@@ -77,7 +88,7 @@ class BetweenAdapters:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        # The vector is added to the base of both, not to either.
+        # The vector is added to the base of both adapters, not to one of them.
         return {"base_fingerprint": self.base_fingerprint, "aligned_fingerprint": self.second.files.fingerprint}
 
     def delta(self, name: str) -> Tensor:
@@ -85,14 +96,14 @@ class BetweenAdapters:
         if all(isinstance(update, Replacement) for update in updates):
             first, second = (adapter.files.read(adapter.saved[name]).float() for adapter in self._pair)
             return second - first
-        none = torch.zeros(self.shapes[name])
+        zero = torch.zeros(self.shapes[name])
         for update in updates:
             if isinstance(update, Replacement):
                 raise ExpertError(
                     f"{name} is saved whole in one adapter and not in the other; "
                     "merge both with PEFT's merge_and_unload and give the checkpoints"
                 )
-        first, second = (delta_of(update, none) if isinstance(update, LowRank) else none for update in updates)
+        first, second = (delta_of(update, zero) if isinstance(update, LowRank) else zero for update in updates)
         return second - first
 
     @property
@@ -107,10 +118,13 @@ def make_vector(
     dtype: torch.dtype = torch.float32,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write aligned minus base to `out`, a tensor at a time; only tensors that differ are stored.
+    """Write aligned minus base to `out`, one tensor at a time; only tensors that differ are stored.
 
-    Two checkpoints, two adapters of one base, or a checkpoint and an adapter of it. `progress` is told
-    parameters done, and of how many. Raises ExpertError where the two do not belong together.
+    base, aligned: two checkpoints, two adapters of one base, or a checkpoint and an adapter of it.
+    dtype: of the stored differences; narrower ones than float32 lose digits.
+    progress: called with the number of parameters done and the number of all.
+
+    Raises ExpertError where the two do not belong together or do not differ, UserError where their kinds do not match.
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: a vector is a .safetensors file; name it {out.with_suffix('.safetensors')}")
@@ -124,7 +138,7 @@ def make_vector(
             progress(done, len(shapes))
         if not stream.count:
             raise ExpertError(
-                f"{aligned} has the weights of {base}: there is no difference; give two models that differ"
+                f"{aligned} has the same weights as {base}: there is no difference; give two models that differ"
             )
 
 
@@ -148,14 +162,14 @@ def _open(base: Path, aligned: Path) -> Difference:
 
 
 def _common_base(first: Path, second: Path) -> str:
-    """The fingerprint of the base that both record, or "" where it is not on this disk."""
-    theirs, ours = _recorded_fingerprint(first), _recorded_fingerprint(second)
-    if theirs and ours and theirs != ours:
+    """The fingerprint of the base that the adapters record; "" where that is not on this disk."""
+    one, other = _recorded_fingerprint(first), _recorded_fingerprint(second)
+    if one and other and one != other:
         raise ExpertError(
-            f"{first} was trained on a base with fingerprint {theirs}, {second} on one with {ours}; "
+            f"{first} was trained on a base with fingerprint {one}, {second} on one with {other}; "
             "give two adapters of one base"
         )
-    return theirs or ours
+    return one or other
 
 
 def _recorded_fingerprint(adapter: Path) -> str:
@@ -167,7 +181,7 @@ def _store(stream: TensorStream, name: str, delta: Tensor | None, dtype: torch.d
     if delta is None or not delta.any():
         return
     stored = delta.to(dtype)
-    # NaN is carried through both; torch.isfinite on the whole tensor would need several of its size.
+    # Minimum and maximum are NaN where any value is; torch.isfinite would need memory for several copies.
     if not torch.isfinite(torch.stack(stored.aminmax())).all():
         raise ExpertError(f"{name}: aligned minus base is not finite in {dtype}; check both models, or use float32")
     stream.add(name, stored)

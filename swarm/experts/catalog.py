@@ -1,19 +1,19 @@
-"""The base and its experts: found, fingerprinted and checked against each other before anything starts."""
+"""The base and its experts: opened from their headers, fingerprinted and checked against each other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
+from swarm.experts.expert import Base, Checkpoint, Expert, Source, Vector
 from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.experts.safetensors_files import TensorFiles, read_json
-from swarm.experts.sparsify import Sparsification, sparsify
+from swarm.experts.sparsify import Sparsification
 from swarm.experts.tokenizer_check import check_vocabulary
-from swarm.experts.updates import Delta, Replacement, Update
 
 VECTOR_FORMAT = "swarm-alignment-vector"
+# Keys of config.json in which a checkpoint must agree with its base.
 ARCHITECTURE = (
     "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "head_dim", "vocab_size", "tie_word_embeddings", "rms_norm_eps", "hidden_act",
@@ -21,108 +21,18 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
-HEADS = ("lm_head.weight", "embed_out.weight")
-BUFFERS = (".inv_freq", ".masked_bias", ".attn.bias")
-
-
-@dataclass(frozen=True)
-class Base:
-    """A Hugging Face checkpoint: its folder, configuration and tensors."""
-
-    path: Path
-    config: Mapping[str, object]
-    tensors: TensorFiles
-
-    @property
-    def tied(self) -> bool:
-        """True where lm_head and the input embeddings are one tensor."""
-        return bool(self.config.get("tie_word_embeddings")) or not any(n.endswith(HEADS) for n in self.tensors.info)
-
-    def spares(self, name: str) -> bool:
-        """True for a tensor that one checkpoint may hold and another not: a buffer, or a tied head's copy."""
-        return name.endswith(BUFFERS) or (self.tied and name.endswith(HEADS))
-
-
-class Source(Protocol):
-    """Where an expert's updates come from: an adapter, a checkpoint or a vector file."""
-
-    @property
-    def files(self) -> TensorFiles: ...
-
-    def parameters(self) -> tuple[str, ...]: ...
-
-    def shape(self, parameter: str) -> tuple[int, ...]: ...
-
-    def rank(self, parameter: str) -> int | None: ...
-
-    def update(self, parameter: str) -> Update: ...
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A full fine-tune: each tensor replaces the base's."""
-
-    files: TensorFiles
-
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(self.files.info)
-
-    def shape(self, parameter: str) -> tuple[int, ...]:
-        return self.files.info[parameter].shape
-
-    def rank(self, parameter: str) -> int | None:
-        return None
-
-    def update(self, parameter: str) -> Update:
-        return Replacement(self.files.read(parameter))
-
-
-@dataclass(frozen=True)
-class Vector(Checkpoint):
-    """An alignment vector: each tensor is added to the base's."""
-
-    def update(self, parameter: str) -> Update:
-        return Delta(self.files.read(parameter))
-
-
 @dataclass(frozen=True)
 class ExpertSpec:
-    """What the user says of an expert."""
+    """What the user says of an expert.
+
+    name: what it is called.
+    path: the folder of an adapter or a checkpoint, or the file of an alignment vector.
+    sparsification: how much of its updates is kept; everything by default.
+    """
 
     name: str
     path: Path
     sparsification: Sparsification = field(default_factory=Sparsification)
-
-
-@dataclass(frozen=True)
-class Expert:
-    """A named, fingerprinted set of updates that belongs to one base."""
-
-    name: str
-    path: Path
-    kind: ExpertKind
-    fingerprint: str
-    source: Source
-    sparsification: Sparsification
-
-    @property
-    def is_plain_adapter(self) -> bool:
-        """True for a LoRA adapter that saves no module whole and is not sparsified."""
-        return isinstance(self.source, Adapter) and not self.source.saved and not self.sparsification.active
-
-    def rank(self, parameter: str) -> int | None:
-        """The rank of the parameter's update, from headers alone; None where the update has no factors."""
-        shape, svd = self.source.shape(parameter), self.sparsification.svd
-        if svd is not None and len(shape) == 2:
-            return min(svd, *shape)
-        return None if self.sparsification.active else self.source.rank(parameter)
-
-    def update(self, parameter: str, base: Base) -> Update:
-        """The parameter's update, read from disk and sparsified as the user asked."""
-        update = self.source.update(parameter)
-        if not self.sparsification.active:
-            return update
-        return sparsify(update, base.tensors.read(parameter), self.sparsification, f"{self.name}/{parameter}")
 
 
 @dataclass(frozen=True)
@@ -139,10 +49,10 @@ class Catalog:
     def parameters(self) -> tuple[str, ...]:
         """Every parameter that at least one expert changes, in the base's order.
 
-        Buffers, and a head that a file holds beside the embeddings it is tied to, are no parameters.
+        Buffers do not count as parameters, nor does the head of a base that ties it to the embeddings.
         """
-        touched = {name for expert in self.experts for name in expert.source.parameters()}
-        return tuple(name for name in self.base.tensors.info if name in touched and not self.base.spares(name))
+        changed = {name for expert in self.experts for name in expert.source.parameters()}
+        return tuple(name for name in self.base.tensors.info if name in changed and not self.base.may_lack(name))
 
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
@@ -157,7 +67,7 @@ def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
 
 
 def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name: None) -> None:
-    """Read every tensor once and raise ExpertError at a NaN or an infinity."""
+    """Read every tensor once and raise ExpertError at a NaN or an infinity. `progress` is called with each name."""
     progress("base")
     catalog.base.tensors.check_finite(f"base {catalog.base.path}")
     for expert in catalog.experts:
@@ -166,7 +76,7 @@ def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name
 
 
 def open_base(path: Path) -> Base:
-    """Open a base checkpoint. Raises ExpertError where it is none."""
+    """Open a base checkpoint. Raises ExpertError where the folder is not one."""
     if is_adapter(path):
         raise ExpertError(f"base: {path} is an adapter; give the checkpoint it was trained on and list it in experts")
     config = read_json(path / "config.json", f"base {path}")
@@ -185,6 +95,20 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     if spec.path.is_dir():
         check_vocabulary(owner, spec.path, base.path)
     return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.sparsification)
+
+
+def factors_problem(catalog: Catalog) -> str | None:
+    """Why `algebra: factors` cannot be used with these experts, or None where it can."""
+    ranks: dict[str, tuple[int | None, str]] = {}
+    for expert in catalog.experts:
+        if not expert.is_plain_adapter:
+            return f"expert {expert.name} is not a plain LoRA adapter"
+        for parameter in expert.source.parameters():
+            rank = expert.rank(parameter)
+            known, owner = ranks.setdefault(parameter, (rank, expert.name))
+            if known != rank:
+                return f"{parameter} has rank {known} in {owner} and {rank} in {expert.name}"
+    return None
 
 
 def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, Source]:
@@ -207,10 +131,12 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
 
 def _open_vector(path: Path, base: Base, owner: str) -> Vector:
     if path.suffix != ".safetensors":
-        raise ExpertError(f"{owner}: {path} is no .safetensors file; pickled weights are not loaded, convert it")
+        raise ExpertError(f"{owner}: {path} is not a .safetensors file; pickled weights are not loaded, convert it")
     vector = Vector(TensorFiles.of(path))
     if vector.files.metadata.get("format") != VECTOR_FORMAT:
-        raise ExpertError(f"{owner}: {path} is no alignment vector; make one with swarm vector BASE ALIGNED -o FILE")
+        raise ExpertError(
+            f"{owner}: {path} is not an alignment vector; make one with swarm vector BASE ALIGNED -o FILE"
+        )
     made_for = vector.files.metadata.get("base_fingerprint", "")
     if made_for and made_for != base.tensors.fingerprint:
         raise ExpertError(
@@ -226,7 +152,7 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
         raise ExpertError(f"{owner}: it changes no parameter; train it or remove it from experts")
     for parameter in parameters:
         if parameter not in base.tensors.info:
-            if kind == "checkpoint" and base.spares(parameter):
+            if kind == "checkpoint" and base.may_lack(parameter):
                 continue
             why = "the base ties it to the embeddings" if base.tied and "lm_head" in parameter else "the base has none"
             raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
@@ -239,21 +165,7 @@ def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) 
             raise ExpertError(
                 f"{owner}: it adapts {parameter}, which the base ties to lm_head; merge it into a full checkpoint"
             )
-    needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.spares(name)]
+    needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.may_lack(name)]
     missing = [name for name in needed if name not in parameters]
     if missing:
         raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
-
-
-def factors_problem(catalog: Catalog) -> str | None:
-    """Why `algebra: factors` cannot be used with these experts, or None where it can."""
-    ranks: dict[str, tuple[int | None, str]] = {}
-    for expert in catalog.experts:
-        if not expert.is_plain_adapter:
-            return f"expert {expert.name} is not a plain LoRA adapter"
-        for parameter in expert.source.parameters():
-            rank = expert.rank(parameter)
-            known, owner = ranks.setdefault(parameter, (rank, expert.name))
-            if known != rank:
-                return f"{parameter} has rank {known} in {owner} and {rank} in {expert.name}"
-    return None

@@ -1,7 +1,7 @@
 """PEFT LoRA folders, read as updates of the base's parameters.
 
-What PEFT merges, this reads: mixed ranks and alphas, rsLoRA, rank and alpha patterns, embeddings, Conv1D and
-modules_to_save. What has no exact update of a weight (DoRA, trained biases, ...) is refused with the remedy.
+What PEFT can merge into weights is read: mixed ranks and alphas, rsLoRA, rank and alpha patterns, embeddings, Conv1D
+and modules_to_save. What is not an exact update of a weight (DoRA, trained biases, ...) is refused with a remedy.
 """
 
 import math
@@ -17,9 +17,11 @@ from swarm.experts.updates import LowRank, Replacement, Update
 PREFIX = "base_model.model."
 LINEAR_PARTS = (".lora_A.weight", ".lora_B.weight")  # what PEFT adds to a module's name for its factors A and B
 EMBEDDING_PARTS = (".lora_embedding_A", ".lora_embedding_B")
+# Options under which an adapter is not a set of exact updates of the base's weights.
 REFUSED = ("use_dora", "lora_bias", "use_qalora", "use_bdlora", "target_parameters", "layer_replication",
            "trainable_token_indices", "arrow_config", "kasa_config", "megatron_config", "alora_invocation_tokens",
            "monteclora_config")  # fmt: skip
+# Values of init_lora_weights that change the base's weights before training.
 BASE_CHANGING_INITS = ("pissa", "olora", "corda", "loftq", "lora_ga")
 BASE_COPY = ".base_layer.weight"
 REMEDY = "merge it into a full checkpoint with PEFT's merge_and_unload and give that"
@@ -106,32 +108,35 @@ def open_adapter(path: Path) -> Adapter:
     copies = {_copied(name): name for name in files.info if name.endswith(BASE_COPY)}
     for name in files.info:
         if name not in copies.values():
-            _file_tensor(path, name, files, config, factors, saved)
+            _add_tensor(path, name, files, config, factors, saved)
     return Adapter(files, factors, saved, copies)
 
 
 def recorded_base(path: Path) -> Path | None:
-    """The folder of the base that the adapter says it was trained on, where that is still on disk."""
+    """The folder of the base that the adapter was trained on, as it records it; None where that is not on disk."""
     recorded = read_json(path / "adapter_config.json", str(path)).get("base_model_name_or_path")
     folder = Path(str(recorded or ""))
     return folder if folder.is_absolute() and (folder / "config.json").is_file() else None
 
 
 def check_trained_on(path: Path, base: Path, tensors: TensorFiles, owner: str) -> None:
-    """Raise ExpertError where the base that the adapter records is on disk and another than this one."""
+    """Raise ExpertError where the base that the adapter records is on disk and differs from this one."""
     folder = recorded_base(path)
     if folder is None or folder.resolve() == base.resolve():
         return
-    theirs = TensorFiles.of(folder).fingerprint
-    if theirs != tensors.fingerprint:
+    recorded = TensorFiles.of(folder).fingerprint
+    if recorded != tensors.fingerprint:
         raise ExpertError(
-            f"{owner}: it was trained on {folder} (fingerprint {theirs}), the base {base} has "
+            f"{owner}: it was trained on {folder} (fingerprint {recorded}), the base {base} has "
             f"{tensors.fingerprint}; give the base it was trained on"
         )
 
 
 def check_copies(adapter: Adapter, base: TensorFiles, owner: str) -> None:
-    """PEFT loads the copies of the base's embeddings that it saves over the base: they must be the base's."""
+    """Raise ExpertError where a copy of the base's embeddings in the adapter differs from the base.
+
+    PEFT saves such copies beside the factors of embeddings, and puts them in the base's place on loading.
+    """
     for parameter, name in adapter.copies.items():
         if not _is_copy(adapter.files, name, base, parameter):
             raise ExpertError(
@@ -143,8 +148,8 @@ def check_copies(adapter: Adapter, base: TensorFiles, owner: str) -> None:
 def _is_copy(files: TensorFiles, name: str, base: TensorFiles, parameter: str) -> bool:
     if parameter not in base.info or base.info[parameter].shape != files.info[name].shape:
         return False
-    ours = base.read(parameter)
-    return bool((files.read(name).to(ours.dtype) == ours).all())
+    pristine = base.read(parameter)
+    return bool((files.read(name).to(pristine.dtype) == pristine).all())
 
 
 def _copied(name: str) -> str:
@@ -153,10 +158,10 @@ def _copied(name: str) -> str:
 
 def _refuse(path: Path, config: Mapping[str, object]) -> None:
     if config.get("peft_type") != "LORA":
-        raise ExpertError(f"{path}: peft_type {config.get('peft_type')!r} is no LoRA; {REMEDY}")
+        raise ExpertError(f"{path}: peft_type {config.get('peft_type')!r} is not LoRA; {REMEDY}")
     for key in REFUSED:
         if config.get(key):
-            raise ExpertError(f"{path}: {key} = {config[key]!r} has no exact weight update; {REMEDY}")
+            raise ExpertError(f"{path}: {key} = {config[key]!r} is not an exact update of a weight; {REMEDY}")
     if config.get("bias", "none") != "none":
         raise ExpertError(f"{path}: bias = {config['bias']!r} trains biases; {REMEDY}")
     init = str(config.get("init_lora_weights", True)).lower()
@@ -164,7 +169,7 @@ def _refuse(path: Path, config: Mapping[str, object]) -> None:
         raise ExpertError(f"{path}: init_lora_weights = {init!r} changes the base itself; {REMEDY}")
 
 
-def _file_tensor(
+def _add_tensor(
     path: Path,
     name: str,
     files: TensorFiles,
@@ -172,7 +177,7 @@ def _file_tensor(
     factors: dict[str, Factors],
     saved: dict[str, str],
 ) -> None:
-    """Sort one tensor of the adapter into `factors` or `saved`; a B factor is found through its A."""
+    """Add one tensor of the adapter to `factors` or `saved`; a factor B is added together with its A."""
     stem = name.removeprefix(PREFIX)
     for a_part, b_part in (LINEAR_PARTS, EMBEDDING_PARTS):
         if stem.endswith(b_part):
@@ -189,7 +194,7 @@ def _file_tensor(
     if config.get("modules_to_save") and ".lora_" not in stem:
         saved[stem.replace(".modules_to_save.default", "").replace(".modules_to_save", "")] = name
         return
-    raise ExpertError(f"{path}: the tensor {name} is no LoRA factor that is known here; {REMEDY}")
+    raise ExpertError(f"{path}: the tensor {name} is not a LoRA factor that can be read; {REMEDY}")
 
 
 def _scaling(module: str, rank: int, config: Mapping[str, object]) -> float:

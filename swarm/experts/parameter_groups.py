@@ -1,4 +1,4 @@
-"""Groups of parameters: each has a coefficient of its own for each expert.
+"""Groups of parameters: each group has its own coefficient for every expert.
 
 A group is a name and shell-style patterns over parameter names; the first group that matches owns the parameter.
 """
@@ -11,6 +11,7 @@ from itertools import pairwise
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group
 
+# The number of a transformer block in a parameter's name, in the families that transformers calls by these words.
 LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
 EMBEDDINGS = ("*embed*", "*wte*", "*wpe*")
 REST = "rest"
@@ -19,7 +20,10 @@ GroupSpec = str | Mapping[str, Sequence[str]]
 
 
 def make_groups(spec: GroupSpec, parameters: Iterable[str]) -> tuple[Group, ...]:
-    """The groups that `spec` means for these parameters: "all", "modules", "layers:K" or name -> patterns.
+    """The groups that `spec` means for these parameters.
+
+    spec: "all" (one group), "modules" (attention, mlp, other), "layers:K" (K groups of consecutive blocks) or
+    name -> patterns. Groups without a parameter are left out.
 
     Raises ConfigError where the specification is unknown or a pattern matches nothing.
     """
@@ -32,7 +36,7 @@ def make_groups(spec: GroupSpec, parameters: Iterable[str]) -> tuple[Group, ...]
         kinds = (("attention", ("*attn*", "*attention*")), ("mlp", ("*mlp*", "*feed_forward*")), ("other", ("*",)))
         return _present([Group(name, patterns) for name, patterns in kinds], names)
     if match := re.fullmatch(r"layers:(\d+)", spec):
-        return _blocks(int(match[1]), names)
+        return _layers(int(match[1]), names)
     raise ConfigError(
         f"composition.groups: {spec!r} is unknown; use all, modules, layers:K or a map from a name to patterns"
     )
@@ -43,7 +47,7 @@ def group_index(groups: Sequence[Group], parameter: str) -> int:
     for index, group in enumerate(groups):
         if any(fnmatchcase(parameter, pattern) for pattern in group.patterns):
             return index
-    raise AssertionError(f"the last group takes every parameter, but {parameter} has none")
+    raise AssertionError(f"the last group takes every parameter, but {parameter} has no group")
 
 
 def _named(spec: Mapping[str, Sequence[str]], names: Sequence[str]) -> tuple[Group, ...]:
@@ -55,11 +59,13 @@ def _named(spec: Mapping[str, Sequence[str]], names: Sequence[str]) -> tuple[Gro
                     f"changes (the first is {min(names)}); correct or remove it"
                 )
     if REST in spec:
-        raise ConfigError(f"composition.groups.{REST}: the name is kept for what no pattern matches; choose another")
+        raise ConfigError(
+            f"composition.groups.{REST}: the name is reserved for what no pattern matches; choose another"
+        )
     return _present([*(Group(name, tuple(patterns)) for name, patterns in spec.items()), Group(REST, ("*",))], names)
 
 
-def _blocks(count: int, names: Sequence[str]) -> tuple[Group, ...]:
+def _layers(count: int, names: Sequence[str]) -> tuple[Group, ...]:
     layers = sorted({int(match[1]) for name in names if (match := LAYER.search(name))})
     total = layers[-1] + 1 if layers else 0
     if not 1 <= count <= total:

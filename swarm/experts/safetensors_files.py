@@ -1,6 +1,6 @@
-"""Safetensors files, opened lazily: one checkpoint, one sharded checkpoint, or one vector file.
+"""Safetensors files, opened lazily: a checkpoint, a sharded checkpoint, an adapter or a vector file.
 
-Nothing here unpickles: a folder that holds only pickled weights is refused.
+Nothing is unpickled: a folder that holds only pickled weights is refused.
 """
 
 import hashlib
@@ -16,13 +16,18 @@ from safetensors import SafetensorError, safe_open
 from swarm.core.errors import ExpertError
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-SAMPLED_BLOCKS = 256
+SAMPLED_BLOCKS = 256  # of a fingerprint: reads 1 MiB per file, however large it is
 BLOCK_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor's shape, its dtype as safetensors names it ("BF16"), and the file it lies in."""
+    """What a file's header says of a tensor.
+
+    shape: its shape.
+    dtype: its dtype as safetensors names it ("BF16").
+    file: the file that holds it.
+    """
 
     shape: tuple[int, ...]
     dtype: str
@@ -38,15 +43,15 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class TensorFiles:
-    """The tensors of one or several safetensors files, by name. Reading one touches one."""
+    """The tensors of one or several safetensors files, by name. Reading a tensor opens only its own file."""
 
     files: tuple[Path, ...]
 
     @classmethod
     def of(cls, path: Path, stem: str = "model") -> "TensorFiles":
-        """The weights at `path`: a .safetensors file, or a folder with `stem`.safetensors or its shards.
+        """The weights at `path`: a .safetensors file, or a folder that holds `stem`.safetensors or its shards.
 
-        Raises ExpertError where there are none, or only pickled ones.
+        Raises ExpertError where the folder holds no weights, or only pickled ones.
         """
         if path.is_file():
             return cls((path,))
@@ -64,7 +69,7 @@ class TensorFiles:
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
-        """The files' own metadata (strings), merged."""
+        """The metadata in the files' headers (strings), merged."""
         return {key: value for file in self.files for key, value in (_open(file).metadata() or {}).items()}
 
     def read(self, name: str) -> torch.Tensor:
@@ -93,7 +98,7 @@ class TensorFiles:
 
 
 def read_json(path: Path, owner: str) -> dict[str, object]:
-    """A JSON object from a file of a model's folder. Raises ExpertError."""
+    """The JSON object in a file of a model's folder. `owner` begins the message. Raises ExpertError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -101,14 +106,14 @@ def read_json(path: Path, owner: str) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise ExpertError(f"{owner}: {path} cannot be read as JSON ({error}); save the model again") from None
     if not isinstance(content, dict):
-        raise ExpertError(f"{owner}: {path} holds no JSON object; save the model again")
+        raise ExpertError(f"{owner}: {path} does not hold a JSON object; save the model again")
     return content
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
     weight_map = read_json(index, str(index.parent)).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise ExpertError(f"{index}: no weight_map; save the model again")
+        raise ExpertError(f"{index} has no weight_map; save the model again")
     files = tuple(index.parent / name for name in sorted({str(file) for file in weight_map.values()}))
     for file in files:
         if not file.is_file():
@@ -132,14 +137,14 @@ def _open(file: Path) -> "safe_open":
     try:
         return safe_open(str(file), framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
-        raise ExpertError(f"{file} is no whole safetensors file ({error}); copy or save it again") from None
+        raise ExpertError(f"{file} is not a complete safetensors file ({error}); copy or save it again") from None
 
 
 def _header(file: Path) -> Iterator[tuple[str, TensorInfo]]:
     handle = _open(file)
-    for name in handle.keys():  # noqa: SIM118 - safe_open is no mapping
-        part = handle.get_slice(name)
-        yield name, TensorInfo(tuple(part.get_shape()), part.get_dtype(), file)
+    for name in handle.keys():  # noqa: SIM118 - safe_open is not a mapping
+        tensor = handle.get_slice(name)
+        yield name, TensorInfo(tuple(tensor.get_shape()), tensor.get_dtype(), file)
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
-"""Writes a safetensors file tensor by tensor: one tensor in memory, not one model.
+"""Writes a safetensors file tensor by tensor: memory holds one tensor, not one model.
 
 The format (github.com/huggingface/safetensors): 8 bytes of little-endian header length, the header in JSON (name ->
-dtype, shape, offsets), the tensors' bytes without gaps. The header comes first, so room for it is kept from the tensors
-that may come, and what is left over is filled with spaces, which the format allows.
+dtype, shape, offsets), the tensors' bytes without gaps. The header comes first, so space for it is reserved from the
+shapes of the tensors that may follow. What it does not use is filled with blanks, which the format allows.
 """
 
 import json
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from swarm.core.files import replaced_file
 
-NAMES: dict[torch.dtype, str] = {
+DTYPE_NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -31,26 +31,32 @@ NAMES: dict[torch.dtype, str] = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-WIDEST_OFFSET = 10**18
-ALIGNMENT = 8
+LONGEST_OFFSET = 10**18  # an offset with more digits than any file's: the reserved space is always enough
+ALIGNMENT = 8  # bytes, of the widest dtype
 
 
 @dataclass
 class TensorStream:
-    """An open file; `add` appends one tensor. Wider dtypes go first, so that every tensor is aligned."""
+    """An open file.
+
+    stream: the file, positioned behind its last tensor.
+    header_bytes: the space that is reserved for the header.
+    metadata: strings for the header.
+    """
 
     stream: BinaryIO
-    room: int
+    header_bytes: int
     metadata: Mapping[str, str]
     _entries: dict[str, object] = field(default_factory=dict)
     _offset: int = 0
 
     def add(self, name: str, tensor: Tensor) -> None:
+        """Append a tensor. Wider dtypes must come first, so that every tensor is aligned."""
         content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        assert self._offset % tensor.element_size() == 0, "wider dtypes go first"
+        assert self._offset % tensor.element_size() == 0, "wider dtypes come first"
         self.stream.write(content.data)
         end = self._offset + content.size
-        self._entries[name] = _entry(NAMES[tensor.dtype], tensor.shape, self._offset, end)
+        self._entries[name] = _entry(DTYPE_NAMES[tensor.dtype], tensor.shape, self._offset, end)
         self._offset = end
 
     @property
@@ -58,24 +64,27 @@ class TensorStream:
         return len(self._entries)
 
     def close(self) -> None:
-        """Write the header into the room kept for it."""
+        """Write the header into the space reserved for it."""
         header = _header(self._entries, self.metadata)
-        assert len(header) <= self.room, "room was kept for every tensor that may come"
+        assert len(header) <= self.header_bytes, "space was reserved for every tensor that may follow"
         self.stream.seek(0)
-        self.stream.write(self.room.to_bytes(8, "little") + header.ljust(self.room))
+        self.stream.write(self.header_bytes.to_bytes(8, "little") + header.ljust(self.header_bytes))
 
 
 @contextmanager
 def tensor_stream(
     path: Path, shapes: Mapping[str, Iterable[int]], metadata: Mapping[str, str]
 ) -> Iterator[TensorStream]:
-    """A file that takes tensors with names and shapes out of `shapes`, all or some. Atomic; raises RunError."""
-    widest = {name: _entry("F8_E4M3", shape, WIDEST_OFFSET, WIDEST_OFFSET) for name, shape in shapes.items()}
-    size = len(_header(widest, metadata))
-    room = size + (-size) % ALIGNMENT
+    """A file that takes some or all of the tensors that `shapes` names. Atomic; raises RunError.
+
+    shapes: name -> shape, of every tensor that may be added. metadata: strings for the header.
+    """
+    longest = {name: _entry("F8_E4M3", shape, LONGEST_OFFSET, LONGEST_OFFSET) for name, shape in shapes.items()}
+    size = len(_header(longest, metadata))
+    header_bytes = size + (-size) % ALIGNMENT
     with replaced_file(path) as stream:
-        stream.write(bytes(8 + room))
-        tensors = TensorStream(stream, room, metadata)
+        stream.write(bytes(8 + header_bytes))
+        tensors = TensorStream(stream, header_bytes, metadata)
         yield tensors
         tensors.close()
 

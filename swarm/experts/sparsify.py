@@ -1,4 +1,4 @@
-"""Thinned updates: trimmed by magnitude, dropped at random and rescaled (DARE), or truncated by SVD."""
+"""Sparsified updates: trimmed by magnitude, dropped at random and rescaled (DARE), or truncated by SVD."""
 
 import hashlib
 
@@ -9,12 +9,15 @@ from torch import Tensor
 from swarm.core.settings import Settings
 from swarm.experts.updates import Delta, LowRank, Update, delta_of
 
-WIDER = 8  # matrices this many times wider than the rank are truncated by a sketch
-OVERSAMPLED, POWER_STEPS = 16, 4
+# A matrix whose smaller side is more than this many times the rank is truncated by a sketch: a full SVD of it takes
+# long, and the sketch's error is within 1 % of the best possible (tests/experts/test_svd_error.py).
+SKETCHED_FROM = 8
+# Columns of the sketch beyond the rank, and rounds of subspace iteration: with these the 1 % holds.
+OVERSAMPLING, POWER_ITERATIONS = 16, 4
 
 
 class Sparsification(Settings):
-    """How much of an expert's update is kept. Applied in this order: trim, dare, svd."""
+    """How much of an expert's update is kept. The steps are applied in this order: trim, dare, svd."""
 
     trim: float | None = Field(None, gt=0, le=1, description="share of entries kept, the largest magnitudes")
     dare: float | None = Field(
@@ -28,7 +31,11 @@ class Sparsification(Settings):
 
 
 def sparsify(update: Update, base: Tensor, sparsification: Sparsification, key: str) -> Update:
-    """The thinned update. `key` alone fixes which entries DARE drops: same key, same entries."""
+    """The sparsified update, a Delta in float32, or a LowRank where a matrix is truncated to a rank.
+
+    base: the parameter that the update belongs to, of the same shape.
+    key: what DARE's random numbers are drawn from: the same key drops the same entries.
+    """
     delta = delta_of(update, base)
     if sparsification.trim is not None:
         delta = _trimmed(delta, sparsification.trim)
@@ -52,7 +59,7 @@ def _dared(delta: Tensor, p: float, key: str) -> Tensor:
 
 
 def _truncated(delta: Tensor, rank: int) -> LowRank:
-    if WIDER * rank < min(delta.shape):
+    if SKETCHED_FROM * rank < min(delta.shape):
         return _sketched(delta, rank)
     u, s, v = torch.linalg.svd(delta, full_matrices=False)
     rank = min(rank, len(s))
@@ -60,11 +67,13 @@ def _truncated(delta: Tensor, rank: int) -> LowRank:
 
 
 def _sketched(delta: Tensor, rank: int) -> LowRank:
-    """Randomised subspace iteration (Halko et al. 2011, arXiv 0909.4061), always from the same draw: a whole SVD of
-    a matrix of an 8B model takes a minute."""
+    """Randomised subspace iteration (Halko et al. 2011, arXiv 0909.4061), always from the same random matrix.
+
+    A full SVD of a matrix of an 8B model takes a minute.
+    """
     generator = torch.Generator().manual_seed(0)
-    q = torch.randn(delta.shape[1], rank + OVERSAMPLED, generator=generator)
-    for _ in range(POWER_STEPS):
+    q = torch.randn(delta.shape[1], rank + OVERSAMPLING, generator=generator)
+    for _ in range(POWER_ITERATIONS):
         q = torch.linalg.qr(delta.T @ torch.linalg.qr(delta @ q).Q).Q
     u, s, v = torch.linalg.svd(delta @ q, full_matrices=False)
     return LowRank(a_RI=v[:rank] @ q.T, b_OR=u[:, :rank] * s[:rank], scaling=1.0)

@@ -1,24 +1,25 @@
-"""What `svd` loses of an expert, told to the user."""
+"""What truncation by `svd` loses of an expert, in a note for the user."""
 
 import math
 
-from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Expert
 from swarm.experts.sparsify import sparsify
 from swarm.experts.updates import delta_of
 
 
 def truncation_notes(catalog: Catalog) -> list[str]:
-    """A line for every expert that is cut to a rank."""
-    cut = [expert for expert in catalog.experts if expert.sparsification.svd is not None]
+    """A line for every expert that is truncated to a rank."""
+    truncated = [expert for expert in catalog.experts if expert.sparsification.svd is not None]
     return [
-        f"expert {expert.name}: at svd: {expert.sparsification.svd} its update is off by "
-        f"{100 * truncation_error(expert, catalog):.1f} % (norm of what is lost)"
-        for expert in cut
+        f"expert {expert.name}: svd: {expert.sparsification.svd} changes its update by "
+        f"{100 * truncation_error(expert, catalog):.1f} % of the update's norm"
+        for expert in truncated
     ]
 
 
 def truncation_error(expert: Expert, catalog: Catalog) -> float:
-    """The norm of what `svd` drops of the expert's update, over the norm of the whole."""
+    """The norm of what `svd` drops of the expert's updates, as a share of their norm (Frobenius, all parameters)."""
     before = expert.sparsification.model_copy(update={"svd": None})
     lost = whole = 0.0
     for parameter in catalog.parameters():

@@ -5,9 +5,16 @@ adapter   one PEFT LoRA adapter, exact in float32. Loads with PEFT. Only from Lo
 mergekit  a task_arithmetic configuration that mergekit turns into the checkpoint. Only `algebra: delta`, no vectors.
 recipe    a small JSON file with coefficients and fingerprints, which `swarm export` turns into any other form.
 
-Each is a folder with a model card (README.md), written whole or not at all. To add a form: write
-`swarm/export/NAME.py` with a function that fills an empty folder, and add one line to EXPORTS (and one to CHECKS where
-it cannot hold every recipe). Command, model card and the registry's tests follow from that.
+Each is a folder with a model card (README.md), written whole or not at all. base.py: what is exported; card.py: the
+model card; a file for each form.
+
+To add a form:
+1. Write `swarm/export/NAME.py` with a function that takes an Exported and an empty folder and fills the folder.
+2. Add its line to EXPORTS. Where it cannot hold every recipe, add a function to CHECKS that raises UserError, too.
+The command `swarm export`, the model card and the tests that all forms must pass take it from there.
+
+May import: core, experts, journal. Must never hold: an engine, or arithmetic on weights; experts/ has that, so that an
+export has the bits that an engine scored.
 """
 
 from collections.abc import Callable
@@ -30,7 +37,7 @@ EXPORTS: dict[str, Callable[[Exported, Path], None]] = {
     "recipe": write_recipe,
 }
 
-# Forms that cannot hold every recipe: each raises UserError where it cannot, reading no weights.
+# For forms that cannot hold every recipe: each raises UserError where the form cannot. They read no weights.
 CHECKS: dict[str, Callable[[Exported], object]] = {
     "adapter": check_adapter,
     "mergekit": mergekit_config,
@@ -40,7 +47,7 @@ __all__ = ["EXPORTS", "Exported", "check_form", "export", "read_recipe"]
 
 
 def check_form(what: Exported, format: str) -> None:
-    """Raise UserError where there is no such form or it cannot hold the recipe. Quick: before a long search, too."""
+    """Raise UserError where there is no such form or it cannot hold the recipe. Quick enough to be called up front."""
     if format not in EXPORTS:
         near = get_close_matches(format, EXPORTS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -50,20 +57,22 @@ def check_form(what: Exported, format: str) -> None:
 
 
 def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> Path:
-    """Write the recipe to the folder `dest` in one of EXPORTS, whole or not at all; returns `dest`.
+    """Write the recipe to the folder `dest`, whole or not at all; returns `dest`.
+
+    format: one of EXPORTS. overwrite: whether a folder that holds something may be replaced.
 
     Raises UserError where the form cannot hold this recipe, RunError where `dest` cannot be written.
     """
     check_form(what, format)
-    _spare_sources(what, dest)
+    _check_apart_from_sources(what, dest)
     with replaced_directory(dest, overwrite) as folder:
         EXPORTS[format](what, folder)
         write_text(folder / "README.md", model_card(what, format))
     return dest
 
 
-def _spare_sources(what: Exported, dest: Path) -> None:
-    """An overwritten folder must hold neither the base nor an expert."""
+def _check_apart_from_sources(what: Exported, dest: Path) -> None:
+    """Raise UserError where the folder to be replaced holds the base or an expert."""
     place = dest.resolve()
     for path in (what.catalog.base.path, *(expert.path for expert in what.catalog.experts)):
         if path.resolve().is_relative_to(place):

@@ -1,4 +1,4 @@
-"""What is exported: a recipe with the catalog that it refers to, and what is known of how good it is."""
+"""What is exported: a recipe with its base and experts, and what is known of its quality."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from swarm.core.recipes import Recipe
-from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Expert
 from swarm.experts.lora import Adapter
 
 
@@ -15,8 +16,12 @@ from swarm.experts.lora import Adapter
 class Exported:
     """A recipe to be written out.
 
-    dtype: the engine's, as torch names it ("bfloat16"). summary: a run's summary.json, {} where nothing was scored.
-    config_yaml: the run's configuration, "" where unknown. candidate_id: which candidate of the run the recipe is.
+    catalog: the base and experts that it refers to.
+    recipe: the coefficients.
+    dtype: the engine's, as torch names it ("bfloat16").
+    summary: the run's summary.json; {} where nothing was scored.
+    config_yaml: the run's configuration; "" where it is not known.
+    candidate_id: the recipe's candidate in the run.
     """
 
     catalog: Catalog
@@ -40,20 +45,20 @@ class Exported:
 
 
 def kind_of(expert: Expert) -> str:
-    """What an expert is, in words for the user."""
+    """What an expert is, in the words of messages and model cards."""
     if any(value is not None for value in (expert.sparsification.trim, expert.sparsification.dare)):
-        return "thinned expert"
+        return "sparsified expert"
     if isinstance(expert.source, Adapter):
         return "adapter with modules saved whole" if expert.source.saved else "adapter"
     return {"vector": "alignment vector", "checkpoint": "full checkpoint"}[expert.kind]
 
 
 def sparsification_of(expert: Expert) -> str:
-    """How an expert is thinned: "trim 0.2, svd 8", or ""."""
+    """How an expert is sparsified: "trim 0.2, svd 8", or ""."""
     settings = expert.sparsification.model_dump(exclude_none=True)
     return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 
 def local_path(path: Path) -> str:
-    """The path as it is written into exports: absolute, links kept."""
+    """The path as exports hold it: absolute, symbolic links not resolved."""
     return str(path.absolute())

@@ -1,4 +1,4 @@
-"""The composed checkpoint: the base's files and shards, with composed weights in the engine's dtype."""
+"""The composed checkpoint: files and shards as the base has them, composed weights in the engine's dtype."""
 
 import shutil
 from collections import defaultdict
@@ -20,7 +20,7 @@ WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4}
 
 
 def write_checkpoint(what: Exported, folder: Path) -> None:
-    """Fill `folder`: shard for shard as the base, one tensor in memory at a time."""
+    """Fill `folder`: one shard per shard of the base, with one tensor in memory at a time."""
     _copy_files(what.catalog.base.path, folder)
     write_json(folder / "config.json", _config(what))
     shards: dict[Path, dict[str, TensorInfo]] = defaultdict(dict)
@@ -31,7 +31,7 @@ def write_checkpoint(what: Exported, folder: Path) -> None:
 
 
 def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo]) -> int:
-    """Write one shard; returns its bytes of tensors."""
+    """Write one shard; returns the bytes of its tensors, header excluded."""
     written = 0
     shapes = {name: info.shape for name, info in tensors.items()}
     with tensor_stream(file, shapes, {"format": "pt"}) as stream:
@@ -43,7 +43,7 @@ def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo]) -> 
 
 
 def _width(what: Exported, info: TensorInfo) -> int:
-    """Bytes of an element as it is written: wider tensors go first, so that each is aligned."""
+    """Bytes of an element as it is written: wider tensors come first, so that every tensor is aligned."""
     if info.dtype.startswith(("F", "BF")):
         return what.torch_dtype.itemsize
     return WIDTHS.get(info.dtype, 2 if info.dtype.endswith("16") else 1)
@@ -62,7 +62,7 @@ def _write_index(what: Exported, folder: Path, size: int) -> None:
 
 def _config(what: Exported) -> dict[str, object]:
     config = dict(what.catalog.base.config)
-    config.pop("auto_map", None)  # names Python files, which are not copied
+    config.pop("auto_map", None)  # it names Python files, which are not copied
     config["dtype"] = what.dtype
     if "torch_dtype" in config:
         config["torch_dtype"] = what.dtype
@@ -70,7 +70,7 @@ def _config(what: Exported) -> dict[str, object]:
 
 
 def _copy_files(base: Path, folder: Path) -> None:
-    """Tokenizer, chat template, generation config, licence: what is neither code nor weights."""
+    """Copy tokenizer, chat template, generation config and licence: everything but code and weights."""
     for pattern in KEPT:
         for file in base.glob(pattern):
             if file.is_file() and file.name not in WRITTEN and not file.name.endswith(".index.json"):

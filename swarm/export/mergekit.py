@@ -1,7 +1,7 @@
-"""A mergekit configuration that makes the same checkpoint: task_arithmetic, unnormalised, in float32.
+"""A mergekit configuration that makes the same checkpoint: task_arithmetic, not normalised, in float32.
 
-A group becomes filters on `weight`: mergekit's filter is a substring and its first match decides, which is what the
-pattern "*substring*" and the first matching group mean here.
+A group becomes filters on `weight`. A filter of mergekit is a substring, and the first that matches decides: the same
+as the pattern "*substring*" and the first matching group here.
 """
 
 import re
@@ -13,7 +13,7 @@ import yaml
 from swarm.core.errors import UserError
 from swarm.core.files import write_text
 from swarm.core.recipes import Group
-from swarm.experts.catalog import Expert
+from swarm.experts.expert import Expert
 from swarm.export.base import Exported, kind_of, local_path
 
 REMEDY = "use --format hf, or --format recipe"
@@ -27,12 +27,12 @@ HEADER = f"""\
 
 
 def write_mergekit(what: Exported, folder: Path) -> None:
-    """Fill `folder`. Raises UserError where mergekit has no words for the recipe."""
+    """Fill `folder`. Raises UserError where mergekit cannot express the recipe."""
     write_text(folder / FILE, HEADER + yaml.safe_dump(mergekit_config(what), sort_keys=False, allow_unicode=True))
 
 
 def mergekit_config(what: Exported) -> dict[str, object]:
-    """The recipe in mergekit's words. Raises UserError where it has none."""
+    """The recipe as a mergekit configuration. Raises UserError where mergekit cannot express it."""
     if what.recipe.weights.algebra != "delta":
         raise UserError(f"algebra: factors has cross terms, which mergekit cannot express; {REMEDY}")
     groups = what.recipe.weights.groups
@@ -50,16 +50,16 @@ def mergekit_config(what: Exported) -> dict[str, object]:
 
 
 def filters_of(group: Group, names: Sequence[str]) -> tuple[str, ...]:
-    """The group's patterns as mergekit filters, without those that match no tensor; "*" takes the rest.
+    """The group's patterns as mergekit filters, without those that match no tensor; "*" matches every other.
 
-    Raises UserError where a pattern is more than a substring.
+    Raises UserError where a pattern is not a plain substring.
     """
     found = []
     for pattern in group.patterns:
         literal = re.fullmatch(r"\*([^*?\[\]]+)\*", pattern)
         if pattern != "*" and not literal:
             raise UserError(
-                f"group {group.name}: mergekit knows only substrings, and the pattern {pattern!r} is more; {REMEDY}"
+                f"group {group.name}: mergekit's filters are substrings, which {pattern!r} is not; {REMEDY}"
             )
         if literal is None:
             found.append("*")
@@ -72,7 +72,7 @@ def _model(what: Exported, expert: Expert, filters: Sequence[tuple[str, ...]]) -
     if kind_of(expert) not in ("adapter", "adapter with modules saved whole", "full checkpoint"):
         raise UserError(f"expert {expert.name} is a {kind_of(expert)}, which mergekit does not read; {REMEDY}")
     if expert.sparsification.active:
-        raise UserError(f"expert {expert.name} is cut to a rank (svd), which mergekit does not do; {REMEDY}")
+        raise UserError(f"expert {expert.name} is truncated to a rank (svd), which mergekit does not do; {REMEDY}")
     model = _reference(expert.path)
     if expert.kind == "adapter":
         model = f"{_reference(what.catalog.base.path)}+{model}"
@@ -88,8 +88,8 @@ def _weight(values: Sequence[float], filters: Sequence[tuple[str, ...]]) -> obje
 
 
 def _reference(path: Path) -> str:
-    """A path as mergekit reads it: "+" would begin an adapter and "@" a revision."""
+    """A path for mergekit, which reads "+" as the start of an adapter and "@" as that of a revision."""
     text = local_path(path)
     if "+" in text or "@" in text:
-        raise UserError(f'{text}: mergekit takes "+" and "@" in a path for its own signs; rename the folder')
+        raise UserError(f'{text}: mergekit reads "+" and "@" in a path as its own syntax; rename the folder')
     return text

@@ -1,4 +1,4 @@
-"""A recipe as a small JSON file: coefficients, and the paths and fingerprints of what they refer to."""
+"""A recipe as a small JSON file: coefficients, and the paths and fingerprints of base and experts."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,23 @@ FILE = "recipe.json"
 
 
 class BaseEntry(Settings):
-    """The base: where it lay, and what it was."""
+    """The base.
+
+    path: where it was at the time of the export.
+    fingerprint: of its weights.
+    """
 
     path: str
     fingerprint: str
 
 
 class ExpertEntry(BaseEntry):
-    """An expert: where it lay, what it was, and how it was thinned."""
+    """An expert; path and fingerprint as for the base.
+
+    name: its name in the coefficients.
+    kind: adapter, checkpoint or vector.
+    trim, dare, svd: its sparsification.
+    """
 
     name: str
     kind: ExpertKind
@@ -40,7 +49,16 @@ class ExpertEntry(BaseEntry):
 
 
 class RecipeFile(Settings):
-    """The content of recipe.json."""
+    """The content of recipe.json.
+
+    format, version: what the file is.
+    base, experts: what the coefficients refer to.
+    recipe: the coefficients.
+    dtype: the engine's, as torch names it.
+    candidate: the recipe's candidate in the run.
+    summary: the run's summary.json; {} where nothing was scored.
+    config: the run's configuration in YAML; "" where it is not known.
+    """
 
     format: Literal["swarm-recipe"] = "swarm-recipe"
     version: Literal[1] = 1
@@ -80,9 +98,9 @@ def write_recipe(what: Exported, folder: Path) -> None:
 
 
 def read_recipe(path: Path) -> Exported:
-    """Read a recipe file, or the folder of one, and open what it refers to.
+    """Read a recipe file, or the folder that holds one, and open the base and experts that it refers to.
 
-    Raises UserError where it is no recipe, ExpertError where base or experts are gone or changed.
+    Raises UserError where the file is not a recipe, ExpertError where base or experts are missing or have changed.
     """
     file = path / FILE if path.is_dir() else path
     try:
@@ -94,7 +112,7 @@ def read_recipe(path: Path) -> Exported:
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(f"{file}: {where} is wrong ({first['msg']}); export the recipe again") from None
     except ValueError as error:
-        raise UserError(f"{file} is no JSON ({error}); give a file written by --format recipe") from None
+        raise UserError(f"{file} is not JSON ({error}); give a file written by --format recipe") from None
     return Exported(
         catalog=_open(content, file),
         recipe=content.recipe,

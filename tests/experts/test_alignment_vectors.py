@@ -67,7 +67,7 @@ def test_a_vector_is_an_expert_that_adds(base: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(by_vector, by_checkpoint, rtol=0, atol=1e-7)
 
 
-def test_the_file_says_what_it_is_made_of(base: Path, tmp_path: Path) -> None:
+def test_the_file_records_what_it_is_made_from(base: Path, tmp_path: Path) -> None:
     aligned = make_checkpoint(tmp_path / "aligned", base, seed=1)
     make_vector(base, aligned, tmp_path / "v.safetensors")
     assert TensorFiles.of(tmp_path / "v.safetensors").metadata == {
@@ -86,15 +86,15 @@ def test_only_what_differs_is_stored(base: Path, tmp_path: Path) -> None:
     tensors = load_file(aligned / "model.safetensors")
     tensors["model.norm.weight"] += 1
     save_file(tensors, aligned / "model.safetensors", {"format": "pt"})
-    told: list[tuple[int, int]] = []
-    make_vector(base, aligned, tmp_path / "v.safetensors", progress=lambda done, total: told.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    make_vector(base, aligned, tmp_path / "v.safetensors", progress=lambda done, total: reported.append((done, total)))
     found = load_file(tmp_path / "v.safetensors")
     assert list(found) == ["model.norm.weight"]
     assert torch.equal(found["model.norm.weight"], torch.ones(32))
-    assert told == [(i + 1, len(tensors)) for i in range(len(tensors))]
+    assert reported == [(i + 1, len(tensors)) for i in range(len(tensors))]
 
 
-def test_no_difference_is_told_and_leaves_no_file(base: Path, tmp_path: Path) -> None:
+def test_no_difference_is_an_error_and_leaves_no_file(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ExpertError, match="no difference"):
         make_vector(base, base, tmp_path / "v.safetensors")
     assert list(tmp_path.iterdir()) == []
@@ -158,7 +158,7 @@ def test_a_vector_of_another_base_is_refused_as_expert(base: Path, tmp_path: Pat
         opened(make_base(tmp_path / "other", seed=5), tmp_path / "v.safetensors")
 
 
-def test_a_smaller_dtype_can_be_asked_for(base: Path, tmp_path: Path) -> None:
+def test_a_narrower_dtype_is_allowed(base: Path, tmp_path: Path) -> None:
     aligned = make_checkpoint(tmp_path / "aligned", base, seed=1)
     make_vector(base, aligned, tmp_path / "v.safetensors", dtype=torch.bfloat16)
     assert {info.dtype for info in TensorFiles.of(tmp_path / "v.safetensors").info.values()} == {"BF16"}
@@ -166,7 +166,7 @@ def test_a_smaller_dtype_can_be_asked_for(base: Path, tmp_path: Path) -> None:
         make_vector(base, aligned, tmp_path / "v.pt")
 
 
-def test_values_that_are_not_finite_are_told(base: Path, tmp_path: Path) -> None:
+def test_values_that_are_not_finite_are_refused(base: Path, tmp_path: Path) -> None:
     for value in (torch.nan, torch.inf, -torch.inf):
         aligned = tmp_path / str(value)
         shutil.copytree(base, aligned)

@@ -1,4 +1,4 @@
-"""Opening a base and its experts: what fits is read lazily, what does not is refused in one line."""
+"""Opening a base and its experts: what fits is read lazily, everything else is refused in one line."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def setting(key: str, value: object) -> Callable[[Path], None]:
 
 
 def assert_refused(base: Path, expert: Path, *words: str) -> None:
-    """One line, with the expert's name, the words, and a remedy after a semicolon."""
+    """The message is one line with the words given, and a remedy after a semicolon."""
     with pytest.raises(ExpertError) as caught:
         opened(base, expert)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""Updates, their sums, thinning and groups: the arithmetic that everything else rests on."""
+"""Updates, their sums, sparsification and groups: the arithmetic that everything else rests on."""
 
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def recipe(algebra: str = "delta", **coefficients: float) -> Recipe:
     return Recipe(WeightRecipe(algebra, (Group("all", ("*",)),), values))  # type: ignore[arg-type]
 
 
-def thinned(catalog: Catalog, name: str = "one", **sparsification: float) -> Tensor:
-    """The update of PARAMETER under a thinning."""
+def sparsified(catalog: Catalog, name: str = "one", **sparsification: float) -> Tensor:
+    """The update of PARAMETER, sparsified."""
     path = catalog.base.path.parent / name
     catalog = open_catalog(catalog.base.path, [ExpertSpec(name, path, Sparsification(**sparsification))])
     update = catalog.experts[0].update(PARAMETER, catalog.base)
@@ -115,14 +115,14 @@ def test_factors_is_the_product_of_the_sums(catalog: Catalog) -> None:
 
 
 def test_a_sum_is_cast_once(catalog: Catalog) -> None:
-    """Small updates survive in bfloat16 as far as one rounding lets them."""
+    """Small updates survive in bfloat16 as far as a single rounding allows."""
     mixed = recipe(one=0.3, two=-0.7, full=0.4)
     exact = composed_tensor(catalog, mixed, PARAMETER, torch.float32)
     assert torch.equal(composed_tensor(catalog, mixed, PARAMETER, torch.bfloat16), exact.to(torch.bfloat16))
 
 
 def test_trim_keeps_the_largest_entries(catalog: Catalog) -> None:
-    whole, part = thinned(catalog), thinned(catalog, trim=0.25)
+    whole, part = sparsified(catalog), sparsified(catalog, trim=0.25)
     kept = part != 0
     assert kept.sum() == round(0.25 * whole.numel())
     assert torch.equal(part[kept], whole[kept])
@@ -130,16 +130,16 @@ def test_trim_keeps_the_largest_entries(catalog: Catalog) -> None:
 
 
 def test_dare_drops_at_random_and_rescales_the_rest(catalog: Catalog) -> None:
-    whole, part = thinned(catalog), thinned(catalog, dare=0.75)
+    whole, part = sparsified(catalog), sparsified(catalog, dare=0.75)
     kept = part != 0
     assert kept.float().mean() == pytest.approx(0.25, abs=0.05)
     torch.testing.assert_close(part[kept], whole[kept] * 4)
-    assert torch.equal(part, thinned(catalog, dare=0.75))
-    assert not torch.equal(kept, thinned(catalog, "two", dare=0.75) != 0)
+    assert torch.equal(part, sparsified(catalog, dare=0.75))
+    assert not torch.equal(kept, sparsified(catalog, "two", dare=0.75) != 0)
 
 
 def test_svd_keeps_the_best_approximation_of_a_rank(catalog: Catalog) -> None:
-    whole, part = thinned(catalog, "full"), thinned(catalog, "full", svd=3)
+    whole, part = sparsified(catalog, "full"), sparsified(catalog, "full", svd=3)
     assert torch.linalg.matrix_rank(part) == 3
     lost = torch.linalg.svdvals(whole)[3:].square().sum().sqrt()
     torch.testing.assert_close((whole - part).norm(), lost, rtol=1e-4, atol=0)
@@ -184,7 +184,7 @@ def test_unknown_groups_are_refused(catalog: Catalog, spec: object) -> None:
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_pair_is_the_sum_of_its_halves_whatever_form_their_updates_have(tmp_path: Path, architecture: str) -> None:
-    """Plain LoRA and SVD-truncated updates, on Linear, Conv1D and embeddings, keep factors of two orientations."""
+    """Plain LoRA and SVD-truncated updates, on Linear, Conv1D and embeddings, have factors of two orientations."""
     make, targets = (
         (make_gpt2, ["c_attn", "c_proj"]) if architecture == "gpt2" else (make_base, ["q_proj", "embed_tokens"])
     )
@@ -211,7 +211,7 @@ SHAPES = [(7, 5), (300, 64), (1000,), (), (40, 3, 3)]
 def test_blocks_cover_a_parameter_and_change_nothing(
     shape: tuple[int, ...], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many small blocks, on however many cores, give the same bits, and what one block gives up to rounding."""
+    """Many small blocks give the same bits on any number of cores, and up to rounding what one block gives."""
     base, value, delta = (torch.randn(shape, dtype=torch.bfloat16) for _ in range(3))
     terms: list[Term] = [(0.3, Replacement(value)), (0.4, Delta(delta))]
     if len(shape) == 2:
@@ -249,7 +249,7 @@ def test_a_live_model_holds_what_is_exported_bit_for_bit(catalog: Catalog) -> No
             assert torch.equal(live[name], composed_tensor(catalog, mixed, name, torch.bfloat16)), name
 
 
-def test_an_error_on_a_core_comes_out() -> None:
+def test_an_error_in_a_thread_is_raised() -> None:
     def fails(item: int) -> None:
         raise ValueError(str(item))
 

@@ -1,4 +1,4 @@
-"""Compiled sums of full tensors: the bits of the eager ones, and no trouble where they cannot be compiled."""
+"""Compiled sums of full tensors: the same bits as eager sums, which take over where nothing can be compiled."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""`svd`: what a rank loses is what the best approximation loses, and the user is told."""
+"""`svd` loses no more than the best approximation of the rank does, and the user learns how much."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_a_sketch_of_a_wide_matrix_is_as_good_as_its_svd() -> None:
         assert torch.equal(cut, delta_of(sparsify(Delta(delta), delta, Sparsification(svd=rank), ""), delta))
 
 
-def test_the_error_is_told_of_experts_that_are_cut(tmp_path: Path) -> None:
+def test_the_error_is_reported_for_experts_that_are_truncated(tmp_path: Path) -> None:
     base = make_base(tmp_path / "base")
     full = make_checkpoint(tmp_path / "full", base, 1)
     specs = [

@@ -1,4 +1,4 @@
-"""Every form of export holds the very weights that the engine composes, and says honestly what is known of them."""
+"""Every form of export holds the weights that the engine composes, bit for bit where the form allows."""
 
 import json
 import shutil
@@ -129,17 +129,17 @@ def test_svd_of_an_adapter_is_still_an_adapter(folder: Path, tmp_path: Path) -> 
         ("adapter", ("plain", "full"), {}, {}, "full checkpoint"),
         ("adapter", ("plain", "vector.safetensors"), {}, {}, "alignment vector"),
         ("adapter", ("plain", "saved"), {}, {}, "saved whole"),
-        ("adapter", ("plain",), {"trim": 0.5}, {}, "thinned"),
-        ("adapter", ("plain",), {"dare": 0.5}, {}, "thinned"),
+        ("adapter", ("plain",), {"trim": 0.5}, {}, "sparsified"),
+        ("adapter", ("plain",), {"dare": 0.5}, {}, "sparsified"),
         ("mergekit", ("plain", "vector.safetensors"), {}, {}, "alignment vector"),
-        ("mergekit", ("plain",), {"trim": 0.5}, {}, "thinned"),
+        ("mergekit", ("plain",), {"trim": 0.5}, {}, "sparsified"),
         ("mergekit", ("plain",), {"svd": 2}, {}, "svd"),
         ("mergekit", ("plain", "same"), {}, {"algebra": "factors"}, "cross terms"),
         ("mergekit", ("plain",), {}, {"groups": {"early": ["model.layers.0.*"]}}, "substrings"),
     ],
     ids=str,
 )
-def test_what_a_form_cannot_hold_is_told_with_the_remedy(
+def test_what_a_form_cannot_hold_is_refused_with_the_remedy(
     folder: Path,
     tmp_path: Path,
     format: str,
@@ -164,7 +164,7 @@ def test_a_form_can_be_checked_without_writing(folder: Path) -> None:
 
 @pytest.mark.parametrize("algebra", ["delta", "factors"])
 def test_transposed_weights_are_exported_transposed(tmp_path: Path, algebra: str) -> None:
-    """GPT-2 stores (in, out); attention's c_proj is square, so that no shape would tell."""
+    """GPT-2 stores (in, out); attention's c_proj is square, so no shape check would notice a mistake."""
     base = make_gpt2(tmp_path / "base")
     for seed, name in enumerate(("one", "two")):
         make_adapter(tmp_path / name, base, seed, targets=["c_attn", "c_proj"], fan_in_fan_out=True)
@@ -188,7 +188,7 @@ def test_an_export_answers_as_the_engine_does(folder: Path, tmp_path: Path) -> N
     assert ours.answers == theirs.answers
 
 
-def test_an_unused_expert_does_not_stand_in_the_way(folder: Path, tmp_path: Path) -> None:
+def test_an_unused_expert_does_not_prevent_an_export(folder: Path, tmp_path: Path) -> None:
     catalog = opened(folder, "plain", "full")
     what = replace(exported(catalog), recipe=Weights().recipe([0.5, 0.0], catalog))
     export(what, tmp_path / "out", "adapter")
@@ -228,7 +228,7 @@ def test_mergekit_reads_adapters_behind_their_base(folder: Path, tmp_path: Path)
         export(plus, tmp_path / "plus", "mergekit")
 
 
-def test_an_export_spares_what_it_is_made_from(folder: Path, tmp_path: Path) -> None:
+def test_an_export_never_overwrites_what_it_is_made_from(folder: Path, tmp_path: Path) -> None:
     what = exported(opened(folder, "plain"))
     for dest in (folder / "base", folder / "plain", folder):
         with pytest.raises(UserError, match="choose another folder"):

@@ -1,6 +1,6 @@
 """mergekit's own merge of the exported configuration has the weights that the engine composes.
 
-Run with SWARM_MERGEKIT=/path/to/mergekit-yaml (mergekit pins its own versions, so it lives in an environment apart).
+Run with SWARM_MERGEKIT=/path/to/mergekit-yaml (mergekit pins its own versions, so it needs an environment of its own).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A recipe file exports the same weights later, or says what has changed."""
+"""A recipe file exports the same weights later, or fails and names what has changed."""
 
 import json
 import shutil
@@ -31,13 +31,13 @@ def test_a_recipe_exports_the_same_bits_later(folder: Path, tmp_path: Path, alge
     assert_holds(export(again, tmp_path / "hf", "hf"), what)
 
 
-def test_a_recipe_keeps_the_thinning(folder: Path, tmp_path: Path) -> None:
+def test_a_recipe_keeps_the_sparsification(folder: Path, tmp_path: Path) -> None:
     what = exported(opened(folder, "plain", "full", trim=0.5, dare=0.1))
     again = read_recipe(export(what, tmp_path / "recipe", "recipe"))
     assert_holds(export(again, tmp_path / "hf", "hf"), what)
 
 
-def test_changed_weights_are_told(folder: Path, tmp_path: Path) -> None:
+def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
     for name in ("base", "plain"):
         shutil.copytree(folder / name, tmp_path / name)
     recipe = export(exported(opened(tmp_path, "plain")), tmp_path / "recipe", "recipe")
@@ -49,7 +49,7 @@ def test_changed_weights_are_told(folder: Path, tmp_path: Path) -> None:
         read_recipe(recipe)
 
 
-def test_a_broken_recipe_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_broken_recipe_is_refused(folder: Path, tmp_path: Path) -> None:
     recipe = export(exported(opened(folder, "plain")), tmp_path / "recipe", "recipe") / "recipe.json"
     content = json.loads(recipe.read_text())
     for change, word in (({"version": 2}, "version"), ({"dtype": "int4"}, "dtype"), ({"more": 1}, "more")):
@@ -61,7 +61,7 @@ def test_a_broken_recipe_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="plain needs one coefficient"):
         read_recipe(recipe)
     recipe.write_text("{")
-    with pytest.raises(UserError, match="is no JSON"):
+    with pytest.raises(UserError, match="is not JSON"):
         read_recipe(recipe)
     with pytest.raises(UserError, match="cannot be read"):
         read_recipe(tmp_path / "nowhere")

@@ -178,10 +178,16 @@ CASES = [
         "use_dora = True",
         "merge_and_unload",
     ),
-    Case("cut-weights", cut_weights, "adapter_model.safetensors", "no whole safetensors file", "copy or save it again"),
+    Case(
+        "cut-weights",
+        cut_weights,
+        "adapter_model.safetensors",
+        "not a complete safetensors file",
+        "copy or save it again",
+    ),
     Case("missing-shard", missing_shard, "model.safetensors.index.json", "model-00002", "copy it beside the index"),
     Case("vector-of-another-base", vector_of_another_base, "expert vector", "fingerprint", "make it again"),
-    Case("no-vector", no_vector, "expert some", "no alignment vector", "make one with swarm vector"),
+    Case("no-vector", no_vector, "expert some", "not an alignment vector", "make one with swarm vector"),
     Case(
         "experts-of-one-name",
         lambda s: s.search(experts=2 * [str(s.playground.expert("red"))]),

@@ -1,4 +1,4 @@
-"""What the tests of exports share: experts of every kind, and recipes of them."""
+"""Shared by the tests of exports: experts of every kind, and recipes of them."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def opened(folder: Path, *names: str, **sparsification: float) -> Catalog:
 
 
 def exported(catalog: Catalog, dtype: str = "float32", **composition: object) -> Exported:
-    """A recipe with a coefficient of its own for each expert and group."""
+    """A recipe with a different coefficient for each expert and group."""
     weights = Weights(**composition)
     dimensions = weights.space(catalog).dimensions
     position = [0.7 - 0.31 * i + 0.05 * i * i for i in range(dimensions)]

@@ -1,6 +1,6 @@
 """Tiny models made on the fly: a Llama with random weights, LoRA adapters of it, full fine-tunes of it.
 
-Everything is fixed by its seed. Nothing is trained: the weights are noise, which is what arithmetic on them needs.
+Everything depends on its seed alone. Nothing is trained: the weights are noise, which is enough to test arithmetic.
 """
 
 import warnings
@@ -22,7 +22,7 @@ from transformers import (
 )
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<|user|>", "<|assistant|>", "<|system|>")
-VOCABULARY = 304  # 256 bytes, the special tokens, and room to a multiple of 16
+VOCABULARY = 304  # 256 bytes, the special tokens, rounded up to a multiple of 16
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 LINEARS = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 CHAT_TEMPLATE = (
@@ -81,7 +81,7 @@ def make_gpt2(path: Path, *, seed: int = 0, positions: int = 64) -> Path:
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, the special tokens, and a chat template."""
+    """One token per byte, the special tokens, and a chat template."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -108,7 +108,7 @@ def make_adapter(
     """A PEFT LoRA adapter of `base` whose every trained tensor is noise; `config` goes to LoraConfig."""
     torch.manual_seed(seed)
     lora = LoraConfig(task_type="CAUSAL_LM", r=r, lora_alpha=alpha, target_modules=list(targets), **config)
-    with warnings.catch_warnings(action="ignore"):  # PEFT warns of adapted embeddings, which some tests want
+    with warnings.catch_warnings(action="ignore"):  # PEFT warns about adapted embeddings, which some tests need
         model = get_peft_model(load(base, torch.float32), lora)
         _perturb(model, scale)
         model.save_pretrained(path)

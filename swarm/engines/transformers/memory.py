@@ -14,7 +14,8 @@ from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
 from swarm.engines.transformers.packing import BatchLimits, Packing, packings
-from swarm.experts.catalog import Catalog, Expert
+from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Expert
 from swarm.experts.parameter_groups import LAYER as LAYER_NAME
 from swarm.experts.safetensors_files import TensorInfo
 
@@ -74,7 +75,7 @@ def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
     live = sum(
         each.elements * width
         for name, each in info.items()
-        if not catalog.base.spares(name) and (name in touched or each.dtype != NAMES[dtype])
+        if not catalog.base.may_lack(name) and (name in touched or each.dtype != NAMES[dtype])
     )
     tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
     held = _factors(catalog, width) + sum(_thinned(expert, info) for expert in catalog.experts)

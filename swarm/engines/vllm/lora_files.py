@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 
 from swarm.core.files import write_json
 from swarm.core.recipes import Recipe
-from swarm.experts.catalog import HEADS, Catalog, Expert
+from swarm.experts.catalog import Catalog
 from swarm.experts.composed_adapter import coefficients_in_use, composed_adapter
+from swarm.experts.expert import HEADS, Expert
 from swarm.experts.lora import Adapter
 
 ALLOWED = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # ranks that vLLM has kernels for
@@ -19,7 +20,7 @@ READ = ("peft_type", "r", "lora_alpha", "bias", "target_modules")
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of experts that are plain adapters of inner linear layers.
+    """The ranks of experts that are all plain adapters of linear layers other than the head.
 
     known: parameter -> expert -> rank, of the experts that change the parameter.
     """

@@ -12,7 +12,7 @@ from swarm.core.errors import EvaluationError
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Text
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.vllm.server import Output, Server
-from swarm.experts.catalog import Base
+from swarm.experts.expert import Base
 from swarm.experts.safetensors_files import read_json
 
 

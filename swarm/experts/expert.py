@@ -1,0 +1,126 @@
+"""A base and one expert, opened: what the expert does to each of the base's parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from swarm.core.recipes import ExpertKind
+from swarm.experts.lora import Adapter
+from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.sparsify import Sparsification, sparsify
+from swarm.experts.updates import Delta, Replacement, Update
+
+HEADS = ("lm_head.weight", "embed_out.weight")
+BUFFERS = (".inv_freq", ".masked_bias", ".attn.bias")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A Hugging Face checkpoint.
+
+    path: its folder.
+    config: the content of config.json.
+    tensors: its weights, opened lazily.
+    """
+
+    path: Path
+    config: Mapping[str, object]
+    tensors: TensorFiles
+
+    @property
+    def tied(self) -> bool:
+        """True where lm_head and the input embeddings are one tensor."""
+        return bool(self.config.get("tie_word_embeddings")) or not any(n.endswith(HEADS) for n in self.tensors.info)
+
+    def may_lack(self, name: str) -> bool:
+        """True for a tensor that a checkpoint may hold or not: a buffer, or a copy of the embeddings as a tied head."""
+        return name.endswith(BUFFERS) or (self.tied and name.endswith(HEADS))
+
+
+class Source(Protocol):
+    """Where an expert's updates come from: an adapter, a checkpoint or a vector file.
+
+    files: the tensors on disk.
+    parameters(): the names of the parameters that change.
+    shape(parameter): the shape of the base's parameter that the update fits.
+    rank(parameter): the rank of the update; None where it has no factors.
+    update(parameter): the update, read from disk.
+    """
+
+    @property
+    def files(self) -> TensorFiles: ...
+
+    def parameters(self) -> tuple[str, ...]: ...
+
+    def shape(self, parameter: str) -> tuple[int, ...]: ...
+
+    def rank(self, parameter: str) -> int | None: ...
+
+    def update(self, parameter: str) -> Update: ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A full fine-tune: each tensor replaces the base's."""
+
+    files: TensorFiles
+
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self.files.info)
+
+    def shape(self, parameter: str) -> tuple[int, ...]:
+        return self.files.info[parameter].shape
+
+    def rank(self, parameter: str) -> int | None:
+        return None
+
+    def update(self, parameter: str) -> Update:
+        return Replacement(self.files.read(parameter))
+
+
+@dataclass(frozen=True)
+class Vector(Checkpoint):
+    """An alignment vector: each tensor is added to the base's."""
+
+    def update(self, parameter: str) -> Update:
+        return Delta(self.files.read(parameter))
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A named set of updates that fits one base.
+
+    name: its name in the config, in recipes and in the journal.
+    path: its folder or file.
+    kind: adapter, checkpoint or vector.
+    fingerprint: of its files, see TensorFiles.fingerprint.
+    source: where its updates are read from.
+    sparsification: how much of each update is kept.
+    """
+
+    name: str
+    path: Path
+    kind: ExpertKind
+    fingerprint: str
+    source: Source
+    sparsification: Sparsification
+
+    @property
+    def is_plain_adapter(self) -> bool:
+        """True for a LoRA adapter that saves no module whole and is not sparsified."""
+        return isinstance(self.source, Adapter) and not self.source.saved and not self.sparsification.active
+
+    def rank(self, parameter: str) -> int | None:
+        """The rank of the parameter's update, from headers alone; None where the update has no factors."""
+        shape, svd = self.source.shape(parameter), self.sparsification.svd
+        if svd is not None and len(shape) == 2:
+            return min(svd, *shape)
+        return None if self.sparsification.active else self.source.rank(parameter)
+
+    def update(self, parameter: str, base: Base) -> Update:
+        """The parameter's update, read from disk and sparsified as the config says."""
+        update = self.source.update(parameter)
+        if not self.sparsification.active:
+            return update
+        return sparsify(update, base.tensors.read(parameter), self.sparsification, f"{self.name}/{parameter}")
