@@ -16,7 +16,7 @@ from torch import Tensor
 
 from swarm.core.errors import ExpertError, UserError
 from swarm.experts.catalog import VECTOR_FORMAT, ExpertSpec, open_base, open_expert
-from swarm.experts.expert import Base, Source
+from swarm.experts.expert import Base, UpdateSource
 from swarm.experts.lora import Adapter, is_adapter, open_adapter, recorded_base
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.safetensors_writer import TensorStream, tensor_stream
@@ -25,7 +25,7 @@ from swarm.experts.updates import LowRank, Replacement, delta_of
 Shape = tuple[int, ...]
 
 
-class Difference(Protocol):
+class WeightDifference(Protocol):
     """Aligned minus base, one parameter at a time.
 
     shapes: parameter -> shape, of every parameter that may differ.
@@ -47,7 +47,7 @@ class FromCheckpoint:
     """A checkpoint or an adapter, minus the base that it was made from."""
 
     base: Base
-    aligned: Source
+    aligned: UpdateSource
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -142,7 +142,7 @@ def make_vector(
             )
 
 
-def _open(base: Path, aligned: Path) -> Difference:
+def _open(base: Path, aligned: Path) -> WeightDifference:
     if not is_adapter(base):
         opened = open_base(base)
         return FromCheckpoint(opened, open_expert(ExpertSpec("aligned", aligned), opened).source)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
-from swarm.experts.expert import Base, Checkpoint, Expert, Source, Vector
+from swarm.experts.expert import Base, Checkpoint, Expert, UpdateSource, Vector
 from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.sparsify import Sparsification
@@ -111,7 +111,7 @@ def factors_problem(catalog: Catalog) -> str | None:
     return None
 
 
-def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, Source]:
+def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, UpdateSource]:
     if spec.path.is_file():
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
@@ -146,7 +146,7 @@ def _open_vector(path: Path, base: Base, owner: str) -> Vector:
     return vector
 
 
-def _check_parameters(owner: str, kind: ExpertKind, source: Source, base: Base) -> None:
+def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: Base) -> None:
     parameters = source.parameters()
     if not parameters:
         raise ExpertError(f"{owner}: it changes no parameter; train it or remove it from experts")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
-from swarm.experts.expert import Source
+from swarm.experts.expert import UpdateSource
 from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS, PREFIX, Adapter
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Algebra, LowRank, Term, oriented
@@ -122,7 +122,7 @@ def concatenated_factors(terms: Sequence[tuple[float, LowRank]]) -> tuple[Tensor
     return a_RI, b_OR
 
 
-def _module(source: Source, parameter: str, terms: Sequence[Term], algebra: Algebra) -> ComposedModule:
+def _module(source: UpdateSource, parameter: str, terms: Sequence[Term], algebra: Algebra) -> ComposedModule:
     """The module in the orientation of `source`, the first expert's adapter."""
     assert isinstance(source, Adapter), "whoever asks has refused recipes with other experts"
     factors = source.factors[parameter]

@@ -38,7 +38,7 @@ class Base:
         return name.endswith(BUFFERS) or (self.tied and name.endswith(HEADS))
 
 
-class Source(Protocol):
+class UpdateSource(Protocol):
     """Where an expert's updates come from: an adapter, a checkpoint or a vector file.
 
     files: the tensors on disk.
@@ -103,7 +103,7 @@ class Expert:
     path: Path
     kind: ExpertKind
     fingerprint: str
-    source: Source
+    source: UpdateSource
     sparsification: Sparsification
 
     @property

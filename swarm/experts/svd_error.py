@@ -12,8 +12,8 @@ def truncation_notes(catalog: Catalog) -> list[str]:
     """A line for every expert that is truncated to a rank."""
     truncated = [expert for expert in catalog.experts if expert.sparsification.svd is not None]
     return [
-        f"expert {expert.name}: svd: {expert.sparsification.svd} changes its update by "
-        f"{100 * truncation_error(expert, catalog):.1f} % of the update's norm"
+        f"expert {expert.name}: svd: {expert.sparsification.svd} truncates its update with a relative error of "
+        f"{100 * truncation_error(expert, catalog):.1f} % (Frobenius norm)"
         for expert in truncated
     ]
 
