@@ -82,11 +82,11 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     from swarm.run.forecast import forecast, lines, look
     from swarm.run.plan import make_plan
     from swarm.run.tracking import load_trackers
-    from swarm.workers.ray.probe_nodes import feasible
+    from swarm.workers.ray.probe_nodes import check_feasible
 
     loaded = load_config(config, overrides or ())
     load_trackers(loaded)
-    feasible(loaded.cluster)
+    check_feasible(loaded.cluster)
     plan = make_plan(resolve(loaded, config.resolve().parent))
     cluster = look(plan)
     if as_json:

@@ -11,9 +11,9 @@ from swarm.core.requests import Generation
 from swarm.run.plan import Plan
 from swarm.run.requirements import disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget
-from swarm.workers.preflight.placement import share
+from swarm.workers.preflight.placement import place
 from swarm.workers.ray.connect import address_of
-from swarm.workers.ray.probe_nodes import here, survey
+from swarm.workers.ray.probe_nodes import local_resources, survey
 from swarm.workers.settings import ClusterSettings, LocalCluster
 
 FLOPS_PER_PARAMETER = 2
@@ -110,7 +110,7 @@ def _workers(cluster: ClusterSettings) -> str:
         return "1, in this process"
     if address := address_of(cluster):
         return f"{cluster.workers} on the Ray cluster at {address}"
-    planned = share(cluster, [here()])
+    planned = place(cluster, [local_resources()])
     return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
 
 

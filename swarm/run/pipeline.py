@@ -33,7 +33,7 @@ from swarm.search.selection import Selection
 from swarm.search.status import Counts, Status, StatusCounter
 from swarm.workers.pool import LocalPool, Pool
 from swarm.workers.ray.backend import RayBackend
-from swarm.workers.ray.probe_nodes import feasible
+from swarm.workers.ray.probe_nodes import check_feasible
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.settings import LocalCluster
 
@@ -63,7 +63,7 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
     load_trackers(config)
-    feasible(config.cluster)
+    check_feasible(config.cluster)
     plan = make_plan(config, listener.phase)
     check_disk(plan, folder)
     with new_run(folder) as archive:
@@ -78,7 +78,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
     with known_run(folder) as archive:
         if not archive.ended("run"):
             load_trackers(config)
-            feasible(config.cluster)
+            check_feasible(config.cluster)
         plan = make_plan(config, listener.phase, initial_state=archive.start is not None)
         if archive.journal.dropped_bytes:
             listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")

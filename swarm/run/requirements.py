@@ -9,7 +9,7 @@ from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.transformers.memory import WIDTHS, Batch, Memory, memory
 from swarm.objectives.function import UserFunction
 from swarm.run.plan import Plan
-from swarm.workers.preflight.checks import Held, Needs
+from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
 
 GIB = 1024.0**3
 # What a model's folder holds beside weights that scores depend on.
@@ -20,10 +20,10 @@ DESCRIBING = (
 )  # fmt: skip
 
 
-def needs_of(plan: Plan) -> Needs:
+def needs_of(plan: Plan) -> NodeRequirements:
     """What every node has to have, as it is here."""
     needed = memory_of(plan)
-    return Needs.of(list(_held(plan)), needed.private, needed.shared)
+    return NodeRequirements.of(list(_held(plan)), needed.private, needed.shared)
 
 
 def memory_of(plan: Plan) -> Memory:
@@ -69,7 +69,7 @@ def check_room(folder: Path, needed: float) -> None:
         )
 
 
-def _held(plan: Plan) -> Iterator[Held]:
+def _held(plan: Plan) -> Iterator[RequiredFiles]:
     base = plan.catalog.base
     yield _folder("base", base.path, base.tensors.files)
     for expert in plan.catalog.experts:
@@ -80,9 +80,9 @@ def _held(plan: Plan) -> Iterator[Held]:
             stem = folder.joinpath(*objective.function.partition(":")[0].split("."))
             # A module that lies elsewhere is an installed one.
             if file := next((f for f in (stem.with_suffix(".py"), stem / "__init__.py") if f.is_file()), None):
-                yield Held.of(f"objective {objective.name}", file, [file])
+                yield RequiredFiles.of(f"objective {objective.name}", file, [file])
 
 
-def _folder(owner: str, path: Path, weights: tuple[Path, ...]) -> Held:
+def _folder(owner: str, path: Path, weights: tuple[Path, ...]) -> RequiredFiles:
     beside = [*(path / name for name in DESCRIBING), *path.glob("*.safetensors.index.json")]
-    return Held.of(owner, path, [*weights, *(file for file in beside if file.is_file())])
+    return RequiredFiles.of(owner, path, [*weights, *(file for file in beside if file.is_file())])

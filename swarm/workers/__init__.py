@@ -1,13 +1,13 @@
-"""Many workers and one coordinator: candidates go in, outcomes come out, whatever happens to the workers.
+"""Workers that score candidates: one in this process, or many on a Ray cluster. They survive the loss of any of them.
 
-    fleet.py        the seam: what workers are asked for, and what they tell
-    dispatcher.py   which candidates go to which worker, when they are tried again, when a second copy is started
-    limits.py       how long a bundle may take (pace.py), queues.py what lies at each worker
-    roster.py       which workers there should be, and how many may still be replaced
-    coordinator.py  the pool: hands what the fleet tells to the two above, and their orders to the fleet
-    ray_fleet.py    workers as Ray actors (worker.py); with connect.py the only ones that know Ray, beside probes.py
-    sharing.py      how many workers the nodes hold, and what each gets
-    preflight.py    whether every node has what a worker needs; probes.py asks the nodes
+In the order in which a candidate passes through:
 
-Coordinator, dispatcher and roster know neither Ray nor the clock: the tests' simulator runs the same code.
+- `settings.py`   the config's section `cluster`
+- `preflight/`    before the search: how many workers the nodes hold, and whether each node has what a worker needs
+- `pool.py`       the interface that a search sees: candidates go in, outcomes come out; and the pool in this process
+- `scheduling/`   the pool of a cluster: which candidate goes to which worker, and when it is tried again
+- `ray/`          workers as Ray actors
+
+May import `core` and `evaluation`. Must never hold anything that decides a score: what a candidate scores does not
+depend on the number of workers, nor on which of them fail.
 """

@@ -1,4 +1,4 @@
-"""Pools: what candidates are handed to, and where evaluations and failures come out, in any order."""
+"""Pools: candidates go in, evaluations and failures come out, in any order."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -10,23 +10,24 @@ from swarm.evaluation.workload import Workload
 
 
 class Pool(Protocol):
-    """Workers that hold base and experts; candidates go in, outcomes come out as they finish."""
+    """Workers that hold the base and the experts, and score the candidates of a feed."""
 
     @property
     def workers(self) -> int:
-        """How many candidates, or bundles of them, are scored at a time now."""
+        """The number of candidates, or bundles of them, that are scored at the same time now."""
 
     def load(self, split: Split, workload: Workload) -> None:
-        """Give every worker the examples of a split."""
+        """Give the examples of a split to every worker."""
 
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
-        """Exactly one Evaluation for every candidate, Failures between them. Closing the iterator cancels the rest.
+        """Yield exactly one Evaluation per candidate, and a Failure per failed attempt before it.
 
-        Candidates are taken out of the feed; more may be put in between two outcomes. It ends when none is left.
+        Candidates are taken out of the feed, and more may be added between two outcomes. The iterator ends when none
+        is left; closing it cancels the rest.
         """
 
     def close(self) -> None:
-        """Let the workers go."""
+        """End the workers."""
 
 
 class LocalPool:

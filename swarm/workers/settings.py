@@ -8,43 +8,47 @@ from swarm.core.settings import Settings
 
 
 class LocalCluster(Settings):
-    """Everything in this process: for tests and debugging."""
+    """Score in this process: for tests and debugging."""
 
     type: Literal["local"] = "local"
 
 
 class RayCluster(Settings):
-    """Ray actors: on a running cluster where there is one, else on a Ray of our own on this machine."""
+    """Score in Ray actors, on a running cluster or else on a Ray that is started on this machine."""
 
     type: Literal["ray"] = "ray"
-    address: str | None = Field(None, description="a running cluster; none: RAY_ADDRESS, else a local Ray")
-    workers: int | Literal["auto"] = Field(
-        "auto", description="actors; auto: what the cluster's resources hold, also when nodes join or leave"
+    address: str | None = Field(
+        None, description="address of a running cluster; null: RAY_ADDRESS, or else a local Ray"
     )
-    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores, and torch threads, an actor")
+    workers: int | Literal["auto"] = Field(
+        "auto", description="number of actors; auto: as many as the nodes hold, also after nodes join or leave"
+    )
+    cpus_per_worker: int | Literal["auto"] = Field("auto", description="CPU cores and torch threads per actor")
     gpus_per_worker: float | Literal["auto"] = Field(
-        "auto", description="GPUs an actor, a share of one or whole ones; auto: 1 where there are GPUs"
+        "auto", description="GPUs per actor, a part of one or whole ones; auto: 1 if the cluster has GPUs"
     )
     autoscaling: bool = Field(
-        False, description="ask for workers that no node holds yet: the cluster's autoscaler brings their nodes"
+        False, description="ask for more workers than the nodes hold, so that the cluster's autoscaler adds nodes"
     )
-    attempts: int = Field(2, ge=1, description="times a candidate is tried before it counts as failed")
-    respawns: int = Field(3, ge=0, description="times a worker may be replaced, on average; preempted ones aside")
-    prefetch: int = Field(1, ge=0, le=8, description="bundles of candidates that wait at a worker while it scores one")
+    attempts: int = Field(2, ge=1, description="attempts at a candidate before it counts as failed")
+    respawns: int = Field(3, ge=0, description="replacements per worker, on average; preempted workers do not count")
+    prefetch: int = Field(
+        1, ge=0, le=8, description="bundles of candidates that wait at each worker while it scores one"
+    )
     hedge: float | None = Field(
-        3.0, gt=1, description="times the median after which a free worker scores a straggler too; null: never"
+        3.0, gt=1, description="times the median after which a free worker starts a speculative copy; null: never"
     )
     deadline: float = Field(10.0, gt=1, description="times the median after which a silent worker is replaced")
-    deadline_seconds: float = Field(60.0, gt=0, description="the deadline of a candidate is never shorter")
+    deadline_seconds: float = Field(60.0, gt=0, description="shortest deadline in seconds")
     start_seconds: float = Field(
-        600.0, gt=0, description="time for the first worker to load base and experts, and for the first candidates"
+        600.0, gt=0, description="seconds allowed for a worker to load base and experts, and for the first candidates"
     )
 
     @field_validator("workers", "cpus_per_worker", mode="before")
     @classmethod
     def _count(cls, value: object) -> object:
         if value != "auto" and not (type(value) is int and value >= 1):
-            raise ValueError("it is none of: auto, a whole number of at least 1")
+            raise ValueError("must be auto or a whole number of at least 1")
         return value
 
     @field_validator("gpus_per_worker", mode="before")
@@ -53,13 +57,13 @@ class RayCluster(Settings):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value == "auto" or (number and (0 <= value <= 1 or (value > 1 and value % 1 == 0))):  # type: ignore[operator]
             return value
-        raise ValueError("it is none of: auto, a part of one GPU (0 to 1), a whole number of GPUs")
+        raise ValueError("must be auto, a part of one GPU (0 to 1), or a whole number of GPUs")
 
     @model_validator(mode="after")
     def _number(self) -> "RayCluster":
         if self.autoscaling and "auto" in (self.workers, self.cpus_per_worker, self.gpus_per_worker):
             raise ValueError(
-                "autoscaling: true asks for nodes that are not there to go by; "
+                "autoscaling: true cannot derive sizes from nodes that have not joined yet; "
                 "set workers, cpus_per_worker and gpus_per_worker to numbers"
             )
         return self

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from common import ROOT, Metric, main, options, say
 
 sys.path.append(str(ROOT / "tests"))  # the simulator that the tests run
-from support.simulation.check import check, folder
+from support.simulation.check import check, temporary_folder
 from support.simulation.scale import Measured, Schedule, Size, measure
 
 NAME = "simulator"
@@ -48,7 +48,7 @@ def idle(arguments: argparse.Namespace) -> Iterator[Metric]:
     """The share of ready workers' time that nobody uses."""
     for even, what in ((True, "evaluations spread 4 to 1"), (False, "workers spread 4 to 1")):
         for schedule in SCHEDULES:
-            with folder() as where:
+            with temporary_folder() as where:
                 size = Size(schedule, 32, 64, arguments.evaluations, even=even)
                 found = measure(size, where)
             target = "<= 0.05" if schedule == "async" else None
@@ -61,7 +61,7 @@ def cost(arguments: argparse.Namespace) -> Iterator[Metric]:
         for schedule in SCHEDULES:
             evaluations = max(5 * workers, min(arguments.evaluations, 4000))
             say(f"{workers} workers, {schedule}, {evaluations} evaluations")
-            with folder() as where:
+            with temporary_folder() as where:
                 found = measure(Size(schedule, workers, workers, evaluations), where)
             yield from _costs(f"{workers:,} workers, {schedule}", found, workers == max(arguments.sizes))
 
@@ -78,7 +78,7 @@ def _costs(what: str, found: Measured, largest: bool) -> Iterator[Metric]:
 def memory(arguments: argparse.Namespace) -> Iterator[Metric]:
     """Bytes that the process grows by with each byte of the journal."""
     marks = {share * arguments.evaluations // 10: (0, 0) for share in (2, 6, 10)}
-    with folder() as where:
+    with temporary_folder() as where:
 
         def look(lines: int) -> None:
             if lines in marks:

@@ -1,4 +1,4 @@
-"""The launchers, run: Ray's jobs on two nodes by the README's very commands, and SLURM's script on stubs of SLURM."""
+"""The launchers in use: Ray jobs on two nodes by the README's own commands, and the SLURM script on stubs of SLURM."""
 
 import json
 import os
@@ -35,7 +35,7 @@ head = {"include_dashboard": True, "dashboard_port": int(port), "temp_dir": fold
 cluster = Cluster(initialize_head=True, head_node_args=node | head)
 cluster.add_node(**node)
 cluster.wait_for_nodes()
-write_ray_address(cluster.address, folder)  # as `ray start` does; a job would ask other Rays of this machine else
+write_ray_address(cluster.address, folder)  # as `ray start` does; a job might else join another local Ray
 print("ready", flush=True)
 sys.stdin.read()
 cluster.shutdown()
@@ -51,7 +51,7 @@ def score(example, output):
         time.sleep(0.05)
     return float(len(set(output)))
 """
-# SLURM's side of the bargain: the command once a node, told which node it is; signals are handed on.
+# Like SLURM: run the command once per node, with the node's number, and pass signals on.
 SRUN = """#!/usr/bin/env bash
 while [[ $1 == --* ]]; do
     if [[ $1 == --nodes=* ]]; then nodes=${1#*=}; fi
@@ -72,8 +72,8 @@ def free_port(least: int = 1024) -> int:
     raise AssertionError("no port is free")
 
 
-def surroundings(**more: object) -> dict[str, str]:
-    """The environment of a launcher: this installation on the PATH, a token of its own, no cluster yet."""
+def environment(**more: object) -> dict[str, str]:
+    """The environment of a launcher: this installation on the PATH, a token, no cluster yet."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SLURM"))}
     ours = {"PATH": f"{BIN}:{os.environ['PATH']}", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
     return kept | ours | {"RAY_USAGE_STATS_ENABLED": "0"} | {name: str(value) for name, value in more.items()}
@@ -86,7 +86,7 @@ def shell(script: str, env: Mapping[str, str]) -> "subprocess.Popen[str]":
     )
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def wait_for_end(process: "subprocess.Popen[str]") -> tuple[int, str]:
     out, _ = process.communicate(timeout=200)
     return process.returncode, out
 
@@ -103,7 +103,7 @@ def check_result(run: Path) -> None:
 
 
 def config_in(folder: Path, playground: Playground, cluster: dict[str, object]) -> Path:
-    """A search whose scoring halts after a while, where a file `halt` lies beside the config."""
+    """A search whose scoring halts after a while if there is a file `halt` beside the config."""
     (folder / "halting.py").write_text(HALTING)
     objective = {"name": "mine", "type": "function", "function": "halting:score", "data": str(playground.data)}
     content = playground.config(objectives=[objective | {"max_new_tokens": 4}], cluster=cluster)
@@ -118,7 +118,7 @@ def config(playground: Playground, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[str]:
-    """The address of the dashboard of two nodes that want a token; their processes are ended by number."""
+    """The address of the dashboard of two nodes that require a token. Their processes are ended by id."""
     port = free_port(20000)
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
@@ -126,7 +126,7 @@ def dashboard() -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=surroundings(),
+            env=environment(),
         )
         assert process.stdout
         assert "ready" in process.stdout.readline()
@@ -138,56 +138,56 @@ def dashboard() -> Iterator[str]:
                 each.kill()
 
 
-def test_the_readme_submits_to_a_cluster(dashboard: str, config: Path, tmp_path: Path) -> None:
-    env = surroundings(CONFIG=config, RUN_DIR=tmp_path / "run", DASHBOARD=dashboard)
-    code, out = ended(shell(SUBMIT, env))
+def test_the_commands_of_the_readme_submit_to_a_cluster(dashboard: str, config: Path, tmp_path: Path) -> None:
+    env = environment(CONFIG=config, RUN_DIR=tmp_path / "run", DASHBOARD=dashboard)
+    code, out = wait_for_end(shell(SUBMIT, env))
     assert code == 0, out
     check_result(tmp_path / "run")
 
 
 @pytest.mark.slow
-def test_the_readme_watches_stops_and_resumes(dashboard: str, config: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_watch_stop_and_resume(dashboard: str, config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     (tmp_path / "halt").touch()
-    env = surroundings(CONFIG=config, RUN_DIR=run, DASHBOARD=dashboard, RAY_ADDRESS=dashboard)
+    env = environment(CONFIG=config, RUN_DIR=run, DASHBOARD=dashboard, RAY_ADDRESS=dashboard)
     first = shell(SUBMIT.replace("JOB=first", "JOB=halting"), env)
     wait_for_lines(first, run / "journal.jsonl", 3)
-    code, out = ended(shell(WATCH, env | {"JOB": "halting"}))
+    code, out = wait_for_end(shell(WATCH, env | {"JOB": "halting"}))
     assert code == 0, out
     assert "RUNNING" in out
     assert str(run / "report.html") in out
     stop, resume = RESUME.splitlines()
-    assert ended(shell(stop, env | {"JOB": "halting"}))[0] == 0
-    code, out = ended(first)
+    assert wait_for_end(shell(stop, env | {"JOB": "halting"}))[0] == 0
+    code, out = wait_for_end(first)
     assert code == 130, out
     assert f"swarm resume {run}" in out
     before = (run / "journal.jsonl").read_text()
     (tmp_path / "halt").unlink()
-    code, out = ended(shell(resume, env))
+    code, out = wait_for_end(shell(resume, env))
     assert code == 0, out
     assert (run / "journal.jsonl").read_text().startswith(before)
     check_result(run)
-    code, out = ended(shell(resume, env))
+    code, out = wait_for_end(shell(resume, env))
     assert (code, "already exists" in out) == (1, True)
-    code, out = ended(shell('launch/submit.sh "$CONFIG.none" "$RUN_DIR.none"', env))
+    code, out = wait_for_end(shell('launch/submit.sh "$CONFIG.none" "$RUN_DIR.none"', env))
     assert (code, "does not exist" in out) == (2, True)
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, config: Path) -> dict[str, str]:
-    """What SLURM tells a job of two nodes; both are this machine."""
+    """The environment that SLURM gives a job of two nodes; both are this machine."""
     stubs = tmp_path / "stubs"
     stubs.mkdir()
     for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
         (stubs / name).write_text(text)
         (stubs / name).chmod(0o755)
-    env = surroundings(SLURM_JOB_ID=free_port(20000) - 20000, SLURM_JOB_NUM_NODES=2, SLURM_CPUS_PER_TASK=1)
+    env = environment(SLURM_JOB_ID=free_port(20000) - 20000, SLURM_JOB_NUM_NODES=2, SLURM_CPUS_PER_TASK=1)
     env |= {"SLURM_ASKED": str(tmp_path / "asked"), "SLURM_SUBMIT_DIR": str(ROOT), "PATH": f"{stubs}:{env['PATH']}"}
     return env | {"CONFIG": str(config), "RUN_DIR": str(tmp_path / "run"), "HEAD_IP": "127.0.0.1"}
 
 
 @pytest.mark.slow
-def test_slurm_is_requeued_at_the_time_limit_and_resumes(slurm: dict[str, str], tmp_path: Path) -> None:
+def test_a_slurm_job_is_requeued_at_the_time_limit_and_resumes(slurm: dict[str, str], tmp_path: Path) -> None:
     logs = Path(f"/tmp/ray-{slurm['SLURM_JOB_ID']}")
     batch = 'exec bash launch/slurm.sbatch "$CONFIG" "$RUN_DIR"'
     (tmp_path / "halt").touch()
@@ -195,12 +195,12 @@ def test_slurm_is_requeued_at_the_time_limit_and_resumes(slurm: dict[str, str], 
         first = shell(batch, slurm)
         wait_for_lines(first, tmp_path / "run" / "journal.jsonl", 3)
         first.send_signal(signal.SIGUSR1)
-        code, out = ended(first)
+        code, out = wait_for_end(first)
         assert code == 130, out
         assert (tmp_path / "asked").read_text() == f"requeue {slurm['SLURM_JOB_ID']}\n"
         assert not of_job(logs)
         (tmp_path / "halt").unlink()
-        code, out = ended(shell(batch, slurm))
+        code, out = wait_for_end(shell(batch, slurm))
         assert code == 0, out
         check_result(tmp_path / "run")
         assert not of_job(logs)
@@ -212,22 +212,22 @@ def test_slurm_is_requeued_at_the_time_limit_and_resumes(slurm: dict[str, str], 
 
 
 def of_job(logs: Path) -> list[psutil.Process]:
-    """The processes of the Ray whose logs lie there."""
+    """The processes of the Ray that writes its logs there."""
     return [each for each in psutil.process_iter(["cmdline"]) if str(logs) in " ".join(each.info["cmdline"] or ())]
 
 
 @pytest.mark.slow
-def test_a_mistake_is_not_tried_again_but_another_submission_is(playground: Playground, tmp_path: Path) -> None:
+def test_a_user_error_is_not_retried_but_another_submission_is(playground: Playground, tmp_path: Path) -> None:
     config = config_in(tmp_path, playground, {"type": "local"})
-    env = surroundings(CONFIG=config, RUN_DIR=tmp_path / "run", ONCE="job-aaaaa")
+    env = environment(CONFIG=config, RUN_DIR=tmp_path / "run", ONCE="job-aaaaa")
     entry = 'launch/entry.sh "$CONFIG" "$RUN_DIR" --set optimizer.type='
-    code, out = ended(shell(entry + "psa", env))
+    code, out = wait_for_end(shell(entry + "psa", env))
     assert (code, "optimizer.type" in out) == (2, True)
-    code, out = ended(shell(entry + "pso", env | {"ONCE": "job-bbbbb"}))
-    assert (code, "a mistake before" in out) == (2, True)
+    code, out = wait_for_end(shell(entry + "pso", env | {"ONCE": "job-bbbbb"}))
+    assert (code, "a user error before" in out) == (2, True)
     assert not (tmp_path / "run").exists()
-    assert ended(shell(entry + "pso", env | {"ONCE": "work-aaaaa"}))[0] == 0
+    assert wait_for_end(shell(entry + "pso", env | {"ONCE": "work-aaaaa"}))[0] == 0
     check_result(tmp_path / "run")
     journal = (tmp_path / "run" / "journal.jsonl").read_bytes()
-    assert ended(shell(entry + "pso", env | {"ONCE": "work-bbbbb"}))[0] == 0
+    assert wait_for_end(shell(entry + "pso", env | {"ONCE": "work-bbbbb"}))[0] == 0
     assert (tmp_path / "run" / "journal.jsonl").read_bytes() == journal

@@ -1,4 +1,4 @@
-"""The launch files, each checked as far as that goes without its platform."""
+"""The launch files, each checked as far as possible without its platform."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "launch"
 SCRIPTS = [path for path in sorted(LAUNCH.iterdir()) if path.read_text().startswith("#!")]
 TEMPLATE = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}}
-# KubeRay's fields (docs/reference/api.md of KubeRay 1.5), as far as they are used here.
+# The fields of KubeRay (docs/reference/api.md of KubeRay 1.5) that are used here.
 RAYJOB = {
     "submissionMode": str,
     "entrypoint": str,
@@ -54,7 +54,7 @@ def fits(content: object, schema: object) -> bool:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_scripts_are_sound(script: Path) -> None:
+def test_scripts_pass_shellcheck_and_say_what_they_take(script: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).parent / "shellcheck", script], capture_output=True, text=True, check=False
     )
@@ -114,7 +114,7 @@ def test_the_rayjob_mounts_the_claim() -> None:
     assert json.loads(env["BUNDLE"]["value"])
 
 
-def test_ray_takes_the_cluster_file() -> None:
+def test_ray_accepts_the_cluster_file() -> None:
     prepared = prepare_config(yaml.safe_load((LAUNCH / "ray-aws.yaml").read_text()))
     validate_config(prepared)
     types = prepared["available_node_types"]
@@ -128,7 +128,7 @@ def pinned() -> dict[str, str]:
     return dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
 
 
-def test_the_image_is_made_of_this_projects_files() -> None:
+def test_the_image_contains_files_of_this_project() -> None:
     text = (LAUNCH / "Dockerfile").read_text().replace("\\\n", " ")
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
     assert {name for name, _ in steps} <= {"FROM", "ARG", "RUN", "WORKDIR", "COPY", "USER", "ENV", "CMD"}

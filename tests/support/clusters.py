@@ -1,4 +1,4 @@
-"""Rays of their own, each in a process of its own: one with a small object store, one with two nodes."""
+"""Ray clusters in processes of their own: one with a small object store, one with two nodes."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from swarm.workers.ray import probe_nodes
 from swarm.workers.ray.probe_nodes import put
 from swarm.core.errors import RunError
 
-# The disk counts as full from the first byte.
+# The disk counts as full from the first byte on.
 config = {"local_fs_capacity_threshold": 1e-4}
 quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
 ray.init(address="local", num_cpus=1, object_store_memory=80 * 2**20, _system_config=config, **quiet)
@@ -26,7 +26,7 @@ import ctypes, subprocess, sys
 from ray.cluster_utils import Cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-# What starts from here on sees an empty folder in the place of the one that is given.
+# Processes that start from here on see an empty folder instead of the one in sys.argv[1].
 if ctypes.CDLL(None).unshare(0x00020000):
     sys.exit()
 subprocess.run(["mount", "--make-rprivate", "/"], check=True)
@@ -39,18 +39,18 @@ cluster.shutdown()
 
 
 def in_a_small_ray(code: str) -> list[str]:
-    """What the code prints after "told:", a line each, on a Ray whose object store holds 80 MiB and may not spill."""
+    """Run code on a Ray whose object store holds 80 MiB and cannot spill; returns what it prints after "error: "."""
     done = subprocess.run([sys.executable, "-c", SMALL + dedent(code)], capture_output=True, text=True, check=True)
-    return [line.removeprefix("told: ") for line in done.stdout.splitlines() if line.startswith("told: ")]
+    return [line.removeprefix("error: ") for line in done.stdout.splitlines() if line.startswith("error: ")]
 
 
 @contextmanager
 def two_nodes(hidden: Path) -> Iterator[str]:
-    """The address of a cluster whose second node sees nothing in a folder; "" where that takes more rights."""
+    """The address of a cluster whose second node sees an empty folder `hidden`; "" without the rights for that."""
     words = [sys.executable, "-c", TWO_NODES, str(hidden)]
     pipe = subprocess.PIPE
     with (
-        TemporaryDirectory() as place,  # so that nobody takes it for the Ray of this machine
+        TemporaryDirectory() as place,  # so that no other test joins this cluster as the Ray of this machine
         subprocess.Popen(
             words,
             stdin=pipe,

@@ -1,4 +1,4 @@
-"""Pools: one evaluation a candidate, the same in this process and on Ray, whatever happens to the workers."""
+"""Pools: one evaluation per candidate, the same in this process and on Ray, whatever happens to the workers."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from swarm.workers.scheduling.events import Event, Lost, Placed, Started
 from swarm.workers.settings import RayCluster
 
 LETHAL = '''
-"""Scores a text; does what mode.json says first: sleep, or end the process at the text it calls poison."""
+"""Scores a text. Before that it does what mode.json says: it sleeps, or ends the process at the poisonous text."""
 import json, os, time
 from pathlib import Path
 
@@ -54,7 +54,7 @@ TASKS = [Task(candidate) for candidate in CANDIDATES]
 CLUSTER = {"workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, "start_seconds": 120}
 
 
-def opened(what: EvaluatorSpec, **settings: object) -> Coordinator:
+def open_pool(what: EvaluatorSpec, **settings: object) -> Coordinator:
     cluster = RayCluster(**CLUSTER | settings)  # type: ignore[arg-type]
     return Coordinator(RayBackend(what, cluster), cluster)
 
@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _harmless(folder: Path) -> None:
+def _no_faults(folder: Path) -> None:
     mode(folder)
 
 
@@ -80,8 +80,8 @@ def what(folder: Path) -> EvaluatorSpec:
 
 @pytest.fixture(scope="module")
 def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[Coordinator]:
-    """Two workers that all tests share; those that die are replaced, so there is work for the next test."""
-    shared = opened(what, respawns=20)
+    """Two workers that all tests share. Workers that die are replaced, so that the next test has some."""
+    shared = open_pool(what, respawns=20)
     shared.load("search", workload(what, EXAMPLES))
     yield shared
     shared.close()
@@ -89,7 +89,7 @@ def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[Coordinator]:
 
 @pytest.fixture(scope="module")
 def expected(folder: Path, what: EvaluatorSpec) -> dict[str, Evaluation]:
-    """What the pool in this process says: one evaluation a candidate, in their order."""
+    """The results of the pool in this process: one evaluation per candidate, in order."""
     mode(folder)
     local = LocalPool(what)
     local.load("search", workload(what, EXAMPLES))
@@ -118,8 +118,8 @@ def timeless(evaluations: dict[str, Evaluation]) -> dict[str, Evaluation]:
     }
 
 
-def said(expected: dict[str, Evaluation], name: str) -> str:
-    """What this candidate, and no other, writes."""
+def output_of(expected: dict[str, Evaluation], name: str) -> str:
+    """The text that this candidate, and no other, generates."""
     texts = [evaluation.outputs["mine"][0] for evaluation in expected.values()]
     text = expected[name].outputs["mine"][0]
     assert texts.count(text) == 1
@@ -134,34 +134,36 @@ def test_ray_and_local_pools_give_equal_evaluations(pool: Coordinator, expected:
     assert {evaluation.worker for evaluation in found.values()} <= {"worker-0", "worker-1"}
 
 
-def test_one_worker_gives_the_evaluations_of_two_and_is_the_last(
+def test_one_worker_gives_the_same_evaluations_and_its_death_ends_the_run(
     joined_ray: None,
     what: EvaluatorSpec,
     folder: Path,
     expected: dict[str, Evaluation],
 ) -> None:
-    """Without respawns a dead worker is a smaller pool, and nobody left an error that says so."""
-    one = opened(what, workers=1, respawns=0)
+    """Without respawns a dead worker is not replaced, and an error says that none is left."""
+    one = open_pool(what, workers=1, respawns=0)
     one.load("search", workload(what, EXAMPLES))
     found, _ = split(list(one.run(deque(TASKS), "search")))
     assert timeless(found) == timeless(expected)
-    mode(folder, poison=said(expected, "0-0"), deaths=1)
+    mode(folder, poison=output_of(expected, "0-0"), deaths=1)
     outcomes = one.run(deque(TASKS), "search")
     assert isinstance(next(outcomes), Failure)
-    with pytest.raises(RunError, match=r"cluster: workers died 1 times and none is left"):
+    with pytest.raises(
+        RunError, match=r"cluster.respawns: no worker is left \(1 died, 0 replacements per worker are allowed\)"
+    ):
         next(outcomes)
     one.close()
     assert ray.is_initialized(), "a Ray that was joined is not shut down"
 
 
-def test_nothing_to_score_gives_nothing(pool: Coordinator) -> None:
+def test_an_empty_feed_has_no_outcomes(pool: Coordinator) -> None:
     assert list(pool.run(deque(), "search")) == []
 
 
 def test_an_error_of_the_objective_is_a_failed_evaluation(
     pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
-    mode(folder, error=said(expected, "0-1"))
+    mode(folder, error=output_of(expected, "0-1"))
     found, failures = split(list(pool.run(deque(TASKS), "search")))
     assert (found["0-1"].status, failures) == ("failed", [])
     assert "no score for this" in found["0-1"].error
@@ -171,18 +173,18 @@ def test_an_error_of_the_objective_is_a_failed_evaluation(
 def test_a_candidate_whose_worker_dies_is_tried_again(
     pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
-    mode(folder, poison=said(expected, "0-2"), deaths=1)
+    mode(folder, poison=output_of(expected, "0-2"), deaths=1)
     found, failures = split(list(pool.run(deque(TASKS), "search")))
     assert timeless(found) == timeless(expected)
-    assert len(failures) == 1, "the candidate itself, or one that it waited behind"
+    assert len(failures) == 1, "of the candidate itself, or of one that it waited behind"
     assert "the worker died" in failures[0].error
     assert failures[0].worker.startswith("worker-")
 
 
-def test_poison_ends_as_failed_and_the_others_are_scored(
+def test_a_lethal_candidate_fails_and_the_others_are_scored(
     pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
-    mode(folder, poison=said(expected, "0-0"), deaths=99)
+    mode(folder, poison=output_of(expected, "0-0"), deaths=99)
     found, failures = split(list(pool.run(deque(TASKS), "search")))
     assert found["0-0"].status == "failed"
     assert "the worker died" in found["0-0"].error
@@ -192,11 +194,11 @@ def test_poison_ends_as_failed_and_the_others_are_scored(
 
 
 def newest(folder: Path) -> int:
-    """The worker that has scored last: it lives."""
+    """The process id of the worker that scored last: it is alive."""
     return int(max((folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime).name)
 
 
-def test_a_worker_killed_from_outside_costs_nothing_but_time(
+def test_a_worker_that_is_killed_from_outside_costs_only_time(
     pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, sleep=0.5)
@@ -221,7 +223,7 @@ def test_a_worker_that_died_between_two_splits_is_replaced(
     assert failures == []
 
 
-def test_closing_cancels_the_rest_and_the_pool_goes_on(
+def test_closing_cancels_the_rest_and_the_pool_stays_usable(
     pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, sleep=0.3)
@@ -237,15 +239,17 @@ def test_closing_cancels_the_rest_and_the_pool_goes_on(
     assert time.monotonic() - start < 20
 
 
-def test_a_bundle_that_costs_workers_is_tried_whole_then_one_by_one(
+def test_a_lethal_bundle_is_tried_as_a_whole_and_then_one_by_one(
     pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
-    mode(folder, poison=said(expected, "0-2"), deaths=99)
+    mode(folder, poison=output_of(expected, "0-2"), deaths=99)
     pool.load("select", replace(workload(what, EXAMPLES), together=3))
     found, failures = split(list(pool.run(deque(TASKS), "select")))
     ids = [failure.candidate.id for failure in failures]
-    # A third time whole where another bundle waited behind it, as that one might have been to blame.
-    assert ids in [["0-0", "0-1", "0-2"] * whole + ["0-2"] for whole in (2, 3)], "the bundle counts for nobody"
+    # A third time as a whole if another bundle waited behind it, since that one might have been to blame.
+    assert ids in [["0-0", "0-1", "0-2"] * whole + ["0-2"] for whole in (2, 3)], (
+        "attempts of the bundle are not charged to its candidates"
+    )
     assert found["0-2"].status == "failed"
     assert timeless({**found, "0-2": expected["0-2"]}) == timeless(expected)
 
@@ -253,8 +257,8 @@ def test_a_bundle_that_costs_workers_is_tried_whole_then_one_by_one(
 def test_two_runs_on_one_cluster_share_it(
     joined_ray: None, pool: Coordinator, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
-    """The first holds half of the cores, the second asks for all: it goes on with those that it gets."""
-    second = opened(what, workers=4)
+    """The first holds half of the cores. The second asks for all and works with those that it gets."""
+    second = open_pool(what, workers=4)
     second.load("search", workload(what, EXAMPLES))
     for each in (second, pool):
         found, failures = split(list(each.run(deque(TASKS), "search")))
@@ -264,8 +268,8 @@ def test_two_runs_on_one_cluster_share_it(
 
 
 def test_workers_share_a_gpu(joined_ray: None, what: EvaluatorSpec, expected: dict[str, Evaluation]) -> None:
-    """Of the one that Ray counts here, each takes half; a third worker would find none."""
-    halves = opened(what, workers="auto", gpus_per_worker=0.5)
+    """Each takes half of the one GPU that Ray counts here; there is none for a third worker."""
+    halves = open_pool(what, workers="auto", gpus_per_worker=0.5)
     halves.load("search", workload(what, EXAMPLES))
     found, _ = split(list(halves.run(deque(TASKS), "search")))
     assert timeless(found) == timeless(expected)
@@ -273,32 +277,34 @@ def test_workers_share_a_gpu(joined_ray: None, what: EvaluatorSpec, expected: di
     halves.close()
 
 
-def test_the_users_mistake_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
+def test_a_user_error_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
     mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
-    one = opened(mistaken, workers=1)
+    one = open_pool(mistaken, workers=1)
     one.load("search", workload(mistaken, EXAMPLES))
     with pytest.raises(ConfigError, match="nowhere cannot be imported"):
         list(one.run(deque(TASKS), "search"))
     one.close()
 
 
-def test_the_users_mistake_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
+def test_a_user_error_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
     missing = replace(what, experts=(ExpertSpec("gone", folder / "nowhere"),))
     with pytest.raises(ExpertError, match=r"expert gone: .*nowhere does not exist"):
-        opened(missing, workers=1)
+        open_pool(missing, workers=1)
     assert ray.is_initialized()
 
 
-def test_a_later_worker_that_cannot_start_ends_nothing(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
-    """As on a node that lacks an expert: it is lost, with the reason; the first such worker would end the run."""
+def test_a_later_worker_that_cannot_start_does_not_end_the_run(
+    joined_ray: None, what: EvaluatorSpec, folder: Path
+) -> None:
+    """As on a node that lacks an expert: the worker is lost, with the reason. A first worker would end the run."""
     backend = RayBackend(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
     backend.spawn("first")
-    assert [type(event) for event in heard(backend, 2)] == [Placed, Started]
+    assert [type(event) for event in events_of(backend, 2)] == [Placed, Started]
     expert = what.experts[0].path
     expert.rename(folder / "away")
     try:
         backend.spawn("second")
-        _, lost = heard(backend, 2)
+        _, lost = events_of(backend, 2)
     finally:
         (folder / "away").rename(expert)
     assert isinstance(lost, Lost)
@@ -307,15 +313,15 @@ def test_a_later_worker_that_cannot_start_ends_nothing(joined_ray: None, what: E
     backend.close()
 
 
-def heard(backend: RayBackend, count: int) -> list[Event]:
+def events_of(backend: RayBackend, count: int) -> list[Event]:
     events: list[Event] = []
     while len(events) < count:
         events.extend(backend.wait(1.0))
     return events
 
 
-def test_what_the_cluster_cannot_hold_is_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
+def test_workers_that_the_cluster_cannot_hold_are_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
     with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 8 GPUs"):
-        opened(what, workers="auto", gpus_per_worker=8)
+        open_pool(what, workers="auto", gpus_per_worker=8)
     with pytest.raises(ConfigError, match=r"cluster.workers: 5 workers"):
-        opened(what, workers=5)
+        open_pool(what, workers=5)

@@ -1,4 +1,4 @@
-"""What runs in a worker's process: an evaluator."""
+"""The actor: one evaluator in a process of its own."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from swarm.evaluation.workload import Workload
 
 
 class Worker:
-    """The actor."""
+    """The class of the actors."""
 
-    def where(self) -> str:
-        """The id of the node that it got a place on."""
+    def node_id(self) -> str:
+        """The id of the node that the actor was placed on."""
         return str(ray.get_runtime_context().get_node_id())
 
     def start(self, spec: EvaluatorSpec, name: str, threads: int) -> None:
-        """Load base and experts: no part of construction, so that the user's mistakes come back as they are."""
+        """Load the base and the experts. Not part of the constructor, so that a UserError arrives as it is."""
         torch.set_num_threads(threads)
         self._evaluator = spec.open(name)
 

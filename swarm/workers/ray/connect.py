@@ -3,32 +3,37 @@
 import contextlib
 import logging
 import os
+import socket
 from typing import Any
 
 import ray
+from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayError
 
 from swarm.core.errors import ConfigError
 from swarm.core.interrupts import same_handlers
-from swarm.workers.ray.reach import reach
 from swarm.workers.settings import RayCluster
+
+CONNECT_SECONDS = 5.0
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # how a gRPC client begins
+SETTINGS_FRAME = 4  # the type of the frame that a gRPC server answers with (RFC 9113, section 3.4)
 
 
 def address_of(settings: RayCluster) -> str | None:
-    """The running cluster that is named, or None where Ray is to be started here."""
+    """The address of a running cluster, or None if Ray is to be started on this machine."""
     address = settings.address or os.environ.get("RAY_ADDRESS")
     return None if address == "local" else address
 
 
 def connect(settings: RayCluster) -> bool:
-    """Join the cluster that is named, or start Ray on this machine. True where Ray was started here."""
+    """Join the cluster at the address, or start Ray on this machine. True if Ray was started here."""
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = address_of(settings)
     if address:
-        reach(address)
+        check_reachable(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with same_handlers():
@@ -43,13 +48,44 @@ def connect(settings: RayCluster) -> bool:
     return not address
 
 
-def alive() -> list[dict[str, Any]]:
-    """The cluster's nodes that are there now, as Ray tells of them."""
+def check_reachable(address: str) -> None:
+    """Raise ConfigError, within seconds, unless Ray answers at host:port, ray://host:port or "auto".
+
+    Ray itself tries for two minutes and then ends the process.
+    """
+    if address == "auto":
+        with contextlib.suppress(ConnectionError):  # ray.init explains this error well
+            address = canonicalize_bootstrap_address(address) or address
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit() and (problem := _problem(host.strip("[]"), int(port))):
+        raise ConfigError(
+            f"cluster.address: no Ray cluster at {address!r} ({problem}); "
+            "give the address that ray start --head printed, or start a cluster"
+        )
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """The nodes that are in the cluster now, as Ray describes them."""
     return [node for node in ray.nodes() if node["Alive"]]
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
+    """The first line of an error's message, or its type if it has none."""
     with contextlib.suppress(IndexError):
         return str(error).strip().splitlines()[0]
     return type(error).__name__
+
+
+def _problem(host: str, port: int) -> str:
+    """Why Ray cannot be reached at a host and port; "" if it can."""
+    if host.startswith(("http://", "https://")):
+        return "this is an address for submitting jobs"
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") == "1":
+                return ""
+            connection.sendall(HTTP2_PREFACE)
+            answer = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        return str(error) or type(error).__name__
+    return "" if len(answer) == 9 and answer[3] == SETTINGS_FRAME else "another program listens there"

@@ -1,52 +1,84 @@
-"""How long a bundle of candidates may take: what deadlines and second copies go by.
+"""How long a bundle of candidates may take: the running median behind deadlines and speculative copies.
 
-The running median is of seconds an example, as a race may stop a candidate early: one that is scored in full takes as
-many times longer as it has more examples. A bundle is allowed what a full one takes, as bundling gains by company.
+The median is of seconds per example, since a race may stop a candidate early: a candidate that is scored in full takes
+longer in proportion to its examples. A small bundle is allowed as long as a full one, since the cost of a bundle is
+shared among its candidates.
 """
 
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.core.candidates import Evaluation
-from swarm.workers.scheduling.pace import RunningMedian
 from swarm.workers.settings import RayCluster
+
+WINDOW = 201  # durations kept: enough for a stable median, few enough that it follows a change of the workload
+MIN_DURATIONS = 5  # below this number one slow start would decide the median
+
+
+class RunningMedian:
+    """The median of the latest durations in seconds; an update costs O(WINDOW)."""
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, seconds: float) -> None:
+        if len(self._latest) == WINDOW:
+            del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
+        self._latest.append(seconds)
+        insort(self._sorted, seconds)
+
+    @property
+    def median(self) -> float | None:
+        """None while too few durations are known."""
+        return self._sorted[len(self._sorted) // 2] if len(self._sorted) >= MIN_DURATIONS else None
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Seconds, and the setting that they come from."""
+    """A time limit.
+
+    seconds: how long an attempt may run.
+    key: the setting that the limit comes from.
+    """
 
     seconds: float
     key: str
 
 
 class Deadlines:
-    """Of one split: so many examples a candidate, so many candidates a bundle."""
+    """The time limits of one split.
+
+    examples: examples per candidate. together: candidates in a full bundle.
+    """
 
     def __init__(self, settings: RayCluster, examples: int, together: int) -> None:
         self._settings = settings
         self._examples = examples
         self._together = together
-        self._pace = RunningMedian()
+        self._seconds_per_example = RunningMedian()
 
-    def learn(self, seconds: float, evaluations: Sequence[Evaluation]) -> None:
-        """From an answer; what failed was scored on nothing, and teaches nothing."""
+    def observe(self, seconds: float, evaluations: Sequence[Evaluation]) -> None:
+        """Learn from an answer. Failed evaluations have no examples and teach nothing."""
         if scored := sum(evaluation.n_examples for evaluation in evaluations):
-            self._pace.add(seconds / scored)
+            self._seconds_per_example.add(seconds / scored)
 
     def deadline(self, tasks: int) -> Deadline:
-        """When a bundle is given up."""
-        if (usual := self._usual(tasks)) is None:
+        """The time after which a bundle of so many candidates is given up."""
+        if (expected := self._expected(tasks)) is None:
             return Deadline(self._settings.start_seconds * tasks, "cluster.start_seconds")
-        if usual * self._settings.deadline < self._settings.deadline_seconds:
+        if expected * self._settings.deadline < self._settings.deadline_seconds:
             return Deadline(self._settings.deadline_seconds, "cluster.deadline_seconds")
-        return Deadline(usual * self._settings.deadline, "cluster.deadline")
+        return Deadline(expected * self._settings.deadline, "cluster.deadline")
 
-    def hedge(self, tasks: int) -> float | None:
-        """When a free worker scores a bundle too; None: never, or not known yet."""
-        usual = self._usual(tasks)
-        return None if usual is None or self._settings.hedge is None else usual * self._settings.hedge
+    def copy_after(self, tasks: int) -> float | None:
+        """Seconds after which a free worker starts a speculative copy; None: never, or not known yet."""
+        expected = self._expected(tasks)
+        return None if expected is None or self._settings.hedge is None else expected * self._settings.hedge
 
-    def _usual(self, tasks: int) -> float | None:
-        median = self._pace.median
+    def _expected(self, tasks: int) -> float | None:
+        """The seconds that a bundle usually takes."""
+        median = self._seconds_per_example.median
         return None if median is None else median * self._examples * max(tasks, self._together)

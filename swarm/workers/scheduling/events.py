@@ -1,6 +1,6 @@
-"""The seam to the workers: what the coordinator asks of them, what they tell it, and the clock.
+"""The seam between the coordinator and the workers: the backend protocol and the events that it reports.
 
-A ticket is the number of one attempt to score a bundle of candidates at one worker.
+An attempt is one try at scoring a bundle of candidates at one worker; its `attempt_id` is unique within a search.
 """
 
 from collections.abc import Sequence
@@ -11,30 +11,29 @@ from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
 from swarm.evaluation.workload import Workload
 
+Cause = Literal["scoring", "hanging", "idle", "node"]
+
 
 @dataclass(frozen=True)
 class Placed:
-    """A worker has got its place on a node, and begins to load."""
+    """A worker has been placed on a node and begins to load."""
 
     worker: str
 
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has loaded base, experts and examples."""
+    """A worker has loaded the base, the experts and the examples."""
 
     worker: str
 
 
-Cause = Literal["scoring", "hanging", "idle", "node"]
-
-
 @dataclass(frozen=True)
 class Lost:
-    """A worker is gone, with all that was sent to it.
+    """A worker is gone, with everything that was sent to it.
 
-    cause: it died while it was scoring, which a candidate may be to blame for; it was silent for too long; it died
-    before it came to scoring; or its node left, which is nobody's fault.
+    cause: "scoring": it died while it scored, and a candidate may be to blame. "hanging": it was silent for too long.
+        "idle": it died before it scored anything. "node": its node left the cluster, which is nobody's fault.
     """
 
     worker: str
@@ -44,54 +43,53 @@ class Lost:
 
 @dataclass(frozen=True)
 class Answered:
-    """The evaluations of a ticket, in the order of its tasks."""
+    """The evaluations of an attempt, in the order of its tasks."""
 
     attempt_id: int
     evaluations: Sequence[Evaluation]
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A ticket ended in an error that no evaluation should end in; its worker lives."""
+class Errored:
+    """An attempt raised an error instead of returning evaluations; its worker is alive."""
 
     attempt_id: int
     reason: str
 
 
-Event = Placed | Started | Lost | Answered | Broken
+Event = Placed | Started | Lost | Answered | Errored
 
 
 class Backend(Protocol):
-    """Workers by name. No call waits for a worker but `wait`; what happened comes out there, once, in any order.
+    """Workers, addressed by name. Only `wait` blocks. Each event is reported there once.
 
-    What one worker does comes in its order, but for answers that were on their way when it was lost.
-
-    Of a worker that was killed and a ticket that was dropped nothing is told any more.
+    Events of one worker come in order, except for answers that were in transit when it was lost. Events of different
+    workers come in any order. After `kill` and `drop` nothing more is reported of that worker or attempt.
     """
 
     def now(self) -> float:
-        """Seconds of a clock that never goes back."""
+        """Seconds on a clock that never runs backwards."""
 
     def capacity(self) -> int:
-        """How many workers the nodes that are there now would hold, were nobody else on them."""
+        """The number of workers that the present nodes would hold if nobody else used them."""
 
     def spawn(self, worker: str) -> None:
-        """Start a worker; its place may be long in coming."""
+        """Start a worker. It may wait for its place for a long time."""
 
     def load(self, split: Split, workload: Workload) -> None:
-        """Give every worker, also those to come, the examples of a split."""
+        """Give the examples of a split to every worker, including those that start later."""
 
     def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
-        """Have a worker score candidates after all that it was sent before."""
+        """Let a worker score candidates after everything that it was sent before."""
 
     def drop(self, worker: str, attempt_id: int) -> None:
-        """Forget a ticket; a worker that has not begun it need not."""
+        """Cancel an attempt. A worker that has not begun it may skip it."""
 
     def kill(self, worker: str) -> None:
-        """End a worker, whatever it does."""
+        """End a worker, whatever it is doing."""
 
     def wait(self, seconds: float) -> Sequence[Event]:
-        """What happened, as soon as anything did; nothing after so many seconds. Raises the user's mistakes."""
+        """The events so far, as soon as there are any; an empty list after `seconds`. Raises UserError."""
 
     def close(self) -> None:
         """End all workers."""

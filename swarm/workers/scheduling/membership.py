@@ -1,38 +1,38 @@
-"""Which workers there should be. Pure: it names those to be started and keeps count of the rest."""
+"""Which workers there should be. Pure: it names the workers to start and counts the rest."""
 
 
 class Membership:
-    """Workers by name: starting, then ready. worked: whether anybody ever was.
+    """Workers by name: first starting, then ready.
 
-    Every one that is lost by its own fault is replaced out of a budget.
+    A worker that is lost through a fault of its own is replaced from a budget of `respawns` per worker.
     """
 
     def __init__(self, wanted: int, respawns: int) -> None:
         self.ready: dict[str, None] = {}
         self.starting: dict[str, None] = {}
         self.deaths = 0
-        self.worked = False
+        self.ever_ready = False
         self._wanted = wanted
-        self._lives = respawns
-        self._respawns = respawns * wanted
+        self._respawns = respawns
+        self._budget = respawns * wanted
         self._named = 0
 
     @property
     def empty(self) -> bool:
         return not self.ready and not self.starting
 
-    def want(self, workers: int) -> None:
-        """Another number of workers fits: nodes joined or left. Those whose replacement is not paid for stay away.
+    def resize(self, workers: int) -> None:
+        """Set the number of workers after nodes joined or left, less those that the budget no longer replaces.
 
-        The budget of replacements is of the most workers that there were.
+        The budget is that of the largest number of workers so far.
         """
-        self._respawns = max(self._respawns, self._lives * workers)
-        self._wanted = max(0, workers - self._unpaid)
+        self._budget = max(self._budget, self._respawns * workers)
+        self._wanted = max(0, workers - self._unreplaced)
 
-    def hire(self) -> list[str]:
-        """Names of workers to be started now."""
-        missing = self._wanted - len(self.ready) - len(self.starting)
-        names = [f"worker-{self._named + i}" for i in range(max(0, missing))]
+    def start_missing(self) -> list[str]:
+        """The names of the workers to start now; they count as starting from here on."""
+        count = self._wanted - len(self.ready) - len(self.starting)
+        names = [f"worker-{self._named + i}" for i in range(max(0, count))]
         self._named += len(names)
         self.starting.update(dict.fromkeys(names))
         return names
@@ -40,18 +40,19 @@ class Membership:
     def joined(self, worker: str) -> None:
         self.starting.pop(worker, None)
         self.ready[worker] = None
-        self.worked = True
+        self.ever_ready = True
 
     def left(self, worker: str, preempted: bool) -> None:
-        """A worker is gone. Its replacement comes out of the budget, but for one whose node left."""
+        """A worker is gone. Its replacement is charged to the budget unless its node left (preempted)."""
         self.ready.pop(worker, None)
         self.starting.pop(worker, None)
         if preempted:
             return
         self.deaths += 1
-        if self._unpaid:
+        if self._unreplaced:
             self._wanted -= 1
 
     @property
-    def _unpaid(self) -> int:
-        return max(0, self.deaths - self._respawns)
+    def _unreplaced(self) -> int:
+        """Deaths beyond the budget."""
+        return max(0, self.deaths - self._budget)

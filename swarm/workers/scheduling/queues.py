@@ -1,6 +1,6 @@
-"""Tickets at workers: each worker's first one runs, the others wait behind it.
+"""The attempts at each worker: the first one runs, the others wait behind it.
 
-No question takes longer where there are more workers.
+No query takes longer with more workers.
 """
 
 from collections import deque
@@ -13,96 +13,104 @@ from swarm.workers.scheduling.deadlines import Deadlines
 
 @dataclass(eq=False)
 class Bundle:
-    """A bundle of candidates that is still open.
+    """Candidates that are scored together.
 
-    losses: attempts that it has cost. live: its tickets. alone: whether it gets a worker with nothing else on it.
-    shunned: workers that it failed at.
+    tasks: the candidates.
+    alone: whether it needs a worker with nothing else in its queue.
+    failed_attempts: the attempts charged to it so far.
+    failed_at: the workers that it failed at.
+    live: the ids of its attempts that are running or waiting.
+    done: whether its evaluations are in, or nobody wants them any more.
     """
 
     tasks: Sequence[Task]
     alone: bool = False
-    losses: int = 0
-    shunned: set[str] = field(default_factory=set)
+    failed_attempts: int = 0
+    failed_at: set[str] = field(default_factory=set)
     live: set[int] = field(default_factory=set)
     done: bool = False
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One attempt. began: when it became its worker's first, None while it waits behind another."""
+    """One try at scoring a bundle at one worker.
 
-    number: int
+    deadlines: the time limits of its split.
+    began: when it became the first in its worker's queue; None while it waits behind another.
+    """
+
+    attempt_id: int
     bundle: Bundle
     worker: str
-    limits: Deadlines
+    deadlines: Deadlines
     began: float | None = None
 
     def running_for(self, now: float) -> float:
-        """Seconds since it began; 0 where it has not."""
+        """Seconds since it began; 0 if it has not."""
         return 0.0 if self.began is None else now - self.began
 
 
 class Queues:
-    """The workers and their tickets. room: how many may lie at a worker together."""
+    """The workers and their queues. depth: the most attempts in one queue."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, depth: int) -> None:
         self.attempts: dict[int, Attempt] = {}
-        self._of: dict[str, deque[Attempt]] = {}
-        self._by_length: list[dict[str, None]] = [{} for _ in range(room)]  # workers that have room
+        self._at: dict[str, deque[Attempt]] = {}
+        self._by_length: list[dict[str, None]] = [{} for _ in range(depth)]  # the workers with room in their queues
         self._running: dict[int, Attempt] = {}
         self._waiting: dict[int, Attempt] = {}
 
     def open(self, worker: str) -> None:
-        self._of[worker] = deque()
+        self._at[worker] = deque()
         self._by_length[0][worker] = None
 
     def close(self, worker: str) -> None:
-        """A worker without tickets is no more."""
-        if self._of.pop(worker, None) is not None:
+        """Remove a worker. Its queue must be empty."""
+        if self._at.pop(worker, None) is not None:
             self._by_length[0].pop(worker)
 
-    def of(self, worker: str) -> list[Attempt]:
-        return list(self._of.get(worker, ()))
+    def at(self, worker: str) -> list[Attempt]:
+        return list(self._at.get(worker, ()))
 
     def free(self, bundle: Bundle | None = None) -> str | None:
-        """A worker that has nothing to do; for a job, one that it did not fail at."""
-        return next(self._fit(self._by_length[0], bundle), None)
+        """A worker with an empty queue; for a bundle, one that it did not fail at."""
+        return next(self._suitable(self._by_length[0], bundle), None)
 
     def shortest(self, bundle: Bundle | None = None) -> str | None:
-        """A worker with the fewest tickets of those that have room; for a job, one that it did not fail at."""
-        return next((worker for workers in self._by_length for worker in self._fit(workers, bundle)), None)
+        """A worker with the shortest queue that has room; for a bundle, one that it did not fail at."""
+        return next((worker for workers in self._by_length for worker in self._suitable(workers, bundle)), None)
 
-    def _fit(self, workers: Iterable[str], bundle: Bundle | None) -> Iterator[str]:
-        """Those that the job does not shun; all, where it shuns everybody there is."""
-        if bundle is None or not bundle.shunned or bundle.shunned >= self._of.keys():
+    def _suitable(self, workers: Iterable[str], bundle: Bundle | None) -> Iterator[str]:
+        """The workers that the bundle did not fail at; all of them if it failed at every one."""
+        if bundle is None or not bundle.failed_at or bundle.failed_at >= self._at.keys():
             return iter(workers)
-        return (worker for worker in workers if worker not in bundle.shunned)
+        return (worker for worker in workers if worker not in bundle.failed_at)
 
     def running(self) -> Iterator[Attempt]:
         """In the order in which they began."""
         return iter(self._running.values())
 
     def last_waiting(self) -> Attempt | None:
-        """What was put behind another one last."""
+        """The attempt that was queued behind another one last."""
         return next(reversed(self._waiting.values()), None)
 
     def add(self, attempt: Attempt, now: float) -> None:
-        self.attempts[attempt.number] = attempt
-        attempt.bundle.live.add(attempt.number)
-        queue = self._of[attempt.worker]
+        self.attempts[attempt.attempt_id] = attempt
+        attempt.bundle.live.add(attempt.attempt_id)
+        queue = self._at[attempt.worker]
         queue.append(attempt)
         self._sort_in(attempt.worker)
         if len(queue) == 1:
             self._begin(attempt, now)
         else:
-            self._waiting[attempt.number] = attempt
+            self._waiting[attempt.attempt_id] = attempt
 
     def remove(self, attempt: Attempt, now: float) -> None:
-        """Take a ticket from its worker; the one behind it begins."""
+        """Take an attempt out of its worker's queue; the one behind it begins."""
         for attempts in (self.attempts, self._running, self._waiting):
-            attempts.pop(attempt.number, None)
-        attempt.bundle.live.discard(attempt.number)
-        queue = self._of[attempt.worker]
+            attempts.pop(attempt.attempt_id, None)
+        attempt.bundle.live.discard(attempt.attempt_id)
+        queue = self._at[attempt.worker]
         queue.remove(attempt)
         self._sort_in(attempt.worker)
         if queue and queue[0].began is None:
@@ -110,12 +118,13 @@ class Queues:
 
     def _begin(self, attempt: Attempt, now: float) -> None:
         attempt.began = now
-        self._waiting.pop(attempt.number, None)
-        self._running[attempt.number] = attempt
+        self._waiting.pop(attempt.attempt_id, None)
+        self._running[attempt.attempt_id] = attempt
 
     def _sort_in(self, worker: str) -> None:
+        """List the worker by the length of its queue, or nowhere if it takes no more."""
         for workers in self._by_length:
             workers.pop(worker, None)
-        queue = self._of[worker]
+        queue = self._at[worker]
         if len(queue) < len(self._by_length) and not any(attempt.bundle.alone for attempt in queue):
             self._by_length[len(queue)][worker] = None

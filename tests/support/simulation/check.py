@@ -1,4 +1,4 @@
-"""check(seed): run a seed's scenario, look whether everything holds, report."""
+"""check(seed): run the scenario of a seed, check the invariants, report."""
 
 import os
 import tempfile
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.simulation.driver import Ran, run
+from support.simulation.driver import FinishedSearch, run
 from support.simulation.invariants import check_all
 from support.simulation.scenario import scenario
 
-QUICK = Path("/dev/shm")  # a folder in memory: a journal's fsync costs nothing there
+IN_MEMORY = Path("/dev/shm")  # an fsync costs nothing there
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a seed. problem: "" where everything holds."""
+    """The result of a seed. problem: what does not hold; "" if everything holds."""
 
     seed: int
     problem: str
@@ -35,37 +35,37 @@ class Report:
         if self.holds:
             return f"seed {self.seed} holds"
         again = f"python tests/benchmarks/simulator.py --seed {self.seed} --trace"
-        return f"seed {self.seed}: {self.problem}\nto see it again: {again}"
+        return f"seed {self.seed}: {self.problem}\nto repeat it: {again}"
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A folder for journals, in memory where the machine has such a place."""
-    quick = QUICK if QUICK.is_dir() and os.access(QUICK, os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=quick) as name:
+def temporary_folder() -> Iterator[Path]:
+    """A temporary folder for journals, in memory if the machine has a place for it."""
+    place = IN_MEMORY if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as name:
         yield Path(name)
 
 
 def check(seed: int) -> Report:
-    """Whatever goes wrong is the report's problem: also an error of ours."""
+    """Run a seed. Every exception, including an error of our own, becomes the report's problem."""
     trace: list[str] = []
-    with folder() as where:
+    with temporary_folder() as where:
         try:
-            ran = run(scenario(seed), where, trace.append)
-            check_all(ran)
+            search = run(scenario(seed), where, trace.append)
+            check_all(search)
         except Exception as error:
             return Report(seed, f"{type(error).__name__}: {error} ({_place(error)})", tuple(trace))
-    return _report(seed, ran, trace)
+    return _report(seed, search, trace)
 
 
-def _report(seed: int, ran: Ran, trace: list[str]) -> Report:
+def _report(seed: int, search: FinishedSearch, trace: list[str]) -> Report:
     return Report(
         seed=seed,
         problem="",
         trace=tuple(trace),
-        sessions=len(ran.sessions),
-        kills=sum(session.end == "killed" for session in ran.sessions),
-        deaths=sum(session.usage.deaths for session in ran.sessions),
+        sessions=len(search.sessions),
+        kills=sum(session.end == "killed" for session in search.sessions),
+        deaths=sum(session.usage.deaths for session in search.sessions),
         evaluations=sum(line.startswith("line evaluation") for line in trace),
     )
 

@@ -1,4 +1,4 @@
-"""A whole search with sessions that are killed: at an order, at an event, in the middle of a journal's line."""
+"""A whole search whose sessions are killed: at an order, at an event, in the middle of a line of the journal."""
 
 import json
 import math
@@ -10,12 +10,12 @@ from typing import Literal
 from support.landscapes import DIMENSIONS, Landscape
 from support.optimizer_runs import space
 from support.runs import START
-from support.simulation.chance import Chance
-from support.simulation.fates import Luck
+from support.simulation.checked_optimizer import CheckedOptimizer
+from support.simulation.faults import FaultBudget
 from support.simulation.machines import Usage, Violation
+from support.simulation.random_streams import RandomStreams
 from support.simulation.scenario import Kill, Scenario
-from support.simulation.sim_fleet import SimFleet
-from support.simulation.watch import Watched
+from support.simulation.sim_backend import SimBackend
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.examples import Example
@@ -31,15 +31,15 @@ from swarm.workers.scheduling.coordinator import Coordinator
 WEIGHTS = {"right": 1.0}
 FINALISTS = 4
 EXAMPLES = 20
-SESSIONS = 40  # more than any search of so few evaluations needs
+MAX_SESSIONS = 40  # more than any search of so few evaluations needs
 
 
 class Killed(BaseException):
-    """The driver's process ended here."""
+    """The driver's process was killed here."""
 
 
-class Life:
-    """Counts a session's steps and lines, and ends it at the last one."""
+class KillSwitch:
+    """Counts a session's steps and lines, and kills it at the last one."""
 
     def __init__(self, kill: Kill | None) -> None:
         self._kill = kill
@@ -56,24 +56,26 @@ class Life:
         return self._kill in (Kill("step", self._steps), Kill("line", self._lines))
 
 
-class MortalJournal(Journal):
-    """A journal whose process may end before, in and after a line. written: the utility of every id on disk."""
+class KillableJournal(Journal):
+    """A journal whose process may be killed before, in or after a line. written: the utility of every id on disk."""
 
-    def __init__(self, archive: Archive, life: Life, chance: Chance, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, archive: Archive, switch: KillSwitch, streams: RandomStreams, log: Callable[[str], None]
+    ) -> None:
         super().__init__(archive.journal.path)
         self.dropped_bytes = archive.journal.dropped_bytes
-        self._life, self._chance, self._tell = life, chance, tell
+        self._switch, self._streams, self._log = switch, streams, log
         self.written: dict[str, float] = {}
         for line in archive.lines:
-            self._note(line)
+            self._remember(line)
 
     def append(self, line: Line) -> None:
-        if not self._life.last_line():
+        if not self._switch.last_line():
             self._write(line)
             return
-        rng = self._chance.of("torn")
+        rng = self._streams.of("torn")
         how = rng.choice(("before", "in", "after"))
-        self._tell(f"killed {how} a line")
+        self._log(f"killed {how} a line")
         if how == "in":
             text = json.dumps(line).encode()
             with self._open() as stream:
@@ -87,10 +89,10 @@ class MortalJournal(Journal):
         super().append(line)
         if self.path.stat().st_size <= before:
             raise Violation("a line is not on disk")
-        self._tell("line " + " ".join(str(line[key]) for key in ("kind", "id", "attempt", "status") if key in line))
-        self._note(line)
+        self._log("line " + " ".join(str(line[key]) for key in ("kind", "id", "attempt", "status") if key in line))
+        self._remember(line)
 
-    def _note(self, line: Line) -> None:
+    def _remember(self, line: Line) -> None:
         if line["kind"] != "evaluation":
             return
         name = str(line["id"])
@@ -102,23 +104,27 @@ class MortalJournal(Journal):
 
 @dataclass(frozen=True)
 class Session:
-    """How one session ended, and how many lines the journal held then.
+    """How one session ended.
 
-    lives: workers that each candidate was the end of. told: ids that the optimizer heard of.
+    reason: why.
+    lines: the lines of the journal at that time.
+    deaths: per candidate, the workers that died while they scored it.
+    seen: the ids whose results the optimizer received, in order.
+    state: the optimizer's last state.
     """
 
     end: Literal["killed", "refused", "done"]
-    words: str
+    reason: str
     lines: int
     usage: Usage
-    lives: Mapping[str, int]
-    told: tuple[str, ...]
+    deaths: Mapping[str, int]
+    seen: tuple[str, ...]
     state: object
 
 
 @dataclass
-class Ran:
-    """A search that has ended: why, and in how many sessions."""
+class FinishedSearch:
+    """A search that has ended, with its sessions."""
 
     scenario: Scenario
     folder: Path
@@ -126,12 +132,12 @@ class Ran:
 
     @property
     def reason(self) -> str:
-        return self.sessions[-1].words
+        return self.sessions[-1].reason
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What candidates score: the same wherever and however often. A race stops what changes nothing."""
+    """What candidates score: the same at every worker and every time. A race stops those that change nothing."""
 
     scenario: Scenario
     landscape: Landscape
@@ -146,17 +152,17 @@ class Scorer:
         right = tuple(self.landscape.right(task.candidate.position, self.landscape.search["right"]).tolist())
         scores = {"right": math.fsum(right) / len(right)}
         full = Evaluation(task.candidate, "ok", scores, {"right": right}, worker=worker, tokens=5)
-        harmless = task.pruning.low <= utility(scores, WEIGHTS) <= task.pruning.high
-        return replace(full, status="stopped") if self.scenario.racing and harmless else full
+        prunable = task.pruning.low <= utility(scores, WEIGHTS) <= task.pruning.high
+        return replace(full, status="stopped") if self.scenario.racing and prunable else full
 
-    def straight(self, feed: Feed) -> Iterator[Outcome]:
+    def undisturbed(self, feed: Feed) -> Iterator[Outcome]:
         """Without a cluster."""
         while feed:
             yield self(feed.popleft())
 
 
-def opened(folder: Path) -> Archive:
-    """The folder's archive; a new journal begins with its start line."""
+def open_archive(folder: Path) -> Archive:
+    """The archive in a folder. A new journal gets its start line."""
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append("start", **START)
@@ -178,59 +184,59 @@ def search_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Searc
     )
 
 
-def run_straight(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
-    """The search as it goes where nothing goes wrong and nobody waits."""
+def run_undisturbed(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
+    """The search without faults and without a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
-    archive = opened(folder)
-    return search_of(scenario, archive, Scorer.of(scenario).straight).run(), archive
+    archive = open_archive(folder)
+    return search_of(scenario, archive, Scorer.of(scenario).undisturbed).run(), archive
 
 
-def run(scenario: Scenario, folder: Path, tell: Callable[[str], None]) -> Ran:
+def run(scenario: Scenario, folder: Path, log: Callable[[str], None]) -> FinishedSearch:
     """The search on the simulated cluster, resumed until it ends by itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    ran = Ran(scenario, folder)
-    while not ran.sessions or ran.sessions[-1].end != "done":
-        if len(ran.sessions) == SESSIONS:
-            raise Violation(f"{SESSIONS} sessions, and no end: {ran.sessions[-1].words}")
-        tell(f"session {len(ran.sessions)}")
-        ran.sessions.append(_session(scenario, len(ran.sessions), folder, tell))
-        tell(f"{ran.sessions[-1].end}: {ran.sessions[-1].words}")
-    return ran
+    search = FinishedSearch(scenario, folder)
+    while not search.sessions or search.sessions[-1].end != "done":
+        if len(search.sessions) == MAX_SESSIONS:
+            raise Violation(f"no end within {MAX_SESSIONS} sessions: {search.sessions[-1].reason}")
+        log(f"session {len(search.sessions)}")
+        search.sessions.append(_session(scenario, len(search.sessions), folder, log))
+        log(f"{search.sessions[-1].end}: {search.sessions[-1].reason}")
+    return search
 
 
-def _session(scenario: Scenario, number: int, folder: Path, tell: Callable[[str], None]) -> Session:
-    chance = scenario.chance.within("session", number)
-    life = Life(scenario.kills[number] if number < len(scenario.kills) else None)
-    luck = Luck(scenario.cluster.attempts, scenario.poison_of)
+def _session(scenario: Scenario, number: int, folder: Path, log: Callable[[str], None]) -> Session:
+    streams = scenario.streams.within("session", number)
+    switch = KillSwitch(scenario.kills[number] if number < len(scenario.kills) else None)
+    budget = FaultBudget(scenario.cluster.attempts, scenario.poison_of)
     scorer = Scorer.of(scenario)
-    backend = SimFleet(scenario.world, chance, scorer, luck, scenario.cluster.prefetch + 1, life.step, tell)
-    archive = opened(folder)
-    journal = MortalJournal(archive, life, chance, tell)
+    backend = SimBackend(scenario.model, streams, scorer, budget, scenario.cluster.prefetch + 1, switch.step, log)
+    archive = open_archive(folder)
+    journal = KillableJournal(archive, switch, streams, log)
     archive.journal = journal
-    watched = Watched(scenario.optimizer, journal.written)
+    optimizer = CheckedOptimizer(scenario.optimizer, journal.written)
     try:
-        end, words = "done", _searched(scenario, archive, backend, watched)
+        end, reason = "done", _searched(scenario, archive, backend, optimizer)
     except Killed as killed:
-        end, words = "killed", str(killed)
+        end, reason = "killed", str(killed)
     except RunError as error:
         if not str(error).startswith("cluster"):
             raise
-        end, words = "refused", str(error)
+        end, reason = "refused", str(error)
     finally:
         journal.close()
         backend.close()
     lines = folder.joinpath("journal.jsonl").read_bytes().count(b"\n")
-    return Session(end, words, lines, backend.usage, luck.lives, tuple(watched.told), watched.state)  # type: ignore[arg-type]
+    return Session(end, reason, lines, backend.usage, budget.deaths, tuple(optimizer.seen), optimizer.state)  # type: ignore[arg-type]
 
 
-def asked(examples: int, together: int = 1) -> Workload:
-    """A split of so many examples; nobody asks here what they say."""
+def workload_of(examples: int, together: int = 1) -> Workload:
+    """A split of so many empty examples."""
     questions = tuple(EncodedExample("right", Example(str(i), "", ""), ()) for i in range(examples))
     return Workload({"right": questions}, together)
 
 
-def _searched(scenario: Scenario, archive: Archive, backend: SimFleet, watched: Watched) -> str:
+def _searched(scenario: Scenario, archive: Archive, backend: SimBackend, optimizer: CheckedOptimizer) -> str:
     coordinator = Coordinator(backend, scenario.cluster)
-    coordinator.load("search", asked(EXAMPLES, scenario.together))
+    coordinator.load("search", workload_of(EXAMPLES, scenario.together))
     search = search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
-    return replace(search, optimizer=watched).run()  # type: ignore[arg-type]
+    return replace(search, optimizer=optimizer).run()  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Bugs that the invariants have to find: each is planted in the program's own class, in one method's place."""
+"""Bugs that the invariants must find: each replaces one method of the program's own class."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from swarm.workers.scheduling.dispatcher import Dispatcher
 
 @dataclass(frozen=True)
 class Mutant:
-    """A method of a class and what stands in its place."""
+    """A method of a class and its replacement."""
 
     owner: type
     method: str
@@ -23,24 +23,24 @@ class Mutant:
 _failed, _answered, _append = Dispatcher._failed, Dispatcher.answered, Archive.append
 
 
-def lose_what_should_be_tried_again(self: Dispatcher, *arguments: Any, **named: Any) -> Sequence[Outcome]:
-    """A bundle whose worker is lost is forgotten now and then: where it would be the second in the queue."""
-    before = len(self._again)
+def lose_retries(self: Dispatcher, *arguments: Any, **named: Any) -> Sequence[Outcome]:
+    """A bundle whose worker is lost is forgotten if another one already waits to be retried."""
+    before = len(self._retries)
     outcomes = _failed(self, *arguments, **named)
-    while len(self._again) > max(before, 1):
-        self._again.popleft()
+    while len(self._retries) > max(before, 1):
+        self._retries.popleft()
     return outcomes
 
 
 def count_late_answers(
-    self: Dispatcher, number: int, evaluations: Sequence[Evaluation], now: float
+    self: Dispatcher, attempt_id: int, evaluations: Sequence[Evaluation], now: float
 ) -> Sequence[Outcome]:
-    """The slower of two copies counts too, and so does what was dropped."""
-    return _answered(self, number, evaluations, now) or evaluations
+    """The slower of two copies counts too, and so does a dropped attempt."""
+    return _answered(self, attempt_id, evaluations, now) or evaluations
 
 
-def write_behind(self: Archive, kind: Kind, **content: object) -> None:
-    """A line is known at once, and written when the next one comes."""
+def write_late(self: Archive, kind: Kind, **content: object) -> None:
+    """A line is in the index at once, and on disk only when the next one comes."""
     held = self.__dict__.pop("held", None)
     if held is not None:
         self.journal.append(held)
@@ -52,7 +52,7 @@ def write_behind(self: Archive, kind: Kind, **content: object) -> None:
 
 
 MUTANTS = {
-    "a lost requeue": Mutant(Dispatcher, "_failed", lose_what_should_be_tried_again),
+    "a lost retry": Mutant(Dispatcher, "_failed", lose_retries),
     "a late duplicate counted": Mutant(Dispatcher, "answered", count_late_answers),
-    "a state moved before its journal line": Mutant(Archive, "append", write_behind),
+    "a state moved before its journal line": Mutant(Archive, "append", write_late),
 }

@@ -1,4 +1,4 @@
-"""A search of thousands of evaluations in virtual time: who waits, and what the coordinator itself costs.
+"""A search of thousands of evaluations in virtual time: idle workers, and the coordinator's own cost.
 
 Shape suffixes: D coordinates, P examples.
 """
@@ -14,12 +14,12 @@ import numpy as np
 
 from support.optimizer_runs import space
 from support.runs import START
-from support.simulation.chance import Chance
-from support.simulation.driver import asked
-from support.simulation.fates import Luck
+from support.simulation.driver import workload_of
+from support.simulation.faults import FaultBudget
 from support.simulation.machines import Usage
-from support.simulation.scenario import World
-from support.simulation.sim_fleet import SimFleet
+from support.simulation.random_streams import RandomStreams
+from support.simulation.scenario import ClusterModel
+from support.simulation.sim_backend import SimBackend
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
 from swarm.core.outcomes import Outcome
@@ -36,13 +36,13 @@ from swarm.workers.settings import RayCluster
 
 EXAMPLES = 200
 DIMENSIONS = 16
-SLOTS = 8  # workers a node
+SLOTS = 8  # workers per node
 Schedule = Literal["sync", "async"]
 
 
 @dataclass
 class Meter:
-    """Processor seconds by who used them: what runs inside another part is not counted there."""
+    """Processor seconds per part of the program. A part inside another one is not counted there."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _stack: list[str] = field(default_factory=lambda: ["search"])
@@ -64,8 +64,8 @@ class Meter:
         self._since = now
 
 
-class MeteredFleet(SimFleet):
-    """Its own time is the simulator's."""
+class MeteredBackend(SimBackend):
+    """Its time counts as the simulator's."""
 
     def __init__(self, meter: Meter, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -92,27 +92,27 @@ class MeteredFleet(SimFleet):
 
 
 class MeteredJournal(Journal):
-    """Its time is the file's: the line as JSON, written and forced to disk."""
+    """Its time counts as the journal's: the line as JSON, written and synced to disk."""
 
-    def __init__(self, path: Path, meter: Meter, look: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, meter: Meter, on_line: Callable[[int], None]) -> None:
         super().__init__(path)
-        self._meter, self._look = meter, look
+        self._meter, self._on_line = meter, on_line
         self.lines = 0
 
     def append(self, line: Line) -> None:
         with self._meter.part("journal"):
             super().append(line)
         self.lines += 1
-        self._look(self.lines)
+        self._on_line(self.lines)
 
 
 class MeteredArchive(Archive):
-    """Its time is the archive's, but for the file's."""
+    """Its time counts as the archive's, except for the journal's."""
 
-    def __init__(self, path: Path, meter: Meter, look: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, meter: Meter, on_line: Callable[[int], None]) -> None:
         super().__init__(path)
         self._meter = meter
-        self.journal = MeteredJournal(path, meter, look)
+        self.journal = MeteredJournal(path, meter, on_line)
 
     def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
         with self._meter.part("archive"):
@@ -143,9 +143,10 @@ class MeteredOptimizer:
 
 @dataclass(frozen=True)
 class Size:
-    """How large a search is. failures: the share of attempts that fail, half of them with their worker.
+    """The size of a search.
 
-    even: workers are alike and evaluations differ, four to one; else the other way round.
+    failures: the share of attempts that fail, half of them with their worker.
+    even: workers are equally fast and evaluations differ by four to one; if False, the other way round.
     """
 
     schedule: Schedule
@@ -158,7 +159,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a search took."""
+    """The cost of a search.
+
+    events: events from the backend.
+    seconds: processor seconds per part of the program.
+    virtual_seconds: how long the search took on the simulated cluster.
+    """
 
     usage: Usage
     evaluations: int
@@ -167,21 +173,21 @@ class Measured:
     virtual_seconds: float
 
     def milliseconds(self, *parts: str) -> float:
-        """Of a processor, an evaluation."""
+        """Processor milliseconds per evaluation in these parts."""
         return 1000.0 * sum(self.seconds.get(part, 0.0) for part in parts) / self.evaluations
 
 
-def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines: None) -> Measured:
-    """Run a search to its end. look: called after every line of the journal, with their number."""
+def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda lines: None) -> Measured:
+    """Run a search to its end. on_line: called after every line of the journal, with the number of lines."""
     meter = Meter()
     cluster = RayCluster(workers=size.workers, respawns=100)
-    backend = MeteredFleet(
-        meter, _world(size), Chance("scale"), _scorer(), Luck(cluster.attempts, lambda name: None), 2
+    backend = MeteredBackend(
+        meter, _model(size), RandomStreams("scale"), _scorer(), FaultBudget(cluster.attempts, lambda name: None), 2
     )
-    archive = MeteredArchive(folder / "journal.jsonl", meter, look)
+    archive = MeteredArchive(folder / "journal.jsonl", meter, on_line)
     archive.append("start", **START)
     coordinator = Coordinator(backend, cluster)
-    coordinator.load("search", asked(EXAMPLES))
+    coordinator.load("search", workload_of(EXAMPLES))
     iterations = 50 + size.evaluations // size.particles
     limits = {"evaluations": size.evaluations, "iterations": iterations, "patience": None}
     optimizer = PSO(schedule=size.schedule, particles=size.particles, **limits)  # type: ignore[arg-type]
@@ -202,15 +208,15 @@ def measure(size: Size, folder: Path, look: Callable[[int], None] = lambda lines
     return Measured(backend.usage, archive.evaluations, backend.events, meter.seconds, backend.now())
 
 
-def _world(size: Size) -> World:
+def _model(size: Size) -> ClusterModel:
     share = size.failures / 2
     seconds, spread = ((10.0, 40.0), 1.0) if size.even else ((20.0, 20.0), 4.0)
     nodes = -(-size.workers // SLOTS)
-    return World(nodes, SLOTS, seconds, spread, start=(10.0, 60.0), crash=share, broken=share)
+    return ClusterModel(nodes, SLOTS, seconds, spread, start=(10.0, 60.0), crash=share, broken=share)
 
 
 def _scorer() -> Callable[[Task, str], Evaluation]:
-    """Right answers, more of them where a position is near the middle of the experts."""
+    """Scores of 0 and 1: a position near the uniform average has more right answers."""
     difficulty_P = np.random.default_rng(0).normal(0.0, 0.5, EXAMPLES)
 
     def score(task: Task, worker: str) -> Evaluation:

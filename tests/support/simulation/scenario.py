@@ -1,11 +1,11 @@
-"""What a seed makes of the cluster, of the search, and of the misfortunes of both."""
+"""What a seed decides: the cluster, the search, and the faults of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from support.simulation.chance import Chance
+from support.simulation.random_streams import RandomStreams
 from swarm.optimizers import Optimizer
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
@@ -16,7 +16,7 @@ from swarm.workers.settings import RayCluster
 
 @dataclass(frozen=True)
 class Kill:
-    """The driver ends at its n-th step (an order, a wait, a line) or at its n-th line in the journal."""
+    """The driver is killed at its n-th step (an order, a wait, a line) or at its n-th line in the journal."""
 
     at: Literal["step", "line"]
     n: int
@@ -26,12 +26,20 @@ Poison = Literal["lethal", "broken", "hanging", "failed"]
 
 
 @dataclass(frozen=True)
-class World:
-    """A cluster: how long things take, in seconds, and how often they go wrong, from 0 to 1.
+class ClusterModel:
+    """A cluster: how long things take, in seconds, and how often they fail, from 0 to 1.
 
-    spread: the slowest worker's time over the fastest one's. crash, broken, hang, straggle: of an attempt. late: of an
-    answer to be on its way for long. sudden: of a worker to die at some moment, whatever it does. stillborn: to die as
-    it starts. lag: of the driver to be busy while more happens. leaves: times that a node leaves and comes back.
+    slots: workers per node.
+    seconds: of one candidate, at the fastest worker.
+    spread: the slowest worker's time over that of the fastest.
+    start: seconds to load base and experts.
+    answer: seconds that an answer is in transit.
+    crash, broken, hang, straggle: rates per attempt.
+    late: rate of answers that are in transit for long.
+    sudden_death: rate of workers that die at a random moment, whatever they do.
+    start_failure: rate of workers that die while they start.
+    lag: rate at which the driver is busy while more happens.
+    leaves: times that a node leaves and comes back.
     """
 
     nodes: int = 3
@@ -45,49 +53,55 @@ class World:
     hang: float = 0.0
     straggle: float = 0.0
     late: float = 0.0
-    sudden: float = 0.0
-    stillborn: float = 0.0
+    sudden_death: float = 0.0
+    start_failure: float = 0.0
     lag: float = 0.0
     leaves: int = 0
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One seed's run. kills: how each session but the last ends. poison: chance of a candidate."""
+    """The run of one seed.
+
+    together: candidates in a bundle.
+    poison: rate of poisonous candidates.
+    racing: whether a race may stop candidates early.
+    kills: how each session but the last ends.
+    """
 
     seed: int
-    world: World
+    model: ClusterModel
     cluster: RayCluster
     optimizer: Optimizer[Any]
     together: int
     poison: float
     racing: bool
     kills: tuple[Kill, ...]
-    chance: Chance = field(repr=False)
+    streams: RandomStreams = field(repr=False)
 
     def poison_of(self, candidate_id: str) -> Poison | None:
         """What is wrong with a candidate: the same in every session and at every worker."""
-        rng = self.chance.of("poison", candidate_id)
+        rng = self.streams.of("poison", candidate_id)
         kinds: tuple[Poison, ...] = ("lethal", "broken", "hanging", "failed")
         return rng.choice(kinds) if rng.random() < self.poison else None
 
 
 def scenario(seed: int) -> Scenario:
-    """The scenario of a seed. About one in eight has nothing but slow and fast workers in it."""
-    chance = Chance(f"swarm-{seed}")
-    rng = chance.of("scenario")
-    calm = rng.random() < 0.12
-    world = _calm(rng) if calm else _stormy(rng)
+    """The scenario of a seed. About one in eight has no faults, only slow and fast workers."""
+    streams = RandomStreams(f"swarm-{seed}")
+    rng = streams.of("scenario")
+    faultless = rng.random() < 0.12
+    model = _faultless(rng) if faultless else _faulty(rng)
     return Scenario(
         seed=seed,
-        world=world,
-        cluster=_cluster(rng, world),
+        model=model,
+        cluster=_cluster(rng, model),
         optimizer=_optimizer(rng),
         together=rng.choice((1, 1, 1, 2, 3)),
-        poison=0.0 if calm else rng.choice((0.0, 0.02, 0.08)),
+        poison=0.0 if faultless else rng.choice((0.0, 0.02, 0.08)),
         racing=rng.random() < 0.3,
-        kills=() if calm else tuple(_kill(rng) for _ in range(rng.choice((0, 1, 1, 2, 3)))),
-        chance=chance,
+        kills=() if faultless else tuple(_kill(rng) for _ in range(rng.choice((0, 1, 1, 2, 3)))),
+        streams=streams,
     )
 
 
@@ -95,17 +109,17 @@ def _kill(rng: Random) -> Kill:
     return Kill("line", rng.randint(1, 25)) if rng.random() < 0.4 else Kill("step", rng.randint(1, 160))
 
 
-def _calm(rng: Random) -> World:
-    return World(nodes=rng.randint(1, 3), slots=rng.randint(1, 3))
+def _faultless(rng: Random) -> ClusterModel:
+    return ClusterModel(nodes=rng.randint(1, 3), slots=rng.randint(1, 3))
 
 
-def _stormy(rng: Random) -> World:
-    """Each misfortune is there, or not, by itself: rare ones together would hide each other."""
+def _faulty(rng: Random) -> ClusterModel:
+    """Each kind of fault occurs or not, independently: if all occurred always, they would hide each other."""
 
     def sometimes(most: float) -> float:
         return rng.choice((0.0, most / 3, most))
 
-    return World(
+    return ClusterModel(
         nodes=rng.randint(2, 4),
         slots=rng.randint(2, 3),
         crash=sometimes(0.15),
@@ -113,25 +127,25 @@ def _stormy(rng: Random) -> World:
         hang=sometimes(0.05),
         straggle=sometimes(0.1),
         late=sometimes(0.2),
-        sudden=sometimes(0.3),
-        stillborn=sometimes(0.02),
+        sudden_death=sometimes(0.3),
+        start_failure=sometimes(0.02),
         lag=sometimes(0.5),
         leaves=rng.choice((0, 0, 1, 3)),
     )
 
 
-def _cluster(rng: Random, world: World) -> RayCluster:
-    """Enough lives for a poisonous bundle: with fewer, every session ends over it, and resuming does not help."""
-    places = world.nodes * world.slots
-    workers, attempts = rng.choice(("auto", rng.randint(1, places))), rng.randint(1, 3)
-    lives = 2 * (attempts + 3)
+def _cluster(rng: Random, model: ClusterModel) -> RayCluster:
+    """Enough respawns for a poisonous bundle: with fewer, it would end every session, and resuming would not help."""
+    slots = model.nodes * model.slots
+    workers, attempts = rng.choice(("auto", rng.randint(1, slots))), rng.randint(1, 3)
+    deaths = 2 * (attempts + 3)
     return RayCluster(
         workers=workers,
         attempts=attempts,
-        respawns=max(rng.randint(1, 5), -(-lives // (places if workers == "auto" else workers))),
+        respawns=max(rng.randint(1, 5), -(-deaths // (slots if workers == "auto" else workers))),
         prefetch=rng.choice((0, 1, 1, 2)),
         hedge=rng.choice((None, 2.0, 3.0, 3.0)),
-        deadline_seconds=900.0,  # beyond what any attempt takes that does end
+        deadline_seconds=900.0,  # longer than any attempt that ends
         start_seconds=900.0,
     )
 

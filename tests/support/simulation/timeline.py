@@ -1,31 +1,38 @@
-"""Virtual time: a heap of what is going to happen, and batches of messages to the driver."""
+"""Virtual time: a heap of future actions, and batches of events for the driver."""
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from support.simulation.chance import Chance
 from support.simulation.machines import Violation
-from swarm.workers.scheduling.events import Answered, Broken, Event, Lost, Started
+from support.simulation.random_streams import RandomStreams
+from swarm.workers.scheduling.events import Answered, Errored, Event, Lost, Started
 
-QUIET = 6000.0  # seconds without a word after which nothing can come any more
-LAG = 20.0  # seconds that a driver may be busy between two looks
+MAX_SILENCE = (
+    6000.0  # seconds without an event after which none can come any more: more than twice the longest deadline
+)
+MAX_LAG = 20.0  # seconds that a driver may be busy between two calls of wait
 Action = Callable[[], None]
 
 
-def nothing(what: str) -> None:
+def ignore(what: str) -> None:
     """Nobody listens."""
 
 
 class Timeline:
-    """lag: how often the driver is busy while more happens. step: called before everything that a driver may be killed
-    at. tell: hears the trace.
+    """The clock and the events of a simulated cluster.
+
+    lag: how often the driver is busy while more happens, from 0 to 1.
+    step: called wherever a driver may be killed.
+    log: receives the trace.
     """
 
-    def __init__(self, chance: Chance, lag: float, step: Callable[[str], None], tell: Callable[[str], None]) -> None:
-        self._chance, self._often, self._step, self._tell = chance, lag, step, tell
-        self._now = self._told = 0.0
+    def __init__(
+        self, streams: RandomStreams, lag: float, step: Callable[[str], None], log: Callable[[str], None]
+    ) -> None:
+        self._streams, self._lag_rate, self._step, self._trace = streams, lag, step, log
+        self._now = self._last_event = 0.0
         self._heap: list[tuple[float, int, Action]] = []
         self._scheduled = self._batches = 0
         self._out: list[tuple[str, Event]] = []
@@ -53,38 +60,38 @@ class Timeline:
         heapq.heappush(self._heap, (self._now + seconds, self._scheduled, action))
 
     def _emit(self, source: str, event: Event) -> None:
-        """Tell of a worker with the next batch."""
+        """Report an event of a worker with the next batch."""
         self._out.append((source, event))
-        self._say(f"told {_words(event)}")
+        self._log(f"event: {_words(event)}")
 
-    def _say(self, text: str) -> None:
-        self._tell(f"{self._now:.3f} {text}")
+    def _log(self, text: str) -> None:
+        self._trace(f"{self._now:.3f} {text}")
 
     def _lag(self) -> float:
         self._batches += 1
-        rng = self._chance.of("lag", self._batches)
-        return rng.uniform(0.0, LAG) if rng.random() < self._often else 0.0
+        rng = self._streams.of("lag", self._batches)
+        return rng.uniform(0.0, MAX_LAG) if rng.random() < self._lag_rate else 0.0
 
     def _batch(self) -> list[Event]:
-        """What happened, workers mixed."""
+        """The events so far. Those of different workers are mixed."""
         if not self._out:
-            if self._now - self._told > QUIET:
-                raise Violation("nothing happens any more")
+            if self._now - self._last_event > MAX_SILENCE:
+                raise Violation(f"no event within {MAX_SILENCE:g} s")
             return []
-        self._told = self._now
-        streams: dict[str, deque[Event]] = {}
+        self._last_event = self._now
+        by_source: dict[str, deque[Event]] = {}
         for source, event in self._out:
-            streams.setdefault(source, deque()).append(event)
+            by_source.setdefault(source, deque()).append(event)
         self._out = []
-        return list(_mixed(list(streams.values()), self._chance.of("order", self._batches)))
+        return list(_mixed(list(by_source.values()), self._streams.of("order", self._batches)))
 
 
-def _mixed(streams: list[deque[Event]], rng: Random) -> Iterator[Event]:
-    while streams:
-        stream = streams[rng.randrange(len(streams))]
-        yield stream.popleft()
-        if not stream:
-            streams.remove(stream)
+def _mixed(sources: list[deque[Event]], rng: Random) -> Iterator[Event]:
+    while sources:
+        source = sources[rng.randrange(len(sources))]
+        yield source.popleft()
+        if not source:
+            sources.remove(source)
 
 
 def _words(event: Event) -> str:
@@ -93,7 +100,7 @@ def _words(event: Event) -> str:
             return f"{worker} started"
         case Answered(attempt_id, evaluations):
             return f"answer to {attempt_id}: {', '.join(e.candidate.id for e in evaluations)}"
-        case Broken(attempt_id, reason):
+        case Errored(attempt_id, reason):
             return f"{attempt_id} broken: {reason}"
         case Lost(worker, _, cause):
             return f"{worker} lost, {cause}"

@@ -1,6 +1,6 @@
-"""The cluster in virtual time: whatever goes wrong, every candidate is scored once and the search ends as it should.
+"""A cluster in virtual time: whatever fails, every candidate is scored once and the search ends as it should.
 
-`make simulate` looks at a thousand seeds; a seed that fails says how to see it again.
+`make simulate` checks a thousand seeds. The report of a seed that fails says how to repeat it.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from support.simulation.check import Report, check
 from support.simulation.mutants import MUTANTS
 
 SEEDS = 160
-ALL = 1000
+ALL_SEEDS = 1000
 BLOCK = 20
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulator.py"
 
@@ -23,13 +23,13 @@ def failing(seeds: range) -> list[str]:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_all_holds_whatever_goes_wrong(first: int) -> None:
+def test_every_invariant_holds_whatever_fails(first: int) -> None:
     assert failing(range(first, first + BLOCK)) == []
 
 
 @pytest.mark.slow
-def test_all_holds_in_a_thousand_seeds() -> None:
-    assert failing(range(ALL)) == []
+def test_every_invariant_holds_for_a_thousand_seeds() -> None:
+    assert failing(range(ALL_SEEDS)) == []
 
 
 def test_a_seed_fixes_everything() -> None:
@@ -48,7 +48,7 @@ def test_a_seed_is_the_same_in_another_process() -> None:
     assert done.returncode == 0
 
 
-def test_what_can_go_wrong_does() -> None:
+def test_every_kind_of_fault_occurs() -> None:
     trace = "\n".join(line for seed in range(60) for line in check(seed).trace)
     for words in (
         "lost, scoring", "lost, idle", "lost, node", "hangs in", "broken: it broke", "is back", "drop ", "kill worker",
@@ -61,6 +61,6 @@ def test_what_can_go_wrong_does() -> None:
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS[name]
     monkeypatch.setattr(mutant.owner, mutant.method, mutant.replacement)
-    found: Report | None = next((report for report in map(check, range(ALL)) if not report.holds), None)
-    assert found is not None, "no seed finds it"
+    found: Report | None = next((report for report in map(check, range(ALL_SEEDS)) if not report.holds), None)
+    assert found is not None, "no seed finds the bug"
     assert f"--seed {found.seed} --trace" in str(found)

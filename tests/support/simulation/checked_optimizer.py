@@ -1,4 +1,4 @@
-"""An optimizer that looks whether what it is told is on disk, and keeps the state that it comes to."""
+"""An optimizer that checks that its results are in the journal, and keeps its latest state."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from swarm.core.space import Space
 from swarm.optimizers import Optimizer, Proposal, Result
 
 
-class Watched:
+class CheckedOptimizer:
     """An optimizer as the search sees it. written: the utility of every id in the journal's file."""
 
     def __init__(self, optimizer: Optimizer[Any], written: Mapping[str, float]) -> None:
         self._optimizer = optimizer
         self._written = written
-        self.told: list[str] = []
+        self.seen: list[str] = []
         self.state: object = None
 
     def __getattr__(self, name: str) -> Any:
@@ -26,26 +26,26 @@ class Watched:
 
     def tell(self, state: Any, results: Sequence[Result]) -> Any:
         for result in results:
-            self._hear(result)
+            self._check(result)
         return self._keep(self._optimizer.tell(state, results))
 
     def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
-        self._hear(result)
+        self._check(result)
         state, proposals = self._optimizer.step(state, result)
         return self._keep(state), proposals
 
-    def _hear(self, result: Result) -> None:
+    def _check(self, result: Result) -> None:
         name = f"{result.iteration}-{result.particle}"
         written = self._written.get(name)
         if written is None:
-            raise Violation(f"the optimizer hears of {name} before the journal has it")
+            raise Violation(f"the optimizer receives {name} before the journal has it")
         if not (written == result.utility or (math.isnan(written) and math.isnan(result.utility))):
-            raise Violation(f"the optimizer hears {result.utility} of {name}, and the journal has {written}")
-        self.told.append(name)
+            raise Violation(f"the optimizer receives {result.utility} for {name}, and the journal has {written}")
+        self.seen.append(name)
 
     def _keep(self, state: Any) -> Any:
         before = getattr(self.state, "global_utility", -math.inf)
         if getattr(state, "global_utility", -math.inf) < before:
-            raise Violation("the swarm's best falls")
+            raise Violation("the global best became worse")
         self.state = state
         return state
