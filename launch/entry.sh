@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# What every launcher of this folder runs beside Ray's head: searches, or resumes where RUN_DIR holds a run already.
+# Every launcher of this folder runs this script on Ray's head node: it searches, or resumes the run in RUN_DIR.
 #
 #     entry.sh CONFIG RUN_DIR [options of swarm search]
 #
-#   SWARM         how swarm is called (swarm)
-#   ASK           nodes that the autoscaler is asked for as long as the search goes on (0: it is not asked)
-#   BUNDLE        what such a node must hold, as JSON ({"CPU": 1})
-#   NODES         the search begins when so many nodes with cores are there (1)
+#   SWARM         the command that starts swarm (swarm)
+#   ASK           nodes to request from the autoscaler while the search runs (0: none)
+#   BUNDLE        the resources that such a node must have, as JSON ({"CPU": 1})
+#   NODES         the search begins when this number of nodes with cores has joined (1)
 #   WAIT_SECONDS  how long that may take (900)
-#   ONCE          NAME-ENDING, where something tries NAME again after a failure: a mistake is not tried again
+#   ONCE          NAME-SUFFIX, if the platform retries NAME after a failure: after a user error no retry searches again
 #
-# The exit code is swarm's: 0 done; 2 a mistake of yours, never to be tried again; 130 interrupted, to be resumed.
-# Signals are meant for the whole process group.
+# The exit code is that of swarm: 0 done; 2 user error, do not retry; 130 interrupted, resume it. Send signals to the
+# whole process group.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-    echo "entry.sh: it takes CONFIG RUN_DIR, then options of swarm search" >&2
+    echo "entry.sh: CONFIG or RUN_DIR is missing; usage: entry.sh CONFIG RUN_DIR [options of swarm search]" >&2
     exit 2
 fi
 config=$1 run_dir=$2
 shift 2
 mistake=$run_dir.mistake
 if [ -n "${ONCE:-}" ] && [ "$(cat "$mistake" 2>/dev/null)" = "${ONCE%-*}" ]; then
-    echo "entry.sh: ${ONCE%-*} has ended in a mistake before (see its first try); mend it and submit it again" >&2
+    echo "entry.sh: ${ONCE%-*} ended with a user error before; see its first log, correct it and submit again" >&2
     exit 2
 fi
 
-# Asks the autoscaler for nodes, and waits until some have joined. RAY_ADDRESS says which cluster.
+# Requests nodes from the autoscaler and waits until NODES have joined. RAY_ADDRESS names the cluster.
 gather() {
     ASK=$1 NODES=$2 BUNDLE=${BUNDLE:-'{"CPU": 1}'} WAIT_SECONDS=${WAIT_SECONDS:-900} python3 - <<'EOF'
 import json, os, sys, time
@@ -41,7 +41,8 @@ while not ray.is_initialized():
         ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
     except ConnectionError:
         if time.monotonic() > deadline:
-            sys.exit(f"entry.sh: no Ray at {os.environ.get('RAY_ADDRESS', 'auto')} within {seconds:g} s")
+            address = os.environ.get("RAY_ADDRESS", "auto")
+            sys.exit(f"entry.sh: no Ray at {address} within {seconds:g} s; check RAY_ADDRESS or raise WAIT_SECONDS")
         time.sleep(1)
 if os.environ["ASK"]:
     request_resources(bundles=[json.loads(os.environ["BUNDLE"])] * int(os.environ["ASK"]))
@@ -52,12 +53,12 @@ while (there := sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for no
 EOF
 }
 
-# shellcheck disable=SC2329 # the trap calls it
+# shellcheck disable=SC2329 # called by the trap
 finish() {
     if [ "${ASK:-0}" != 0 ]; then WAIT_SECONDS=0 gather 0 0 || true; fi
 }
 
-trap : INT TERM # swarm is told too, and ends first
+trap : INT TERM # swarm gets the signal too, and ends first
 trap finish EXIT
 if [ "${ASK:-0}" != 0 ] || [ "${NODES:-1}" != 1 ]; then
     gather "${ASK:-}" "${NODES:-1}"

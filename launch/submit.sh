@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Submits a search to a running Ray cluster, follows its log, and ends with its exit code. Where RUN_DIR holds a run
-# already, it is resumed (with the config it was begun with).
+# Submits a search to a running Ray cluster, follows its log, and ends with its exit code. A run in RUN_DIR is
+# resumed, with the config that it began with.
 #
 #     export RAY_ADDRESS=http://HEAD:8265       # the cluster's dashboard
 #     launch/submit.sh CONFIG RUN_DIR [options of swarm search]
 #
-# The search runs on the head node: CONFIG and RUN_DIR are paths that the head sees, base, experts and data paths that
-# every node sees. Paths that are not absolute are taken from here: for storage that is shared with this machine.
+# The search runs on the head node. The head must see CONFIG and RUN_DIR; every node must see base, experts and data.
+# Relative paths are resolved on this machine, for storage that it shares with the cluster.
 #
-#   JOB      the job's id (swarm-TIME-NUMBER); one that was there before is refused
-#   SWARM    how the head calls swarm (swarm), where it is not on the PATH that its Ray was started with
-#   ASK ...  what entry.sh takes, for clusters that scale themselves
+#   JOB      the job's id (swarm-TIME-NUMBER); an id that exists already is refused
+#   SWARM    the command that starts swarm on the head (swarm), if it is not on the PATH that Ray was started with
+#   ASK ...  the variables of entry.sh, for clusters with autoscaling
 #
-# Exit codes: swarm's (0 done, 2 a mistake of yours, 130 interrupted: submit it again), 130 too after `ray job stop`,
-# 1 where there is no such cluster. Ctrl-C here leaves the job running.
+# Exit codes: those of swarm (0 done, 2 user error, 130 interrupted: submit it again); 130 also after `ray job stop`;
+# 1 if there is no such cluster. Ctrl-C here leaves the job running.
 #
-# A cluster that wants a token (from Ray 2.61 on all do by default) wants RAY_AUTH_MODE=token and the token here too, in
-# RAY_AUTH_TOKEN or ~/.ray/auth_token. Unset, RAY_AUTH_MODE becomes `token` where there is a token, else `disabled`.
+# For a cluster that requires a token (from Ray 2.61 on all do by default) set RAY_AUTH_MODE=token, with the token in
+# RAY_AUTH_TOKEN or ~/.ray/auth_token. If unset, RAY_AUTH_MODE becomes `token` if there is a token, else `disabled`.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-    echo "submit.sh: it takes CONFIG RUN_DIR, then options of swarm search" >&2
+    echo "submit.sh: CONFIG or RUN_DIR is missing; usage: submit.sh CONFIG RUN_DIR [options of swarm search]" >&2
     exit 2
 fi
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac }
@@ -34,8 +34,8 @@ if [ -n "${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-}" ] || [ -e ~/.ray/auth_toke
 fi
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled}
 
-# What the job finds in its environment. `ray job stop` is to be a Ctrl-C with a minute's time: the search lets its
-# workers go and says how to resume.
+# The job's environment. `ray job stop` acts like Ctrl-C with a minute's time: the search ends its workers and prints
+# how to resume.
 runtime=$(
     ENTRY=$(cat "$here/entry.sh") RAY_JOB_STOP_SIGNAL=SIGINT RAY_JOB_STOP_WAIT_TIME_S=60 python3 - <<'EOF'
 import json, os
@@ -46,13 +46,13 @@ print(json.dumps({"env_vars": {name: os.environ[name] for name in names if os.en
 EOF
 )
 mark=$(date +%s)-$$-$RANDOM
-trap 'echo "job $job goes on: ray job logs --follow $job; ray job stop $job" >&2; exit 130' INT TERM
+trap 'echo "job $job goes on; to follow: ray job logs --follow $job; to stop: ray job stop $job" >&2; exit 130' INT TERM
 submitted=0
 # shellcheck disable=SC2016 # expanded on the head
 ray job submit --submission-id "$job" --metadata-json "{\"mark\": \"$mark\"}" --runtime-env-json "$runtime" -- \
     bash -c 'exec bash -c "$ENTRY" "$@"' bash entry.sh "$config" "$run_dir" "$@" || submitted=$?
 
-# `ray job submit` ends with 0 or 1 whatever the job's code was; the mark tells ours from an older job of that name.
+# `ray job submit` ends with 0 or 1 whatever the job's code was. The mark tells this job from an older one of that id.
 python3 - "$job" "$submitted" "$mark" <<'EOF'
 import sys, time
 

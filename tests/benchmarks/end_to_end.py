@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common import ROOT, Metric, by_turns, main, options, say, spread, zoo_path
-from replay import Bare, Call, recorded
+from replay import ModelCall, PlainModel, recorded
 
 from swarm.config.load import load_config
 from swarm.config.references import resolve
@@ -110,7 +110,7 @@ def measure(case: Case, arguments: argparse.Namespace) -> Iterator[Metric]:
     _, unraced, _ = prepared(case, arguments, UNRACED)
     say(f"{case.zoo}: {searches.evaluations} evaluations, {searches.tokens} tokens, {len(calls)} model calls")
     config = searches.plan.config
-    plain = Bare(Path(config.base), DTYPES[config.engine.dtype])
+    plain = PlainModel(Path(config.base), DTYPES[config.engine.dtype])
     plain.seconds(calls)
     searches.seconds.clear()
     bare: list[float] = []
@@ -137,7 +137,7 @@ def measure(case: Case, arguments: argparse.Namespace) -> Iterator[Metric]:
     yield from seconds_metrics(case.zoo, searches.parts)
 
 
-def prepared(case: Case, arguments: argparse.Namespace, more: Sequence[str]) -> tuple[Searches, list[Call], float]:
+def prepared(case: Case, arguments: argparse.Namespace, more: Sequence[str]) -> tuple[Searches, list[ModelCall], float]:
     """A plan whose search has been run once and recorded, the calls, and the seconds that planning took."""
     zoo_path(case.zoo)
     overrides = [*LOCAL, *case.overrides, *more]

@@ -43,24 +43,24 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Task:
+class Condition:
     """What a run is given besides its seed."""
 
     experts: Sequence[Mapping[str, str]]
     objective: Mapping[str, object]
 
 
-def identical(zoo: Path, folder: Path) -> Task:
+def identical(zoo: Path, folder: Path) -> Condition:
     """Copies of one expert."""
     names = [f"copy{i}" for i in range(COPIES)]
     experts = [
         {"name": name, "path": str(shutil.copytree(zoo / "experts" / ONE, folder / name, dirs_exist_ok=True))}
         for name in names
     ]
-    return Task(experts, writing(zoo))
+    return Condition(experts, writing(zoo))
 
 
-def shuffled(zoo: Path, folder: Path, seed: int) -> Task:
+def shuffled(zoo: Path, folder: Path, seed: int) -> Condition:
     """The right answers permuted among the examples that have as many choices."""
     source = with_choices(zoo / "data" / "examples.jsonl", folder / "choices.jsonl")
     lines = [json.loads(line) for line in source.read_text().splitlines()]
@@ -72,7 +72,7 @@ def shuffled(zoo: Path, folder: Path, seed: int) -> Task:
             line["answer"] = answer
     data = folder / f"shuffled{seed}.jsonl"
     data.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return Task(originals(DIFFERENT), {"name": "letters", "type": "multiple_choice", "data": str(data)})
+    return Condition(originals(DIFFERENT), {"name": "letters", "type": "multiple_choice", "data": str(data)})
 
 
 def writing(zoo: Path) -> Mapping[str, object]:
@@ -84,12 +84,12 @@ def originals(names: Sequence[str]) -> Sequence[Mapping[str, str]]:
     return [{"name": name, "path": f"zoo:tiny/{name}"} for name in names]
 
 
-def searched(task: Task, seed: int, folder: Path, arguments: argparse.Namespace) -> Json:
+def searched(condition: Condition, seed: int, folder: Path, arguments: argparse.Namespace) -> Json:
     """The summary of a whole run."""
     raw = {
         "base": "zoo:tiny",
-        "experts": list(task.experts),
-        "objectives": [task.objective],
+        "experts": list(condition.experts),
+        "objectives": [condition.objective],
         "splits": {"search": 200, "select": 200, "test": "rest"},
         "optimizer": {
             "type": arguments.optimizer,
@@ -107,7 +107,7 @@ def searched(task: Task, seed: int, folder: Path, arguments: argparse.Namespace)
     return summary
 
 
-def told(what: str, seed: int, summary: Json) -> Json:
+def reported(what: str, seed: int, summary: Json) -> Json:
     say(f"{what} {seed}: {summary['best']['source']}; {summary['verdict']['text']}")
     return summary
 
@@ -118,12 +118,12 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
-        def made(what: str, task: Task, seed: int) -> Json:
-            return told(what, seed, searched(task, seed, folder, arguments))
+        def made(what: str, condition: Condition, seed: int) -> Json:
+            return reported(what, seed, searched(condition, seed, folder, arguments))
 
         same = [made("identical", identical(zoo, folder), seed) for seed in seeds]
         chance = [made("shuffled", shuffled(zoo, folder, seed), seed) for seed in seeds]
-        real = [made("control", Task(originals(ALL), writing(zoo)), seed) for seed in range(CONTROLS)]
+        real = [made("control", Condition(originals(ALL), writing(zoo)), seed) for seed in range(CONTROLS)]
     yield metric("identical experts: runs that found nothing", silent(same), f"of {len(same)}")
     yield metric("shuffled labels: runs that found nothing", silent(chance), f"of {len(chance)}")
     both = [*same, *chance]

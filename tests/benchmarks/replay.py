@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, Cache, PreTrainedModel
 
 
 @dataclass(frozen=True)
-class Call:
+class ModelCall:
     """One call of the model. logits: at how many positions of the batch it made them."""
 
     keywords: Mapping[str, object]
@@ -27,9 +27,9 @@ class Call:
 
 
 @contextmanager
-def recorded() -> Iterator[list[Call]]:
+def recorded() -> Iterator[list[ModelCall]]:
     """The model calls that are made inside, in their order."""
-    calls: list[Call] = []
+    calls: list[ModelCall] = []
     original: Callable[..., object] = nn.Module.__call__
     depth = 0
 
@@ -44,14 +44,14 @@ def recorded() -> Iterator[list[Call]]:
         if depth == 0:
             assert isinstance(module, PreTrainedModel), "only whole models are called"
             assert not arguments, "models are called by keywords"
-            calls.append(Call(kept, result.logits.shape[:2].numel()))
+            calls.append(ModelCall(kept, result.logits.shape[:2].numel()))
         return result
 
     with patch.object(nn.Module, "__call__", call):
         yield calls
 
 
-class Bare:
+class PlainModel:
     """The base as transformers loads it."""
 
     def __init__(self, base: Path, dtype: torch.dtype) -> None:
@@ -60,11 +60,11 @@ class Bare:
         self._model.get_output_embeddings().register_forward_pre_hook(self._pick)
 
     @torch.inference_mode()
-    def seconds(self, calls: Sequence[Call]) -> float:
+    def seconds(self, calls: Sequence[ModelCall]) -> float:
         """Seconds of all calls, without what lies between them."""
         return sum(self._seconds(call) for call in calls)
 
-    def _seconds(self, call: Call) -> float:
+    def _seconds(self, call: ModelCall) -> float:
         keywords = {name: _live(value) for name, value in call.keywords.items()}
         self._logits = call.logits
         start = time.perf_counter()

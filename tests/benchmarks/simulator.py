@@ -80,13 +80,13 @@ def memory(arguments: argparse.Namespace) -> Iterator[Metric]:
     marks = {share * arguments.evaluations // 10: (0, 0) for share in (2, 6, 10)}
     with temporary_folder() as where:
 
-        def look(lines: int) -> None:
+        def on_line(lines: int) -> None:
             if lines in marks:
                 marks[lines] = tracemalloc.get_traced_memory()[0], (where / "journal.jsonl").stat().st_size
 
         tracemalloc.start()
         try:
-            measure(Size("async", 32, 64, arguments.evaluations, failures=0.0), where, look)
+            measure(Size("async", 32, 64, arguments.evaluations, failures=0.0), where, on_line)
         finally:
             tracemalloc.stop()
     (early, early_file), (middle, middle_file), (late, late_file) = marks.values()
