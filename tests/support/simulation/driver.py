@@ -51,6 +51,7 @@ class KillSwitch:
             raise Killed(what)
 
     def last_line(self) -> bool:
+        """Count a line. True if the process is killed at it."""
         self._steps += 1
         self._lines += 1
         return self._kill in (Kill("step", self._steps), Kill("line", self._lines))
@@ -106,6 +107,7 @@ class KillableJournal(Journal):
 class Session:
     """How one session ended.
 
+    end: "killed"; "refused", if the coordinator gave up; or "done".
     reason: why.
     lines: the lines of the journal at that time.
     deaths: per candidate, the workers that died while they scored it.

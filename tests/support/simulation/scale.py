@@ -1,6 +1,6 @@
 """A search of thousands of evaluations in virtual time: idle workers, and the coordinator's own cost.
 
-Shape suffixes: D coordinates, P examples.
+Shape suffixes: D dimensions, P examples.
 """
 
 import time

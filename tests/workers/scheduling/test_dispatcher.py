@@ -21,7 +21,7 @@ def failed(name: str) -> Evaluation:
     return Evaluation(Candidate(name, (0.0,)), "failed", error="CUDA error", transient=True)
 
 
-class Bench:
+class Harness:
     """A dispatcher with workers a, b, ... at: worker -> attempt id -> the ids of its candidates."""
 
     def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
@@ -37,7 +37,7 @@ class Bench:
         self.dispatcher.joined(worker)
         self.carry_out(now)
 
-    def submit(self, *names: str, now: float = 0.0) -> "Bench":
+    def submit(self, *names: str, now: float = 0.0) -> "Harness":
         self.dispatcher.submit([Task(Candidate(name, (0.0,))) for name in names])
         self.carry_out(now)
         return self
@@ -79,195 +79,195 @@ class Bench:
 
 
 def test_free_workers_come_first_then_one_bundle_waits_at_each() -> None:
-    bench = Bench("ab").submit("1", "2", "3", "4", "5")
-    assert bench.queues() == {"a": [["1"], ["3"]], "b": [["2"], ["4"]]}
-    bench.answer("a")
-    assert bench.queues() == {"a": [["3"], ["5"]], "b": [["2"], ["4"]]}
-    assert Bench("ab", prefetch=0).submit("1", "2", "3").queues() == {"a": [["1"]], "b": [["2"]]}
+    harness = Harness("ab").submit("1", "2", "3", "4", "5")
+    assert harness.queues() == {"a": [["1"], ["3"]], "b": [["2"], ["4"]]}
+    harness.answer("a")
+    assert harness.queues() == {"a": [["3"], ["5"]], "b": [["2"], ["4"]]}
+    assert Harness("ab", prefetch=0).submit("1", "2", "3").queues() == {"a": [["1"]], "b": [["2"]]}
 
 
 def test_bundles_keep_the_order_of_the_candidates() -> None:
-    assert Bench("ab", together=3).submit(*"1234567").queues() == {"a": [list("123"), ["7"]], "b": [list("456")]}
+    assert Harness("ab", together=3).submit(*"1234567").queues() == {"a": [list("123"), ["7"]], "b": [list("456")]}
 
 
 def test_a_free_worker_takes_what_waits_behind_another() -> None:
-    bench = Bench("a").submit("1", "2")
-    bench.join("b")
-    assert bench.queues() == {"a": [["1"]], "b": [["2"]]}
+    harness = Harness("a").submit("1", "2")
+    harness.join("b")
+    assert harness.queues() == {"a": [["1"]], "b": [["2"]]}
 
 
 def test_a_straggler_is_scored_twice_and_the_first_answer_counts() -> None:
-    bench = Bench("ab", hedge=3.0).submit(*map(str, range(MIN_DURATIONS + 1)))
+    harness = Harness("ab", hedge=3.0).submit(*map(str, range(MIN_DURATIONS + 1)))
     now = 0.0
-    while bench.dispatcher.open > 1:
+    while harness.dispatcher.open > 1:
         now += 1.0
-        bench.answer("b", now)
-    slow = bench.queues()["a"]
-    bench.carry_out(now + 0.5)
-    assert bench.queues() == {"a": slow, "b": slow if now > 3 else []}
-    bench.carry_out(3.0 + now)
-    assert bench.queues()["b"] == slow
-    assert len(bench.answer("b", now + 4)) == 1
-    assert bench.dispatcher.open == 0
-    assert bench.answer("a", now + 9) == [], "the other answer is ignored"
-    assert sorted(bench.evaluated()) == sorted(map(str, range(MIN_DURATIONS + 1)))
+        harness.answer("b", now)
+    slow = harness.queues()["a"]
+    harness.carry_out(now + 0.5)
+    assert harness.queues() == {"a": slow, "b": slow if now > 3 else []}
+    harness.carry_out(3.0 + now)
+    assert harness.queues()["b"] == slow
+    assert len(harness.answer("b", now + 4)) == 1
+    assert harness.dispatcher.open == 0
+    assert harness.answer("a", now + 9) == [], "the other answer is ignored"
+    assert sorted(harness.evaluated()) == sorted(map(str, range(MIN_DURATIONS + 1)))
 
 
 def test_a_candidate_that_is_alone_when_its_worker_dies_is_charged_and_fails_in_the_end() -> None:
-    bench = Bench("a", attempts=2).submit("1")
-    (failure,) = bench.lose("a")
+    harness = Harness("a", attempts=2).submit("1")
+    (failure,) = harness.lose("a")
     assert isinstance(failure, Failure)
     assert failure.attempt == 1
-    bench.join("b")
-    (end,) = bench.lose("b")
+    harness.join("b")
+    (end,) = harness.lose("b")
     assert isinstance(end, Evaluation)
     assert (end.status, end.error, end.worker) == ("failed", "it died", "b")
-    assert bench.dispatcher.open == 0
+    assert harness.dispatcher.open == 0
 
 
 def test_if_two_bundles_may_be_to_blame_neither_is_charged_and_each_is_retried_alone() -> None:
-    bench = Bench("a").submit("1", "2", "3")
-    (failure,) = bench.lose("a")
+    harness = Harness("a").submit("1", "2", "3")
+    (failure,) = harness.lose("a")
     assert (failure.candidate.id, failure.attempt) == ("1", 0)  # type: ignore[union-attr]
-    bench.join("b")
-    assert bench.queues() == {"b": [["1"]]}, "nobody waits behind it"
-    bench.answer("b")
-    assert bench.queues() == {"b": [["2"]]}
-    bench.answer("b")
-    bench.answer("b")
-    assert bench.evaluated() == ["1", "2", "3"]
+    harness.join("b")
+    assert harness.queues() == {"b": [["1"]]}, "nobody waits behind it"
+    harness.answer("b")
+    assert harness.queues() == {"b": [["2"]]}
+    harness.answer("b")
+    harness.answer("b")
+    assert harness.evaluated() == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(("cause", "failures"), [("node", 1), ("idle", 0)])
 def test_a_node_that_left_and_a_worker_that_never_scored_are_charged_to_nobody(cause: str, failures: int) -> None:
-    bench = Bench("a", attempts=1).submit("1", "2")
-    assert len(bench.lose("a", cause)) == failures
-    bench.join("b")
-    assert bench.queues() == {"b": [["1"], ["2"]]}, "in the old order, and not alone"
+    harness = Harness("a", attempts=1).submit("1", "2")
+    assert len(harness.lose("a", cause)) == failures
+    harness.join("b")
+    assert harness.queues() == {"b": [["1"], ["2"]]}, "in the old order, and not alone"
 
 
 def test_the_running_bundle_of_a_silent_worker_is_charged_whatever_waits_behind() -> None:
-    bench = Bench("a", deadline=2.0, deadline_seconds=5.0, start_seconds=50.0).submit("1", "2")
-    assert bench.dispatcher.overdue(49.0) == []
-    ((worker, reason),) = bench.dispatcher.overdue(51.0)
+    harness = Harness("a", deadline=2.0, deadline_seconds=5.0, start_seconds=50.0).submit("1", "2")
+    assert harness.dispatcher.overdue(49.0) == []
+    ((worker, reason),) = harness.dispatcher.overdue(51.0)
     assert (worker, reason) == ("a", "no answer within 51 s (cluster.start_seconds)")
-    (failure,) = bench.lose("a", "hanging", now=51.0)
+    (failure,) = harness.lose("a", "hanging", now=51.0)
     assert (failure.candidate.id, failure.attempt) == ("1", 1)  # type: ignore[union-attr]
 
 
 def test_the_deadline_follows_the_median() -> None:
-    bench = Bench("a", deadline=4.0, deadline_seconds=5.0, hedge=None).submit(*map(str, range(MIN_DURATIONS + 1)))
+    harness = Harness("a", deadline=4.0, deadline_seconds=5.0, hedge=None).submit(*map(str, range(MIN_DURATIONS + 1)))
     for i in range(MIN_DURATIONS):
-        bench.answer("a", 2.0 * (i + 1))
+        harness.answer("a", 2.0 * (i + 1))
     began = 2.0 * MIN_DURATIONS
-    assert bench.dispatcher.overdue(began + 7.9) == []
-    assert len(bench.dispatcher.overdue(began + 8.1)) == 1
+    assert harness.dispatcher.overdue(began + 7.9) == []
+    assert len(harness.dispatcher.overdue(began + 8.1)) == 1
 
 
 def test_the_median_of_a_split_is_kept_for_its_next_generation() -> None:
-    bench = Bench("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
+    harness = Harness("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
     for generation in range(MIN_DURATIONS):
-        bench.dispatcher.begin_split("search", 1, 1)
-        bench.submit(str(generation), now=2.0 * generation)
-        bench.answer("a", 2.0 * generation + 2.0)
-    bench.dispatcher.begin_split("search", 1, 1)
-    bench.submit("slow", now=100.0)
-    assert len(bench.dispatcher.overdue(108.1)) == 1
-    bench.answer("a", 109.0)
-    bench.dispatcher.begin_split("test", 1, 1)
-    bench.submit("tested", now=200.0)
-    assert bench.dispatcher.overdue(249.0) == []
+        harness.dispatcher.begin_split("search", 1, 1)
+        harness.submit(str(generation), now=2.0 * generation)
+        harness.answer("a", 2.0 * generation + 2.0)
+    harness.dispatcher.begin_split("search", 1, 1)
+    harness.submit("slow", now=100.0)
+    assert len(harness.dispatcher.overdue(108.1)) == 1
+    harness.answer("a", 109.0)
+    harness.dispatcher.begin_split("test", 1, 1)
+    harness.submit("tested", now=200.0)
+    assert harness.dispatcher.overdue(249.0) == []
 
 
 def test_a_bundle_with_poison_is_tried_as_a_whole_and_then_one_by_one() -> None:
-    bench = Bench("a", together=2, attempts=2).submit("1", "2")
-    bench.lose("a")
-    bench.join("b")
-    assert bench.queues() == {"b": [["1", "2"]]}
-    bench.lose("b")
-    bench.join("c")
-    assert bench.queues() == {"c": [["1"]]}
-    bench.lose("c")
-    bench.join("d")
-    bench.lose("d")
-    bench.join("e")
-    assert bench.evaluated() == ["1"]
-    bench.answer("e")
-    assert bench.evaluated() == ["1", "2"]
+    harness = Harness("a", together=2, attempts=2).submit("1", "2")
+    harness.lose("a")
+    harness.join("b")
+    assert harness.queues() == {"b": [["1", "2"]]}
+    harness.lose("b")
+    harness.join("c")
+    assert harness.queues() == {"c": [["1"]]}
+    harness.lose("c")
+    harness.join("d")
+    harness.lose("d")
+    harness.join("e")
+    assert harness.evaluated() == ["1"]
+    harness.answer("e")
+    assert harness.evaluated() == ["1", "2"]
 
 
 def test_an_answer_to_an_attempt_that_was_given_up_is_ignored() -> None:
-    bench = Bench("a").submit("1")
-    attempt_id = next(iter(bench.at["a"]))
-    bench.lose("a", "hanging")
-    assert bench.dispatcher.answered(attempt_id, [scored("1")], 1.0) == []
-    bench.join("b")
-    assert [o.candidate.id for o in bench.answer("b")] == ["1"]
+    harness = Harness("a").submit("1")
+    attempt_id = next(iter(harness.at["a"]))
+    harness.lose("a", "hanging")
+    assert harness.dispatcher.answered(attempt_id, [scored("1")], 1.0) == []
+    harness.join("b")
+    assert [o.candidate.id for o in harness.answer("b")] == ["1"]
 
 
 def test_a_candidate_that_a_device_failed_on_is_tried_at_another_worker() -> None:
-    bench = Bench("ab", prefetch=0).submit("1")
-    (failure,) = bench.fail("a", "1")
+    harness = Harness("ab", prefetch=0).submit("1")
+    (failure,) = harness.fail("a", "1")
     assert (type(failure), failure.attempt) == (Failure, 1)  # type: ignore[union-attr]
-    assert bench.queues() == {"a": [], "b": [["1"]]}
-    (end,) = bench.fail("b", "1")
+    assert harness.queues() == {"a": [], "b": [["1"]]}
+    (end,) = harness.fail("b", "1")
     assert (end.status, end.error) == ("failed", "CUDA error")  # type: ignore[union-attr]
-    alone = Bench("a", prefetch=0).submit("2")
+    alone = Harness("a", prefetch=0).submit("2")
     alone.fail("a", "2")
     assert alone.queues() == {"a": [["2"]]}, "at the same one if there is no other"
 
 
 def test_only_the_failed_candidates_of_a_bundle_are_tried_again() -> None:
-    bench = Bench("ab", together=3, prefetch=0).submit("1", "2", "3")
-    outcomes = bench.fail("a", "2")
+    harness = Harness("ab", together=3, prefetch=0).submit("1", "2", "3")
+    outcomes = harness.fail("a", "2")
     assert [type(outcome) for outcome in outcomes] == [Evaluation, Failure, Evaluation]
-    assert bench.queues() == {"a": [], "b": [["2"]]}
-    assert bench.dispatcher.open == 1
-    bench.answer("b")
-    assert sorted(bench.evaluated()) == ["1", "2", "3"]
-    assert bench.dispatcher.open == 0
+    assert harness.queues() == {"a": [], "b": [["2"]]}
+    assert harness.dispatcher.open == 1
+    harness.answer("b")
+    assert sorted(harness.evaluated()) == ["1", "2", "3"]
+    assert harness.dispatcher.open == 0
 
 
 def test_a_failed_answer_does_not_count_while_a_copy_is_running() -> None:
-    bench = Bench("ab", prefetch=0).submit(*map(str, range(MIN_DURATIONS + 1)))
+    harness = Harness("ab", prefetch=0).submit(*map(str, range(MIN_DURATIONS + 1)))
     now = 0.0
-    while bench.dispatcher.open > 1:
+    while harness.dispatcher.open > 1:
         now += 1.0
-        bench.answer("b", now)
-    bench.carry_out(now + 9)
-    (name,) = bench.queues()["b"][0]
-    (failure,) = bench.fail("b", name, now=now + 10)
+        harness.answer("b", now)
+    harness.carry_out(now + 9)
+    (name,) = harness.queues()["b"][0]
+    (failure,) = harness.fail("b", name, now=now + 10)
     assert isinstance(failure, Failure)
-    assert bench.dispatcher.open == 1
-    assert [outcome.candidate.id for outcome in bench.answer("a", now + 11)] == [name]
+    assert harness.dispatcher.open == 1
+    assert [outcome.candidate.id for outcome in harness.answer("a", now + 11)] == [name]
 
 
 def test_a_worker_where_candidates_fail_that_others_can_score_is_unhealthy() -> None:
-    bench = Bench("a", prefetch=0)
+    harness = Harness("a", prefetch=0)
     for i in range(STRIKES):
-        assert bench.dispatcher.unhealthy() == []
-        bench.submit(str(i))  # "a" is the only worker
+        assert harness.dispatcher.unhealthy() == []
+        harness.submit(str(i))  # "a" is the only worker
         helper = f"helper-{i}"
-        bench.join(helper)
-        bench.fail("a", str(i))
-        bench.answer(helper)
-        bench.lose(helper, "node")
-    assert bench.dispatcher.unhealthy() == [("a", f"{STRIKES} candidates failed there and were scored elsewhere")]
-    assert bench.dispatcher.unhealthy() == [], "reported once"
+        harness.join(helper)
+        harness.fail("a", str(i))
+        harness.answer(helper)
+        harness.lose(helper, "node")
+    assert harness.dispatcher.unhealthy() == [("a", f"{STRIKES} candidates failed there and were scored elsewhere")]
+    assert harness.dispatcher.unhealthy() == [], "reported once"
 
 
 def test_abandoning_forgets_all_candidates_and_waits_for_running_attempts() -> None:
-    bench = Bench("ab").submit("1", "2", "3")
-    drops = list(bench.dispatcher.abandon())
+    harness = Harness("ab").submit("1", "2", "3")
+    drops = list(harness.dispatcher.abandon())
     assert len(drops) == 1, "a running attempt cannot be stopped"
-    assert bench.dispatcher.open == 0
-    bench.at["a"].popitem()
-    bench.submit("4")
-    assert sum(map(len, bench.queues().values())) == 3, "it waits behind an abandoned attempt"
+    assert harness.dispatcher.open == 0
+    harness.at["a"].popitem()
+    harness.submit("4")
+    assert sum(map(len, harness.queues().values())) == 3, "it waits behind an abandoned attempt"
     for worker in "ab":
-        while bench.at[worker]:
-            bench.answer(worker)
-    assert bench.evaluated() == ["4"]
+        while harness.at[worker]:
+            harness.answer(worker)
+    assert harness.evaluated() == ["4"]
 
 
 def test_workers_are_replaced_within_the_budget() -> None:
