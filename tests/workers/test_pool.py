@@ -80,8 +80,11 @@ def what(folder: Path) -> EvaluatorSpec:
 
 @pytest.fixture(scope="module")
 def pool(joined_ray: None, what: EvaluatorSpec) -> Iterator[Coordinator]:
-    """Two workers that all tests share. Workers that die are replaced, so that the next test has some."""
-    shared = open_pool(what, respawns=20)
+    """Two workers that all tests share. Workers that die are replaced, so that the next test has some.
+
+    Without speculative copies: on a busy machine one may answer before a death is noticed, and then nothing has failed.
+    """
+    shared = open_pool(what, respawns=20, hedge=None)
     shared.load("search", workload(what, EXAMPLES))
     yield shared
     shared.close()
