@@ -13,7 +13,7 @@ from swarm.journal.archive import Archive
 from swarm.journal.records import SCORED, EvaluationRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.search.selection import Selection
-from swarm.statistics.intervals import emergence, join, score
+from swarm.statistics.intervals import concatenate, emergence, mean_interval
 from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
 from swarm.statistics.verdict import judge
 from swarm.statistics.wording import unit_of
@@ -138,7 +138,7 @@ def _scores(archive: Archive, candidate: Candidate) -> Json:
 def _score(evaluation: Evaluation | None) -> object:
     if evaluation is None or evaluation.status != "ok":
         return None
-    return _unwrapped({name: asdict(score(scores)) for name, scores in evaluation.examples.items()})
+    return _unwrapped({name: asdict(mean_interval(scores)) for name, scores in evaluation.examples.items()})
 
 
 def _compared(
@@ -163,7 +163,7 @@ def _paired(compared: Compared, baseline: str) -> object:
     if None in found.values():
         return None
     return _unwrapped(
-        {name: {**asdict(one.alone), "corrected": asdict(one.corrected)} for name, one in found.items() if one}
+        {name: {**asdict(one.uncorrected), "corrected": asdict(one.corrected)} for name, one in found.items() if one}
     )
 
 
@@ -202,7 +202,7 @@ def _optimism(archive: Archive, weights: Mapping[str, float], best: Candidate) -
 
 def _emergence(archive: Archive, selection: Selection, best: Candidate) -> object:
     wanted = [best, selection.baselines.base, *selection.baselines.experts.values()]
-    rows = [join(tested.examples) for candidate in wanted if (tested := _tested(archive, candidate))]
+    rows = [concatenate(tested.examples) for candidate in wanted if (tested := _tested(archive, candidate))]
     if len(rows) < len(wanted):
         return None
     found = emergence(rows[0], rows[1], rows[2:])

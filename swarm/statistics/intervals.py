@@ -1,6 +1,6 @@
-"""How sure a score is: means with 95 % intervals, paired differences, optimism, emergence.
+"""How certain a score is: means and paired differences with 95 % intervals, and emergence.
 
-Shape suffixes: P examples.
+Shape suffixes: P examples, E experts.
 """
 
 import math
@@ -12,15 +12,20 @@ from scipy import stats
 
 from swarm.core.space import Array
 
-RESAMPLES = 5_000
 CONFIDENCE = 0.95
-BOOTSTRAP_EXAMPLES = 2_000
-ROUNDING = 1e-12
+RESAMPLES = 5_000  # of a bootstrap
+BOOTSTRAP_EXAMPLES = 2_000  # with more, the mean is close to normal and no bootstrap is needed
+ROUNDING = 1e-12  # relative; smaller differences come from the order of a sum, not from the model
 
 
 @dataclass(frozen=True)
 class Score:
-    """A mean over n examples with its 95 % interval (NaN where it is not known)."""
+    """A mean with its 95 % interval.
+
+    mean: over the examples, in the unit of the scores.
+    low, high: the ends of the interval; NaN where it is not known.
+    n: the number of examples.
+    """
 
     mean: float
     low: float
@@ -43,10 +48,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Emergence:
-    """Items that no single expert nor the base got right and the best does, and those lost.
+    """What the best gets right or wrong, compared with every source (the base and each single expert).
 
-    chance: how many items an ordinary expert gets right that neither the base nor any other expert does,
-    on average over the experts: what one more expert of the same kind would bring.
+    newly_right: examples that the best gets right and no source does.
+    newly_wrong: examples that the best gets wrong and at least one source gets right.
+    n: the number of examples.
+    chance: how many examples an expert gets right that no other source does, on average over the experts: what one
+        more expert of the same kind would add.
     """
 
     newly_right: int
@@ -55,8 +63,11 @@ class Emergence:
     chance: float
 
 
-def score(scores_P: Sequence[float]) -> Score:
-    """The mean with its interval: Wilson's for right-or-wrong scores, else a BCa bootstrap."""
+def mean_interval(scores_P: Sequence[float]) -> Score:
+    """The mean with its interval: Wilson's where every score is 0 or 1, a BCa bootstrap otherwise.
+
+    scores_P: one score per example, at least one.
+    """
     x_P = np.asarray(scores_P, dtype=np.float64)
     if np.isin(x_P, (0.0, 1.0)).all():
         interval = stats.binomtest(int(x_P.sum()), len(x_P)).proportion_ci(CONFIDENCE, method="wilson")
@@ -65,8 +76,8 @@ def score(scores_P: Sequence[float]) -> Score:
     return Score(float(x_P.mean()), low, high, len(x_P))
 
 
-def paired(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:
-    """Ours minus theirs on the same examples, with a BCa bootstrap interval."""
+def paired_bootstrap(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:
+    """The mean of ours minus theirs on the same P examples, with a BCa bootstrap interval over the examples."""
     d_P = differences(np.asarray(ours_P, dtype=np.float64), np.asarray(theirs_P, dtype=np.float64))
     low, high = _bootstrap(d_P)
     return Difference(float(d_P.mean()), low, high)
@@ -75,7 +86,11 @@ def paired(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:
 def emergence(
     best_P: Sequence[float], base_P: Sequence[float], experts_EP: Sequence[Sequence[float]]
 ) -> Emergence | None:
-    """Counts of items newly right and newly wrong, or None where scores are not shares of right (0 to 1)."""
+    """Counts of examples newly right and newly wrong; a score above 0.5 is right.
+
+    best_P, base_P: one score per example. experts_EP: a row per expert.
+    None where a score lies outside [0, 1], for then nothing is right or wrong.
+    """
     best, base, experts = np.asarray(best_P), np.asarray(base_P), np.asarray(experts_EP)
     everything = np.vstack([best, base, experts])
     if everything.min() < 0.0 or everything.max() > 1.0:
@@ -87,26 +102,26 @@ def emergence(
     return Emergence(int((right & ~anyone).sum()), int((~right & anyone).sum()), len(best), float(only_E.mean()))
 
 
-def join(examples: Mapping[str, Sequence[float]]) -> list[float]:
-    """The per-example scores of all objectives, one after the other."""
+def concatenate(examples: Mapping[str, Sequence[float]]) -> list[float]:
+    """The per-example scores of all objectives, one after the other in the order of their names."""
     return [value for name in sorted(examples) for value in examples[name]]
 
 
 def differences(ours: Array, theirs: Array) -> Array:
-    """Ours minus theirs, example by example; what is rounding alone is none."""
+    """Ours minus theirs, example by example; a difference within rounding is zero. Shapes broadcast."""
     d = ours - theirs
     return np.where(np.abs(d) <= ROUNDING * np.maximum(np.abs(ours), np.abs(theirs)), 0.0, d)
 
 
 def has_spread(x_P: Array) -> bool:
-    """Whether the values differ by more than rounding does; where they do not, every resample is the same."""
+    """Whether the values differ by more than rounding. Where they do not, every bootstrap resample is the same."""
     return bool(np.ptp(x_P) > ROUNDING * np.abs(x_P).max())
 
 
 def _bootstrap(x_P: Array) -> tuple[float, float]:
     if not has_spread(x_P):
         return float(x_P.mean()), float(x_P.mean())
-    if len(x_P) > BOOTSTRAP_EXAMPLES:  # the bootstrap's jackknife is quadratic, and the mean's distribution normal
+    if len(x_P) > BOOTSTRAP_EXAMPLES:  # the jackknife of BCa is quadratic in P, and the mean is close to normal
         low, high = stats.t.interval(CONFIDENCE, len(x_P) - 1, loc=x_P.mean(), scale=stats.sem(x_P))
         return float(low), float(high)
     result = stats.bootstrap(

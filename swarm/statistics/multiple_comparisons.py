@@ -1,8 +1,9 @@
-"""The best against every baseline at once: intervals that allow for how many comparisons there are.
+"""The best against every baseline: simultaneous intervals, corrected for the number of comparisons.
 
-With ten baselines one 95 % interval or another misses by chance in every third run. Here all of them hold
-together in 95 %: the single-step max-|t| bootstrap (Westfall & Young 1993; Romano & Wolf 2005). Examples are drawn
-anew for all baselines alike: what these share is not paid for twice, as by Bonferroni.
+With ten baselines, at least one of the uncorrected 95 % intervals misses by chance in every third run. The corrected
+intervals all hold together in 95 % of runs (family-wise error 5 %): the single-step max-|t| bootstrap (Westfall &
+Young 1993; Romano & Wolf 2005). Each resample draws the same examples for all baselines. Correlation between baselines
+therefore narrows the intervals, which Bonferroni's correction would ignore.
 
 Shape suffixes: B baselines, P examples, R resamples.
 """
@@ -21,16 +22,16 @@ from swarm.statistics.intervals import (
     Difference,
     differences,
     has_spread,
-    paired,
+    paired_bootstrap,
 )
 
-BLOCK = 500  # resamples held at a time
-LEAST_SPREAD = 0.5  # of a resample, as a share of the data's
+BLOCK = 500  # resamples held in memory at a time; RESAMPLES is a multiple of it
+LEAST_SPREAD = 0.5  # the least standard deviation of a resample, as a share of that of the data
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From low to high."""
+    """An interval of a difference, from low to high."""
 
     low: float
     high: float
@@ -38,9 +39,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Best minus one baseline: with its own interval, and the corrected one, which holds for all baselines together."""
+    """The improvement of the best over one baseline.
 
-    alone: Difference
+    uncorrected: the mean paired difference, with an interval as if there were no other baseline.
+    corrected: the interval that holds for all baselines simultaneously.
+    """
+
+    uncorrected: Difference
     corrected: Interval
 
     @property
@@ -52,66 +57,73 @@ class Comparison:
         return self.corrected.high < 0
 
 
-SAME = Comparison(Difference(0.0, 0.0, 0.0), Interval(0.0, 0.0))  # a baseline that is the best, with itself
+SAME = Comparison(Difference(0.0, 0.0, 0.0), Interval(0.0, 0.0))  # where a baseline is the best: it with itself
 
 
 def compare(ours_P: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
-    """Ours minus each of theirs on the same examples. A corrected interval holds the one that stands alone."""
+    """Ours minus each of theirs on the same examples: one Comparison per baseline.
+
+    ours_P: one score per example. theirs: baseline -> its scores on the same P examples.
+    A corrected interval always contains the uncorrected one.
+    """
     if not theirs:
         return {}
     ours, theirs_BP = np.asarray(ours_P, dtype=np.float64), np.array(list(theirs.values()), dtype=np.float64)
-    found = zip(theirs, (paired(ours_P, one) for one in theirs.values()), reaches(ours, theirs_BP), strict=True)
-    return {name: Comparison(alone, _around(alone, float(reach))) for name, alone, reach in found}
+    alone = (paired_bootstrap(ours_P, one) for one in theirs.values())
+    found = zip(theirs, alone, half_widths(ours, theirs_BP), strict=True)
+    return {name: Comparison(one, _widened(one, float(half_width))) for name, one, half_width in found}
 
 
-def _around(alone: Difference, reach: float) -> Interval:
-    return Interval(min(alone.low, alone.difference - reach), max(alone.high, alone.difference + reach))
+def _widened(found: Difference, half_width: float) -> Interval:
+    return Interval(min(found.low, found.difference - half_width), max(found.high, found.difference + half_width))
 
 
-def reaches(ours_P: Array, theirs_BP: Array) -> Array:
-    """How far each corrected interval reaches to either side of its difference: (B,)."""
+def half_widths(ours_P: Array, theirs_BP: Array) -> Array:
+    """Half the width of each simultaneous interval, (B,), from scores of shape (P,) and (B, P)."""
     d_BP = differences(ours_P, theirs_BP)
-    reach_B = np.array([_unseen(ours_P, theirs_P, len(theirs_BP)) for theirs_P in theirs_BP])
+    half_width_B = np.array([_without_spread(ours_P, theirs_P, len(theirs_BP)) for theirs_P in theirs_BP])
     spread_B = np.array([has_spread(d_P) for d_P in d_BP])
     if spread_B.any():
-        moving_BP = d_BP[spread_B]
-        reach_B[spread_B] = _critical(moving_BP) * moving_BP.std(axis=1, ddof=1) / np.sqrt(d_BP.shape[1])
-    return reach_B
+        varying_BP = d_BP[spread_B]
+        deviation_B = varying_BP.std(axis=1, ddof=1)
+        half_width_B[spread_B] = _critical_value(varying_BP) * deviation_B / np.sqrt(d_BP.shape[1])
+    return half_width_B
 
 
-def _unseen(ours_P: Array, theirs_P: Array, comparisons: int) -> float:
-    """Half the width where all examples differ alike, so that a bootstrap sees no spread.
+def _without_spread(ours_P: Array, theirs_P: Array, comparisons: int) -> float:
+    """Half the width where the difference is the same on every example, so that a bootstrap sees no spread.
 
-    The share of examples that may yet differ is bounded exactly (Clopper & Pearson 1934, none of P seen, Bonferroni):
-    by as much as scores do, or by turning round. Zero is then outside just where the sign test says so.
+    The share of unseen examples with another difference has an exact bound (Clopper & Pearson 1934, none of P seen,
+    Bonferroni). On those the difference may change by the whole range of the scores, or by twice the observed
+    difference. The interval then excludes zero exactly where the sign test rejects.
     """
     share = 1.0 - ((1.0 - CONFIDENCE) / (2 * comparisons)) ** (1.0 / len(ours_P))
     both = np.concatenate([ours_P, theirs_P])
     return float(share * max(np.ptp(both), 2 * abs(ours_P.mean() - theirs_P.mean())))
 
 
-def _critical(d_BP: Array) -> float:
-    """What the largest |t| of all baselines stays below in 95 % of resamples.
+def _critical_value(d_BP: Array) -> float:
+    """The 95 % quantile of max |t| over the baselines, from resamples.
 
-    No less than Student's t of one comparison: a few examples have too few resamples to show what is rare.
+    It is at least Student's t for one comparison: resamples of only a few examples do not show rare values.
     """
     rng, n = np.random.default_rng(0), d_BP.shape[1]
-    if n > BOOTSTRAP_EXAMPLES:  # the means' distribution is normal
+    if n > BOOTSTRAP_EXAMPLES:  # the means are close to normal, with the correlation of the differences
         correlation_BB = np.atleast_2d(np.corrcoef(d_BP))
         t_RB = rng.multivariate_normal(
             np.zeros(len(d_BP)), correlation_BB, RESAMPLES, check_valid="ignore", method="eigh"
         )
     else:
-        t_RB = np.concatenate(list(_resampled(d_BP, rng)))
+        t_RB = np.concatenate(list(_bootstrap_t(d_BP, rng)))
     largest = np.quantile(np.abs(t_RB).max(axis=1), CONFIDENCE)
     return float(max(largest, stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)))
 
 
-def _resampled(d_BP: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """Studentised means of resamples, the true ones being zero: (BLOCK, B) at a time.
+def _bootstrap_t(d_BP: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """Studentised means of resamples of the centred differences: (BLOCK, B) at a time.
 
-    Where hardly an example differs, a resample may hold none that does: its spread is taken as no smaller than
-    LEAST_SPREAD of the data's, or its t would be without bound and every baseline's interval with it.
+    Where only a few examples differ, a resample may contain none of them. Its standard deviation is taken as at least
+    LEAST_SPREAD of that of the data; otherwise its t, and with it every baseline's interval, would have no bound.
     """
     n = d_BP.shape[1]
     centred_BP = d_BP - d_BP.mean(axis=1, keepdims=True)

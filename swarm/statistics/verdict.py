@@ -1,4 +1,4 @@
-"""Whether anything was found, in sentences: the corrected intervals of best minus each baseline, on test."""
+"""Whether an improvement was found, in sentences: from the corrected intervals of best minus each baseline on test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from swarm.statistics.multiple_comparisons import Comparison
 from swarm.statistics.wording import Unit, baseline_name
 
-NAMED = 3  # of several baselines; the others are counted
+NAMED = 3  # of several baselines; the others are counted, so that the sentence stays short
 OURS = "composed expert"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """found: the best is better than every baseline, all comparisons of the objective allowed for. text: one to three
-    sentences.
+    """What may be claimed of one objective.
+
+    found: whether the best is better than every baseline, by the corrected intervals.
+    text: one to three sentences.
     """
 
     found: bool
@@ -23,18 +25,18 @@ class Verdict:
 def judge(compared: Mapping[str, Comparison | None], source: str, unit: Unit) -> Verdict:
     """What may be claimed of one objective. The correction is for its baselines, not for other objectives.
 
-    compared: baseline -> best minus it on test, or None where one of them has no score there. source: "search", or the
-    baseline that is the best.
+    compared: baseline -> the best compared with it on test; None where one of the two has no score there.
+    source: "search", or the baseline that is the best.
     """
     known = {name: found for name, found in compared.items() if found}
     if source != "search":
         best = baseline_name(source)
-        why = f"no other weighting did better on the select split, and {best} is the result"
-        return Verdict(False, f"Nothing was found that is better than {best}: {why}.")
+        why = f"no other weighting scored higher on the select split, so {best} is the result"
+        return Verdict(False, f"No improvement over {best} was found: {why}.")
     if not known:
-        return Verdict(False, "Nothing can be claimed: there are no scores on test to compare.")
-    if rivals := {name: found for name, found in known.items() if not found.better}:
-        return Verdict(False, " ".join(_not_found(rivals, known, unit)))
+        return Verdict(False, "No claim is possible: there are no scores on test to compare.")
+    if undecided := {name: found for name, found in known.items() if not found.better}:
+        return Verdict(False, " ".join(_not_found(undecided, known, unit)))
     if missing := [baseline_name(name) for name in compared if name not in known]:
         return Verdict(False, " ".join(_untested(missing, known)))
     return Verdict(True, _found(known, unit))
@@ -44,42 +46,44 @@ def _found(known: Mapping[str, Comparison], unit: Unit) -> str:
     top = _strongest(known)
     least = min(found.corrected.low for found in known.values())  # not always the strongest's: others may vary more
     return (
-        f"The {OURS} is better than every baseline, by at least {unit.size(least)} {_allowed(known)} "
-        f"({_change(known[top], unit)} on test over {baseline_name(top)}, the best of them, "
-        f"{_interval(known[top], unit)})."
+        f"The {OURS} is better than every baseline, by at least {unit.size(least)} "
+        f"(95 % confidence{_corrected(known)}). Over the strongest baseline, {baseline_name(top)}, the improvement on test is "
+        f"{_change(known[top], unit)} ({_interval(known[top], unit)})."
     )
 
 
 def _untested(missing: Sequence[str], known: Mapping[str, Comparison]) -> list[str]:
     has = "has" if len(missing) == 1 else "have"
     return [
-        f"Nothing can be claimed against {_listed(missing, 'or')}, which {has} no score on test.",
-        f"The {OURS} is better than {_others(list(known))}, {_allowed(known)}.",
+        f"No claim is possible about {_listed(missing, 'or')}, which {has} no score on test.",
+        f"The {OURS} is better than {_others(list(known))} (95 % confidence{_corrected(known)}).",
     ]
 
 
-def _not_found(rivals: Mapping[str, Comparison], known: Mapping[str, Comparison], unit: Unit) -> list[str]:
-    top = _strongest(rivals)
-    over = f" over {baseline_name(top)}, the best of them" if len(rivals) > 1 else ""
-    change, interval = _change(rivals[top], unit), _interval(rivals[top], unit)
-    whom = _whom(list(rivals), len(known))
-    sentences = [f"Nothing was found that is better than {whom}: {change} on test{over}, {interval} {_allowed(known)}."]
-    if worse := [baseline_name(name) for name, found in rivals.items() if found.worse]:
+def _not_found(undecided: Mapping[str, Comparison], known: Mapping[str, Comparison], unit: Unit) -> list[str]:
+    top = _strongest(undecided)
+    against = f"against {baseline_name(top)}, the strongest of these, " if len(undecided) > 1 else ""
+    sentences = [
+        f"No improvement over {_whom(list(undecided), len(known))} was found: {against}the difference on test is "
+        f"{_change(undecided[top], unit)} ({_interval(undecided[top], unit)}{_corrected(known)})."
+    ]
+    worse = [baseline_name(name) for name, found in undecided.items() if found.worse]
+    if worse:
         sentences.append(f"The {OURS} is worse than {_listed(worse, 'and')}.")
-    if beaten := [name for name in known if name not in rivals]:
-        sentences.append(f"It is better than {_others(beaten)}.")
+    if beaten := [name for name in known if name not in undecided]:
+        sentences.append(f"{'It' if worse else f'The {OURS}'} is better than {_others(beaten)}.")
     return sentences
 
 
 def _strongest(known: Mapping[str, Comparison]) -> str:
     """The baseline that is best on test."""
-    return min(known, key=lambda name: known[name].alone.difference)
+    return min(known, key=lambda name: known[name].uncorrected.difference)
 
 
-def _whom(rivals: Sequence[str], known: int) -> str:
-    if 1 < len(rivals) == known:
+def _whom(undecided: Sequence[str], known: int) -> str:
+    if 1 < len(undecided) == known:
         return f"any of the {known} baselines"
-    return _listed([baseline_name(name) for name in rivals], "or")
+    return _listed([baseline_name(name) for name in undecided], "or")
 
 
 def _others(names: Sequence[str]) -> str:
@@ -95,13 +99,13 @@ def _listed(names: Sequence[str], word: str) -> str:
     return f" {word} ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def _allowed(known: Mapping[str, Comparison]) -> str:
-    return f"once the {len(known)} comparisons are allowed for" if len(known) > 1 else "with 95 % confidence"
+def _corrected(known: Mapping[str, Comparison]) -> str:
+    return f", corrected for {len(known)} comparisons" if len(known) > 1 else ""
 
 
 def _change(found: Comparison, unit: Unit) -> str:
-    return unit.change(found.alone.difference) + (" points" if unit.percent else "")
+    return unit.change(found.uncorrected.difference) + (" points" if unit.percent else "")
 
 
 def _interval(found: Comparison, unit: Unit) -> str:
-    return f"{unit.change(found.corrected.low)} to {unit.change(found.corrected.high)}"
+    return f"95 % interval {unit.change(found.corrected.low)} to {unit.change(found.corrected.high)}"

@@ -1,10 +1,11 @@
-"""What the winner will score on the test split, foretold before that is opened.
+"""The winner's score on the test split, predicted before that split is used.
 
-The best of several on the select split looks better than it is: the winner's curse. Its size is estimated by a
-parametric bootstrap. The contenders' true means are taken as shrunk towards their common one (empirical Bayes; Efron &
-Morris 1973), as far as their spread is what chance alone gives; noise is drawn anew, the best is chosen, and what it
-gained by the choice is the bias. An example that is hard for all is no reason for choosing wrongly, so the noise is
-what is left after each example's mean.
+The best of several candidates on the select split scores higher there than it will on new examples: the winner's
+curse. This selection bias is estimated by a parametric bootstrap. The contenders' true means are estimated by
+shrinking the observed means towards their common mean (empirical Bayes; Efron & Morris 1973), the more, the more of
+their spread noise explains. Each draw adds new noise and selects the best; the bias is the mean noise of the selected
+one. An example that is hard for every contender cannot change the choice, so the noise is the residual after
+subtracting each example's mean.
 
 Shape suffixes: K contenders, P examples, B draws.
 """
@@ -14,26 +15,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from swarm.core.space import Array
-from swarm.statistics.intervals import Score, score
+from swarm.statistics.intervals import Score, mean_interval
 
 DRAWS = 4_000
 
 
 def predicted(scores_KP: Sequence[Sequence[float]], winner: int) -> Score:
-    """The winner's mean on fresh examples with its 95 % interval, from all contenders' scores on the same ones."""
-    seen = score(scores_KP[winner])
-    bias = choice_bias(np.asarray(scores_KP, dtype=np.float64))
+    """The winner's mean on new examples with its 95 % interval.
+
+    scores_KP: the scores of all contenders on the same examples. winner: the row of the selected one.
+    The observed mean and both ends of its interval are reduced by the selection bias.
+    """
+    seen = mean_interval(scores_KP[winner])
+    bias = selection_bias(np.asarray(scores_KP, dtype=np.float64))
     return Score(seen.mean - bias, seen.low - bias, seen.high - bias, seen.n)
 
 
-def choice_bias(scores_KP: Array) -> float:
-    """How much better than it is the best mean of these looks, on average."""
+def selection_bias(scores_KP: Array) -> float:
+    """By how much the best observed mean exceeds its true mean, on average, in the unit of the scores.
+
+    scores_KP: the scores of all contenders on the same examples. Zero for fewer than two contenders or examples.
+    """
     contenders, examples = scores_KP.shape
     if contenders < 2 or examples < 2:
         return 0.0
     mean_K = scores_KP.mean(axis=1)
-    rest_KP = scores_KP - scores_KP.mean(axis=0) - (mean_K - mean_K.mean())[:, None]
-    noise = float(np.square(rest_KP).sum() / ((contenders - 1) * (examples - 1)) / examples)
+    residual_KP = scores_KP - scores_KP.mean(axis=0) - (mean_K - mean_K.mean())[:, None]
+    noise = float(np.square(residual_KP).sum() / ((contenders - 1) * (examples - 1)) / examples)
     if noise == 0.0:
         return 0.0
     true = max(0.0, float(mean_K.var(ddof=1)) - noise)

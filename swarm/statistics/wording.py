@@ -1,4 +1,4 @@
-"""How scores and baselines are said: percentages or plain numbers, and names that stand in a sentence."""
+"""Scores and baselines as words: percentages or plain numbers, and names of baselines for use in a sentence."""
 
 import math
 from collections.abc import Iterable
@@ -12,19 +12,25 @@ def signed(value: float, form: str) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """How an objective's scores are said: percentages when every score lies in [0, 1], else plain numbers."""
+    """How an objective's scores are written.
+
+    percent: percentages where every score lies in [0, 1], differences then in points; else plain numbers.
+    """
 
     percent: bool
 
     def bare(self, value: float) -> str:
+        """A number without its unit: "81.8", or a dash where it is not finite."""
         if not math.isfinite(value):
             return "–"
         return signed(100 * value, ".1f") if self.percent else signed(value, "#.4g").removesuffix(".")
 
     def score(self, value: float) -> str:
+        """A score with its unit: "81.8 %"."""
         return f"{self.bare(value)} %" if self.percent and math.isfinite(value) else self.bare(value)
 
     def interval(self, low: float, high: float) -> str:
+        """The two ends without their unit: "79.6 to 83.9"."""
         return f"{self.bare(low)} to {self.bare(high)}"
 
     def size(self, difference: float) -> str:
@@ -36,18 +42,21 @@ class Unit:
         return ("+" if difference > 0 else "") + self.bare(difference)
 
     def tick(self, value: float) -> str:
+        """The label of an axis: as short as the number allows."""
         return f"{signed(100 * value, '.6g')} %" if self.percent else signed(value, ".6g")
 
 
 def unit_of(scores: Iterable[float]) -> Unit:
+    """Percentages where every score that is a number lies in [0, 1]."""
     return Unit(all(0 <= score <= 1 for score in scores if not math.isnan(score)))
 
 
 def baseline_name(key: str) -> str:
-    """A baseline's key in words, to stand after "above" or "than"."""
+    """A baseline's key ("uniform", "expert:maths") in words that can follow "above" or "than"."""
     kind, _, rest = key.partition(":")
     return {"base": "the base", "uniform": "the uniform average", "expert": f"expert {rest}"}.get(kind, key)
 
 
 def capital(words: str) -> str:
+    """The same words with a capital first letter."""
     return words[:1].upper() + words[1:]

@@ -43,7 +43,7 @@ from swarm.preferences.weighted_sum import utility
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import start_record
 from swarm.search.generational import Search
-from swarm.statistics.intervals import score
+from swarm.statistics.intervals import mean_interval
 from swarm.workers.pool import LocalPool
 
 sys.path.append(str(ROOT / "tests"))  # the landscapes that the tests race on
@@ -264,7 +264,7 @@ def landscapes(name: str, seeds: int) -> Iterable[Metric]:
                 for name in ("full", "sequential")
             )
             shares.append(sequential.scorer.examples / (200 * len(sequential.archive.searched())))
-            interval = score(full.tested())
+            interval = mean_interval(full.tested())
             inside += interval.low <= mean(sequential.tested()) <= interval.high
     what, target = f"landscapes, {name}, sequential", "<= 0.65" if name != "model_swarms" else None
     yield metric(f"{what}: example evaluations of full", mean(shares), "share", target)
@@ -277,7 +277,7 @@ def metric(what: str, value: float, unit: str, target: str | None = None) -> Met
 
 
 def within(full: Raced, raced: Raced) -> bool:
-    interval = score(full.tested)
+    interval = mean_interval(full.tested)
     return interval.low <= mean(raced.tested) <= interval.high
 
 

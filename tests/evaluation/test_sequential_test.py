@@ -27,7 +27,7 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import estimate
 from swarm.search.asynchronous import AsynchronousSearch
-from swarm.statistics.intervals import score
+from swarm.statistics.intervals import mean_interval
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take
     "pso": (PSO(particles=15, iterations=12), 0.65),
@@ -54,7 +54,7 @@ def test_a_sequential_search_ends_as_well_on_a_part_of_the_examples(folder: Path
     for seed in SEEDS:
         full, raced = (searched(folder, kind, seed, sequential) for sequential in (False, True))
         shares.append(raced.scorer.examples / (200 * len(raced.archive.searched())))
-        interval = score(full.tested())
+        interval = mean_interval(full.tested())
         inside += interval.low <= np.mean(raced.tested()) <= interval.high
     print(f"{kind}: {np.mean(shares):.3f} of the examples (at most {max(shares):.3f}), inside on {inside} of 20")
     assert np.mean(shares) <= SEARCHES[kind][1]

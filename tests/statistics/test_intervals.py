@@ -20,7 +20,15 @@ from swarm.journal.archive import Archive
 from swarm.run.summarise import Result, summarise
 from swarm.search.baselines import Baselines
 from swarm.search.selection import Selection
-from swarm.statistics.intervals import Difference, Emergence, Score, emergence, join, paired, score
+from swarm.statistics.intervals import (
+    Difference,
+    Emergence,
+    Score,
+    concatenate,
+    emergence,
+    mean_interval,
+    paired_bootstrap,
+)
 
 EXPERTS = ("a", "b", "c")
 BASELINES = Baselines.of(space(3), EXPERTS)
@@ -40,7 +48,7 @@ Scores = Sequence[float] | Mapping[str, Sequence[float]]
 )
 def test_wilson_is_newcombes(right: int, n: int, low: float, high: float) -> None:
     """Newcombe 1998, Statistics in Medicine 17, table I, method 3, and the closed form for 0 and n."""
-    found = score([1.0] * right + [0.0] * (n - right))
+    found = mean_interval([1.0] * right + [0.0] * (n - right))
     assert found == Score(right / n, pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4), n)
 
 
@@ -50,7 +58,7 @@ def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
     n, covered = 200, np.zeros(2)
     for _ in range(n):
         x, y = rng.beta(2.0, 5.0, 60), rng.beta(2.0, 3.0, 60)
-        found, gain = score(x.tolist()), paired(x.tolist(), y.tolist())
+        found, gain = mean_interval(x.tolist()), paired_bootstrap(x.tolist(), y.tolist())
         covered += [found.low <= 2 / 7 <= found.high, gain.low <= 2 / 7 - 2 / 5 <= gain.high]
         assert found.low <= found.mean <= found.high
     assert ((covered / n >= 0.90) & (covered / n <= 0.99)).all()
@@ -58,7 +66,7 @@ def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
 
 def test_a_paired_difference_is_ours_minus_theirs() -> None:
     ours, theirs = [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
-    gain, loss = paired(ours, theirs), paired(theirs, ours)
+    gain, loss = paired_bootstrap(ours, theirs), paired_bootstrap(theirs, ours)
     assert gain.difference == pytest.approx(3 / 8)
     assert 0 <= gain.low < 3 / 8 < gain.high <= 1
     assert loss.difference == -gain.difference
@@ -68,7 +76,7 @@ def test_a_paired_difference_is_ours_minus_theirs() -> None:
 def test_pairing_takes_out_what_examples_share() -> None:
     rng = np.random.default_rng(1)
     theirs = rng.normal(0.0, 10.0, 100)
-    gain = paired((theirs + 0.5 + rng.normal(0.0, 0.1, 100)).tolist(), theirs.tolist())
+    gain = paired_bootstrap((theirs + 0.5 + rng.normal(0.0, 0.1, 100)).tolist(), theirs.tolist())
     assert 0.4 < gain.low < gain.high < 0.6
 
 
@@ -83,7 +91,7 @@ def test_pairing_takes_out_what_examples_share() -> None:
     ],
 )
 def test_differences_without_spread_have_no_width(ours: list[float], theirs: list[float], expected: Difference) -> None:
-    found = paired(ours, theirs)
+    found = paired_bootstrap(ours, theirs)
     assert (found.difference, found.low, found.high) == pytest.approx(
         (expected.difference, expected.low, expected.high), abs=1e-12
     )
@@ -92,7 +100,7 @@ def test_differences_without_spread_have_no_width(ours: list[float], theirs: lis
 @pytest.mark.parametrize("scores", [[0.5], [0.3] * 9, [0.1, 0.1 + 1e-17, 0.1], [1.0, 1.0, 1.0 + 2e-16], [0.2, 0.9]])
 def test_any_scores_have_a_finite_interval_and_no_warning(scores: list[float]) -> None:
     with warnings.catch_warnings(action="error"):
-        found = score(scores)
+        found = mean_interval(scores)
     assert found.low <= found.mean + 1e-12
     assert found.mean <= found.high + 1e-12
     assert math.isfinite(found.low + found.high)
@@ -127,11 +135,11 @@ def test_emergence_is_for_right_or_wrong_alone() -> None:
 
 
 def test_objectives_are_joined_in_the_order_of_their_names() -> None:
-    assert join({"b": [1.0, 2.0], "a": [3.0]}) == [3.0, 1.0, 2.0]
+    assert concatenate({"b": [1.0, 2.0], "a": [3.0]}) == [3.0, 1.0, 2.0]
 
 
 class Story:
-    """A journal told by hand: who scored what on which split."""
+    """A journal written by hand: who scored what on which split."""
 
     def __init__(self, folder: Path, weights: Mapping[str, float]) -> None:
         self.archive = Archive(folder / "journal.jsonl")
@@ -220,7 +228,7 @@ def test_where_all_failed_on_select_nobody_wins(story: Story) -> None:
         story.selection.winner(finalists[:1])
 
 
-def told(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
+def summary_of(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
     """A whole run: two particles of which the first wins, one failed, one failed attempt."""
     winner = particle(0)
     story.tell(winner, "search", best)
@@ -242,7 +250,7 @@ KEYS = {
 
 
 def test_the_summary_of_one_objective(story: Story) -> None:
-    summary = told(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
+    summary = summary_of(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
     assert set(summary) == KEYS
     assert set(summary["best"]) == {"id", "source", "coefficients", "search", "select", "test"}
     assert (summary["best"]["id"], summary["best"]["source"]) == ("0-0", "search")
@@ -262,7 +270,7 @@ def test_the_summary_of_one_objective(story: Story) -> None:
 
 def test_the_summary_of_two_objectives(tmp_path: Path) -> None:
     story = Story(tmp_path, {"x": 1.0, "y": 3.0})
-    summary = told(story, {"x": [1.0, 0.0], "y": [0.2, 0.4, 0.6]}, {"x": [0.0, 0.0], "y": [0.2, 0.2, 0.2]})
+    summary = summary_of(story, {"x": [1.0, 0.0], "y": [0.2, 0.4, 0.6]}, {"x": [0.0, 0.0], "y": [0.2, 0.2, 0.2]})
     assert set(summary) == KEYS
     for scores in (summary["best"], *summary["baselines"].values()):
         assert all(set(scores[split]) == {"x", "y"} for split in ("search", "select", "test"))
@@ -277,7 +285,7 @@ def test_the_summary_of_two_objectives(tmp_path: Path) -> None:
 
 def test_counts_are_exact(story: Story) -> None:
     """Three of the search, of which one failed, seven baselines on three splits, the best on two: 4 examples each."""
-    summary = told(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
+    summary = summary_of(story, [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0])
     scored = 2 + 7 * 3 + 2
     assert summary["counts"] == {
         "evaluations": 3,
@@ -328,7 +336,7 @@ def test_what_failed_on_test_has_no_score(story: Story) -> None:
 def test_the_verdict_is_by_the_corrected_intervals_of_all_baselines(story: Story, theirs: float, found: bool) -> None:
     """Better than all, or than all but one."""
     story.tell(BASELINES.experts["b"], "test", [theirs, 1.0] * 20)
-    summary = told(story, [1.0] * 40, [0.0, 1.0] * 20)
+    summary = summary_of(story, [1.0] * 40, [0.0, 1.0] * 20)
     assert summary["verdict"]["found"] is found
     assert found == all(one["corrected"]["low"] > 0 for one in summary["paired"].values())
     assert ("expert b" in summary["verdict"]["text"]) is not found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.core.space import Array
-from swarm.statistics.multiple_comparisons import Comparison, compare, reaches
+from swarm.statistics.multiple_comparisons import Comparison, compare, half_widths
 
 BASELINES = 10
 
@@ -37,7 +37,7 @@ def test_one_interval_of_ten_misses_in_one_data_set_of_twenty(kind: str) -> None
             x_BP = right_or_wrong(rng, 200, np.full(BASELINES + 1, 0.4))
         d_BP = x_BP[0] - x_BP[1:]
         error_B = d_BP.std(axis=1, ddof=1) / math.sqrt(d_BP.shape[1])
-        missed += bool((np.abs(d_BP.mean(axis=1)) > reaches(x_BP[0], x_BP[1:])).any())
+        missed += bool((np.abs(d_BP.mean(axis=1)) > half_widths(x_BP[0], x_BP[1:])).any())
         missed_alone += bool((np.abs(d_BP.mean(axis=1)) > 1.96 * error_B).any())
     assert 0.015 <= missed / sets <= 0.085
     assert missed_alone / sets >= 0.2
@@ -48,14 +48,14 @@ def test_a_corrected_interval_holds_the_one_that_stands_alone() -> None:
     for n in (1, 2, 5, 40):
         x_BP = right_or_wrong(rng, n, np.linspace(0.2, 0.8, 5))
         for found in compare_rows(x_BP[0], x_BP[1:]):
-            assert found.corrected.low <= found.alone.low <= found.alone.high <= found.corrected.high
+            assert found.corrected.low <= found.uncorrected.low <= found.uncorrected.high <= found.corrected.high
 
 
 def test_more_baselines_widen_and_copies_of_one_do_not() -> None:
     rng = np.random.default_rng(2)
     ours_P, theirs_BP = rng.normal(size=100), rng.normal(size=(BASELINES, 100))
-    one, many = reaches(ours_P, theirs_BP[:1])[0], reaches(ours_P, theirs_BP)[0]
-    copies = reaches(ours_P, np.repeat(theirs_BP[:1], BASELINES, axis=0))[0]
+    one, many = half_widths(ours_P, theirs_BP[:1])[0], half_widths(ours_P, theirs_BP)[0]
+    copies = half_widths(ours_P, np.repeat(theirs_BP[:1], BASELINES, axis=0))[0]
     assert many > 1.15 * one
     assert copies == pytest.approx(one)
 
@@ -70,15 +70,15 @@ def test_the_same_scores_give_the_same_intervals() -> None:
 def test_many_examples_take_the_normal_limit_of_the_same_intervals() -> None:
     rng = np.random.default_rng(4)
     x_BP = rng.normal(size=(6, 2_100))
-    limit = reaches(x_BP[0], x_BP[1:])
-    resampled = reaches(x_BP[0, :2_000], x_BP[1:, :2_000]) * math.sqrt(2_000 / 2_100)
+    limit = half_widths(x_BP[0], x_BP[1:])
+    resampled = half_widths(x_BP[0, :2_000], x_BP[1:, :2_000]) * math.sqrt(2_000 / 2_100)
     assert limit == pytest.approx(resampled, rel=0.06)
 
 
 def test_what_scores_alike_is_not_better() -> None:
     ours_P = np.array([1.0, 0.0, 1.0, 1.0] * 25)
     for found in compare_rows(ours_P, np.stack([ours_P, ours_P])):
-        assert found.alone.difference == 0.0
+        assert found.uncorrected.difference == 0.0
         assert found.corrected.low < 0 < found.corrected.high
         assert found.corrected.high < 0.06, "the share of 100 examples that may yet differ"
 
@@ -108,7 +108,7 @@ def test_a_baseline_that_hardly_differs_does_not_widen_the_others_without_bound(
     ours_P, theirs_BP = rng.normal(size=300), rng.normal(size=(3, 300))
     twin_P = ours_P.copy()
     twin_P[0] += 1.0
-    with_twin, without = reaches(ours_P, np.vstack([theirs_BP, twin_P])), reaches(ours_P, theirs_BP)
+    with_twin, without = half_widths(ours_P, np.vstack([theirs_BP, twin_P])), half_widths(ours_P, theirs_BP)
     assert (with_twin[:3] <= 1.3 * without).all()
     assert with_twin[3] > 1.0 / 300, "one example is no evidence"
 

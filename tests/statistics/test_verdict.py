@@ -1,4 +1,4 @@
-"""The verdict: found only where the best beats every baseline, in words that name who it does not beat."""
+"""The verdict: found only where the best is better than every baseline; otherwise it names those it does not beat."""
 
 import json
 import shutil
@@ -32,48 +32,52 @@ def said(source: str = "search", unit: Unit = POINTS, **found: Comparison | None
 def test_better_than_every_baseline_is_found() -> None:
     assert said(base=MORE, upper=MORE, uniform=WON) == Verdict(
         True,
-        "The composed expert is better than every baseline, by at least 3.1 points once the 3 comparisons are allowed "
-        "for (+5.2 points on test over the uniform average, the best of them, +3.1 to +7.3).",
+        "The composed expert is better than every baseline, by at least 3.1 points (95 % confidence, corrected for 3 "
+        "comparisons). Over the strongest baseline, the uniform average, the improvement on test is +5.2 points (95 % "
+        "interval +3.1 to +7.3).",
     )
 
 
 def test_what_it_is_better_by_at_least_holds_for_every_baseline() -> None:
     assert said(base=MORE, upper=by(0.06, 0.043, 0.077), next=by(0.065, 0.024, 0.106)).text == (
-        "The composed expert is better than every baseline, by at least 2.4 points once the 3 comparisons are allowed "
-        "for (+6.0 points on test over expert upper, the best of them, +4.3 to +7.7)."
+        "The composed expert is better than every baseline, by at least 2.4 points (95 % confidence, corrected for 3 "
+        "comparisons). Over the strongest baseline, expert upper, the improvement on test is +6.0 points (95 % "
+        "interval +4.3 to +7.7)."
     )
 
 
 def test_what_it_is_no_better_than_is_named() -> None:
     assert said(base=MORE, upper=EVEN, next=WON, uniform=WON) == Verdict(
         False,
-        "Nothing was found that is better than expert upper: +0.4 points on test, −1.9 to +2.7 once the 4 comparisons "
-        "are allowed for. It is better than the other 3 baselines.",
+        "No improvement over expert upper was found: the difference on test is +0.4 points (95 % interval −1.9 to "
+        "+2.7, corrected for 4 comparisons). The composed expert is better than the other 3 baselines.",
     )
     assert said(base=MORE, upper=EVEN, uniform=by(0.01, -0.01, 0.03)).text == (
-        "Nothing was found that is better than expert upper or the uniform average: +0.4 points on test over expert "
-        "upper, the best of them, −1.9 to +2.7 once the 3 comparisons are allowed for. It is better than the base."
+        "No improvement over expert upper or the uniform average was found: against expert upper, the strongest of "
+        "these, the difference on test is +0.4 points (95 % interval −1.9 to +2.7, corrected for 3 comparisons). The "
+        "composed expert is better than the base."
     )
 
 
 def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
     text = said(base=MORE, a=EVEN, b=EVEN, c=EVEN, d=EVEN, e=EVEN).text
-    assert text.startswith("Nothing was found that is better than expert a, expert b, expert c or 2 others: +0.4")
+    assert text.startswith("No improvement over expert a, expert b, expert c or 2 others was found: against expert a, ")
+    assert "difference on test is +0.4 points" in text
 
 
 def test_no_better_than_any() -> None:
     text = said(base=EVEN, upper=EVEN, uniform=EVEN).text
-    assert text.startswith("Nothing was found that is better than any of the 3 baselines: +0.4 points on test over the")
-    assert "It is better" not in text
+    assert text.startswith("No improvement over any of the 3 baselines was found: against the base, the strongest of")
+    assert "is better" not in text
 
 
 def test_worse_is_called_worse() -> None:
     verdict = said(base=MORE, upper=LOST, next=EVEN)
     assert not verdict.found
     assert verdict.text == (
-        "Nothing was found that is better than expert upper or expert next: −3.0 points on test over expert upper, the "
-        "best of them, −5.0 to −1.0 once the 3 comparisons are allowed for. The composed expert is worse than expert "
-        "upper. It is better than the base."
+        "No improvement over expert upper or expert next was found: against expert upper, the strongest of these, the "
+        "difference on test is −3.0 points (95 % interval −5.0 to −1.0, corrected for 3 comparisons). The composed "
+        "expert is worse than expert upper. It is better than the base."
     )
 
 
@@ -81,8 +85,8 @@ def test_a_baseline_that_won_is_nothing_found() -> None:
     verdict = said("expert:upper", base=MORE, upper=SAME, uniform=MORE)
     assert verdict == Verdict(
         False,
-        "Nothing was found that is better than expert upper: no other weighting did better on the select split, and "
-        "expert upper is the result.",
+        "No improvement over expert upper was found: no other weighting scored higher on the select split, so expert "
+        "upper is the result.",
     )
 
 
@@ -90,17 +94,17 @@ def test_nothing_is_claimed_against_what_was_not_scored() -> None:
     verdict = said(base=MORE, upper=None, uniform=WON)
     assert verdict == Verdict(
         False,
-        "Nothing can be claimed against expert upper, which has no score on test. The composed expert is better than "
-        "the other 2 baselines, once the 2 comparisons are allowed for.",
+        "No claim is possible about expert upper, which has no score on test. The composed expert is better than the "
+        "other 2 baselines (95 % confidence, corrected for 2 comparisons).",
     )
-    nothing = Verdict(False, "Nothing can be claimed: there are no scores on test to compare.")
+    nothing = Verdict(False, "No claim is possible: there are no scores on test to compare.")
     assert said(base=None, upper=None) == said() == nothing
 
 
 def test_scores_that_are_no_percentages_are_plain_numbers() -> None:
     text = said(unit=PLAIN, base=by(0.5, 0.25, 0.75), uniform=by(0.125, 0.03, 0.22)).text
-    assert "by at least 0.03000 once the 2 comparisons" in text
-    assert "(+0.1250 on test over the uniform average, the best of them, +0.03000 to +0.2200)" in text
+    assert "by at least 0.03000 (95 % confidence, corrected for 2 comparisons)" in text
+    assert "the improvement on test is +0.1250 (95 % interval +0.03000 to +0.2200)" in text
     assert "points" not in text
 
 
@@ -122,7 +126,8 @@ def test_a_run_says_its_verdict_everywhere(finished_run: Path, tmp_path: Path) -
     del summary["verdict"]
     (run / "summary.json").write_text(json.dumps(summary))
     assert run_cli("test", run).code == 0
-    assert "Nothing was found" not in run_cli("test", run).out
+    assert "No improvement over" not in run_cli("test", run).out
+    assert "is better than every baseline" not in run_cli("test", run).out
 
 
 def plain(text: str) -> str:

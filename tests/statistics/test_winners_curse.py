@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from swarm.core.space import Array
-from swarm.statistics.intervals import score
-from swarm.statistics.winners_curse import choice_bias, predicted
+from swarm.statistics.intervals import mean_interval
+from swarm.statistics.winners_curse import predicted, selection_bias
 
 RUNS = 150
 EXAMPLES = 200
@@ -40,10 +40,10 @@ def test_predictions_are_right_on_average_and_cover_as_often_as_they_say(contend
 
 def test_nothing_is_taken_off_where_nothing_was_chosen_or_left_to_chance() -> None:
     alone = [1.0, 0.0, 1.0, 1.0]
-    assert predicted([alone], 0) == score(alone)
-    assert choice_bias(np.array([[1.0, 0.0, 1.0]] * 4)) == 0.0
+    assert predicted([alone], 0) == mean_interval(alone)
+    assert selection_bias(np.array([[1.0, 0.0, 1.0]] * 4)) == 0.0
     clear = np.array([[1.0] * 99 + [0.0], [0.0] * 99 + [1.0]])
-    assert choice_bias(clear) < 0.002
+    assert selection_bias(clear) < 0.002
 
 
 def test_the_same_scores_give_the_same_prediction() -> None:
