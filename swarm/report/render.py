@@ -147,9 +147,9 @@ def _section(
     )
 
 
-def _flattery(name: str, best: Best, incumbent: score_table.Row | None, summary: Summary) -> bars.Flattery:
+def _flattery(name: str, best: Best, incumbent: score_table.Row | None, summary: Summary) -> bars.SplitScores:
     scores = {split: found[name] for split, found in best.scores.items() if name in found}
-    return bars.Flattery(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), incumbent)
+    return bars.SplitScores(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), incumbent)
 
 
 def _environment(name: str) -> Environment:

@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them."""
+"""The sentences of the report, and its numbers and names as words."""
 
 import math
 
@@ -9,55 +9,56 @@ from swarm.statistics.wording import capital as capital
 from swarm.statistics.wording import signed as signed
 from swarm.statistics.wording import unit_of as unit_of
 
-REASONS = {
-    "patience": "it ended because the best had stopped improving (its patience ran out)",
-    "iterations": "it ended after all iterations",
-    "evaluations": "it ended when the evaluations allowed were spent",
-    "minutes": "it ended when the minutes allowed were spent",
-    "exhausted": "it ended because the optimizer had no more candidates",
+REASONS = {  # why a search ended, as a phrase that stands after a colon
+    "patience": "no further improvement within the patience",
+    "iterations": "all iterations done",
+    "evaluations": "evaluation limit reached",
+    "minutes": "time limit reached",
+    "exhausted": "no more candidates from the optimizer",
 }
 
 
 def scored_on(unit: Unit, score: Score) -> str:
-    """What stands after the number: "on 800 untouched test examples (95 % interval 68.0 to 74.3)"."""
+    """The words after the score: "on 800 held-out test examples (95 % interval 68.0 to 74.3)"."""
     interval = f" (95 % interval {unit.interval(score.low, score.high)})" if score.has_interval else ""
-    return f"on {count(score.n, 'untouched test example')}{interval}"
+    return f"on {count(score.n, 'held-out test example')}{interval}"
 
 
-def said_before(unit: Unit, expected: Score, found: Score | None) -> str:
-    """What was foretold before the test split was opened, and whether it came so."""
-    interval = unit.interval(expected.low, expected.high)
-    text = f"Before test was opened, {unit.score(expected.mean)} was foretold ({interval})"
+def prediction(unit: Unit, predicted: Score, found: Score | None) -> str:
+    """The test score that was predicted from the select split, and whether the measured one agrees with it."""
+    interval = unit.interval(predicted.low, predicted.high)
+    text = f"Predicted from select, before test was used: {unit.score(predicted.mean)} (95 % interval {interval})"
     if found is None:
         return f"{text}."
-    apart = found.high < expected.low or found.low > expected.high
-    return f"{text}; test {'lies apart from that' if apart else 'agrees with that'}."
+    apart = found.high < predicted.low or found.low > predicted.high
+    return f"{text}. The interval measured on test {'does not overlap' if apart else 'overlaps'} it."
 
 
 def claim(unit: Unit, than: str, found: Difference) -> str:
-    """What the paired difference from `than` lets one say, and no more."""
+    """The claim that the paired difference from `than` supports, and no more."""
     interval = unit.interval(found.low, found.high)
     if found.low > 0:
         return f"{unit.size(found.difference)} above {than} ({interval})"
     if found.high < 0:
         return f"{unit.size(found.difference)} below {than} ({interval})"
     change = unit.change(found.difference) + (" points" if unit.percent else "")
-    return f"no better than {than} can be claimed (difference {change}, interval {interval}, which includes zero)"
+    return f"no difference from {than} is shown ({change}; the interval {interval} includes zero)"
 
 
 def gains_words(unit: Unit, corrected: bool) -> str:
-    """How the table's last column is to be read."""
-    together = "its 95 % intervals are wider, so that they hold for all baselines at once"
-    alone = "each of its 95 % intervals stands alone, as if there were no other baseline"
+    """How to read the last column of the table."""
+    together = "are corrected for the number of comparisons: they hold for all baselines at once"
+    alone = "are not corrected for the number of comparisons"
+    points = ", in points" if unit.percent else ""
     return (
-        f"“Best minus it” compares the same test examples one by one{', in points' if unit.percent else ''}; "
-        f"{together if corrected else alone}. Where one includes zero, no difference can be claimed."
+        f"Improvement over baseline: the mean paired difference on the test examples{points}. "
+        f"Its 95 % intervals {together if corrected else alone}. An interval that includes zero shows no difference."
     )
 
 
 def chance(n: float) -> str:
-    """What the newly right are to be held against."""
-    return f"One more single expert would bring about {n:.1f}: on average, each has so many right that no other has."
+    """What to compare the newly right examples with."""
+    return f"For comparison: on average, a single expert is the only source that is right on {n:.1f} of the examples."
 
 
 def thousands(value: float) -> str:

@@ -47,8 +47,8 @@ def _found(known: Mapping[str, Comparison], unit: Unit) -> str:
     least = min(found.corrected.low for found in known.values())  # not always the strongest's: others may vary more
     return (
         f"The {OURS} is better than every baseline, by at least {unit.size(least)} "
-        f"(95 % confidence{_corrected(known)}). Over the strongest baseline, {baseline_name(top)}, the improvement on test is "
-        f"{_change(known[top], unit)} ({_interval(known[top], unit)})."
+        f"(95 % confidence{_corrected(known)}). Over the strongest baseline, {baseline_name(top)}, the improvement "
+        f"on test is {_change(known[top], unit)} ({_interval(known[top], unit)})."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report's pictures show every number that they are of, and say what they leave out."""
+"""The figures of the report show every number that they are about, and say what they omit."""
 
 from xml.etree import ElementTree
 
@@ -62,7 +62,7 @@ def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> Non
             assert len(classed(drawing, "cross")) == len(journal.evaluations) - scored > 0
 
 
-def test_very_many_dots_are_thinned_and_it_is_said() -> None:
+def test_of_very_many_dots_a_part_is_drawn_and_the_caption_says_so() -> None:
     many = 3 * svg.MOST_DOTS
     points = tuple((i / many, 0.5 + 0.1 * np.sin(i)) for i in range(many))
     drawn = curves.search_curve_figure(SearchCurve(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
@@ -79,7 +79,7 @@ def test_the_map_names_its_axes_and_its_landmarks(run: Fake, journal: Journal) -
     said = texts(figure.wide)
     for arrow, axis in zip("→↑", found.axes, strict=True):
         assert any(text.startswith(f"{arrow} {100 * axis.share:.0f} % of the variance: ") for text in said)
-    assert {"best", "uniform", "base", "start", *EXPERTS} <= set(said)
+    assert {"composed expert", "uniform", "base", "start", *EXPERTS} <= set(said)
     assert [len(classed(figure.wide, kind)) for kind in ("expert", "base")] == [2 * len(EXPERTS), 2]  # mark and name
 
 
@@ -129,7 +129,7 @@ def test_of_very_many_experts_the_lowest_are_left_out_and_counted() -> None:
     for drawing in (figure.wide, figure.narrow):
         said = texts(drawing)
         kept = [i for i in range(40) if f"e{i}" in said]
-        assert {"base", "uniform", "best"} <= set(said)
+        assert {"base", "uniform", "composed"} <= set(said)
         assert kept == list(range(40 - len(kept), 40))
         assert any(f"{40 - len(kept)} experts" in text for text in said)
 
@@ -144,20 +144,23 @@ def test_an_iteration_of_few_has_no_quartiles() -> None:
     assert classed(figure.wide, "band") == []
 
 
-def test_optimism_shows_what_was_foretold_and_the_best_baseline() -> None:
+def test_the_generalisation_gap_is_shown_with_the_prediction_and_the_best_baseline() -> None:
     scores = {split: Score(mean, mean - 0.05, mean + 0.05, 200) for split, mean in
               {"search": 0.7, "select": 0.65, "test": 0.6}.items()}  # fmt: skip
     baseline = Row("uniform", "uniform", "Uniform average", None, None, Score(0.5, 0.45, 0.55, 200), None)
-    found = bars.Flattery(scores, Score(0.62, 0.57, 0.67, 200), 0.1, baseline)
+    found = bars.SplitScores(scores, Score(0.62, 0.57, 0.67, 200), 0.1, baseline)
     figure = bars.optimism_figure(found, UNIT, "")
-    assert list(found.bars) == ["search", "select", "foretold", "test"]
+    assert list(found.bars) == ["search", "select", "predicted", "test"]
     widths = [float(bar.get("width")) for bar in classed(figure.wide, "split")]
     assert np.array(widths) / widths[0] == pytest.approx(np.array([0.7, 0.65, 0.62, 0.6]) / 0.7, abs=0.01)
     (line,) = (element for element in classed(figure.wide, "reference") if element.tag == "line")
     start = float(classed(figure.wide, "split")[0].get("x"))
     assert (float(line.get("x1")) - start) / widths[0] == pytest.approx(0.5 / 0.7, abs=0.01)
     assert "50.0 %" in figure.legend[0].words
-    assert list(bars.Flattery(scores, None, 0.1, None).bars) == ["search", "select", "test"]
+    assert figure.title == "Generalisation gap (search − test): +10.0 points"
+    assert "Predicted from select, before test was used: 62.0 % (95 % interval 57.0 to 67.0)" in figure.caption
+    assert figure.caption.endswith("The interval measured on test overlaps it.")
+    assert list(bars.SplitScores(scores, None, 0.1, None).bars) == ["search", "select", "test"]
 
 
 def test_what_changed_is_four_parts_of_one_bar() -> None:
@@ -209,7 +212,7 @@ def pictures(fake: Fake) -> list[Figure]:
     ]
     for name, unit in units.items():
         scores = {split: found[name] for split, found in best.scores.items()}
-        drawn.append(bars.optimism_figure(bars.Flattery(scores, scores["select"], 0.1, None), unit, ""))
+        drawn.append(bars.optimism_figure(bars.SplitScores(scores, scores["select"], 0.1, None), unit, ""))
         drawn.append(curves.search_curve_figure(search_curve(journal, name), {}, unit, ""))
         drawn.append(map_figure(plane(journal, name, best), unit, ""))
         drawn.append(tasks_figure(by_task(journal, best.id, name), unit, ""))
@@ -238,12 +241,12 @@ def test_pictures_of_nothing_are_left_out() -> None:
     assert map_figure(plane(journal, "letters", None), UNIT, "") is None
     assert tasks_figure(None, UNIT, "") is None
     assert coefficients_figure({}) is None
-    assert bars.optimism_figure(bars.Flattery({}, None, 0.1, None), UNIT, "") is None
+    assert bars.optimism_figure(bars.SplitScores({}, None, 0.1, None), UNIT, "") is None
     assert bars.time_figure(costs(journal, {}, {})) is None
 
 
 def test_a_baseline_that_won_is_not_compared_with_itself() -> None:
     titles = [figure.title for figure in pictures(KINDS["uniform wins"]())]
     assert "Test scores by task" in titles
-    assert "The experts weigh the same: 0.25" in titles
-    assert not any("Against the uniform" in title for title in titles)
+    assert "All coefficients are equal: 0.25" in titles
+    assert not any("Compared with the uniform" in title for title in titles)

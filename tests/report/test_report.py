@@ -39,7 +39,7 @@ def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_
     html, markdown = run.write(tmp_path)
     test, found = run.summary["best"]["test"], run.summary["paired"]["uniform"]
     score = f"{100 * test['mean']:.1f} %"
-    on = f"on 800 untouched test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})."
+    on = f"on 800 held-out test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})."
     above = f"{100 * found['difference']:.1f} points above the uniform average"
     assert f"Composed expert: {score} {on}" in markdown
     assert f"<strong>{score}</strong> {on}" in html.replace("\u00a0", " ")
@@ -72,7 +72,8 @@ def test_no_sentence_claims_what_the_verdict_does_not(run: Fake, doubt: float, t
         assert ("points above the base" in text) == (corrected["base"]["low"] > 0)
         for found in corrected.values():
             assert words.Unit(percent=True).interval(found["low"], found["high"]) in text
-        assert "hold for all baselines at once" in text
+        assert "corrected for the number of comparisons: they hold for all baselines at once" in text
+        assert "not corrected" not in text
         assert "stands alone" not in text
     kind = "verdict found" if fake.summary["verdict"]["found"] else "verdict"
     assert f'<p class="{kind}">' in html
@@ -83,7 +84,7 @@ def test_a_run_without_corrected_intervals_says_that_each_stands_alone(kind: str
     fake = KINDS[kind]()
     for text in fake.write(tmp_path):
         assert "Each of these intervals stands alone" in text
-        assert "each of its 95 % intervals stands alone" in text
+        assert "Its 95 % intervals are not corrected for the number of comparisons" in text.replace("\u00a0", " ")
         assert "at once" not in text
         assert 'class="verdict' not in text
 
@@ -91,13 +92,15 @@ def test_a_run_without_corrected_intervals_says_that_each_stands_alone(kind: str
 def test_a_baseline_that_won_is_explained_once(tmp_path: Path) -> None:
     for text in judged(KINDS["uniform wins"](), 0.0).write(tmp_path):
         assert text.count("is the result.") == 1
-        assert "Nothing was found that is better than the uniform average" in text
+        assert "No improvement over the uniform average was found" in text
 
 
 def test_nothing_is_claimed_where_the_interval_includes_zero() -> None:
     unit = words.Unit(percent=True)
-    assert words.claim(unit, "the base", Difference(0.01, -0.02, 0.04)).startswith("no better than the base can be")
-    assert words.claim(unit, "the base", Difference(0.0, 0.0, 0.0)).startswith("no better than")
+    assert words.claim(unit, "the base", Difference(0.01, -0.02, 0.04)).startswith(
+        "no difference from the base is shown (+1.0"
+    )
+    assert words.claim(unit, "the base", Difference(0.0, 0.0, 0.0)).startswith("no difference from")
     assert words.claim(unit, "the base", Difference(-0.03, -0.05, -0.01)) == "3.0 points below the base (−5.0 to −1.0)"
     assert words.claim(unit, "the base", Difference(0.11, 0.071, 0.15)) == "11.0 points above the base (7.1 to 15.0)"
 
@@ -108,7 +111,7 @@ def test_a_winning_baseline_is_called_so_and_not_compared_with_itself(tmp_path: 
         assert "The uniform average: " in text
         assert "Composed expert" not in text
         assert "No searched weighting did better than the uniform average on the select split" in text
-        assert "than the uniform average can be claimed" not in text
+        assert "no difference from the uniform average" not in text
 
 
 @pytest.mark.parametrize("stop", ["start", "search", "selection", "test"])
@@ -169,7 +172,7 @@ def test_scores_outside_the_unit_interval_are_plain_numbers_without_right_and_wr
     html, markdown = Maker(plain=("letters",), sizes=SMALL, iterations=4).run().write(tmp_path)
     for text in (html, markdown):
         assert "ewly right" not in text
-        assert "Right where no source was" not in text
+        assert "against every source" not in text
     assert "points" not in html
     assert re.search(r"Composed expert: −\d\.\d+ on 60", markdown)
 

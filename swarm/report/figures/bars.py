@@ -1,4 +1,4 @@
-"""Charts of bars: optimism, what changed, time; and the interval drawn in a row of the table."""
+"""Bar charts: generalisation gap, newly right and wrong, time; and the interval drawn in each row of the table."""
 
 import math
 from collections.abc import Mapping
@@ -10,15 +10,21 @@ from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.score_table import Row
 from swarm.report.search_curve import CostModel
-from swarm.report.words import Unit, baseline_name, count, duration, said_before, thousands
+from swarm.report.words import Unit, baseline_name, count, duration, prediction, thousands
 from swarm.statistics.intervals import Score
 
-PART_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle workers", "other": "the rest"}
+TIME_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle", "other": "other"}
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of a stacked bar. kind: its class; inside: what stands in it where there is room."""
+class Segment:
+    """One segment of a stacked bar.
+
+    kind: its CSS class.
+    words: its entry in the legend.
+    size: its length, in any unit.
+    inside: the label in it, where there is room.
+    """
 
     kind: str
     words: str
@@ -27,8 +33,14 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Flattery:
-    """The best on each split, what was foretold of its test score, and the best baseline's test score."""
+class SplitScores:
+    """The composed expert's score on each split, for one objective.
+
+    scores: split -> score.
+    predicted: its test score as predicted from the select split, if it was.
+    gap: the generalisation gap, search minus test; NaN where it is not known.
+    baseline: the row of the baseline that is best on test.
+    """
 
     scores: Mapping[str, Score]
     predicted: Score | None
@@ -37,22 +49,21 @@ class Flattery:
 
     @property
     def bars(self) -> dict[str, Score]:
-        """In the order in which they became known."""
-        order = {"search": None, "select": None, "foretold": self.predicted, "test": None}
+        """The scores in the order in which they became known."""
+        order = {"search": None, "select": None, "predicted": self.predicted, "test": None}
         found = {name: self.scores.get(name, score) for name, score in order.items()}
         return {name: score for name, score in found.items() if score}
 
 
-def optimism_figure(found: Flattery, unit: Unit, label: str) -> Figure | None:
+def optimism_figure(found: SplitScores, unit: Unit, label: str) -> Figure | None:
     if len(found.scores) < 2 or not math.isfinite(found.gap):
         return None
-    title = f"The search score flatters the best by {unit.size(found.gap)}{label}"
-    if found.gap <= 0:
-        title = f"The best scores as well on test as on search{label}"
-    reading = "A bar is the best’s mean on one split, the line over it the 95 % interval."
-    caption = "The search chose it by the first score and the selection by the second; only test is untouched."
+    gap = unit.change(found.gap) + (" points" if unit.percent else "")
+    title = f"Generalisation gap (search − test): {gap}{label}"
+    reading = "Each bar is the composed expert’s mean score on one split, with its 95 % interval."
+    caption = "The search and select scores decided the choice and are biased upwards; the test score is not."
     if found.predicted:
-        caption += f" {said_before(unit, found.predicted, found.scores.get('test'))}"
+        caption += f" {prediction(unit, found.predicted, found.scores.get('test'))}"
     legend: tuple[Key, ...] = ()
     if found.baseline and found.baseline.test:
         words = f"best baseline on test ({baseline_name(found.baseline.key)}): {unit.score(found.baseline.test.mean)}"
@@ -61,15 +72,15 @@ def optimism_figure(found: Flattery, unit: Unit, label: str) -> Figure | None:
 
 
 def contrast_figure(found: Contrast | None, label: str) -> Figure | None:
-    """What changed between a baseline and the best, in four parts."""
+    """The test examples in four segments: which of a baseline and the composed expert is right."""
     if found is None:
         return None
     right, wrong, than = len(found.right), len(found.wrong), baseline_name(found.other)
-    title = f"Against {than}, {thousands(right)} newly right and {thousands(wrong)} newly wrong{label}"
+    title = f"Compared with {than}: {thousands(right)} newly right and {thousands(wrong)} newly wrong{label}"
     sizes = {"both": ("both right", found.both), "gained": ("newly right", right)}
     sizes |= {"lost": ("newly wrong", wrong), "neither": ("both wrong", found.neither)}
-    parts = [Part(kind, f"{name}: {thousands(n)}", n, thousands(n)) for kind, (name, n) in sizes.items()]
-    reading = f"The {count(found.n, 'test example')}, by whether the best and {than} had them right."
+    parts = [Segment(kind, f"{name}: {thousands(n)}", n, thousands(n)) for kind, (name, n) in sizes.items()]
+    reading = f"The {count(found.n, 'test example')}, by whether the composed expert and {than} are right."
     return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
 
 
@@ -78,18 +89,18 @@ def time_figure(costs: CostModel) -> Figure | None:
     if not total:
         return None
     part, most = max(costs.parts, key=lambda pair: pair[1])
-    of = "time" if costs.has_idle else "busy time"
-    title = f"{PART_WORDS[part].capitalize()} took {100 * most / total:.0f} % of the workers' {of}"
+    of = "worker time" if costs.has_idle else "scoring time"
+    title = f"{TIME_WORDS[part].capitalize()}: {100 * most / total:.0f} % of {of}"
     parts = [
-        Part(name, f"{PART_WORDS[name]} {duration(seconds)}", seconds, f"{100 * seconds / total:.0f} %")
+        Segment(name, f"{TIME_WORDS[name]}: {duration(seconds)}", seconds, f"{100 * seconds / total:.0f} %")
         for name, seconds in costs.parts
     ]
-    reading = "The longer a part, the more of the time it took."
+    reading = "The length of each segment is its share of that time."
     return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
 
 
 def interval_cell(row: Row, low: float, high: float) -> str:
-    """The row's test score and interval on the table's common scale."""
+    """A row's test score and interval, on the scale that all rows of the table share."""
     if row.test is None:
         return ""
     x, score = Scale(low, high, 7, 173), row.test
@@ -107,7 +118,7 @@ def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
 
-def _splits(found: Flattery, unit: Unit, title: str, width: int) -> str:
+def _splits(found: SplitScores, unit: Unit, title: str, width: int) -> str:
     bars, row = found.bars, 34
     names = {split: f"{split}, n = {thousands(score.n)}" for split, score in bars.items()}
     left = 18 + 6.6 * max(len(name) for name in names.values())
@@ -131,11 +142,11 @@ def _splits(found: Flattery, unit: Unit, title: str, width: int) -> str:
 
 
 def _upright(x: float, bottom: float, class_: str) -> str:
-    """A line from the top that stays readable over bars."""
+    """A vertical line from the top, with a halo so that it stays visible over bars."""
     return svg.line(x, 0, x, bottom, "halo") + svg.line(x, 0, x, bottom, class_)
 
 
-def _stack(parts: list[Part], title: str, width: int) -> str:
+def _stack(parts: list[Segment], title: str, width: int) -> str:
     total, drawn, x = sum(part.size for part in parts) or 1.0, [], 0.0
     for part in parts:
         length = width * part.size / total
@@ -146,5 +157,5 @@ def _stack(parts: list[Part], title: str, width: int) -> str:
     return svg.chart(width, 30, title, *drawn)
 
 
-def _stack_legend(parts: list[Part]) -> tuple[Key, ...]:
+def _stack_legend(parts: list[Segment]) -> tuple[Key, ...]:
     return tuple(Key(svg.swatch(svg.rect(4, 0, 12, 12, f"part {part.kind}")), part.words) for part in parts)

@@ -1,4 +1,4 @@
-"""The best's coefficients, and the range that each has in the good region."""
+"""The coefficients of the composed expert, and the range of each among the near-best candidates."""
 
 import math
 from functools import partial
@@ -12,33 +12,34 @@ from swarm.report.words import count, cut, signed
 
 
 def coefficients_figure(found: Coefficients, region: Region | None = None) -> Figure | None:
-    """A row an expert; grouped: one with a column a group."""
+    """One row per expert, and one column per group where coefficients are grouped. None without coefficients."""
     values = {(e, g): v for e, groups in found.items() for g, v in groups.items() if math.isfinite(v)}
     if not values:
         return None
     (expert, group), top = max(values.items(), key=lambda pair: abs(pair[1]))
-    title = f"Of the experts, {expert} weighs most: {signed(top, '.3g')}{f' in {group}' if group else ''}"
+    kind = "Largest coefficient" if top >= 0 else "Largest coefficient by magnitude"
+    title = f"{kind}: {signed(top, '.3g')} ({expert}{f', {group}' if group else ''})"
     if len(values) > 1 and len(set(values.values())) == 1:
-        title = f"The experts weigh the same: {signed(top, '.3g')}"
+        title = f"All coefficients are equal: {signed(top, '.3g')}"
     is_grouped = len(group_names(found)) > 1
     draw = partial(_matrix if is_grouped else _signed, found, region, title)
-    reading = "A dot is a coefficient of the best" + (", one a group, all on one scale" if is_grouped else "")
+    reading = "Each dot is an expert’s coefficient" + (" in one group, all on the same scale" if is_grouped else "")
     if region:
-        reading += "; the pale bar spans the middle 80 % of what good candidates have there"
-    away = "A negative one moves the base away from that expert. " if _has_negative(found) else ""
+        reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
+    away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
     return svg.figure(title, f"{reading}.", draw, caption=away + (region_words(region) if region else ""))
 
 
 def region_words(region: Region) -> str:
-    """Which candidates are the good ones, and what their range does not say."""
-    whole, filled = count(region.compared, "whole candidate"), len(region.ids) - region.alike
-    who = "none but the highest itself" if region.alike == 1 else f"{region.alike}"
-    near = f"Of {whole}, {who} {'lies' if region.alike == 1 else 'lie'} within one standard error of the highest"
-    more = f"; filled up with the next best to {len(region.ids)}" if filled > 0 else ""
-    paired = "paired by example" + ("; weighted mean over the objectives" if region.objectives > 1 else "")
+    """Which candidates are near-best, and what their range does not show."""
+    whole, filled = count(region.compared, "fully scored candidate"), len(region.ids) - region.alike
+    who = "only the highest itself is" if region.alike == 1 else f"{region.alike} are"
+    near = f"Of {whole}, {who} within one standard error of the highest search score"
+    more = f"; the next best are added, {len(region.ids)} in all" if filled > 0 else ""
+    paired = "paired by example" + (", weighted mean over the objectives" if region.objectives > 1 else "")
     return (
-        f"{near} on the search split ({paired}){more}. Where the bar is long, other values do as well; "
-        "where it is short, the swarm may also have looked nowhere else."
+        f"{near} ({paired}){more}. A wide range means that other values score as well. "
+        "A narrow range may also mean that the search tried no other values."
     )
 
 
@@ -58,7 +59,7 @@ def _signed(found: Coefficients, region: Region | None, title: str, width: int) 
 
 
 def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
-    """A dot on a stem from zero, over the good ones' range; its number behind both."""
+    """A dot on a stem from zero, over the range of the near-best candidates; the number follows both."""
     near, far = sorted((x(0), x(value)))
     drawn = ""
     if good:
@@ -90,7 +91,7 @@ def _matrix(found: Coefficients, region: Region | None, title: str, width: int) 
 
 
 def _cell(x: float, column: float, row: float, y: Scale, value: float, good: Range | None) -> str:
-    """The same upright, from the row's zero line, with its number where there is room."""
+    """The same vertically, from the row's zero line, with the number where there is room."""
     zero, tip, wide, middle = row + y(0), row + y(value), min(column * 0.6, 30), x + column / 2
     upper, lower = min(zero, tip), max(zero, tip)
     drawn = ""
@@ -114,7 +115,7 @@ def _has_negative(found: Coefficients) -> bool:
 
 
 def _ends(found: Coefficients, region: Region | None) -> tuple[float, float]:
-    """Of all bars and ranges, and zero."""
+    """The least and greatest value of all dots and ranges, and zero."""
     ends = [0.0]
     for expert, groups in found.items():
         for group, value in groups.items():
@@ -124,7 +125,7 @@ def _ends(found: Coefficients, region: Region | None) -> tuple[float, float]:
 
 
 def _group_labels(names: tuple[str, ...], left: float, column: float, y: float) -> str:
-    """Every group's name, or where they do not fit the first and the last."""
+    """The name of every group, or of the first and the last where they do not all fit."""
     words = [name or "all" for name in names]
     if max(len(word) for word in words) * 7 <= column:
         return "".join(svg.label(left + (j + 0.5) * column, y, word, "middle") for j, word in enumerate(words))
@@ -133,7 +134,7 @@ def _group_labels(names: tuple[str, ...], left: float, column: float, y: float) 
 
 
 def _room(found: Coefficients) -> float:
-    """The width of the longest name, cut."""
+    """The width of the longest name as it is shown."""
     return 16 + 7.2 * min(22, max(len(expert) for expert in found))
 
 

@@ -1,4 +1,4 @@
-"""The search's course: every candidate's score by iteration."""
+"""The search curve: every candidate's score by iteration, and the best so far."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,30 +13,35 @@ KIND_WORDS = {"best": "best", "uniform": "uniform average", "expert": "best sing
 
 
 def search_curve_figure(found: SearchCurve, references: Mapping[str, float], unit: Unit, label: str) -> Figure | None:
-    """References: kind -> search score of a baseline. None while nothing has a score."""
+    """references: kind -> search score of a baseline. None while nothing has a score."""
     if not found.best:
         return None
     first, last = found.best[0][1], found.best[-1][1]
     rise = f"from {unit.score(first)} to {unit.score(last)}" if last > first else f"stayed at {unit.score(last)}"
-    title = f"The best so far {'rose ' if last > first else ''}{rise} in {count(found.total, 'evaluation')}{label}"
+    title = (
+        f"The best search score {'rose ' if last > first else ''}{rise} in {count(found.total, 'evaluation')}{label}"
+    )
     limits = _range(found, references, unit)
     draw = partial(_search_curve, found, references, unit, title, limits)
-    reading = "A dot is a candidate, in the column of its iteration; the higher, the better."
+    reading = "Each dot is a candidate, in the column of its iteration; higher is better."
     return svg.figure(title, reading, draw, _legend(found, references), " ".join(_notes(found, limits[0])))
 
 
 def _notes(found: SearchCurve, low: float) -> list[str]:
-    notes = ["Scores on the search split, which flatters: the search chose by them."]
+    notes = ["The search maximises these scores, so the best of them are biased upwards."]
     if any(score < low for _, score in found.points):
-        notes.append("Dots on the lower edge lie below it.")
+        notes.append("Dots on the lower edge have lower scores than the axis shows.")
     if len(found.points) > svg.MOST_DOTS:
         drawn = count(len(svg.subsampled(list(found.points))), "candidate")
-        notes.append(f"{drawn} of {len(found.points):,} are drawn, evenly chosen; line and band are of all.")
+        notes.append(f"{drawn} of {len(found.points):,} are drawn, at regular intervals; line and band are of all.")
     return notes
 
 
 def _range(found: SearchCurve, references: Mapping[str, float], unit: Unit) -> tuple[float, float]:
-    """Holds the best, the references and nine tenths of every population; single bad particles do not stretch it."""
+    """The ends of the axis: around the best, the references and nine tenths of every iteration.
+
+    A few bad candidates do not stretch it.
+    """
     lows = [population.tenth for population in found.populations] or [score for _, score in found.points]
     values = [*lows, *references.values(), *(score for _, score in found.best[-1:])]
     low, high = min(values), max(values)
@@ -91,10 +96,10 @@ def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, .
     keys = [Key(svg.swatch(svg.line(0, 6, 22, 6, "best-line")), "best so far")]
     if len(found.populations) > 1:
         band = svg.rect(0, 1, 22, 10, "band") + svg.line(0, 6, 22, 6, "median")
-        keys.append(Key(svg.swatch(band), "median and quartiles of an iteration"))
-    keys.append(Key(svg.swatch(svg.dots([(11, 6)], "dots")), "one candidate"))
+        keys.append(Key(svg.swatch(band), "median and quartiles per iteration"))
+    keys.append(Key(svg.swatch(svg.dots([(11, 6)], "dots")), "candidate"))
     for kind in references:
         keys.append(Key(svg.swatch(svg.line(0, 6, 22, 6, f"reference {kind}")), KIND_WORDS[kind]))
     if found.failed:
-        keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "never scored"))
+        keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "failed"))
     return tuple(keys)

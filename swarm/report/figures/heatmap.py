@@ -1,9 +1,9 @@
-"""Which expert helps on which task: a table of test means, shaded."""
+"""A heat map of test means: one row per task, one column per model."""
 
 import math
 from functools import partial
 
-from swarm.report.examples import TaskTable
+from swarm.report.examples import Column, TaskTable
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key
 from swarm.report.words import Unit, count, cut, signed
@@ -13,14 +13,14 @@ STRONGEST = 0.6  # the opacity of the highest cell; dark text stays readable on 
 
 
 def tasks_figure(table: TaskTable | None, unit: Unit, label: str) -> Figure | None:
-    """The scores of the experts that are best on the whole test stand where there is no room for all."""
+    """Where not all experts fit, those with the highest mean over all tasks are shown. None without tasks."""
     if table is None:
         return None
     low, high = _ends(table)
     ramp = "".join(_shaded(10.0 * i, 0, 9.5, 12, i / 5) for i in range(6))
     legend = (Key(svg.swatch(ramp, 60), f"{unit.score(low)} to {unit.score(high)}"),)
-    reading = "A cell is the mean of one model on one task’s test examples; the highest of a row is bold."
-    caption = "Without intervals: with few examples a task they are rough, and claim nothing."
+    reading = "Each cell is one model’s mean score on the test examples of one task; the highest in a row is bold."
+    caption = "There are no intervals here: with few examples per task, these means are rough and support no claim."
     if unit.percent:
         caption = f"In percent, rounded. {caption}"
     return svg.figure(_title(table, label), reading, partial(_draw, table, unit, _title(table, label)), legend, caption)
@@ -32,7 +32,7 @@ def _title(table: TaskTable, label: str) -> str:
     if all(best == uniform for best, uniform in pairs):
         return f"Test scores by task{label}"
     over = sum(best > uniform for best, uniform in pairs)
-    return f"The best’s mean is higher than the uniform average’s on {over} of {len(pairs)} tasks{label}"
+    return f"The composed expert scores higher than the uniform average on {over} of {len(pairs)} tasks{label}"
 
 
 def _draw(table: TaskTable, unit: Unit, title: str, width: int) -> str:
@@ -41,7 +41,7 @@ def _draw(table: TaskTable, unit: Unit, title: str, width: int) -> str:
     left = 0 if narrow else 16 + 6.6 * max(len(name) for name in names)
     shown = _columns(table, int((width - left - 26) / (24 if unit.percent else 46)))
     column = min(64, (width - left - 26) / len(shown))
-    heads = [cut(table.columns[i].name, 14) for i in shown]
+    heads = [_head(table.columns[i]) for i in shown]
     top, row = 14 + 4.6 * max(len(head) for head in heads), ROW + (18 if narrow else 0)
     parts = [svg.slanted(left + (k + 0.5) * column - 2, top - 7, head) for k, head in enumerate(heads)]
     for r, (name, task) in enumerate(zip(names, table.tasks, strict=True)):
@@ -52,17 +52,17 @@ def _draw(table: TaskTable, unit: Unit, title: str, width: int) -> str:
             parts.append(_cell(left + k * column, y, column, task.means[i], _ends(table), unit, is_top))
     bottom, missing = top + row * len(names), len(table.columns) - len(shown)
     if missing:
-        words = (
-            f"{count(missing, 'expert')} with lower test scores have no room here."
-            if missing > 1
-            else "One expert has no room."
-        )
+        words = f"{count(missing, 'expert')} with lower test scores omitted"
         parts.append(svg.label(left, bottom + FOOT - 4, words, class_="t axis"))
     return svg.chart(width, bottom + (FOOT if missing else 0), title, *parts)
 
 
+def _head(column: Column) -> str:
+    return "composed" if column.kind == "best" else cut(column.name, 14)
+
+
 def _columns(table: TaskTable, most: int) -> list[int]:
-    """Which columns have room: experts go in the order of their whole test score, the lowest first."""
+    """The columns that fit: the experts with the lowest scores on the whole test split are omitted first."""
     sizes = [task.n for task in table.tasks]
 
     def whole(i: int) -> float:

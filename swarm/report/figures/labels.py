@@ -1,4 +1,4 @@
-"""Names beside marks, placed so that none lies on another."""
+"""Placement of labels beside marks, without overlaps."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +6,18 @@ from itertools import pairwise
 
 from swarm.report.figures import svg
 
-LETTER, HEIGHT = 8.0, 14.0  # generous: which font a reader has is not known
+LETTER, HEIGHT = 8.0, 14.0  # of a label, generous because the font depends on the reader's system
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class Named:
-    """A mark at (x, y) that wants its words beside it."""
+    """A mark and its label.
+
+    x, y: the mark, in pixels.
+    words: the label.
+    class_: the CSS class of the label.
+    """
 
     x: float
     y: float
@@ -20,35 +25,35 @@ class Named:
     class_: str
 
 
-def placed(marks: list[Named], frame: Box, way: list[tuple[float, float]]) -> str:
-    """The labels, in order of importance; one without room is left out. Far ones have a line to their mark.
+def placed(marks: list[Named], frame: Box, path: list[tuple[float, float]]) -> str:
+    """The labels of marks in order of importance; one that does not fit into the frame is omitted.
 
-    A place off the way is better than one on it.
+    A label at a distance has a line to its mark. A place off the path is better than one on it.
     """
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
-    trodden = [(x - 1, y - 1, x + 1, y + 1) for x, y in _steps(way)]
+    on_path = [(x - 1, y - 1, x + 1, y + 1) for x, y in _steps(path)]
     drawn = []
     for mark in marks:
         free = [box for box in _boxes(mark) if _inside(box, frame) and not any(_meet(box, t) for t in taken)]
         if not free:
             continue
-        box = next((box for box in free if not any(_meet(box, t) for t in trodden)), free[0])
+        box = next((box for box in free if not any(_meet(box, t) for t in on_path)), free[0])
         taken.append(box)
         drawn.append(_leader(mark, box) + svg.label(box[0] + 1, box[3] - 3, mark.words, class_=mark.class_))
     return "".join(drawn)
 
 
-def _steps(way: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points along the way, close enough that no label slips between them."""
+def _steps(path: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points along the path, close enough that no label fits between two of them."""
     found = []
-    for (x1, y1), (x2, y2) in pairwise(way):
+    for (x1, y1), (x2, y2) in pairwise(path):
         n = 1 + int(math.hypot(x2 - x1, y2 - y1) / (HEIGHT / 2))
         found += [(x1 + (x2 - x1) * k / n, y1 + (y2 - y1) * k / n) for k in range(n + 1)]
     return found
 
 
 def _boxes(mark: Named) -> list[Box]:
-    """Places to try: near first, right, above, below, left and between; then the same farther away."""
+    """The places to try: right, above, below, left and diagonal; near the mark first, then farther away."""
     wide = LETTER * len(mark.words) + 2
     found = []
     for far in (8.0, 22.0, 38.0):

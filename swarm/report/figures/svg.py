@@ -1,19 +1,23 @@
-"""SVG as text: elements, scales and ticks. Colours are classes, so that the page's style sheet rules them."""
+"""SVG as text: elements, scales and ticks. Colours are CSS classes, which the style sheet of the page defines."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-WIDE, NARROW = 760, 340  # drawn twice: for a page and for a phone; the style sheet shows one
-MOST_DOTS = 3_000  # in one drawing
-SHADES = 5  # of a score, in the style sheet
+WIDE, NARROW = 760, 340  # pixels: each figure is drawn for a page and for a phone; the style sheet shows one
+MOST_DOTS = 3_000  # in one drawing, so that the file stays small and the browser fast
+SHADES = 5  # of a score; the style sheet defines as many
 Value = str | float
 
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: a drawn swatch and its words."""
+    """One entry of a legend.
+
+    swatch: SVG markup.
+    words: the text after it.
+    """
 
     swatch: str
     words: str
@@ -21,7 +25,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart whose title states what it shows. reading: how to read it, for those who see it."""
+    """A chart in two widths, with its text.
+
+    title: what it shows.
+    reading: how to read it.
+    caption: what to keep in mind.
+    wide, narrow: SVG markup, WIDE and NARROW pixels wide.
+    legend: its entries.
+    """
 
     title: str
     reading: str
@@ -33,7 +44,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps [low, high] to pixels; values outside stay on the edge."""
+    """Maps [low, high] to the pixels [start, end]; values outside are drawn on the edge."""
 
     low: float
     high: float
@@ -52,13 +63,13 @@ def figure(
 
 
 def element(name: str, content: str = "", **attributes: Value) -> str:
-    """`content` is markup; attributes are escaped. `class_` is class, and _ stands for -."""
+    """An element. `content` is markup; attributes are escaped. `class_` becomes class, and _ becomes -."""
     parts = (f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"' for key, value in attributes.items())
     return f"<{name}{''.join(parts)}>{content}</{name}>"
 
 
 def chart(width: float, height: float, title: str, *content: str) -> str:
-    """The whole drawing, with its title for those who do not see it."""
+    """The whole drawing, with its title as the text alternative."""
     head = element("title", escape(title))
     box = f"0 0 {width:g} {height:g}"
     return element(
@@ -71,7 +82,7 @@ def label(x: float, y: float, words: str, anchor: str = "start", class_: str = "
 
 
 def slanted(x: float, y: float, words: str) -> str:
-    """A label that rises to the right from (x, y): the head of a narrow column."""
+    """A label that rises to the right from (x, y), as the head of a narrow column."""
     return element("text", escape(words), transform=f"translate({x:.1f} {y:.1f}) rotate(-40)", class_="t")
 
 
@@ -80,7 +91,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
 
 
 def error(x1: float, y1: float, x2: float, y2: float) -> str:
-    """An interval's line, upright or level, with its ends; readable over a bar."""
+    """An error bar, vertical or horizontal, with a halo so that it stays visible over a bar."""
     dx, dy = (0, 4) if y1 == y2 else (4, 0)
     ends = line(x1 - dx, y1 - dy, x1 + dx, y1 + dy, "error") + line(x2 - dx, y2 - dy, x2 + dx, y2 + dy, "error")
     return line(x1, y1, x2, y2, "halo") + line(x1, y1, x2, y2, "error") + ends
@@ -101,7 +112,7 @@ def dots(points: list[tuple[float, float]], class_: str) -> str:
 
 
 def mark(kind: str, x: float, y: float, r: float = 5.0) -> str:
-    """A kind's mark: each has a shape of its own, so that colour is never the only difference."""
+    """The mark of a kind. Each has its own shape, so that colour is never the only difference."""
     class_ = f"mark {kind}"
     if kind == "uniform":
         return rect(x - r * 0.85, y - r * 0.85, r * 1.7, r * 1.7, class_)
@@ -112,13 +123,13 @@ def mark(kind: str, x: float, y: float, r: float = 5.0) -> str:
 
 
 def subsampled(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most MOST_DOTS of them, evenly chosen."""
+    """At most MOST_DOTS of them, at regular intervals."""
     step = max(1, math.ceil(len(points) / MOST_DOTS))
     return points[::step]
 
 
 def shade(value: float, low: float, high: float) -> int:
-    """Which of the SHADES stands for a value; beyond the ends, the outermost."""
+    """The index of the shade of a value; values outside [low, high] have the first or last."""
     share = (value - low) / ((high - low) or 1.0)
     return min(SHADES - 1, max(0, int(share * SHADES)))
 

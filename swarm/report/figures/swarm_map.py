@@ -1,4 +1,4 @@
-"""The search seen from above: the plane of `plane.py`, drawn."""
+"""The map of a search: its candidates, projected onto two principal components (`projection.py`)."""
 
 import math
 from functools import partial
@@ -12,43 +12,43 @@ from swarm.report.projection import Axis, Landmark, Plane, Point
 from swarm.report.words import Unit, count, cut
 
 MARGIN, FOOT = 10, 46
-ORDER = ("best", "uniform", "base", "expert")  # of importance: the first are drawn over the others
-KINDS = {"base": "base", "uniform": "uniform average", "expert": "one expert alone", "best": "best"}
+ORDER = ("best", "uniform", "base", "expert")  # of importance: earlier kinds are drawn over later ones
+KINDS = {"base": "base", "uniform": "uniform average", "expert": "single expert", "best": "composed expert"}
 
 
 def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
     if found is None or not found.path:
         return None
     share = 100 * sum(axis.share for axis in found.axes)
-    title = f"The path of the search, in the two directions in which it varied most{label}"
+    title = f"Path of the search, projected onto two principal components{label}"
     limits = _limits(found)
-    reading = "A dot is a candidate, near those with like coefficients; its colour is its search score."
+    reading = "Each dot is a candidate; dots close together have similar coefficients. Colour is the search score."
     draw = partial(_draw, found, limits, title)
     return svg.figure(title, reading, draw, _legend(found, limits, unit), " ".join(_notes(found, share)))
 
 
 def _notes(found: Plane, share: float) -> list[str]:
-    notes = [f"A shadow: the plane (the first two principal components) holds {share:.0f} % of the variance."]
+    notes = [f"Projection onto the first two principal components of the candidates, {share:.0f} % of the variance."]
     if any(landmark.kind == "expert" for landmark in found.landmarks):
-        notes.append("Experts may lie far above or below it. Names without room are left out.")
+        notes.append("Single experts may lie far from this plane. Labels that do not fit are omitted.")
     if any(landmark.kind == "best" and landmark.at != found.path[-1] for landmark in found.landmarks):
-        notes.append("The best does not end the path: fresh examples chose it, not the search split.")
+        notes.append("The composed expert was chosen on the select split, so it need not be the end of the path.")
     if _outside(found):
-        notes.append(f"Beyond the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
+        notes.append(f"Outside the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
     if len(found.candidates) > svg.MOST_DOTS:
         drawn = len(svg.subsampled(list(found.candidates)))
-        notes.append(f"{drawn:,} of {len(found.candidates):,} candidates are drawn, evenly chosen.")
+        notes.append(f"{drawn:,} of {len(found.candidates):,} candidates are drawn, at regular intervals.")
     return notes
 
 
 def _limits(found: Plane) -> tuple[float, float]:
-    """The ends of the shades: few bad candidates do not stretch them."""
+    """The scores of the first and last shade; a few bad candidates do not stretch the range."""
     scores = [score for score in found.scores if math.isfinite(score)]
     return float(np.percentile(scores, 10)), max(scores)
 
 
 def _frame(found: Plane) -> tuple[Point, Point]:
-    """(low, high) in x and in y, around the path, every landmark, and all candidates but those that flew far away."""
+    """(low, high) in x and in y: around the path, every landmark, and all candidates but distant outliers."""
     fixed = [*found.path, *(landmark.at for landmark in found.landmarks)]
     ends = []
     for axis in (0, 1):
@@ -68,7 +68,7 @@ def _outside(found: Plane) -> int:
 
 
 def _scales(found: Plane, width: int) -> tuple[Scale, Scale, float]:
-    """Both axes in one unit, so that distances are true; the drawing's height follows, within bounds."""
+    """Both axes in the same unit, so that distances are to scale, and the height that follows, within bounds."""
     (left, right), (low, high) = _frame(found)
     inner = width - 2 * MARGIN
     tall = min(0.8, max(0.45, (high - low) / ((right - left) or 1.0))) * inner
@@ -96,7 +96,7 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
 
 
 def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list[str]:
-    """One path a shade, the higher scores over the lower ones; crosses have no score."""
+    """One path per shade, higher scores over lower ones; a candidate without a score is a cross."""
     chosen = svg.subsampled([(float(i), 0.0) for i in range(len(found.candidates))])
     shades: dict[int, list[Point]] = {}
     for i in (int(i) for i, _ in chosen):
@@ -108,11 +108,12 @@ def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list
 
 
 def _named(mark: Landmark, x: Scale, y: Scale) -> Named:
-    return Named(x(mark.at[0]), y(mark.at[1]), cut(mark.name, 18), f"t named {mark.kind}")
+    name = KINDS["best"] if mark.kind == "best" else cut(mark.name, 18)
+    return Named(x(mark.at[0]), y(mark.at[1]), name, f"t named {mark.kind}")
 
 
 def _axis_words(axis: Axis, most: int) -> str:
-    """The share, and as many of the coordinates that pull most as have room."""
+    """The share of variance, and as many of the dimensions with the largest loadings as fit."""
     words = f"{100 * axis.share:.0f} % of the variance"
     for n in range(1, len(axis.pulls) + 1):
         pulls = (
@@ -127,12 +128,12 @@ def _axis_words(axis: Axis, most: int) -> str:
 
 def _legend(found: Plane, limits: tuple[float, float], unit: Unit) -> tuple[Key, ...]:
     shades = "".join(svg.dots([(6.0 + 12 * k, 6.0)], f"shade shade-{k}") for k in range(svg.SHADES))
-    keys = [Key(svg.swatch(shades, 60), f"{unit.score(limits[0])} or less, to {unit.score(limits[1])}")]
+    keys = [Key(svg.swatch(shades, 60), f"{unit.score(limits[0])} or less to {unit.score(limits[1])}")]
     way = svg.line(0, 6, 22, 6, "way") + svg.dots([(11, 6)], "way-stops")
     keys.append(Key(svg.swatch(way), "best so far"))
     for kind, words in KINDS.items():
         if any(landmark.kind == kind for landmark in found.landmarks):
             keys.append(Key(svg.swatch(svg.mark(kind, 11, 6, 4.5)), words))
     if any(not math.isfinite(score) for score in found.scores):
-        keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "never scored"))
+        keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "failed"))
     return tuple(keys)
