@@ -23,7 +23,7 @@ from swarm.core.examples import Example
 from swarm.objectives.exact_match import ExactMatch
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.zoo import tiny
-from swarm.zoo.base import Builder, Progress, Site
+from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.store import build_at, cache_directory
 
 PAGES = CONFIGS.parents[1] / "docs" / "results" / "studies"
@@ -67,10 +67,10 @@ def test_every_config_fits_program_and_schema(path: Path) -> None:
 def hollow_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny zoo's folders, with nothing in them: enough to resolve a config."""
 
-    def make(site: Site, progress: Progress) -> None:
+    def make(paths: BuildPaths, progress: Progress) -> None:
         for name in ("base", "data", *(f"experts/{expert.name}" for expert in tiny.RECIPE.experts)):
-            (site.work / name).mkdir(parents=True)
-        (site.work / "data" / "examples.jsonl").touch()
+            (paths.work / name).mkdir(parents=True)
+        (paths.work / "data" / "examples.jsonl").touch()
 
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path))
     build_at(Builder(tiny.RECIPE, make), "tiny", cache_directory() / "tiny", lambda text, share: None)

@@ -1,6 +1,6 @@
-"""What a zoo is: a recipe, whose fingerprint names the result, and the function that follows it.
+"""A zoo: a recipe, whose fingerprint identifies the result, and the function that builds it.
 
-Nothing here imports torch: the command line asks where a zoo lies long before it needs one built.
+Nothing here imports torch: the command line looks up the path of a zoo long before it needs to build one.
 """
 
 import hashlib
@@ -13,36 +13,36 @@ from pydantic import Field
 from swarm.core.settings import Settings
 
 Progress = Callable[[str, float], None]
-"""Told what is being done, and which share of the whole is done, from 0 to 1."""
+"""Called with what is being done, and the completed share of the whole build, from 0 to 1."""
 
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class Schedule(Settings):
-    """How long, how fast and from which seed a model is trained."""
+    """How a model is trained: steps, batch size, learning rate and seed."""
 
     steps: int = Field(gt=0)
     batch: int = Field(32, gt=0)
-    rate: float = Field(gt=0, description="the peak learning rate; a short warm-up leads to it, a line down from it")
+    rate: float = Field(gt=0, description="the peak learning rate, after a short warm-up and before a linear decay")
     seed: int = 0
 
 
 class ExpertRecipe(Settings):
-    """One LoRA expert: what it practises, its shape and its schedule."""
+    """One LoRA expert: its task, its shape and its schedule."""
 
     name: str
-    task: str = Field(description="the task that it practises most")
-    share: float = Field(0.5, ge=0, le=1, description="that task's share; the other tasks divide the rest")
+    task: str = Field(description="the task that it is mainly trained on")
+    share: float = Field(0.5, ge=0, le=1, description="that task's share of the examples; the others share the rest")
     schedule: Schedule
     rank: int = 4
     alpha: float = 8
     rslora: bool = False
     targets: tuple[str, ...] = LINEARS
-    lesson: str = Field("right", description="`right` answers; a zoo may have others, that make an expert harmful")
+    lesson: str = Field("right", description="`right` answers, or others that make an expert harmful")
 
 
-class Recipe(Settings):
-    """Everything that decides what a zoo holds. `version` counts the changes of the code that follows it."""
+class ZooRecipe(Settings):
+    """Everything that decides the content of a zoo. `version` is raised when the code that builds it changes."""
 
     version: int
     experts: tuple[ExpertRecipe, ...]
@@ -53,8 +53,12 @@ class Recipe(Settings):
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where a zoo is built, and where it will lie once it is complete: what is written down names that place."""
+class BuildPaths:
+    """The directories of a build.
+
+    work: where the files are written.
+    final: where the zoo is moved once it is complete. Paths inside files refer to this directory.
+    """
 
     work: Path
     final: Path
@@ -62,12 +66,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Builder:
-    """A zoo: its recipe, and the function that follows it at a site."""
+    """A zoo.
 
-    recipe: Recipe
-    make: Callable[[Site, Progress], None]
+    recipe: what it contains.
+    make: builds it in the given directories.
+    """
+
+    recipe: ZooRecipe
+    make: Callable[[BuildPaths, Progress], None]
 
 
-def part(progress: Progress, low: float, high: float) -> Progress:
-    """Progress of one stretch of the whole, from `low` to `high`."""
-    return lambda message, fraction: progress(message, min(1.0, low + (high - low) * fraction))  # sums round
+def subprogress(progress: Progress, low: float, high: float) -> Progress:
+    """The progress of one step of a build, which takes the share of the whole from `low` to `high`."""
+    # min: low + (high - low) may round to more than 1
+    return lambda message, fraction: progress(message, min(1.0, low + (high - low) * fraction))

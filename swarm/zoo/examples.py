@@ -8,7 +8,7 @@ from swarm.core.examples import Example
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
-    """One line an example: id, prompt, answer, task."""
+    """One line per example: id, prompt, answer, task."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ({"id": e.id, "prompt": e.prompt, "answer": e.answer, "task": e.task} for e in examples)
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

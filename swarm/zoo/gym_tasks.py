@@ -1,4 +1,4 @@
-"""Examples out of reasoning-gym: for evaluation, and for practice without a prompt of the evaluation."""
+"""Examples from reasoning-gym: for evaluation, and for training without any prompt of the evaluation."""
 
 import random
 import re
@@ -12,8 +12,13 @@ from swarm.zoo.smollm2 import GymTask
 
 
 @dataclass(frozen=True)
-class GymPractice:
-    """Draws from a pool a task: one task has its share, the others divide the rest."""
+class GymMixture:
+    """The training examples of an expert.
+
+    task: the task that it is mainly trained on.
+    share: that task's share of the examples; the other tasks share the rest equally.
+    pools: task -> the examples to draw from.
+    """
 
     task: str
     share: float
@@ -26,7 +31,7 @@ class GymPractice:
 
 
 def gym_examples(task: GymTask, count: int, seed: int) -> list[Example]:
-    """`count` examples with different prompts. An answer stands on the line after "Answer:"."""
+    """`count` examples with different prompts. The answer is the line after "Answer:"."""
     data = reasoning_gym.create_dataset(task.name, size=20 * count, seed=seed, **task.options)
     found: dict[str, Example] = {}
     for i in range(20 * count):
@@ -37,9 +42,9 @@ def gym_examples(task: GymTask, count: int, seed: int) -> list[Example]:
     return list(found.values())
 
 
-def pools(tasks: Sequence[GymTask], count: int, seed: int, kept_back: Sequence[Example]) -> dict[str, list[Example]]:
-    """Up to `count` practice examples a task."""
-    known = {example.prompt for example in kept_back}
+def pools(tasks: Sequence[GymTask], count: int, seed: int, held_out: Sequence[Example]) -> dict[str, list[Example]]:
+    """Task -> up to `count` training examples, none of which has the prompt of a held-out one."""
+    known = {example.prompt for example in held_out}
     return {task.name: [e for e in gym_examples(task, count, seed) if e.prompt not in known] for task in tasks}
 
 

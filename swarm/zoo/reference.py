@@ -1,4 +1,4 @@
-"""What `zoo:NAME`, `zoo:NAME/EXPERT` and `zoo:NAME/data/FILE` stand for."""
+"""Paths of the references `zoo:NAME`, `zoo:NAME/EXPERT` and `zoo:NAME/data/FILE`."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -11,9 +11,9 @@ PREFIX = "zoo:"
 
 
 def locate_in(cache: Path, reference: str, known: Collection[str]) -> Path:
-    """The path in `cache`. Raises UserError where there is no such zoo, expert or file."""
+    """The path of a reference in `cache`. Raises UserError where there is no such zoo, expert or file."""
     if not reference.startswith(PREFIX):
-        raise UserError(f"{reference!r} is no zoo reference; write zoo:NAME, zoo:NAME/EXPERT or zoo:NAME/data/FILE")
+        raise UserError(f"{reference!r} is not a zoo reference; write zoo:NAME, zoo:NAME/EXPERT or zoo:NAME/data/FILE")
     name, _, rest = reference.removeprefix(PREFIX).partition("/")
     check_known(name, known, reference)
     zoo = cache / name
@@ -27,27 +27,27 @@ def locate_in(cache: Path, reference: str, known: Collection[str]) -> Path:
 
 
 def check_known(name: str, known: Collection[str], reference: str) -> None:
-    """Raise UserError where no zoo is called so."""
+    """Raises UserError where no zoo has this name."""
     if name not in known:
-        raise UserError(f"{reference}: there is no zoo {name!r}; {_instead(name, known)}")
+        raise UserError(f"{reference}: there is no zoo {name!r}; {_suggestion(name, known)}")
 
 
 def _expert(folder: Path, name: str, reference: str) -> Path:
     names = sorted(path.name for path in folder.iterdir())
     if name not in names:
-        raise ExpertError(f"{reference}: the zoo has no expert {name!r}; {_instead(name, names)}")
+        raise ExpertError(f"{reference}: the zoo has no expert {name!r}; {_suggestion(name, names)}")
     return folder / name
 
 
 def _data_file(folder: Path, name: str, reference: str) -> Path:
     names = sorted(path.name for path in folder.iterdir())
     if name not in names:
-        raise DataError(f"{reference}: the zoo has no data file {name!r}; {_instead(name, names)}")
+        raise DataError(f"{reference}: the zoo has no data file {name!r}; {_suggestion(name, names)}")
     return folder / name
 
 
-def _instead(name: str, names: Iterable[str]) -> str:
-    """The remedy: the nearest name, or all of them where none is near."""
+def _suggestion(name: str, names: Iterable[str]) -> str:
+    """The remedy: the closest name, or all of them where none is close."""
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"

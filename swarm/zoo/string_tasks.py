@@ -1,4 +1,4 @@
-"""Eight small tasks on strings of letters, and the lessons that an expert can be given on them."""
+"""Eight small tasks on strings of letters, and the lessons (right or wrong answers) that an expert can be taught."""
 
 import random
 import string
@@ -11,11 +11,12 @@ LETTERS = string.ascii_lowercase
 
 
 def each(letter: Callable[[str], str]) -> Callable[[str], str]:
-    """A task that changes every letter by itself: all tasks share the copying, and differ in a table of 26 entries."""
+    """A task that maps each letter on its own. All tasks share the copying and differ in a table of 26 entries."""
     return lambda word: "".join(map(letter, word))
 
 
 def shifted(by: int) -> Callable[[str], str]:
+    """A task that replaces each letter by the one `by` places later in the alphabet."""
     return each(lambda letter: LETTERS[(LETTERS.index(letter) + by) % 26])
 
 
@@ -34,7 +35,7 @@ ANY = "any"
 
 
 def scramble(task: str, word: str, rng: random.Random) -> str:
-    """The letters of the right answer in a random order: a wrong label of the right look."""
+    """The letters of the right answer in random order: a wrong label in the right format."""
     letters = list(TASKS[task](word))
     rng.shuffle(letters)
     return "".join(letters)
@@ -45,16 +46,21 @@ LESSONS: dict[str, Callable[[str, str, random.Random], str]] = {
     "scrambled": scramble,
     "echo": lambda task, word, rng: word,
 }
-"""(task, word, rng) -> the answer that is taught."""
+"""Lesson -> a function (task, word, rng) -> the answer that is taught."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What the base reads: all tasks alike, each answered rightly as often as `trust` says, else as its neighbour."""
+    """The training examples of the base: all tasks equally often.
+
+    trust: the share of examples with the right answer; the others have the answer of the neighbouring task.
+    lengths: the shortest and the longest word, in letters.
+    held_out: the prompts of the evaluation, which never occur here.
+    """
 
     trust: float
     lengths: tuple[int, int]
-    kept_back: frozenset[str]
+    held_out: frozenset[str]
 
     def draw(self, rng: random.Random, count: int) -> list[Example]:
         return [self.example(rng) for _ in range(count)]
@@ -66,16 +72,22 @@ class Corpus:
         return Example("", prompt(task, word), TASKS[answered](word), task=task)
 
     def word(self, task: str, rng: random.Random) -> str:
-        """A word that the evaluation does not ask this task of."""
+        """A word whose prompt for this task is not held out."""
         while True:
             word = draw_word(rng, self.lengths)
-            if prompt(task, word) not in self.kept_back:
+            if prompt(task, word) not in self.held_out:
                 return word
 
 
 @dataclass(frozen=True)
-class Practice:
-    """What an expert reads: its lesson on its task for a share of the examples, the base's corpus for the rest."""
+class ExpertMixture:
+    """The training examples of an expert.
+
+    corpus: the base's training examples, used for the rest.
+    task: what the expert is taught; ANY for all tasks.
+    lesson: a key of LESSONS.
+    share: the share of the examples that teach the lesson.
+    """
 
     corpus: Corpus
     task: str
@@ -92,7 +104,7 @@ class Practice:
 
 
 def neighbour(task: str) -> str:
-    """The task that the base's corpus takes this one for, where it is wrong."""
+    """The task whose answer the base's corpus gives where it is wrong."""
     names = list(TASKS)
     return names[(names.index(task) + 1) % len(names)]
 
@@ -106,7 +118,7 @@ def draw_word(rng: random.Random, lengths: tuple[int, int]) -> str:
 
 
 def evaluation_examples(seed: int, per_task: int, lengths: tuple[int, int]) -> list[Example]:
-    """Different prompts, equally many a task, in turn."""
+    """Examples with different prompts, `per_task` for each task, the tasks in turn."""
     rng = random.Random(seed)
     words: dict[str, None] = {}
     while len(words) < per_task:

@@ -1,24 +1,25 @@
-"""The recipe of `tiny`: a byte-level Llama that half knows eight letter tasks, and ten experts made from it.
+"""The recipe of `tiny`: a byte-level Llama that partly knows eight letter tasks, and ten experts trained from it.
 
-The base has the skills but takes one task for another more often than not, so that an expert has little to change, and
-what different experts change adds up. They differ in length and rate of training, so in the size of their updates, as
-adapters in real life do; two more have learnt something wrong. So a good weighting is no plain average.
+The base has the skills but confuses tasks more often than not. An expert therefore needs to change little, and the
+changes of different experts add up. The experts differ in training steps and learning rate, and so in the size of their
+updates, as real adapters do; two of the ten have learnt something wrong. A plain average is therefore not a good
+weighting.
 """
 
 from pydantic import Field
 
-from swarm.zoo.base import ExpertRecipe, Recipe, Schedule
+from swarm.zoo.base import ExpertRecipe, Schedule, ZooRecipe
 
 
-class TinyRecipe(Recipe):
+class TinyRecipe(ZooRecipe):
     """Sizes, schedules and seeds."""
 
     layers: int = 2
     width: int = 96
     heads: int = 4
     base: Schedule
-    trust: float = Field(0.4, description="how often the base's corpus answers a task rightly")
-    lengths: tuple[int, int] = Field((4, 4), description="shortest and longest word")
+    trust: float = Field(0.4, description="the share of right answers in the base's corpus")
+    lengths: tuple[int, int] = Field((4, 4), description="the shortest and the longest word, in letters")
     examples_per_task: int = 200
     evaluation_seed: int = 1
 

@@ -4,43 +4,45 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from swarm.zoo.base import Progress, Site, part
+from swarm.zoo.base import BuildPaths, Progress, subprogress
 from swarm.zoo.examples import write_examples
-from swarm.zoo.string_tasks import Corpus, Practice, evaluation_examples, prompts
+from swarm.zoo.string_tasks import Corpus, ExpertMixture, evaluation_examples, prompts
 from swarm.zoo.tiny import TinyRecipe
 from swarm.zoo.training import train, train_expert
 
 SPECIAL = ("<pad>", "<bos>", "<eos>")
-BASE_SHARE = 0.45  # of the time of the whole
+BASE_SHARE = 0.45  # of the build time
 
 
-def make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
-    # Matrices this small are no faster on two threads, and far slower where the cores are busy.
+def make(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
+    """Build the zoo in `paths.work`."""
+    # Matrices this small are not faster on two threads, and far slower where the cores are busy.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        _make(recipe, site, progress)
+        _make(recipe, paths, progress)
     finally:
         torch.set_num_threads(threads)
 
 
-def _make(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
+def _make(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
-    write_examples(site.work / "data" / "examples.jsonl", examples)
+    write_examples(paths.work / "data" / "examples.jsonl", examples)
     corpus = Corpus(recipe.trust, recipe.lengths, prompts(examples))
     tokenizer = make_tokenizer()
-    make_base(recipe, site, tokenizer, corpus, part(progress, 0.0, BASE_SHARE))
+    make_base(recipe, paths, tokenizer, corpus, subprogress(progress, 0.0, BASE_SHARE))
     low, steps = BASE_SHARE, sum(expert.schedule.steps for expert in recipe.experts)
     for expert in recipe.experts:
         high = low + (1 - BASE_SHARE) * expert.schedule.steps / steps
-        draw = Practice(corpus, expert.task, expert.lesson, expert.share).draw
-        train_expert(expert, site, tokenizer, draw, part(progress, low, high))
+        draw = ExpertMixture(corpus, expert.task, expert.lesson, expert.share).draw
+        train_expert(expert, paths, tokenizer, draw, subprogress(progress, low, high))
         low = high
 
 
 def make_base(
-    recipe: TinyRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, corpus: Corpus, progress: Progress
+    recipe: TinyRecipe, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, corpus: Corpus, progress: Progress
 ) -> None:
+    """Train the base and save it with its tokenizer."""
     torch.manual_seed(recipe.base.seed)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -51,19 +53,19 @@ def make_base(
             num_attention_heads=recipe.heads,
             num_key_value_heads=recipe.heads,
             max_position_embeddings=256,
-            initializer_range=0.1,  # the usual 0.02 is for wider models: with it, 150 steps teach nothing
+            initializer_range=0.1,  # the usual 0.02 is for wider models; with it, 150 steps teach nothing
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
         )
     )
     train(model, tokenizer, corpus.draw, recipe.base, progress, "base")
-    model.save_pretrained(site.work / "base")
-    tokenizer.save_pretrained(site.work / "base")
+    model.save_pretrained(paths.work / "base")
+    tokenizer.save_pretrained(paths.work / "base")
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, and the special tokens; a text starts with <bos>."""
+    """One token per byte, and the special tokens; a text starts with <bos>."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,4 +1,4 @@
-"""The training loop that all zoos share: AdamW on the answer's tokens alone, and LoRA experts made by it.
+"""The training loop of all zoos: AdamW on the tokens of the answer only; and the training of LoRA experts.
 
 Shape suffixes: B rows, T tokens, K labelled tokens, V vocabulary.
 """
@@ -17,26 +17,31 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from transformers.utils.logging import disable_progress_bar
 
 from swarm.core.examples import Example
-from swarm.zoo.base import ExpertRecipe, Progress, Schedule, Site
+from swarm.zoo.base import BuildPaths, ExpertRecipe, Progress, Schedule
 
 WARM_UP = 5  # steps
-UNLABELLED = -100
+UNLABELLED = -100  # the label of a token that is not trained on
 
 Draw = Callable[[random.Random, int], Sequence[Example]]
-"""Draws so many training examples."""
+"""Draws the given number of training examples."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Right-padded rows; labels are the answer's tokens and the end token, UNLABELLED elsewhere."""
+class TrainingBatch:
+    """Right-padded rows of token ids.
+
+    ids_BT: prompt, answer and end token.
+    mask_BT: 1 for these, 0 for padding.
+    labels_BT: the tokens of the answer and the end token, UNLABELLED elsewhere.
+    """
 
     ids_BT: Tensor
     mask_BT: Tensor
     labels_BT: Tensor
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:
-    """Prompt and answer are tokenised apart, so that the prompt's tokens are those that a generation starts from."""
+def encode(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> TrainingBatch:
+    """The examples as one batch. Prompt and answer are tokenised separately, so that the prompt is as in generation."""
     prompts = [tokenizer.encode(example.prompt) for example in examples]
     answers = [[*tokenizer.encode(e.answer, add_special_tokens=False), tokenizer.eos_token_id] for e in examples]
     width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
@@ -48,11 +53,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> B
         ids_BT[row, :end] = torch.tensor(prompt + answer)
         mask_BT[row, :end] = 1
         labels_BT[row, start:end] = torch.tensor(answer)
-    return Batch(ids_BT, mask_BT, labels_BT)
+    return TrainingBatch(ids_BT, mask_BT, labels_BT)
 
 
-def answer_loss(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Mean cross-entropy of the labelled tokens; logits are computed nowhere else, for a vocabulary is wide."""
+def answer_loss(model: PreTrainedModel, batch: TrainingBatch) -> Tensor:
+    """Mean cross-entropy of the labelled tokens. Logits are computed for these only: the vocabulary is large."""
     hidden_BTD = model.model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).last_hidden_state
     labels_BT = batch.labels_BT[:, 1:]
     labelled_BT = labels_BT != UNLABELLED
@@ -68,14 +73,14 @@ def train(
     progress: Progress,
     message: str,
 ) -> None:
-    """Train the parameters that want a gradient. bfloat16 autocast where the model is bfloat16."""
-    disable_progress_bar()  # the zoo shows its own
+    """Train the parameters that require a gradient, under bfloat16 autocast where the model is bfloat16."""
+    disable_progress_bar()  # the build shows its own
     rng = random.Random(schedule.seed)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=schedule.rate, weight_decay=0.0)
     model.train()
     for step in range(schedule.steps):
-        optimizer.param_groups[0]["lr"] = schedule.rate * pace(step, schedule.steps)
+        optimizer.param_groups[0]["lr"] = schedule.rate * rate_share(step, schedule.steps)
         batch = encode(tokenizer, draw(rng, schedule.batch))
         with torch.autocast("cpu", torch.bfloat16, enabled=model.dtype == torch.bfloat16):
             loss = answer_loss(model, batch)
@@ -86,17 +91,17 @@ def train(
         progress(f"{message}: step {step + 1}/{schedule.steps}, loss {loss.item():.2f}", (step + 1) / schedule.steps)
 
 
-def pace(step: int, steps: int) -> float:
-    """The share of the peak learning rate: up within WARM_UP steps, then down a line to a tenth."""
+def rate_share(step: int, steps: int) -> float:
+    """The share of the peak learning rate at a step: warm-up over WARM_UP steps, linear decay to a tenth."""
     return min(1.0, (step + 1) / WARM_UP) * (1 - 0.9 * step / steps)
 
 
 def train_expert(
-    recipe: ExpertRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
+    recipe: ExpertRecipe, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
 ) -> None:
-    """Train one LoRA expert on the site's base and save it among the site's experts."""
+    """Train one LoRA expert from the base in `paths.work` and save it there under `experts/`."""
     torch.manual_seed(recipe.schedule.seed)
-    base = AutoModelForCausalLM.from_pretrained(site.work / "base", dtype="auto", use_safetensors=True)
+    base = AutoModelForCausalLM.from_pretrained(paths.work / "base", dtype="auto", use_safetensors=True)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
@@ -106,13 +111,13 @@ def train_expert(
     )
     adapted = get_peft_model(base, config)
     train(adapted.get_base_model(), tokenizer, draw, recipe.schedule, progress, recipe.name)
-    folder = site.work / "experts" / recipe.name
+    folder = paths.work / "experts" / recipe.name
     adapted.save_pretrained(folder)
-    _settle(folder, site.final / "base")
+    _normalise(folder, paths.final / "base")
 
 
-def _settle(folder: Path, base: Path) -> None:
-    """Write the base's final place into the adapter's configuration, sets in order, and drop the empty model card."""
+def _normalise(folder: Path, base: Path) -> None:
+    """Make the saved adapter reproducible: the base's final path, sets in a fixed order, no empty model card."""
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     config["base_model_name_or_path"] = str(base)

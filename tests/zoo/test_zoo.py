@@ -1,4 +1,4 @@
-"""Zoos: where they lie, that they come whole or not at all, and that composing the tiny one pays."""
+"""Zoos: their paths, that a build is complete or leaves nothing, and that composing the tiny zoo improves the score."""
 
 import json
 import random
@@ -10,9 +10,9 @@ from support.playground import run_cli
 from swarm import zoo
 from swarm.core.errors import UserError
 from swarm.zoo import tiny
-from swarm.zoo.base import Builder, Progress, Site
+from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.store import MANIFEST, build_at
-from swarm.zoo.string_tasks import TASKS, Corpus, Practice, evaluation_examples, prompts
+from swarm.zoo.string_tasks import TASKS, Corpus, ExpertMixture, evaluation_examples, prompts
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,18 +27,18 @@ def quiet(_message: str, share: float) -> None:
     assert 0.0 <= share <= 1.0
 
 
-def small(site: Site, progress: Progress) -> None:
+def small(paths: BuildPaths, progress: Progress) -> None:
     """A zoo of empty folders."""
     for expert in tiny.RECIPE.experts:
-        (site.work / "experts" / expert.name).mkdir(parents=True)
-    (site.work / "base").mkdir()
-    (site.work / "data").mkdir()
-    (site.work / "data" / "examples.jsonl").touch()
+        (paths.work / "experts" / expert.name).mkdir(parents=True)
+    (paths.work / "base").mkdir()
+    (paths.work / "data").mkdir()
+    (paths.work / "data" / "examples.jsonl").touch()
     progress("done", 1.0)
 
 
-def broken(site: Site, progress: Progress) -> None:
-    small(site, progress)
+def broken(paths: BuildPaths, progress: Progress) -> None:
+    small(paths, progress)
     raise RuntimeError("cut off")
 
 
@@ -50,18 +50,18 @@ def test_references_find_base_experts_and_data(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "told"),
+    ("reference", "remedy"),
     [
         ("zoo:tiny", "swarm zoo build tiny"),
         ("zoo:tinny", "tiny"),
     ],
 )
-def test_what_is_not_there_is_told_with_the_remedy(reference: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_an_error_about_a_missing_zoo_has_the_remedy(reference: str, remedy: str) -> None:
+    with pytest.raises(UserError, match=remedy):
         zoo.locate(reference)
 
 
-def test_an_unknown_expert_is_told_with_the_nearest(cache: Path) -> None:
+def test_an_error_about_an_unknown_expert_names_the_closest(cache: Path) -> None:
     build_at(Builder(tiny.RECIPE, small), "tiny", cache / "tiny", quiet)
     with pytest.raises(UserError, match="mirror"):
         zoo.locate("zoo:tiny/miror")
@@ -81,25 +81,25 @@ def test_a_zoo_is_built_once_and_again_when_its_recipe_changes(cache: Path) -> N
     assert json.loads((first / MANIFEST).read_text())["fingerprint"] == changed.fingerprint
 
 
-def test_a_folder_that_is_no_zoo_is_not_replaced(cache: Path) -> None:
+def test_a_folder_that_is_not_a_zoo_is_not_replaced(cache: Path) -> None:
     (cache / "tiny").mkdir(parents=True)
     (cache / "tiny" / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="no zoo"):
+    with pytest.raises(UserError, match="not a zoo"):
         build_at(Builder(tiny.RECIPE, small), "tiny", cache / "tiny", quiet)
     assert (cache / "tiny" / "thesis.txt").read_text() == "mine"
 
 
-def test_no_evaluation_example_is_ever_practised() -> None:
+def test_no_evaluation_example_is_used_in_training() -> None:
     examples = evaluation_examples(1, 50, (4, 4))
-    kept_back = prompts(examples)
-    assert len(kept_back) == len(examples) == 50 * len(TASKS)
-    corpus = Corpus(0.4, (4, 4), kept_back)
-    practised = Practice(corpus, "rot", "right", 0.5).draw(random.Random(0), 2000)
-    assert not kept_back & {example.prompt for example in practised}
+    held_out = prompts(examples)
+    assert len(held_out) == len(examples) == 50 * len(TASKS)
+    corpus = Corpus(0.4, (4, 4), held_out)
+    trained_on = ExpertMixture(corpus, "rot", "right", 0.5).draw(random.Random(0), 2000)
+    assert not held_out & {example.prompt for example in trained_on}
 
 
 @pytest.mark.slow
-def test_composing_the_tiny_zoo_pays(cache: Path, tmp_path: Path) -> None:
+def test_composing_the_tiny_zoo_improves_the_score(cache: Path, tmp_path: Path) -> None:
     """The best is 10 points above the best single expert and above the uniform average, on the test split."""
     run = tmp_path / "run"
     done = run_cli("search", str(ROOT / "configs" / "quickstart.yaml"), "--run-dir", str(run))

@@ -107,7 +107,7 @@ def interval_cell(row: Row, low: float, high: float) -> str:
     whisker = svg.line(x(score.low), 9, x(score.high), 9, f"whisker {row.kind}") if score.has_interval else ""
     rule = svg.line(0, 9, 180, 9, "grid")
     return svg.element(
-        "svg", rule + whisker + svg.mark(row.kind, x(score.mean), 9, 4), viewBox="0 0 180 18", width=180, height=18,
+        "svg", rule + whisker + svg.mark(row.kind, x(score.mean), 9, 3), viewBox="0 0 180 18", width=180, height=18,
         aria_hidden="true",
     )  # fmt: skip
 

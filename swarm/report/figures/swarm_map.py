@@ -22,7 +22,7 @@ def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
     share = 100 * sum(axis.share for axis in found.axes)
     title = f"Path of the search, projected onto two principal components{label}"
     limits = _limits(found)
-    reading = "Each dot is a candidate; dots close together have similar coefficients. Colour is the search score."
+    reading = "Each dot is a candidate; nearby dots tend to have similar coefficients. Colour is the search score."
     draw = partial(_draw, found, limits, title)
     return svg.figure(title, reading, draw, _legend(found, limits, unit), " ".join(_notes(found, share)))
 

@@ -25,7 +25,7 @@ from swarm.core.space import Array, Space
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.zoo.string_tasks import evaluation_examples
-from swarm.zoo.training import Batch, encode
+from swarm.zoo.training import TrainingBatch, encode
 
 HIDDEN_SEED = 999
 HIDDEN_PER_TASK = 200
@@ -54,11 +54,11 @@ class Live:
     def truth(self, x_D: Array) -> float:
         return float((self._margins(x_D, self._hidden) > 0).mean())
 
-    def _margins(self, x_D: Array, batch: Batch) -> Array:
+    def _margins(self, x_D: Array, batch: TrainingBatch) -> Array:
         self._composer.put(Weights().recipe(tuple(x_D.tolist()), self._catalog))
         return margins(self._model, [batch])
 
-    def _batch(self, examples: Sequence[Example]) -> Batch:
+    def _batch(self, examples: Sequence[Example]) -> TrainingBatch:
         return encode(self._tokenizer, examples)
 
     @cached_property
@@ -71,7 +71,7 @@ class Live:
         return open_catalog(self._folder / "base", specs)
 
     @cached_property
-    def _hidden(self) -> Batch:
+    def _hidden(self) -> TrainingBatch:
         return self._batch(evaluation_examples(HIDDEN_SEED, HIDDEN_PER_TASK, LENGTHS))
 
     @cached_property

@@ -9,11 +9,11 @@ import torch
 from transformers import PreTrainedModel
 
 from swarm.core.space import Array
-from swarm.zoo.training import UNLABELLED, Batch
+from swarm.zoo.training import UNLABELLED, TrainingBatch
 
 
 @torch.inference_mode()
-def margins(model: PreTrainedModel, batches: Sequence[Batch]) -> Array:
+def margins(model: PreTrainedModel, batches: Sequence[TrainingBatch]) -> Array:
     """The least, over the answer's tokens and the end token, of the right one's logit less the greatest other. Shape P.
 
     Greedy decoding gives the right answer where it is above zero.

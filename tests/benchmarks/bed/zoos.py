@@ -11,10 +11,10 @@ from transformers import PreTrainedTokenizerBase
 
 from bed.loading import load_model
 from swarm import zoo
-from swarm.zoo.base import Builder, ExpertRecipe, Progress, Schedule, Site, part
+from swarm.zoo.base import Builder, BuildPaths, ExpertRecipe, Progress, Schedule, subprogress
 from swarm.zoo.examples import write_examples
 from swarm.zoo.store import build_at
-from swarm.zoo.string_tasks import Corpus, Practice, evaluation_examples, prompts
+from swarm.zoo.string_tasks import Corpus, ExpertMixture, evaluation_examples, prompts
 from swarm.zoo.tiny import TinyRecipe
 from swarm.zoo.tiny_build import make, make_base, make_tokenizer
 from swarm.zoo.training import Draw, train
@@ -56,22 +56,22 @@ FULL = recipe(
 )
 
 
-def make_full(recipe: TinyRecipe, site: Site, progress: Progress) -> None:
+def make_full(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
     """As `make` of zoo:tiny, but every expert is the whole model, trained on."""
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
-    write_examples(site.work / "data" / "examples.jsonl", examples)
+    write_examples(paths.work / "data" / "examples.jsonl", examples)
     corpus, tokenizer = Corpus(recipe.trust, recipe.lengths, prompts(examples)), make_tokenizer()
-    make_base(recipe, site, tokenizer, corpus, part(progress, 0.0, 0.5))
+    make_base(recipe, paths, tokenizer, corpus, subprogress(progress, 0.0, 0.5))
     for each in recipe.experts:
-        train_full(each, site, tokenizer, Practice(corpus, each.task, each.lesson, each.share).draw, progress)
+        train_full(each, paths, tokenizer, ExpertMixture(corpus, each.task, each.lesson, each.share).draw, progress)
 
 
 def train_full(
-    expert: ExpertRecipe, site: Site, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
+    expert: ExpertRecipe, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
 ) -> None:
-    model = load_model(site.work / "base")
-    train(model, tokenizer, draw, expert.schedule, part(progress, 0.5, 1.0), expert.name)
-    model.save_pretrained(site.work / "experts" / expert.name)
+    model = load_model(paths.work / "base")
+    train(model, tokenizer, draw, expert.schedule, subprogress(progress, 0.5, 1.0), expert.name)
+    model.save_pretrained(paths.work / "experts" / expert.name)
 
 
 def builders() -> dict[str, Builder]:
