@@ -1,7 +1,4 @@
-"""The nouns that every floor shares: examples, requests, recipes, candidates, tasks, evaluations.
-
-Shape suffixes: E experts, D coordinates, U uniform averages.
-"""
+"""Candidates: what is to be scored, what their scores can change, and the evaluations that come back."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +10,12 @@ from swarm.core.requests import Method
 
 @dataclass(frozen=True)
 class Candidate:
-    """A position to be scored. `id` is "iteration-particle", or a baseline's name."""
+    """A position to be scored.
+
+    id: "iteration-particle", or the name of a baseline.
+    position: one coefficient per coordinate of the space.
+    iteration, particle: who asked for it; None for a baseline.
+    """
 
     id: str
     position: tuple[float, ...]
@@ -22,25 +24,31 @@ class Candidate:
 
     @property
     def age(self) -> tuple[int, int]:
-        """Of equals the one with the lower age is better, whichever was scored first: that depends on the workers."""
+        """Decides between equals: the lower one is better. Which one was scored first depends on the workers."""
         return self.iteration or 0, self.particle or 0
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Another candidate's per-example scores and guides on the search split, by objective, in the split's order."""
+    """A candidate that others are compared with, scored in full on the search split.
+
+    scores: objective -> one score per example, in the split's order.
+    surrogates: objective -> one surrogate score per example, in the split's order.
+    """
 
     scores: Mapping[str, tuple[float, ...]]
-    guides: Mapping[str, tuple[float, ...]]
+    surrogates: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
 class PruningBounds:
-    """What a candidate's utility can change.
+    """Which utilities of a candidate change nothing, so that a race may stop once no other is possible.
 
-    A utility u with low <= u <= high changes nothing: a race may stop where no other is left. The default interval
-    is empty: scored in full. expected: objective -> mean score of the last generation. personal, best, worst: the
-    personal and the global best and the worst utility, for a sequential test.
+    low, high: a utility from `low` to `high` changes nothing. By default the interval is empty: scored in full.
+    personal: the personal best of the candidate's particle, for a sequential test; None where it has none.
+    best: the global best, for a sequential test; None where none is made.
+    worst: the lowest utility of the swarm, for a sequential test; None where it changes nothing.
+    expected: objective -> the mean score to expect, which decides at which rungs a stop is likely.
     """
 
     low: float = math.inf
@@ -53,7 +61,7 @@ class PruningBounds:
 
 @dataclass(frozen=True)
 class Task:
-    """A candidate to be scored, and what its score is worth."""
+    """A candidate to be scored, and the utilities for which it need not be scored in full."""
 
     candidate: Candidate
     pruning: PruningBounds = field(default_factory=PruningBounds)
@@ -63,11 +71,22 @@ class Task:
 class Evaluation:
     """A candidate with its per-example scores, or the reason it has none. Higher is better.
 
-    scores: objective -> mean. examples: objective -> one score for each example, in the order scored.
-    outputs: objective -> what the model said, beside each score. guides: objective -> a smooth value beside each
-    score, for a sequential test. soft: objective -> the mean of the softened scores, where answers have margins. A
-    "stopped" one holds the first examples alone. transient: it failed by the machine's doing, perhaps, and not by the
-    candidate's.
+    candidate: whose scores these are.
+    status: "ok" scored in full; "stopped" by a race after the first examples, so that scores, examples and outputs
+        are of these alone; "failed" without scores.
+    scores: objective -> mean score.
+    examples: objective -> one score per example, in the order scored.
+    outputs: objective -> the model's output per example.
+    tokens: token positions that were computed for it.
+    seconds: time that it took a worker, composing and forward passes included.
+    compose_seconds: time to put its weights in place.
+    forward_seconds: time to answer the requests.
+    worker: the name of the worker that scored it.
+    error: why it failed, in one line.
+    surrogates: objective -> one surrogate score per example, where a sequential test needs them.
+    soft: objective -> smoothed accuracy, where all answers have margins.
+    method: how its weights were put in place.
+    transient: whether a failure may be the machine's, so that another worker may succeed.
     """
 
     candidate: Candidate
@@ -81,7 +100,7 @@ class Evaluation:
     forward_seconds: float = 0.0
     worker: str = ""
     error: str = ""
-    guides: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    surrogates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     soft: Mapping[str, float] = field(default_factory=dict)
     method: Method = "merged"
     transient: bool = False

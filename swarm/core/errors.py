@@ -1,4 +1,4 @@
-"""Every error the program raises on purpose.
+"""Every error the program raises on purpose, and how an error is put into one line.
 
 SwarmError
 ├── UserError          the user's mistake: key or file, value, remedy, in one line; exit code 2
@@ -6,9 +6,9 @@ SwarmError
 │   ├── DataError      in the examples
 │   ├── ExpertError    in the base or an expert
 │   └── RunError       in a run directory: locked, corrupt, unfinished
-│       └── StrandedError  no worker to be had: nothing is wrong with the run; exit code 130, as it can be resumed
+│       └── StrandedError  no worker is available: nothing is wrong with the run; exit code 130, as it can be resumed
 └── EvaluationError    one candidate could not be scored: becomes data, never a crash
-    └── DeviceError    nor need the candidate be why: another worker may succeed
+    └── DeviceError    the candidate may not be the cause: another worker may succeed
 """
 
 
@@ -37,7 +37,7 @@ class RunError(UserError):
 
 
 class StrandedError(RunError):
-    """A run has nobody to go on with, for now."""
+    """A run has no workers to continue with, for now."""
 
 
 class EvaluationError(SwarmError):
@@ -45,4 +45,10 @@ class EvaluationError(SwarmError):
 
 
 class DeviceError(EvaluationError):
-    """The device failed over a candidate."""
+    """The device failed while a candidate was scored."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has no message."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

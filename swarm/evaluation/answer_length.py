@@ -1,4 +1,4 @@
-"""Right answers that are longer than `max_new_tokens`, told to the user."""
+"""Notes for the user on right answers that are longer than `max_new_tokens`: no candidate can write them."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,38 +10,43 @@ from swarm.evaluation.workload import EncodedExample, Workload
 
 
 def answer_length_notes(workloads: Iterable[Workload], encoder: Encoder) -> list[str]:
-    """A line for every objective with right answers that are too long to be written, over these splits together."""
-    questions: dict[str, list[EncodedExample]] = defaultdict(list)
+    """One line per objective with right answers that are too long, over all these splits together."""
+    examples: dict[str, list[EncodedExample]] = defaultdict(list)
     for workload in workloads:
-        for name, asked in workload.questions.items():
-            questions[name] += asked
-    found = {name: [cut for each in asked if (cut := _cut(each, encoder))] for name, asked in questions.items()}
+        for name, own in workload.examples.items():
+            examples[name] += own
+    found = {name: [long for each in own if (long := _too_long(each, encoder))] for name, own in examples.items()}
     return [
-        f"{name}: {len(cuts)} of {len(questions[name])} right answers, as the data have them, are longer than "
-        f"max_new_tokens: {cuts[0].limit} (that of {cuts[0].example}: {cuts[0].needed} tokens); raise it to "
-        f"{max(cut.needed for cut in cuts)}"
-        for name, cuts in found.items()
-        if cuts
+        f"{name}: {len(answers)} of {len(examples[name])} right answers are longer than max_new_tokens: "
+        f"{answers[0].limit} (that of example {answers[0].example}: {answers[0].needed} tokens); raise it to "
+        f"{max(answer.needed for answer in answers)}"
+        for name, answers in found.items()
+        if answers
     ]
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """A right answer of more tokens than may be written."""
+class _TooLong:
+    """A right answer of more tokens than may be written.
+
+    example: its id.
+    needed: the tokens of the shortest right answer.
+    limit: max_new_tokens.
+    """
 
     example: str
     needed: int
     limit: int
 
 
-def _cut(question: EncodedExample, encoder: Encoder) -> _Cut | None:
-    for item in question.requests:
+def _too_long(encoded: EncodedExample, encoder: Encoder) -> _TooLong | None:
+    for item in encoded.requests:
         if not isinstance(item.request, Generation):
             continue
         limit = item.request.max_new_tokens
-        if min(map(len, item.targets), default=0) <= limit:  # with what ends it
+        if min(map(len, item.targets), default=0) <= limit:  # with the stop token, so the text alone fits too
             continue
         needed = min(len(encoder.tokenizer.encode(text, add_special_tokens=False)) for text in item.request.targets)
         if needed > limit:
-            return _Cut(question.example.id, needed, limit)
+            return _TooLong(encoded.example.id, needed, limit)
     return None

@@ -1,4 +1,4 @@
-"""Scores candidates: position to recipe, examples to answers in rungs, answers to per-example scores."""
+"""Scores candidates: position to recipe, examples to answers rung by rung, answers to per-example scores."""
 
 import os
 import sys
@@ -8,21 +8,34 @@ from pathlib import Path
 
 from swarm.compositions import Composition
 from swarm.core.candidates import Evaluation, Task
-from swarm.core.errors import EvaluationError
+from swarm.core.errors import DeviceError, EvaluationError
 from swarm.core.examples import Split
 from swarm.engines import Engine, EngineSettings
 from swarm.evaluation.partial import PartialEvaluation
 from swarm.evaluation.racing import Race, Racing
-from swarm.evaluation.workload import Part, Workload
+from swarm.evaluation.workload import Workload, WorkloadSlice
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.base import Objective
 
-FAILURES = (EvaluationError, RuntimeError, ArithmeticError)
+# What ends one candidate and not the worker. torch raises RuntimeError for whatever goes wrong on a device; in our own
+# scoring one would be a bug, and comes through.
+ENGINE_FAILURES = (EvaluationError, RuntimeError, ArithmeticError)
+SCORING_FAILURES = (EvaluationError, ArithmeticError)
+CODE_IS_WRONG = (NotImplementedError, RecursionError)  # RuntimeErrors that come again on every machine
 
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """All that a worker needs to score candidates: small, and the same for every worker."""
+    """All that a worker needs to score candidates: small, and the same for every worker.
+
+    base: the folder of the base checkpoint.
+    experts: their names and folders, in the order of the coordinates.
+    composition: what a position means.
+    engine: how weights are held and requests answered.
+    objectives: what is scored.
+    import_path: the folder from which the user's own functions are imported.
+    racing: when candidates may be stopped.
+    """
 
     base: Path
     experts: tuple[ExpertSpec, ...]
@@ -40,13 +53,13 @@ class EvaluatorSpec:
 
 
 def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
-    """The user's own functions are modules in a folder that the config names; last, so that they hide nothing."""
+    """Put the folder of the user's own functions on the import path; last, so that it hides no other module."""
     if any(objective.type == "function" for objective in objectives) and str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 class Evaluator:
-    """An engine, the objectives, and the examples of the splits it has been given."""
+    """An engine, the objectives, and the examples of the splits that were loaded."""
 
     def __init__(self, engine: Engine, catalog: Catalog, spec: EvaluatorSpec, worker: str = "") -> None:
         self._engine = engine
@@ -61,15 +74,15 @@ class Evaluator:
         self._splits[split] = workload
 
     def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
-        """Score candidates on a split, together where that is faster. A failure is an evaluation with status
-        "failed", never an exception.
+        """Score candidates on a split, together where that is faster.
 
-        Only the user's mistakes (UserError) come through: no other candidate would fare better.
+        What the engine or an objective cannot score becomes an evaluation with status "failed". The user's mistakes
+        (UserError) and bugs of our own come through: another candidate would fare no better.
         """
         workload = self._splits[split]
-        laps = [self._start(task, workload) for task in tasks]
-        self._run(laps, workload)
-        return [lap.evaluation(self._worker) for lap in laps]
+        partials = [self._start(task, workload) for task in tasks]
+        self._run(partials, workload)
+        return [partial.evaluation(self._worker) for partial in partials]
 
     def _start(self, task: Task, workload: Workload) -> PartialEvaluation:
         race = Race(
@@ -83,33 +96,38 @@ class Evaluator:
         recipe = self._spec.composition.recipe(task.candidate.position, self._catalog)
         return PartialEvaluation(task.candidate, recipe, race)
 
-    def _run(self, laps: Sequence[PartialEvaluation], workload: Workload) -> None:
-        """All laps to their end, rung by rung: side by side as long as the engine gains by it."""
-        going = [lap for lap in laps if not lap.done]
-        while going:
-            # A candidate's rungs are its own, whoever goes beside it: so is its score.
-            at, rung = min((lap.at, lap.next_rung) for lap in going)
-            beside = [lap for lap in going if (lap.at, lap.next_rung) == (at, rung)]
-            part = workload.part(at, rung)
-            if len(beside) > 1 and not self._engine.joins([lap.recipe for lap in beside], part.requests):
-                for lap in beside:
-                    self._run([lap], workload)
+    def _run(self, partials: Sequence[PartialEvaluation], workload: Workload) -> None:
+        """Score all of them to their end, rung by rung: in one batch as long as that is faster."""
+        unfinished = [partial for partial in partials if not partial.done]
+        while unfinished:
+            # A candidate's rungs, and so its score, do not depend on the others.
+            start, rung = min((partial.n_scored, partial.next_rung) for partial in unfinished)
+            batch = [partial for partial in unfinished if (partial.n_scored, partial.next_rung) == (start, rung)]
+            part = workload.slice(start, rung)
+            if len(batch) > 1 and not self._engine.joins([partial.recipe for partial in batch], part.requests):
+                for partial in batch:
+                    self._run([partial], workload)
             else:
-                self._step(beside, part)
-            going = [lap for lap in going if not lap.done]
+                self._score(batch, part)
+            unfinished = [partial for partial in unfinished if not partial.done]
 
-    def _step(self, laps: Sequence[PartialEvaluation], part: Part) -> None:
-        """One rung. What fails together is tried one by one, so that a failure has one name."""
+    def _score(self, partials: Sequence[PartialEvaluation], part: WorkloadSlice) -> None:
+        """One rung. Candidates that fail together are tried one by one, to find the one that fails."""
         try:
-            replies = self._engine.answer([lap.recipe for lap in laps], part.requests)
-        except FAILURES as error:
-            if len(laps) == 1:
-                laps[0].fail(error)
-            for lap in laps if len(laps) > 1 else ():
-                self._step([lap], part)
+            replies = self._engine.answer([partial.recipe for partial in partials], part.requests)
+        except ENGINE_FAILURES as error:
+            if len(partials) == 1:
+                partials[0].fail(error, transient=_may_be_the_machine(error))
+            for partial in partials if len(partials) > 1 else ():
+                self._score([partial], part)
             return
-        for lap, reply in zip(laps, replies, strict=True):
+        for partial, reply in zip(partials, replies, strict=True):
             try:
-                lap.take(part, reply, self._objectives)
-            except FAILURES as error:
-                lap.fail(error)
+                partial.take(part, reply, self._objectives)
+            except SCORING_FAILURES as error:
+                partial.fail(error, transient=False)
+
+
+def _may_be_the_machine(error: Exception) -> bool:
+    """Whether what an engine raised may be the device's fault; a verdict on the candidate is an EvaluationError."""
+    return isinstance(error, DeviceError | RuntimeError) and not isinstance(error, CODE_IS_WRONG)

@@ -1,20 +1,12 @@
-"""Racing: a candidate is stopped once going on cannot matter or, where the user asks for it, is unlikely to.
+"""Racing: a candidate is stopped once the rest of its examples cannot matter or, on request, is unlikely to.
 
 Its examples are scored in rungs, in the search split's order, of which every prefix is a fair share of every task.
 After a rung there are two reasons to stop:
 
-- The exact bound, always on. What is still to be scored is taken at its highest and at its lowest; if no utility
-  between changes anything (`PruningBounds`), the rest is not scored. The search goes as if it had been.
-- The sequential test, with `sequential: true`. The candidate's examples are compared with those of the particle's
-  personal best and of the global best; where it is below both, beyond chance, the rest is not scored. Chance is
-  Student's one-sided bound at `error` divided by the number of looks, so that over all looks together at most that
-  share of new personal bests (where particles have none, of new bests) is lost. Only the spread within a task counts,
-  as every prefix has its share of each, and it shrinks with the examples left, since the whole split is what is asked
-  for.
-
-The test uses guides, smooth values beside the scores (log-likelihoods), for they tell candidates apart with fewer
-examples. Guides and scores may disagree, so the scores must speak against a candidate too, if less loudly (`DOUBT`).
-Several objectives' guides have no common scale, so there the test uses the scores.
+- The exact bound, always on. The scores still to come are taken at their highest and at their lowest; if no utility
+  between the two changes anything (`PruningBounds`), the rest is not scored. The search takes the same course as if it
+  had been.
+- The sequential test (`sequential_test.py`), with `sequential: true`.
 """
 
 import math
@@ -24,28 +16,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic import Field, field_validator, model_validator
-from scipy import stats
 
-from swarm.core.candidates import Incumbent, PruningBounds
+from swarm.core.candidates import PruningBounds
 from swarm.core.settings import Settings
 from swarm.data.stratified import in_turn
-from swarm.evaluation.sequential_test import spread_of
+from swarm.evaluation.sequential_test import SequentialTest, Values
 from swarm.preferences.weighted_sum import utility
 
-WORTHWHILE = 4  # a stop spares at least a quarter of what was scored before it
-
-
-DOUBT = 0.2  # chance, at a look and by scores alone, that what is stopped is the best of all
-
-
-PAIRS_AT_LEAST = 10  # of an objective, before a test: a variance of fewer is too uncertain
-
-
-Values = Mapping[str, Sequence[float]]
+# Of the examples scored by then, a stop has to spare at least this share: a look costs a pass of its own.
+MIN_SPARED = 0.25
 
 
 class Racing(Settings):
-    """When candidates are looked at, and whether they may be stopped by a test."""
+    """After how many examples a candidate may be stopped, and whether by a test, too."""
 
     rungs: tuple[int, ...] = Field(
         (25, 50, 75, 100, 150, 200, 300, 400),
@@ -59,7 +42,7 @@ class Racing(Settings):
     )
 
     @model_validator(mode="after")
-    def _somewhere(self) -> "Racing":
+    def _rungs_to_test_at(self) -> "Racing":
         if self.sequential and not self.rungs:
             raise ValueError("sequential: true stops nobody without rungs; write for example rungs: [25, 50, 100]")
         return self
@@ -68,7 +51,7 @@ class Racing(Settings):
     @classmethod
     def _rising(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
         if any(after <= before for before, after in zip((0, *rungs), rungs, strict=False)):
-            raise ValueError("the rungs are no rising numbers of at least 1; write for example [25, 50, 100]")
+            raise ValueError("the rungs must be rising numbers of at least 1; write for example [25, 50, 100]")
         return rungs
 
 
@@ -80,10 +63,16 @@ def rung_sizes(k: int, sizes: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Race:
-    """The race of one candidate: at which rungs a stop is possible, and whether it is called for.
+    """The race of one candidate: at which rungs a stop is possible, and whether to stop.
 
-    sizes, ranges, weights: by objective, in the order of the evaluation's scores: the number of its examples, its
-    lowest and highest possible score, its weight in the utility. strata: the task of each of its examples.
+    Mappings are by objective, in the order of the evaluation's scores.
+
+    settings: the rungs, and whether a sequential test is made.
+    pruning: which utilities change nothing, and the incumbents of a sequential test.
+    sizes: the number of examples.
+    ranges: the lowest and the highest possible score.
+    weights: the weight in the utility.
+    strata: the task of each example.
     """
 
     settings: Racing
@@ -93,50 +82,58 @@ class Race:
     weights: Mapping[str, float]
     strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    @cached_property
     def rungs(self) -> tuple[int, ...]:
         """Numbers of examples after which a stop is possible; the last is all of them."""
-        return self._rungs
+        return (*(k for k in self._looks if self._possible(rung_sizes(k, self.sizes))), self._total)
 
     def next_rung(self, scores: Values) -> int:
         """The number of examples after which to look next, given the scores so far; in the end all of them.
 
-        A look costs a pass of its own, so for the exact bound alone only those are taken at which a stop would come
-        if the rest scored as the first did (at the start: as the last generation did) and would spare enough.
+        A look costs a pass of its own. So for the exact bound alone, only those looks are taken at which a stop would
+        come if the rest scored as the first did (at the start: as the last generation did) and would spare enough.
         """
-        at, total = sum(map(len, scores.values())), sum(self.sizes.values())
-        return next(k for k in self.rungs() if k > at and (k == total or self._tested or self._promising(k, scores)))
+        k_scored = sum(map(len, scores.values()))
+        return next(
+            k for k in self.rungs if k > k_scored and (k == self._total or self._test or self._promising(k, scores))
+        )
 
-    def over(self, scores: Values, guides: Values) -> bool:
-        """Whether to stop, given the first examples' scores and guides of every objective."""
+    def over(self, scores: Values, surrogates: Values) -> bool:
+        """Whether to stop, given the scores and the surrogate scores of every objective's first examples."""
         if all(len(scores[name]) == size for name, size in self.sizes.items()):
             return False
-        return self._immaterial(scores) or self._outclassed(scores, guides)
-
-    @cached_property
-    def _rungs(self) -> tuple[int, ...]:
-        return (*(k for k in self._looks() if self._possible(rung_sizes(k, self.sizes))), sum(self.sizes.values()))
-
-    def _looks(self) -> list[int]:
-        total = sum(self.sizes.values())
-        return [k for k in self.settings.rungs if k < total]
+        return self._immaterial(scores) or (self._test is not None and self._test.stops(scores, surrogates))
 
     @property
-    def _tested(self) -> bool:
-        return self.settings.sequential and self.pruning.best is not None
+    def _total(self) -> int:
+        return sum(self.sizes.values())
+
+    @property
+    def _looks(self) -> list[int]:
+        return [k for k in self.settings.rungs if k < self._total]
+
+    @cached_property
+    def _test(self) -> SequentialTest | None:
+        if not self.settings.sequential or self.pruning.best is None:
+            return None
+        return SequentialTest(
+            self.pruning, self.settings.error, len(self._looks), self.sizes, self.weights, self.strata
+        )
 
     # The exact bound
 
     def _immaterial(self, scores: Values) -> bool:
+        """Whether every utility that is still possible changes nothing."""
         low, high = self._attainable(scores)
         return self.pruning.low <= low and high <= self.pruning.high
 
     def _attainable(self, scores: Values) -> tuple[float, float]:
         """The lowest and the highest utility that the rest can lead to.
 
-        Sums are rounded once, and utility rises with them, so the full utility never lies outside by rounding.
+        Sums are rounded once, and utility rises with them, so rounding never puts the full utility outside.
         """
         ends = [
-            {name: _filled(scores[name], size, self.ranges[name][end]) for name, size in self.sizes.items()}
+            {name: _mean_at_bound(scores[name], size, self.ranges[name][end]) for name, size in self.sizes.items()}
             for end in (0, 1)
         ]
         return utility(ends[0], self.weights), utility(ends[1], self.weights)
@@ -144,75 +141,31 @@ class Race:
     def _possible(self, prefix: Mapping[str, int]) -> bool:
         """Whether any scores of this prefix could end the race."""
         low, high = self.pruning.low, self.pruning.high
-        if not all(prefix.values()) or (low > high and not self._tested):
+        tested = self._test is not None
+        if not all(prefix.values()) or (low > high and not tested):
             return False
         lowest = self._attainable({name: [self.ranges[name][0]] * count for name, count in prefix.items()})
         highest = self._attainable({name: [self.ranges[name][1]] * count for name, count in prefix.items()})
-        fits = highest[1] - highest[0] <= high - low  # what is open spans as much whatever came before
-        return self._tested or (lowest[1] <= high and low <= highest[0] and fits)
+        fits = highest[1] - highest[0] <= high - low  # the attainable interval is as wide whatever came before
+        return tested or (lowest[1] <= high and low <= highest[0] and fits)
 
     def _promising(self, k: int, scores: Values) -> bool:
-        if WORTHWHILE * (sum(self.sizes.values()) - k) < k:
+        """Whether the exact bound would stop the race at k, and spare enough, if scores went on as they are."""
+        if self._total - k < MIN_SPARED * k:
             return False
         means = {name: sum(own) / len(own) for name, own in scores.items() if own} or self.pruning.expected
         if len(means) < len(self.sizes):
             return True
         prefix = rung_sizes(k, self.sizes)
-        return self._immaterial({name: _filled_up(scores[name], prefix[name], mean) for name, mean in means.items()})
-
-    # The sequential test
-
-    def _outclassed(self, scores: Values, guides: Values) -> bool:
-        """Below the personal and the global best, beyond chance, and above the worst where that matters."""
-        if not self._tested or min(len(scores[name]) for name in self.sizes) < PAIRS_AT_LEAST:
-            return False
-        personal, best, worst = self.pruning.personal, self.pruning.best, self.pruning.worst
-        assert best is not None, "tested"
-        return (
-            self._above(worst, scores)
-            and self._upper(_minus(scores, best.scores), DOUBT) < 0
-            and self._below(best, scores, guides)
-            and (personal is None or (self._below(personal, scores, guides) and self._no_better(personal, scores)))
-        )
-
-    def _above(self, worst: float | None, scores: Values) -> bool:
-        if worst is None:
-            return True
-        return -self._upper({name: [-x for x in own] for name, own in scores.items()}, self.settings.error) > worst
-
-    def _below(self, incumbent: Incumbent, scores: Values, guides: Values) -> bool:
-        """Whether the mean of the paired differences is below 0: the test that keeps to the error over all looks."""
-        differences = _minus(guides, incumbent.guides) if len(self.sizes) == 1 else _minus(scores, incumbent.scores)
-        return self._upper(differences, self.settings.error / len(self._looks())) < 0
-
-    def _no_better(self, incumbent: Incumbent, scores: Values) -> bool:
-        """A guard where guide and score disagree: who has scored more so far is not stopped."""
-        return all(math.fsum(values) <= 0 for values in _minus(scores, incumbent.scores).values())
-
-    def _upper(self, values: Values, level: float) -> float:
-        """One-sided upper confidence bound of the weighted mean over the whole split, from the first values."""
-        total = sum(self.weights[name] for name in self.sizes)
-        mean = variance = 0.0
-        freedom = sum(self.sizes.values())
-        for name, n in self.sizes.items():
-            k, share = len(values[name]), self.weights[name] / total
-            spread = spread_of(values[name], self.strata.get(name, ()))
-            mean += share * math.fsum(values[name]) / k
-            variance += share**2 * spread.variance / k * (1 - k / n)  # sampled without replacement
-            freedom = min(freedom, spread.freedom)
-        return mean + float(stats.t.ppf(1 - level, freedom)) * math.sqrt(variance)
+        return self._immaterial({name: _extended(scores[name], prefix[name], mean) for name, mean in means.items()})
 
 
-def _filled_up(scores: Sequence[float], size: int, mean: float) -> list[float]:
+def _extended(scores: Sequence[float], size: int, mean: float) -> list[float]:
+    """Scores up to `size`, those that are not known at the mean."""
     return [*scores, *[mean] * (size - len(scores))]
 
 
-def _filled(scores: Sequence[float], size: int, bound: float) -> float:
-    """The mean of `size` scores, of which those that are not known are at the bound."""
+def _mean_at_bound(scores: Sequence[float], size: int, bound: float) -> float:
+    """The mean of `size` scores, those that are not known at the bound."""
     left = size - len(scores)
     return bound if left and math.isinf(bound) else math.fsum([*scores, *[bound] * left]) / size
-
-
-def _minus(values: Values, incumbent: Values) -> dict[str, list[float]]:
-    """Example by example; the rival's has all of them, of which the first are compared."""
-    return {name: [x - y for x, y in zip(own, incumbent[name], strict=False)] for name, own in values.items()}

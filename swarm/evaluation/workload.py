@@ -1,4 +1,4 @@
-"""The examples of a split as an engine is asked them: encoded once a run, by the driver, for all workers."""
+"""The examples of a split as requests to an engine: encoded once per run, by the driver, for all workers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Examples = Mapping[str, Sequence[Example]]
 
 @dataclass(frozen=True, eq=False)
 class EncodedExample:
-    """One example of one objective, and the requests that its score is made from."""
+    """One example of one objective, and the requests whose answers it is scored by."""
 
     objective: str
     example: Example
@@ -22,53 +22,58 @@ class EncodedExample:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Questions that are asked together, and all their requests in order."""
+class WorkloadSlice:
+    """Examples that are scored in one go, and the requests of all of them, in order."""
 
-    questions: tuple[EncodedExample, ...]
+    examples: tuple[EncodedExample, ...]
     requests: Requests
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """Questions by objective, in the split's order. together: candidates that a worker is best given at a time."""
+    """All examples of a split.
 
-    questions: Mapping[str, tuple[EncodedExample, ...]]
+    examples: objective -> its examples, in the split's order.
+    together: how many candidates a worker is best given at a time.
+    """
+
+    examples: Mapping[str, tuple[EncodedExample, ...]]
     together: int = 1
-    _parts: dict[tuple[int, int], Part] = field(default_factory=dict, repr=False)
+    _slices: dict[tuple[int, int], WorkloadSlice] = field(default_factory=dict, repr=False)
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {name: len(questions) for name, questions in self.questions.items()}
+        return {name: len(examples) for name, examples in self.examples.items()}
 
     @property
     def tasks(self) -> dict[str, tuple[str, ...]]:
-        """The task of every example, in order."""
-        return {name: tuple(q.example.task for q in questions) for name, questions in self.questions.items()}
+        """Objective -> the task of every example, in order."""
+        return {name: tuple(each.example.task for each in examples) for name, examples in self.examples.items()}
 
     @property
     def total(self) -> int:
         return sum(self.sizes.values())
 
-    def part(self, start: int, stop: int) -> Part:
-        """What the first `stop` questions have beyond the first `start`, counted over all objectives.
+    def slice(self, start: int, stop: int) -> WorkloadSlice:
+        """The first `stop` examples without the first `start`, counted over all objectives.
 
         The same object every time, so that an engine can keep what it derives from it.
         """
-        if (start, stop) not in self._parts:
+        if (start, stop) not in self._slices:
             before, after = rung_sizes(start, self.sizes), rung_sizes(stop, self.sizes)
-            asked = tuple(q for name, all_of in self.questions.items() for q in all_of[before[name] : after[name]])
-            self._parts[start, stop] = Part(asked, Requests(tuple(each for q in asked for each in q.requests)))
-        return self._parts[start, stop]
+            chosen = tuple(each for name, own in self.examples.items() for each in own[before[name] : after[name]])
+            requests = Requests(tuple(request for each in chosen for request in each.requests))
+            self._slices[start, stop] = WorkloadSlice(chosen, requests)
+        return self._slices[start, stop]
 
 
 def make_workload(objectives: Sequence[Objective], examples: Examples, encoder: Encoder) -> Workload:
     """Encode a split. Raises DataError for an example that the model cannot take."""
-    questions = {
+    encoded = {
         objective.name: tuple(
             EncodedExample(objective.name, example, encoder.encode(objective.requests(example)).items)
             for example in examples[objective.name]
         )
         for objective in objectives
     }
-    return Workload(questions)
+    return Workload(encoded)

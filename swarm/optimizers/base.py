@@ -85,6 +85,11 @@ class Optimizer(Settings, ABC, Generic[State]):
         whatever it is, moves it."""
         return False
 
+    @property
+    def population(self) -> int:
+        """How many positions it asks for at once."""
+        return int(getattr(self, "particles", 1))
+
     @abstractmethod
     def init(self, space: Space, seed: int) -> State:
         """The state before anything is scored. Raises ConfigError where the settings do not fit the space."""

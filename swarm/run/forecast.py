@@ -122,7 +122,7 @@ def _sizes(plan: Plan, name: str) -> dict[str, int]:
 def _tokens(plan: Plan) -> int:
     """Tokens of one evaluation: prompts once, continuations, and what is written at most."""
     workload = plan.workloads["search"]
-    items = workload.part(0, workload.total).requests.items
+    items = workload.slice(0, workload.total).requests.items
     written = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
     fed = sum(max(0, len(item.continuation) - 1) for item in items)
     return sum(map(len, {item.prompt for item in items})) + fed + written

@@ -26,9 +26,9 @@ from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, needs_of
 from swarm.run.summarise import Json, Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
-from swarm.search.asynchronous import AsynchronousSearch
+from swarm.search import SCHEDULES
 from swarm.search.baselines import Baselines
-from swarm.search.generational import Search
+from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 from swarm.search.status import Counts, Status, StatusCounter
 from swarm.workers.pool import LocalPool, Pool
@@ -132,8 +132,7 @@ class Run:
         pool = self._workers("search")
         self.listener.phase("searching")
         tally = open_counter(self.plan, self.archive)
-        kind = AsynchronousSearch if self.plan.config.optimizer.schedule == "async" else Search
-        search = kind(
+        loop = Loop(
             optimizer=self.plan.config.optimizer,
             space=self.plan.space,
             seed=self.plan.config.seed,
@@ -144,7 +143,7 @@ class Run:
             finalists=self.plan.config.selection.finalists,
             sequential=self.plan.config.racing.sequential,
         )
-        reason = search.run()
+        reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
         self.archive.append("end", phase="search", reason=reason, workers=round(tally.workers(pool.workers), 2))
 
     def _evaluated(self, evaluation: Evaluation, tally: StatusCounter, workers: int) -> None:

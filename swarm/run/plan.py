@@ -96,7 +96,7 @@ def _workloads(
     workloads = {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
     search = workloads["search"]
     first = min([rung for rung in config.racing.rungs if rung < search.total], default=search.total)
-    together = config.engine.together(catalog, search.part(0, first).requests)
+    together = config.engine.together(catalog, search.slice(0, first).requests)
     return workloads | {"search": replace(search, together=together)}
 
 

@@ -32,7 +32,7 @@ def memory_of(plan: Plan) -> Memory:
     batch = Batch()
     if isinstance(engine, TransformersSettings):
         vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
-        batch = Batch.of(workload.part(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
+        batch = Batch.of(workload.slice(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
     return memory(plan.catalog, engine.dtype, batch)
 
 

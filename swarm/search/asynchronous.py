@@ -1,33 +1,36 @@
-"""The search without generations (`async`): a particle moves as soon as its own score is in.
+"""The search without generations (`async`): a particle moves as soon as its own score is known.
 
-The optimizer's state is a fold of its steps over the journal's order, so what a journal holds leads to one state,
-whoever scored it and when; a resumed run takes the same steps again, then goes on.
+The optimizer's state is a fold of its steps over the journal's order. So a journal leads to one state, whoever scored
+its candidates and when; a resumed run takes the same steps again, then continues.
 """
 
 import heapq
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from swarm.core.candidates import Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
-from swarm.core.outcomes import Failure, Feed, closed
-from swarm.optimizers.base import Proposal, Result
-from swarm.search.generational import Search, candidate_of, position_of
-
-Position = tuple[float, ...]
+from swarm.core.outcomes import Feed, closed
+from swarm.optimizers.base import Proposal
+from swarm.search.loop import Loop, Position, candidate_of, position_of
 
 
 @dataclass
-class Latest:
-    """The mean scores of the latest evaluations, by objective; it takes no longer where more of them are kept."""
+class RecentScores:
+    """The mean scores of the latest evaluations, by objective, at a cost that does not grow with their number.
+
+    kept: the scores of each, oldest first.
+    sums: objective -> the sum over `kept`.
+    """
 
     kept: deque[Mapping[str, float]] = field(default_factory=deque)
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, scores: Mapping[str, float], most: int) -> None:
+        """Take in an evaluation; of more than `most` the oldest is forgotten."""
         self.kept.append(scores)
         oldest = self.kept.popleft() if len(self.kept) > most else {}
         self.sums = {name: self.sums.get(name, 0.0) + score - oldest.get(name, 0.0) for name, score in scores.items()}
@@ -38,162 +41,167 @@ class Latest:
 
 
 @dataclass
-class Course:
-    """Where a stepping search stands: the optimizer's state and who is still to be scored.
+class AsyncState:
+    """Where an asynchronous search is.
 
-    wanting: proposals that nobody scores yet. parked: those that the budget has no room for, nor ever will: what is
-    in flight is paid for. flying: position -> those that one evaluation will answer, the first
-    of which is being scored. told: results so far; told_at_best: at the best one. top: the finalists' utilities;
-    ranked: the positions that were compared for it.
+    optimizer: the optimizer's state.
+    queued: proposals that are still to be handed out.
+    deferred: proposals that the budget of evaluations has no room for, nor will have.
+    in_flight: position -> the proposals that its evaluation will answer; the first of them is being scored.
+    new_in_flight: positions in flight that the budget has yet to count.
+    out_of_iterations: whether a proposal lay beyond the last iteration.
+    results: how many the optimizer has learnt.
+    results_at_best: how many it had learnt when the best was among them.
+    scored: how many of the results are of candidates that did not fail.
+    best, best_utility: the best evaluation scored in full, and its utility.
+    top: a heap of the finalists' utilities, the lowest first.
+    top_positions: the positions that were compared for it.
+    recent: the scores of about one generation's worth of evaluations.
     """
 
-    state: Any
-    wanting: deque[Proposal]
+    optimizer: Any
+    queued: deque[Proposal]
     deferred: list[Proposal] = field(default_factory=list)
-    flying: dict[Position, list[Proposal]] = field(default_factory=dict)
-    unpaid: int = 0
-    capped: bool = False
-    told: int = 0
+    in_flight: dict[Position, list[Proposal]] = field(default_factory=dict)
+    new_in_flight: set[Position] = field(default_factory=set)
+    out_of_iterations: bool = False
+    results: int = 0
+    results_at_best: int = 0
     scored: int = 0
-    heard_at_best: int = 0
     best: Evaluation | None = None
     best_utility: float = -math.inf
     top: list[float] = field(default_factory=list)
-    ranked: set[Position] = field(default_factory=set)
-    latest: Latest = field(default_factory=Latest)
+    top_positions: set[Position] = field(default_factory=set)
+    recent: RecentScores = field(default_factory=RecentScores)
 
 
 @dataclass(frozen=True)
-class AsynchronousSearch(Search):
+class AsynchronousSearch:
     """A search whose particles do not wait for one another. Budgets are those of any search."""
 
+    loop: Loop
+
     def run(self) -> str:
-        state = self.optimizer.init(self.space, self.seed)
-        course = Course(state, deque(self.optimizer.ask(state)))
-        self._replay(course)
+        """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
+        initial = self.loop.optimizer.init(self.loop.space, self.loop.seed)
+        state = AsyncState(initial, deque(self.loop.optimizer.ask(initial)))
+        self._replay(state)
         feed: Feed = deque()
-        if reason := self._supply(course, feed):
+        if reason := self._supply(state, feed):
             return reason
-        with closed(self.evaluate(feed)) as outcomes:
+        with closed(self.loop.evaluate(feed)) as outcomes:
             for outcome in outcomes:
-                if isinstance(outcome, Failure):
-                    self.archive.append_failure(outcome)
+                if (evaluation := self.loop.append(outcome)) is None:
                     continue
-                course.unpaid -= not self.archive.paid(outcome.candidate.position)
-                self.archive.append_evaluation("evaluation", outcome)
-                self.on_evaluation(outcome)
-                self._answer(course, outcome)
-                if reason := self._supply(course, feed):
+                self._answer(state, evaluation)
+                if reason := self._supply(state, feed):
                     return reason
-        return self._exhausted(course)
+        return _exhausted(state)
 
     # Results
 
-    def _replay(self, course: Course) -> None:
-        """The steps that the journal tells of."""
-        open_ = {(p.iteration, p.particle): p for p in course.wanting}
-        course.wanting.clear()
-        for evaluation in self.archive.history():
+    def _replay(self, state: AsyncState) -> None:
+        """Take the steps that the journal holds. Raises RunError where they are not this config's."""
+        waiting = {(p.iteration, p.particle): p for p in state.queued}
+        state.queued.clear()
+        for evaluation in self.loop.archive.history():
             candidate = evaluation.candidate
-            proposal = open_.pop((candidate.iteration or 0, candidate.particle or 0), None)
+            proposal = waiting.pop((candidate.iteration or 0, candidate.particle or 0), None)
             if proposal is None or position_of(proposal.x_D) != candidate.position:
                 raise RunError(
-                    f"{self.archive.journal.path}: candidate {candidate.id} was scored where this config would not "
-                    "have it; the config or this version differs from the run's: start a new run"
+                    f"{self.loop.archive.journal.path}: candidate {candidate.id} was scored where this config would "
+                    "not have it; the config or this version differs from the run's: start a new run"
                 )
-            self._tell(course, proposal, evaluation)
-            open_ |= {(p.iteration, p.particle): p for p in course.wanting}
-            course.wanting.clear()
-        course.wanting.extend(open_.values())
+            self._step(state, proposal, evaluation)
+            waiting |= {(p.iteration, p.particle): p for p in state.queued}
+            state.queued.clear()
+        state.queued.extend(waiting.values())
 
-    def _answer(self, course: Course, evaluation: Evaluation) -> None:
-        """An evaluation for all who wanted this position."""
-        first, *others = course.flying.pop(evaluation.candidate.position)
-        self._tell(course, first, evaluation)
-        course.wanting.extendleft(reversed(others))
+    def _answer(self, state: AsyncState, evaluation: Evaluation) -> None:
+        """Use an evaluation for all proposals of its position: the others are handed out again, as repeats."""
+        position = evaluation.candidate.position
+        state.new_in_flight.discard(position)
+        first, *others = state.in_flight.pop(position)
+        self._step(state, first, evaluation)
+        state.queued.extendleft(reversed(others))
 
-    def _tell(self, course: Course, proposal: Proposal, evaluation: Evaluation) -> None:
-        """One step. The journal has the evaluation already."""
-        value = self._told(evaluation, [course.best] if course.best else [])
-        course.state, proposals = self.optimizer.step(
-            course.state, Result(proposal.iteration, proposal.particle, value)
-        )
-        course.wanting.extend(proposals)
-        course.told += 1
-        self._remember(course, evaluation, self._worth(evaluation))
+    def _step(self, state: AsyncState, proposal: Proposal, evaluation: Evaluation) -> None:
+        """One step of the optimizer. The journal has the evaluation already."""
+        result = self.loop.result(proposal, evaluation, state.best)
+        state.optimizer, proposals = self.loop.optimizer.step(state.optimizer, result)
+        state.queued.extend(proposals)
+        state.results += 1
+        self._count(state, evaluation)
+        self._rank(state, evaluation)
 
-    def _remember(self, course: Course, evaluation: Evaluation, value: float) -> None:
+    def _count(self, state: AsyncState, evaluation: Evaluation) -> None:
+        population = self.loop.optimizer.population
         if evaluation.status != "failed":
-            course.scored += 1
-            course.latest.add(evaluation.scores, self._population)
-        elif not course.scored and course.told >= self._population:
-            raise RunError(f"the first {course.told} candidates failed; the first said: {self._first_error()}")
+            state.scored += 1
+            state.recent.add(evaluation.scores, population)
+        elif not state.scored and state.results >= population:
+            raise RunError(f"the first {state.results} candidates failed; the first said: {self.loop.first_error()}")
+
+    def _rank(self, state: AsyncState, evaluation: Evaluation) -> None:
+        """Keep the best and the finalists' utilities."""
+        value = self.loop.worth(evaluation)
         if math.isnan(value):
             return
-        if (position := evaluation.candidate.position) not in course.ranked:
-            course.ranked.add(position)
-            put = heapq.heappush if len(course.top) < self.finalists else heapq.heappushpop
-            put(course.top, value)
-        if value > course.best_utility:
-            course.best, course.best_utility, course.heard_at_best = evaluation, value, course.told
+        if (position := evaluation.candidate.position) not in state.top_positions:
+            state.top_positions.add(position)
+            put = heapq.heappush if len(state.top) < self.loop.finalists else heapq.heappushpop
+            put(state.top, value)
+        if value > state.best_utility:
+            state.best, state.best_utility, state.results_at_best = evaluation, value, state.results
 
     # What to score next
 
-    def _supply(self, course: Course, feed: Feed) -> str:
+    def _supply(self, state: AsyncState, feed: Feed) -> str:
         """Hand out what may be scored; returns the budget that ends the search at once, or ""."""
-        while course.wanting:
-            if reason := self._over(course):
+        while state.queued:
+            if reason := self._spent(state):
                 return reason
-            proposal = course.wanting.popleft()
-            if proposal.iteration >= self.optimizer.iterations:
-                course.capped = True
-            elif not self._hand_out(course, proposal, feed):
-                course.deferred.append(proposal)
-        return self._over(course)
+            proposal = state.queued.popleft()
+            if proposal.iteration >= self.loop.optimizer.iterations:
+                state.out_of_iterations = True
+            elif not self._hand_out(state, proposal, feed):
+                state.deferred.append(proposal)
+        return self._spent(state)
 
-    def _hand_out(self, course: Course, proposal: Proposal, feed: Feed) -> bool:
+    def _hand_out(self, state: AsyncState, proposal: Proposal, feed: Feed) -> bool:
         """Score a proposal, or take the score of its position; False where the budget has no room for it."""
         candidate = candidate_of(proposal)
-        if self.archive.at(candidate.position) is not None:
-            repeated = self.archive.append_repeat("evaluation", candidate, "search")
-            self.on_evaluation(repeated)
-            self._tell(course, proposal, repeated)
-        elif candidate.position in course.flying:
-            course.flying[candidate.position].append(proposal)
-        elif self._affords(course, candidate.position):
-            course.flying[candidate.position] = [proposal]
-            course.unpaid += not self.archive.paid(candidate.position)
-            feed.append(Task(candidate, self._bounds_of(course, proposal)))
+        position = candidate.position
+        if self.loop.archive.at(position) is not None:
+            self._step(state, proposal, self.loop.append_repeat(candidate))
+        elif position in state.in_flight:
+            state.in_flight[position].append(proposal)
+        elif self.loop.affords(position, len(state.new_in_flight)):
+            state.in_flight[position] = [proposal]
+            if not self.loop.archive.paid(position):
+                state.new_in_flight.add(position)
+            feed.append(Task(candidate, self._bounds(state, proposal)))
         else:
             return False
         return True
 
-    def _affords(self, course: Course, position: Position) -> bool:
-        limit = self.optimizer.evaluations
-        if limit is None or self.archive.paid(position):
-            return True
-        return self.archive.evaluations + course.unpaid < limit
-
-    def _over(self, course: Course) -> str:
-        patience = self.optimizer.patience
-        if patience is not None and course.told - course.heard_at_best >= patience * self._population:
+    def _spent(self, state: AsyncState) -> str:
+        """The budget that ends the search at once, or ""."""
+        patience = self.loop.optimizer.patience
+        stale = state.results - state.results_at_best
+        if patience is not None and stale >= patience * self.loop.optimizer.population:
             return "patience"
-        return "minutes" if self._out_of_time() else ""
+        return "minutes" if self.loop.out_of_time() else ""
 
-    def _exhausted(self, course: Course) -> str:
-        """What ended a search in which nothing is left to be handed out."""
-        if course.deferred:
-            return "evaluations"
-        return "iterations" if course.capped else "exhausted"
-
-    def _bounds_of(self, course: Course, proposal: Proposal) -> PruningBounds:
-        """As in a generation, but against all that has been told: finalists only rise."""
-        bar = course.top[0] if len(course.top) >= self.finalists else -math.inf
-        best = [course.best] if course.best else []
+    def _bounds(self, state: AsyncState, proposal: Proposal) -> PruningBounds:
+        """As in a generation, but against everything scored so far: the bar for finalists only rises."""
+        bar = state.top[0] if len(state.top) >= self.loop.finalists else -math.inf
         # Just below the bar: of equals the earlier candidate is the finalist, which may be this one.
-        pruning = self._pruning_bounds([proposal], math.nextafter(bar, -math.inf), best)
-        return replace(pruning, expected=course.latest.means)
+        return self.loop.pruning_bounds([proposal], math.nextafter(bar, -math.inf), state.best, state.recent.means)
 
-    @property
-    def _population(self) -> int:
-        return int(getattr(self.optimizer, "particles", 1))
+
+def _exhausted(state: AsyncState) -> str:
+    """What ended a search in which nothing is left to hand out."""
+    if state.deferred:
+        return "evaluations"
+    return "iterations" if state.out_of_iterations else "exhausted"

@@ -51,7 +51,7 @@ class Budget:
     @classmethod
     def of(cls, optimizer: Optimizer[Any], worked: float = 0.0) -> "Budget":
         """worked: seconds that the search has taken in earlier sessions."""
-        most = optimizer.iterations * int(getattr(optimizer, "particles", 1))
+        most = optimizer.iterations * optimizer.population
         return cls(
             evaluations=most if optimizer.evaluations is None else min(most, optimizer.evaluations),
             seconds=math.inf if optimizer.minutes is None else max(0.0, 60.0 * optimizer.minutes - worked),

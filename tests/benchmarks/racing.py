@@ -42,7 +42,8 @@ from swarm.optimizers.pso import PSO
 from swarm.preferences.weighted_sum import utility
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import start_record
-from swarm.search.generational import Search
+from swarm.search.generational import GenerationalSearch
+from swarm.search.loop import Loop
 from swarm.statistics.intervals import mean_interval
 from swarm.workers.pool import LocalPool
 
@@ -119,7 +120,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
 
     archive = Archive(folder / "journal.jsonl")
     archive.append("start", **start_record(plan))
-    Search(
+    loop = Loop(
         optimizer=plan.config.optimizer,
         space=plan.space,
         seed=plan.config.seed,
@@ -129,7 +130,8 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
         sequential=racing.sequential,
-    ).run()
+    )
+    GenerationalSearch(loop).run()
     made = archive.searched()
     ranked = archive.ranked(plan.weights, soft=plan.config.optimizer.climbs_soft)
     finalists = [evaluation.candidate for evaluation in ranked[:FINALISTS]]

@@ -19,8 +19,7 @@ def test_right_answers_that_are_too_long_are_told(tmp_path: Path) -> None:
     splits = [{each.name: part for each in (whole, worked_out)} for part in (examples[:3], examples[3:])]
     workloads = [make_workload([whole, worked_out], split, encoder) for split in splits]
     assert answer_length_notes(workloads, encoder) == [
-        "words: 2 of 4 right answers, as the data have them, are longer than max_new_tokens: 3 (that of 0: 4 tokens); "
-        "raise it to 8"
+        "words: 2 of 4 right answers are longer than max_new_tokens: 3 (that of example 0: 4 tokens); raise it to 8"
     ]
     enough = ExactMatch(name="words", max_new_tokens=8)
     assert answer_length_notes([make_workload([enough], {"words": examples}, encoder)], encoder) == []

@@ -55,19 +55,19 @@ def test_rungs_that_do_not_rise_are_refused(rungs: tuple[int, ...]) -> None:
 
 
 def test_without_stakes_or_rungs_everything_is_scored() -> None:
-    assert race().rungs() == race(low=-math.inf).rungs() == race(low=0.2, high=0.1).rungs() == (200,)
-    assert race(racing=OFF, low=-math.inf, high=2.0).rungs() == (200,)
+    assert race().rungs == race(low=-math.inf).rungs == race(low=0.2, high=0.1).rungs == (200,)
+    assert race(racing=OFF, low=-math.inf, high=2.0).rungs == (200,)
     assert not race().over({"right": [0.0] * 199}, {})
     assert not race(low=-math.inf, high=2.0).over({"right": [0.0] * 200}, {}), "nothing is left to save"
 
 
 def test_rungs_at_which_no_scores_could_end_the_race_are_left_out() -> None:
-    assert race(low=-math.inf, high=0.5).rungs() == (100, 150, 200)
-    assert race(low=-math.inf, high=0.75).rungs() == (50, 75, 100, 150, 200)
-    assert race(low=0.1, high=0.5).rungs() == (150, 200), "what is open has to fit between low and high"
-    assert race(low=-math.inf, high=math.inf).rungs() == (25, 50, 75, 100, 150, 200)
+    assert race(low=-math.inf, high=0.5).rungs == (100, 150, 200)
+    assert race(low=-math.inf, high=0.75).rungs == (50, 75, 100, 150, 200)
+    assert race(low=0.1, high=0.5).rungs == (150, 200), "what is open has to fit between low and high"
+    assert race(low=-math.inf, high=math.inf).rungs == (25, 50, 75, 100, 150, 200)
     tiny = Race(EXACT, PruningBounds(-math.inf, 2.0), {"a": 100, "b": 1}, {"a": UNIT, "b": UNIT}, {"a": 1.0, "b": 1.0})
-    assert tiny.rungs() == (75, 100, 101), "every objective has an example before a stop: its mean is journaled"
+    assert tiny.rungs == (75, 100, 101), "every objective has an example before a stop: its mean is journaled"
 
 
 # The exact bound
@@ -104,7 +104,7 @@ def test_a_race_is_over_just_where_every_ending_changes_nothing(low: float, high
             over = all(low <= u <= high for u in endings)
             assert one.over({"a": a, "b": b}, {}) == over
             possible |= {k} if over else set()
-    assert set(one.rungs()) == possible | {7}
+    assert set(one.rungs) == possible | {7}
 
 
 def test_rounding_never_stops_a_race_that_matters() -> None:
@@ -127,12 +127,12 @@ def test_a_score_without_a_bound_ends_a_race_only_on_its_other_side() -> None:
         return Race(EXACT, PruningBounds(low, high), {"right": 100}, {"right": (lowest, highest)}, {"right": 1.0})
 
     nats = of(-math.inf, 0.0, low=-math.inf, high=-1.0)
-    assert nats.rungs() == (25, 50, 75, 100)
+    assert nats.rungs == (25, 50, 75, 100)
     assert nats.over({"right": [-4.0] * 25}, {})
     assert not nats.over({"right": [-3.9] * 25}, {})
-    assert of(-math.inf, 0.0, low=-9.0, high=-1.0).rungs() == (100,)
-    assert of(-math.inf, math.inf, low=-math.inf, high=5.0).rungs() == (100,)
-    assert of(0.0, math.inf, low=-math.inf, high=5.0).rungs() == (100,)
+    assert of(-math.inf, 0.0, low=-9.0, high=-1.0).rungs == (100,)
+    assert of(-math.inf, math.inf, low=-math.inf, high=5.0).rungs == (100,)
+    assert of(0.0, math.inf, low=-math.inf, high=5.0).rungs == (100,)
     assert not of(-math.inf, math.inf, low=-math.inf, high=5.0).over({"right": [-1e9] * 99}, {})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.landscapes import Landscape, Run, Scorer, run, search
+from support.landscapes import Landscape, Run, Scorer, loop, run
 from support.races import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 from support.runs import journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
@@ -27,6 +27,7 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import estimate
 from swarm.search.asynchronous import AsynchronousSearch
+from swarm.search.generational import GenerationalSearch
 from swarm.statistics.intervals import mean_interval
 
 SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of example evaluations that it may take
@@ -92,7 +93,7 @@ def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() ->
         one = race(racing=SEQUENTIAL, low=-math.inf, high=0.0, personal=personal, best=better)
         scores = (0.0,) * 200
         lost += any(
-            one.over({"right": scores[:k]}, {"right": tuple(guide_P[:k].tolist())}) for k in one.rungs() if k < 200
+            one.over({"right": scores[:k]}, {"right": tuple(guide_P[:k].tolist())}) for k in one.rungs if k < 200
         )
     assert 0 < lost <= SEQUENTIAL.error * 400
 
@@ -154,13 +155,13 @@ def test_who_could_be_the_worst_is_scored_in_full_where_that_matters() -> None:
             worst=worst,
         )
         assert one.over({"right": few_right}, {"right": few_right}) == over
-    assert race(racing=SEQUENTIAL, low=0.0, high=0.2, best=Incumbent(best, best)).rungs()[0] == 25
+    assert race(racing=SEQUENTIAL, low=0.0, high=0.2, best=Incumbent(best, best)).rungs[0] == 25
 
 
 def test_rivals_without_sequential_racing_stop_nobody() -> None:
     best = {"right": (1.0,) * 200}
     one = race(low=-math.inf, high=0.5, best=Incumbent(best, best), personal=Incumbent(best, best))
-    assert one.rungs() == (100, 150, 200)
+    assert one.rungs == (100, 150, 200)
     assert not one.over({"right": (0.0,) * 50}, {"right": (0.0,) * 50})
 
 
@@ -240,8 +241,8 @@ def test_resumed_amid_a_generation_it_ends_the_same(tmp_path: Path, optimizer: O
         cut.mkdir()
         (cut / "journal.jsonl").write_bytes(b"".join(lines[:count]))
         scorer = Scorer(landscape, racing, straight.scorer.weights)
-        found = replace(search(cut, optimizer, scorer, 0), evaluate=partial(backwards, scorer))
-        assert found.run() == straight.reason
+        found = replace(loop(cut, optimizer, scorer, 0), evaluate=partial(backwards, scorer))
+        assert GenerationalSearch(found).run() == straight.reason
         assert by_id(cut) == by_id(tmp_path / "straight")
 
 
@@ -252,7 +253,7 @@ def test_estimates_are_told_alike_where_particles_move_singly(tmp_path: Path) ->
 
     def stepped(folder: Path) -> str:
         scorer = Scorer(landscape, SEQUENTIAL, {"right": 1.0})
-        return AsynchronousSearch(**vars(search(folder, optimizer, scorer, 0))).run()
+        return AsynchronousSearch(loop(folder, optimizer, scorer, 0)).run()
 
     reason = stepped(tmp_path / "straight")
     lines = (tmp_path / "straight" / "journal.jsonl").read_bytes().splitlines(keepends=True)
@@ -275,7 +276,7 @@ def test_guides_are_journaled_where_they_are_needed_alone(tmp_path: Path) -> Non
         lines = by_id(tmp_path / name).values()
         assert all(("guides" in line) == racing.sequential for line in lines)
         for evaluation, line in zip(found.archive.searched(), lines, strict=True):
-            assert evaluation.guides == {k: tuple(v) for k, v in line.get("guides", {}).items()}
+            assert evaluation.surrogates == {k: tuple(v) for k, v in line.get("guides", {}).items()}
     assert json.dumps(next(iter(lines))["guides"]["right"][:2]), "plain numbers"
 
 

@@ -21,7 +21,8 @@ from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.preferences.weighted_sum import worth
 from swarm.search.baselines import Baselines
-from swarm.search.generational import Search
+from swarm.search.generational import GenerationalSearch
+from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})
@@ -55,7 +56,7 @@ def test_a_choice_has_the_margin_of_the_right_one_over_the_best_other(values: Se
     assert smooth.score(EXAMPLE, [Likelihood(value, 1) for value in values]).margin is None
 
 
-def search(folder: Path, optimizer: Optimizer) -> Search:
+def loop(folder: Path, optimizer: Optimizer) -> Loop:
     """Candidates whose softened score rises as their score falls."""
 
     def evaluate(feed: Feed):
@@ -66,14 +67,14 @@ def search(folder: Path, optimizer: Optimizer) -> Search:
     folder.mkdir()
     archive = Archive(folder / "journal.jsonl")
     archive.append("start", **START)
-    return Search(optimizer, space(3), 0, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
+    return Loop(optimizer, space(3), 0, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
 def test_it_climbs_softened_scores_and_the_finalists_are_the_best_by_them(tmp_path: Path) -> None:
-    soft, hard = (search(tmp_path / str(on), Bayesian(soft=on, evaluations=60)) for on in (True, False))
+    soft, hard = (loop(tmp_path / str(on), Bayesian(soft=on, evaluations=60)) for on in (True, False))
     means = []
     for found in (soft, hard):
-        found.run()
+        GenerationalSearch(found).run()
         means.append(np.mean([worth(evaluation, WEIGHTS, False) for evaluation in found.archive.searched()]))
     assert means[0] < means[1]
     baselines = Baselines.of(space(3), ["a", "b", "c"])
@@ -84,8 +85,8 @@ def test_it_climbs_softened_scores_and_the_finalists_are_the_best_by_them(tmp_pa
 
 
 def test_softened_scores_are_journaled_and_read_back(tmp_path: Path) -> None:
-    found = search(tmp_path / "run", Bayesian(evaluations=20))
-    found.run()
+    found = loop(tmp_path / "run", Bayesian(evaluations=20))
+    GenerationalSearch(found).run()
     again = Archive(tmp_path / "run" / "journal.jsonl")
     assert [e.soft for e in again.searched()] == [e.soft for e in found.archive.searched()]
     assert all(isinstance(e, Evaluation) and e.soft for e in again.searched())

@@ -25,7 +25,7 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.search.asynchronous import AsynchronousSearch
-from swarm.search.generational import Evaluate
+from swarm.search.loop import Evaluate, Loop
 
 SMALL: dict[str, Optimizer[Any]] = {
     "pso": PSO(schedule="async", particles=5, iterations=4, patience=None),
@@ -67,9 +67,8 @@ def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, told: list[s
     if archive.start is None:
         archive.append("start", **START)
     heard = [] if told is None else told
-    return AsynchronousSearch(
-        optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: heard.append(e.candidate.id), finalists=4
-    ).run()
+    loop = Loop(optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: heard.append(e.candidate.id), finalists=4)
+    return AsynchronousSearch(loop).run()
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

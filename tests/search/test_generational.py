@@ -28,7 +28,8 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
-from swarm.search.generational import Evaluate, Search
+from swarm.search.generational import GenerationalSearch, mean_scores
+from swarm.search.loop import Evaluate, Loop
 
 SMALL: dict[str, Optimizer[Any]] = {
     "pso": PSO(particles=5, iterations=4),
@@ -54,17 +55,17 @@ class Scorer:
             yield from self._outcome(task.candidate) or [scored(task.candidate)]
 
 
-def search(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Search:
+def loop(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Loop:
     """Over what the folder's journal holds; a new journal begins with its start line."""
     folder.mkdir(exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append("start", **START)
-    return Search(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
+    return Loop(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
 def run(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate | None = None, seed: int = 0) -> str:
-    return search(folder, optimizer, evaluate or Scorer(), seed).run()
+    return GenerationalSearch(loop(folder, optimizer, evaluate or Scorer(), seed)).run()
 
 
 def evaluations(folder: Path) -> list[dict[str, Any]]:
@@ -326,12 +327,12 @@ def test_stopping_what_changes_nothing_changes_nothing(tmp_path: Path, name: str
     """The harshest race that the stakes allow leaves positions, bests, finalists and the end as they were."""
     stopped = 0
     for seed in range(10):
-        searches = [search(tmp_path / f"{kind}{seed}", SMALL[name], Scorer(), seed) for kind in ("full", "raced")]
-        raced = replace(searches[1], evaluate=lambda tasks: map_outcomes(stopped_where_harmless, tasks))
-        assert searches[0].run() == raced.run()
+        loops = [loop(tmp_path / f"{kind}{seed}", SMALL[name], Scorer(), seed) for kind in ("full", "raced")]
+        raced = replace(loops[1], evaluate=lambda tasks: map_outcomes(stopped_where_harmless, tasks))
+        assert GenerationalSearch(loops[0]).run() == GenerationalSearch(raced).run()
         pairs = [by_id(tmp_path / f"{kind}{seed}") for kind in ("full", "raced")]
         assert [line["position"] for line in pairs[0].values()] == [line["position"] for line in pairs[1].values()]
-        assert finalists(searches[0].archive) == finalists(raced.archive)
+        assert finalists(loops[0].archive) == finalists(raced.archive)
         stopped += sum(line["status"] == "stopped" for line in pairs[1].values())
     assert stopped > 0 or name in ("grid", "patience"), "too short to have any"
 
@@ -347,8 +348,8 @@ def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
         seen.extend(tasks)
         return map_outcomes(lambda task: scored(task.candidate), tasks)
 
-    found = search(tmp_path, PSO(particles=5, iterations=4), watching)
-    found.run()
+    found = loop(tmp_path, PSO(particles=5, iterations=4), watching)
+    GenerationalSearch(found).run()
     for task in seen:
         iteration = task.candidate.iteration or 0
         earlier = [utility(e.scores, WEIGHTS) for e in found.archive.ranked(WEIGHTS, before=iteration)]
@@ -358,7 +359,7 @@ def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
             if e.candidate.particle == task.candidate.particle and (e.candidate.iteration or 0) < iteration
         ]
         high = min(max(own), earlier[3]) if iteration else -math.inf
-        expected = found._expected(iteration - 1)
+        expected = mean_scores(found.archive, iteration - 1)
         assert task.pruning == PruningBounds(-math.inf, high, expected=expected)
         assert bool(expected) == bool(iteration)
 
@@ -370,8 +371,8 @@ def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:
         seen.extend(tasks)
         return map_outcomes(lambda task: scored(task.candidate), tasks)
 
-    found = replace(search(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
-    found.run()
+    found = replace(loop(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
+    GenerationalSearch(found).run()
     for task in seen:
         pruning, iteration = task.pruning, task.candidate.iteration or 0
         if not iteration:
@@ -398,8 +399,8 @@ class Still(PSO):
 
 def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Path) -> None:
     scorer = Scorer(lambda candidate: [replace(scored(candidate), status="stopped")] if candidate.iteration else None)
-    found = search(tmp_path, Still(particles=4, iterations=5, patience=None), scorer)
-    assert found.run() == "iterations"
+    found = loop(tmp_path, Still(particles=4, iterations=5, patience=None), scorer)
+    assert GenerationalSearch(found).run() == "iterations"
     raced = [candidate.id for candidate in scorer.seen]
     assert raced == ["0-0", "0-1", "0-2", "0-3", "1-0", "2-0", "3-0", "4-0"], "one for all who are there"
     assert found.archive.evaluations == 4 + 2
@@ -407,7 +408,7 @@ def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Pat
     lines = by_id(tmp_path)
     assert {lines[f"3-{i}"]["same_as"] for i in (1, 2, 3)} == {"3-0"}
     assert {lines[f"3-{i}"]["status"] for i in range(4)} == {"stopped"}
-    assert search(tmp_path, Still(particles=4, iterations=5, patience=None), Scorer()).run() == "iterations"
+    assert run(tmp_path, Still(particles=4, iterations=5, patience=None), Scorer()) == "iterations"
 
 
 @pytest.mark.parametrize("limit", [5, 6, 7])
@@ -415,6 +416,6 @@ def test_a_budget_of_evaluations_counts_a_stopped_position_once(tmp_path: Path, 
     def stopped(candidate: Candidate) -> list[Outcome] | None:
         return [replace(scored(candidate), status="stopped")] if candidate.iteration else None
 
-    found = search(tmp_path, Still(particles=4, evaluations=limit, patience=None, iterations=9), Scorer(stopped))
-    assert found.run() == ("evaluations" if limit == 5 else "iterations")
+    found = loop(tmp_path, Still(particles=4, evaluations=limit, patience=None, iterations=9), Scorer(stopped))
+    assert GenerationalSearch(found).run() == ("evaluations" if limit == 5 else "iterations")
     assert found.archive.evaluations == min(limit, 6)

@@ -2,7 +2,7 @@
 
 An example is answered rightly where its margin is positive. A margin is the example's own difficulty, the skill that a
 position has at its task, and what this example makes of the position: so candidates near each other are right on the
-same examples, and the margin's log-probability is the smooth guide.
+same examples, and the margin's log-probability is the surrogate score.
 
 Shape suffixes: P examples, T tasks, D coordinates.
 """
@@ -24,8 +24,9 @@ from swarm.evaluation.racing import Race, Racing, rung_sizes
 from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
+from swarm.search import SCHEDULES
 from swarm.search.baselines import Baselines
-from swarm.search.generational import Search
+from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 
 TASKS = 8
@@ -93,14 +94,14 @@ class Scorer:
         sizes = {name: len(part.task_P) for name, part in self.landscape.search.items()}
         strata = {name: [str(task) for task in part.task_P] for name, part in self.landscape.search.items()}
         race = Race(self.racing, task.pruning, sizes, dict.fromkeys(sizes, (0.0, 1.0)), self.weights, strata)
-        scores, guides = self.everything(task.candidate)
+        scores, surrogates = self.everything(task.candidate)
         k, part = 0, {name: scores[name][:0] for name in sizes}
         while k < sum(sizes.values()):
             k = race.next_rung(part)
             seen = rung_sizes(k, sizes)
             part = {name: scores[name][:n] for name, n in seen.items()}
-            surrogate = {name: guides[name][:n] for name, n in seen.items()}
-            if race.over(part, surrogate):
+            part_surrogates = {name: surrogates[name][:n] for name, n in seen.items()}
+            if race.over(part, part_surrogates):
                 self.stopped.append(task)
                 break
         if part == scores:
@@ -111,7 +112,7 @@ class Scorer:
             "ok" if part == scores else "stopped",
             {name: math.fsum(values) / len(values) for name, values in part.items()},
             part,
-            guides=surrogate if self.racing.sequential else {},
+            surrogates=part_surrogates if self.racing.sequential else {},
             soft=self.smoothed(task.candidate, k),
         )
 
@@ -125,17 +126,17 @@ class Scorer:
         x_D = np.array(candidate.position)
         margins = {name: e.margins(x_D, self.landscape.best_TD) for name, e in self.landscape.search.items()}
         scores = {name: tuple((m_P > 0).astype(float).tolist()) for name, m_P in margins.items()}
-        guides = {name: tuple(np.round(-np.logaddexp(0.0, -m_P), 6).tolist()) for name, m_P in margins.items()}
-        return scores, guides
+        surrogates = {name: tuple(np.round(-np.logaddexp(0.0, -m_P), 6).tolist()) for name, m_P in margins.items()}
+        return scores, surrogates
 
 
-def search(folder: Path, optimizer: Optimizer[Any], scorer: Scorer, seed: int) -> Search:
+def loop(folder: Path, optimizer: Optimizer[Any], scorer: Scorer, seed: int) -> Loop:
     """Over what the folder's journal holds; a new journal begins with its start line."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append("start", **START)
-    return Search(
+    return Loop(
         optimizer=optimizer,
         space=space(DIMENSIONS),
         seed=seed,
@@ -187,6 +188,6 @@ def run(
     weights: Mapping[str, float] = {"right": 1.0},
 ) -> Run:
     scorer = Scorer(landscape, racing, weights)
-    found = search(folder, optimizer, scorer, seed)
-    reason = found.run()
+    found = loop(folder, optimizer, scorer, seed)
+    reason = SCHEDULES[optimizer.schedule](found).run()
     return Run(found.archive, scorer, reason, optimizer.climbs_soft)

@@ -21,7 +21,8 @@ from swarm.journal.archive import Archive
 from swarm.objectives.base import GUIDE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
-from swarm.search.generational import Search
+from swarm.search.generational import GenerationalSearch
+from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 
 WEIGHTS = {"right": 1.0}
@@ -78,22 +79,22 @@ class Scoring:
             "ok" if count == len(margins_P) else "stopped",
             {"right": float(right_P.mean())},
             {"right": tuple(right_P.tolist())},
-            guides={"right": guides(margins_P[:count])} if self.racing.sequential else {},
+            surrogates={"right": surrogates(margins_P[:count])} if self.racing.sequential else {},
             soft={"right": smoothed(margins_P[:count].tolist())},
         )
 
     def _raced(self, task: Task, margins_P: Array) -> int:
         """How many examples are scored until the race is over."""
         race = Race(self.racing, task.pruning, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
-        right_P, guide_P, count = (margins_P > 0).astype(float).tolist(), guides(margins_P), 0
+        right_P, surrogate_P, count = (margins_P > 0).astype(float).tolist(), surrogates(margins_P), 0
         while count < len(margins_P):
             count = race.next_rung({"right": right_P[:count]})
-            if race.over({"right": right_P[:count]}, {"right": guide_P[:count]}):
+            if race.over({"right": right_P[:count]}, {"right": surrogate_P[:count]}):
                 break
         return count
 
 
-def guides(margins_P: Array) -> tuple[float, ...]:
+def surrogates(margins_P: Array) -> tuple[float, ...]:
     return tuple(np.round(-np.logaddexp(0.0, -margins_P), GUIDE_DIGITS).tolist())
 
 
@@ -104,7 +105,7 @@ def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Ra
 
 def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> Trial:
     archive.append("start", **START)
-    Search(
+    loop = Loop(
         optimizer=optimizer,
         space=problem.space,
         seed=seed,
@@ -114,7 +115,8 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
         sequential=scoring.racing.sequential,
-    ).run()
+    )
+    GenerationalSearch(loop).run()
     searched = scoring.examples
     baselines = Baselines.of(problem.space, problem.space.coordinates)
     selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft)

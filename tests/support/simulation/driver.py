@@ -24,8 +24,8 @@ from swarm.evaluation.workload import EncodedExample, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
-from swarm.search.asynchronous import AsynchronousSearch
-from swarm.search.generational import Evaluate, Search
+from swarm.search import SCHEDULES
+from swarm.search.loop import Evaluate, Loop
 from swarm.workers.scheduling.coordinator import Coordinator
 
 WEIGHTS = {"right": 1.0}
@@ -172,9 +172,8 @@ def open_archive(folder: Path) -> Archive:
     return archive
 
 
-def search_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Search:
-    kind = AsynchronousSearch if scenario.optimizer.schedule == "async" else Search
-    return kind(
+def loop_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Loop:
+    return Loop(
         optimizer=scenario.optimizer,
         space=space(DIMENSIONS),
         seed=scenario.seed,
@@ -190,7 +189,8 @@ def run_undisturbed(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
     """The search without faults and without a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = open_archive(folder)
-    return search_of(scenario, archive, Scorer.of(scenario).undisturbed).run(), archive
+    loop = loop_of(scenario, archive, Scorer.of(scenario).undisturbed)
+    return SCHEDULES[scenario.optimizer.schedule](loop).run(), archive
 
 
 def run(scenario: Scenario, folder: Path, log: Callable[[str], None]) -> FinishedSearch:
@@ -233,12 +233,12 @@ def _session(scenario: Scenario, number: int, folder: Path, log: Callable[[str],
 
 def workload_of(examples: int, together: int = 1) -> Workload:
     """A split of so many empty examples."""
-    questions = tuple(EncodedExample("right", Example(str(i), "", ""), ()) for i in range(examples))
-    return Workload({"right": questions}, together)
+    encoded = tuple(EncodedExample("right", Example(str(i), "", ""), ()) for i in range(examples))
+    return Workload({"right": encoded}, together)
 
 
 def _searched(scenario: Scenario, archive: Archive, backend: SimBackend, optimizer: CheckedOptimizer) -> str:
     coordinator = Coordinator(backend, scenario.cluster)
     coordinator.load("search", workload_of(EXAMPLES, scenario.together))
-    search = search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
-    return replace(search, optimizer=optimizer).run()  # type: ignore[arg-type]
+    loop = loop_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
+    return SCHEDULES[scenario.optimizer.schedule](replace(loop, optimizer=optimizer)).run()  # type: ignore[arg-type]

@@ -28,8 +28,8 @@ from swarm.journal.file import Journal, Line
 from swarm.journal.records import Kind
 from swarm.optimizers import Optimizer, Proposal, Result
 from swarm.optimizers.pso import PSO
-from swarm.search.asynchronous import AsynchronousSearch
-from swarm.search.generational import Search
+from swarm.search import SCHEDULES
+from swarm.search.loop import Loop
 from swarm.workers.scheduling.coordinator import Coordinator
 from swarm.workers.scheduling.events import Event
 from swarm.workers.settings import RayCluster
@@ -191,7 +191,7 @@ def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda li
     iterations = 50 + size.evaluations // size.particles
     limits = {"evaluations": size.evaluations, "iterations": iterations, "patience": None}
     optimizer = PSO(schedule=size.schedule, particles=size.particles, **limits)  # type: ignore[arg-type]
-    search = (AsynchronousSearch if size.schedule == "async" else Search)(
+    loop = Loop(
         optimizer=optimizer,
         space=space(DIMENSIONS),
         seed=0,
@@ -202,7 +202,7 @@ def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda li
         finalists=8,
     )
     meter.seconds.clear()
-    replace(search, optimizer=MeteredOptimizer(optimizer, meter)).run()  # type: ignore[arg-type]
+    SCHEDULES[size.schedule](replace(loop, optimizer=MeteredOptimizer(optimizer, meter))).run()  # type: ignore[arg-type]
     backend.close()
     archive.journal.close()
     return Measured(backend.usage, archive.evaluations, backend.events, meter.seconds, backend.now())

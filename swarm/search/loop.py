@@ -1,0 +1,143 @@
+"""What a search is made of, and the decisions that both schedules share: budgets, pruning bounds, what is learnt.
+
+It sees an optimizer and a callable that scores candidates; it cannot reach the test split.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds
+from swarm.core.outcomes import Failure, Feed, Outcome
+from swarm.core.space import Array, Space
+from swarm.journal.archive import Archive
+from swarm.optimizers import Optimizer
+from swarm.optimizers.base import Proposal, Result
+from swarm.preferences.weighted_sum import estimate, worth
+
+Position = tuple[float, ...]
+Evaluate = Callable[[Feed], Iterator[Outcome]]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What a search is made of, whatever its schedule.
+
+    optimizer: proposes positions, and holds the budgets.
+    space: where the optimizer may move.
+    seed: decides every random draw.
+    weights: objective -> its weight in the utility.
+    archive: what has been scored so far; a search over an archive that is not empty resumes.
+    evaluate: scores the tasks of a feed, in any order.
+    on_evaluation: hears of every evaluation, after the journal.
+    finalists: how many of the best candidates the result of the run depends on.
+    sequential: whether tasks carry the incumbents that a sequential test compares a candidate with.
+    """
+
+    optimizer: Optimizer[Any]
+    space: Space
+    seed: int
+    weights: Mapping[str, float]
+    archive: Archive
+    evaluate: Evaluate
+    on_evaluation: Callable[[Evaluation], None]
+    finalists: int
+    sequential: bool = False
+
+    # Budgets
+
+    def affords(self, position: Position, pending: int) -> bool:
+        """Whether the budget of evaluations has room for a position: always, if it was paid for before.
+
+        pending: how many new positions are already to be scored and not yet in the archive.
+        """
+        limit = self.optimizer.evaluations
+        return limit is None or self.archive.paid(position) or self.archive.evaluations + pending < limit
+
+    def out_of_time(self) -> bool:
+        """True once the search has worked its minutes, counted from its first evaluation on."""
+        if self.optimizer.minutes is None:
+            return False
+        began = self.archive.search_began
+        return began is not None and self.archive.elapsed - began >= 60.0 * self.optimizer.minutes
+
+    # The journal
+
+    def append(self, outcome: Outcome) -> Evaluation | None:
+        """Journal what came of a task; returns it where it is an evaluation and not a failed attempt."""
+        if isinstance(outcome, Failure):
+            self.archive.append_failure(outcome)
+            return None
+        self.archive.append_evaluation("evaluation", outcome)
+        self.on_evaluation(outcome)
+        return outcome
+
+    def append_repeat(self, candidate: Candidate) -> Evaluation:
+        """Journal a candidate at a position that was scored before: it takes those scores."""
+        repeated = self.archive.append_repeat("evaluation", candidate, "search")
+        self.on_evaluation(repeated)
+        return repeated
+
+    def first_error(self) -> str:
+        return f"{self.archive.searched()[0].error}; correct that and start a new run"
+
+    # What an evaluation is worth
+
+    def ranked(self, before: int) -> list[Evaluation]:
+        """What was scored in full before an iteration, best first."""
+        return self.archive.ranked(self.weights, before, self.optimizer.climbs_soft)
+
+    def worth(self, evaluation: Evaluation) -> float:
+        """Its utility as the search ranks it: NaN where it failed or was stopped."""
+        return worth(evaluation, self.weights, self.optimizer.climbs_soft) if evaluation.status == "ok" else math.nan
+
+    def result(self, proposal: Proposal, evaluation: Evaluation, best: Evaluation | None) -> Result:
+        """What the optimizer learns of a proposal. best: the best that was scored in full before it.
+
+        An optimizer that takes estimates learns one for a stopped evaluation, which is never above the best.
+        """
+        if evaluation.status == "stopped" and self.optimizer.takes_estimates:
+            assert best is not None, "only a comparison with the best stops a candidate of such an optimizer"
+            value = estimate(evaluation, best, self.weights, self.optimizer.climbs_soft)
+        else:
+            value = self.worth(evaluation)
+        return Result(proposal.iteration, proposal.particle, value)
+
+    # Where a candidate may be stopped
+
+    def pruning_bounds(
+        self, proposals: Sequence[Proposal], bar: float, best: Evaluation | None, expected: Mapping[str, float]
+    ) -> PruningBounds:
+        """Which utilities change nothing: neither the trajectory of the optimizer nor the set of finalists.
+
+        proposals: all that share the position. bar: the highest utility that makes no finalist. best: the best that
+        was scored in full. expected: objective -> the mean score to expect.
+        """
+        low, high = max(p.low for p in proposals), min(p.high for p in proposals)
+        stoppable = high > -math.inf or self.optimizer.takes_estimates
+        if not self.sequential or best is None or not stoppable or len(proposals) > 1:
+            return PruningBounds(low, min(high, bar), expected=expected)
+        personal_D = proposals[0].personal_D
+        personal = None if personal_D is None else self.archive.at(position_of(personal_D))
+        return PruningBounds(
+            low,
+            min(high, bar),
+            personal=None if personal is None else incumbent_of(personal),
+            best=incumbent_of(best),
+            worst=low if math.isfinite(low) else None,
+            expected=expected,
+        )
+
+
+def candidate_of(proposal: Proposal) -> Candidate:
+    name = f"{proposal.iteration}-{proposal.particle}"
+    return Candidate(name, position_of(proposal.x_D), proposal.iteration, proposal.particle)
+
+
+def position_of(x_D: Array) -> Position:
+    return tuple(float(x) for x in x_D)
+
+
+def incumbent_of(evaluation: Evaluation) -> Incumbent:
+    return Incumbent(evaluation.examples, evaluation.surrogates)
