@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
 from swarm.core.examples import Example, Split
 from swarm.core.recipes import Recipe
-from swarm.core.requests import Continuation, Likelihood, Reply, Request, Text
+from swarm.core.requests import Answer, Continuation, Likelihood, Reply, Request, Text
 from swarm.engines import Encoder, Engine, Requests
 from swarm.evaluation.evaluator import Evaluator
 from swarm.evaluation.workload import Examples
 from swarm.experts.catalog import Catalog
-from swarm.objectives.base import Objective
+from swarm.objectives.base import Objective, Scored
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.likelihood import AnswerLikelihood
@@ -133,16 +134,27 @@ def raising(error: Exception) -> Scripted:
     return Scripted(answer)
 
 
+class Erring(ExactMatch):
+    """Raises what it is given in the place of a score."""
+
+    error: Any
+
+    def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
+        raise self.error
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "transient"),
     [
         (EvaluationError("the weights overflow\nmore"), "the weights overflow", False),
         (DeviceError("out of device memory"), "out of device memory", True),
         (RuntimeError("CUDA error: something\nstack"), "CUDA error: something", True),
+        (NotImplementedError("no kernel for float8"), "no kernel for float8", False),
+        (RecursionError("maximum recursion depth exceeded"), "maximum recursion depth exceeded", False),
         (ZeroDivisionError(), "ZeroDivisionError", False),
     ],
 )
-def test_a_failure_is_an_evaluation_with_its_reason(
+def test_what_an_engine_raises_is_a_failed_evaluation_and_the_machine_s_doing_by_its_kind(
     catalog: Catalog, error: Exception, reason: str, transient: bool
 ) -> None:
     one = evaluator(raising(error), catalog, ExactMatch(name="exact"))
@@ -151,6 +163,29 @@ def test_a_failure_is_an_evaluation_with_its_reason(
     assert (found.status, found.error, found.worker, found.candidate) == ("failed", reason, "w", CANDIDATE)
     assert (found.scores, found.examples, found.tokens) == ({}, {}, 0)
     assert found.transient == transient
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (EvaluationError("objectives.mine: no\nmore"), "objectives.mine: no"),
+        (DeviceError("said by an objective"), "said by an objective"),
+        (OverflowError("too large"), "too large"),
+    ],
+)
+def test_what_scoring_raises_is_never_the_machine_s_doing(catalog: Catalog, error: Exception, reason: str) -> None:
+    one = evaluator(Scripted(length), catalog, Erring(name="exact", error=error))
+    one.load("search", {"exact": SUMS})
+    found = one.evaluate(CANDIDATE, "search")
+    assert (found.status, found.error, found.transient) == ("failed", reason, False)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("ours"), NotImplementedError("ours"), KeyError("ours")])
+def test_a_bug_in_scoring_comes_through(catalog: Catalog, error: Exception) -> None:
+    one = evaluator(Scripted(length), catalog, Erring(name="exact", error=error))
+    one.load("search", {"exact": SUMS})
+    with pytest.raises(type(error), match="ours"):
+        one.evaluate(CANDIDATE, "search")
 
 
 def test_a_score_that_is_no_number_fails_the_evaluation(

@@ -411,6 +411,31 @@ def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Pat
     assert run(tmp_path, Still(particles=4, iterations=5, patience=None), Scorer()) == "iterations"
 
 
+class Returning(PSO):
+    """The first particle alone is elsewhere in the last generation; the others go back to where they were before."""
+
+    def advance(self, state: Any) -> Any:
+        state = super().advance(state)
+        x_ND: Array = np.tile([[0.1], [0.2], [0.3]], 3)
+        if state.generation.iteration == 2:
+            x_ND[0] = 0.4
+        return replace(state, generation=replace(state.generation, x_ND=x_ND))
+
+
+def test_a_position_that_was_paid_for_is_scored_behind_a_new_one_that_the_budget_has_no_room_for(
+    tmp_path: Path,
+) -> None:
+    """All of the second generation is stopped, so in the third two of its positions are raced anew, at no cost."""
+    scorer = Scorer(lambda candidate: [replace(scored(candidate), status="stopped")] if candidate.iteration else None)
+    found = loop(tmp_path, Returning(particles=3, evaluations=6, patience=None), scorer)
+    assert GenerationalSearch(found).run() == "evaluations"
+    assert [candidate.id for candidate in scorer.seen[3:]] == ["1-0", "1-1", "1-2", "2-1", "2-2"]
+    assert found.archive.evaluations == 6
+    assert found.archive.of("2-0") is None
+    assert GenerationalSearch(found).run() == "evaluations", "also when it is run again"
+    assert len(scorer.seen) == 8
+
+
 @pytest.mark.parametrize("limit", [5, 6, 7])
 def test_a_budget_of_evaluations_counts_a_stopped_position_once(tmp_path: Path, limit: int) -> None:
     def stopped(candidate: Candidate) -> list[Outcome] | None:
