@@ -1,4 +1,4 @@
-"""Labelled examples, and the splits that they are dealt into."""
+"""Labelled examples, and the names of the splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,16 @@ Prompt = str | tuple[Message, ...]
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled example. `answer` is a text, or the key of one of `choices` (key -> text)."""
+    """One labelled example.
+
+    id: its id in the data file, or its line number there.
+    prompt: a text, or the turns of a chat.
+    answer: the right text, or the key of the right choice.
+    choices: key -> text, of a multiple-choice example.
+    task: the kind of example, of which every split has the same share; "" where the data name none.
+    group: a label from the data; "" where the data name none.
+    context: a text to read before the prompt; "" where there is none.
+    """
 
     id: str
     prompt: Prompt

@@ -1,7 +1,7 @@
-"""Writing files and folders whole or not at all.
+"""Atomic writes: a file or a folder is replaced as a whole, or not at all.
 
-Everything is written under a temporary name beside its place, flushed to disk, and renamed at the end. A full
-disk, a killed process or an error half-way leaves what was there before.
+Everything is written under a temporary name in the same folder, flushed to disk, and renamed at the end. After a full
+disk, a killed process or an error half-way, what was there before is still there.
 """
 
 import errno
@@ -20,29 +20,29 @@ from swarm.core.errors import RunError
 REMEDIES = {
     errno.ENOSPC: "free disk space or choose another place",
     errno.EDQUOT: "free disk space or choose another place",
-    errno.EACCES: "choose a place that you may write to",
-    errno.EPERM: "choose a place that you may write to",
-    errno.EROFS: "choose a place that you may write to",
-    errno.ENOTDIR: "a file stands where a folder is needed; choose another place",
-    errno.EEXIST: "a file stands where a folder is needed; choose another place",
-    errno.EISDIR: "it is a folder; name a file",
+    errno.EACCES: "choose a folder with write permission",
+    errno.EPERM: "choose a folder with write permission",
+    errno.EROFS: "choose a folder with write permission",
+    errno.ENOTDIR: "a file is where a folder is needed; choose another place",
+    errno.EEXIST: "a file is where a folder is needed; choose another place",
+    errno.EISDIR: "it is a folder; give the name of a file",
 }
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all. Raises RunError where it cannot be written."""
+    """Write a UTF-8 file atomically. Raises RunError where it cannot be written."""
     with replaced_file(path) as stream:
         stream.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all; NaN and infinities, which JSON lacks, become null. Raises RunError."""
+    """Write a JSON file atomically; NaN and infinities, which JSON lacks, become null. Raises RunError."""
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose content takes the place of `path` at the end, or never. Raises RunError."""
+    """A stream whose content replaces `path` at the end, unless an error is raised before. Raises RunError."""
     temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,9 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replaced_directory(dest: Path, overwrite: bool = False) -> Iterator[Path]:
-    """A new folder to fill, which becomes `dest` at the end, or never.
+    """A new folder to fill, which replaces `dest` at the end, unless an error is raised before.
 
-    Raises RunError where `dest` is a file, or holds something and `overwrite` is False.
+    Raises RunError where `dest` is a file, or is not empty and `overwrite` is False.
     """
     check_free(dest, overwrite)
     temporary = _beside(dest)
@@ -78,21 +78,21 @@ def replaced_directory(dest: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_free(dest: Path, overwrite: bool = False) -> None:
-    """Raise RunError where a folder cannot be written at `dest` without losing what is there."""
+    """Raise RunError where `dest` is a file, or a folder whose content may not be overwritten."""
     if dest.is_file():
-        raise RunError(f"{dest} is a file, and a folder is to be written; choose another name")
+        raise RunError(f"{dest} is a file, and a folder is needed there; choose another name")
     if dest.is_dir() and not overwrite and any(dest.iterdir()):
         raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or allow overwriting")
 
 
 def _beside(path: Path) -> Path:
-    """A name that is not taken, in the same folder: only within one file system is a rename atomic."""
+    """An unused name in the same folder: a rename is atomic within one file system only."""
     place = path.absolute()
     return place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _put_in_place(temporary: Path, dest: Path) -> None:
-    """Rename over `dest`; what was there goes only after the rename, and comes back where the rename fails."""
+    """Rename to `dest`. What was there is deleted only after the rename, and restored where the rename fails."""
     if not dest.exists():
         temporary.rename(dest)
         return
@@ -107,6 +107,7 @@ def _put_in_place(temporary: Path, dest: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
+    """Force every file of a folder to disk."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as stream:

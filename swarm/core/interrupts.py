@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM: the first lets a line of the journal be finished, then ends the run in order; a second ends it
-at once. A run goes on from its journal after either.
+"""Ctrl-C and SIGTERM. The first lets a line of the journal be finished, then ends the run in an orderly way; a second
+ends the process at once. After either, the run can be resumed from its journal.
 
-Whoever stops a job may signal its whole process group and the process too: what comes within GRACE is one signal.
+Job managers may signal a process and its process group both: signals within GRACE_SECONDS count as one.
 """
 
 import os
@@ -12,28 +12,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-CODE = 130
-GRACE = 0.5  # seconds
+CODE = 130  # the exit code by which shells know an interrupted process: 128 + SIGINT
+GRACE_SECONDS = 0.5  # longer than a manager takes for both signals, shorter than a person takes for a second Ctrl-C
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Interrupts:
-    """What has come so far. Signals reach a process, so there is one for all of it."""
+    """The signals of this process, of which there is one instance, as signals are per process.
+
+    first: when the first signal came; None before.
+    pending: whether it came in an uninterrupted block and is yet to be raised.
+    depth: how many uninterrupted blocks are being executed, one in another.
+    """
 
     def __init__(self) -> None:
-        self.came: float | None = None
-        self.held = False
-        self.whole = 0
+        self.first: float | None = None
+        self.pending = False
+        self.depth = 0
 
-    def heed(self, _number: int, _frame: FrameType | None) -> None:
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self.came is not None:
-            if now - self.came > GRACE:
+        if self.first is not None:
+            if now - self.first > GRACE_SECONDS:
                 os._exit(CODE)
             return
-        self.came = now
-        if self.whole:
-            self.held = True
+        self.first = now
+        if self.depth:
+            self.pending = True
         else:
             raise KeyboardInterrupt
 
@@ -42,37 +47,37 @@ _interrupts = _Interrupts()
 
 
 def heed_interrupts() -> None:
-    """From now on signals are handled here; one that the process was started to ignore stays ignored."""
+    """Handle signals here from now on. One that the process was started to ignore stays ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupts.heed)
+            signal.signal(number, _interrupts.handle)
 
 
 def leave() -> None:
-    """End the process after an interruption, everything being in order: no finaliser may hang, no late signal count."""
+    """End the process after an interruption, once everything is closed: without finalisers, which might hang."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if _interrupts.came is not None:
+    if _interrupts.first is not None:
         os._exit(CODE)
     sys.exit(CODE)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """What is inside is done to its end before an interruption comes through."""
-    _interrupts.whole += 1
+    """A block that is executed to its end before an interruption is raised."""
+    _interrupts.depth += 1
     try:
         yield
     finally:
-        _interrupts.whole -= 1
-        if _interrupts.held and not _interrupts.whole:
-            _interrupts.held = False
+        _interrupts.depth -= 1
+        if _interrupts.pending and not _interrupts.depth:
+            _interrupts.pending = False
             raise KeyboardInterrupt
 
 
 @contextmanager
 def same_handlers() -> Iterator[None]:
-    """A library that takes the signals for itself gives them back."""
+    """A block after which the signal handlers are what they were, whatever a library sets in it."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         yield

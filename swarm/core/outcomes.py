@@ -1,4 +1,4 @@
-"""What comes of handing candidates to workers: evaluations, and attempts that failed."""
+"""Tasks on their way to workers, and what comes back: evaluations, and attempts that failed."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -10,10 +10,13 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt at a candidate that will be tried again: data for the journal.
+    """A failed attempt at a candidate that will be tried again: data for the journal.
 
-    attempt: how many attempts are charged to the candidate by now; one that was preempted, or that another candidate
-    may be to blame for, is not.
+    candidate: whose attempt failed.
+    attempt: how many attempts have been charged to the candidate. One that was preempted is not charged, nor one that
+        another candidate may have made fail.
+    error: why it failed, in one line.
+    worker: the name of the worker.
     """
 
     candidate: Candidate
@@ -23,14 +26,12 @@ class Failure:
 
 
 Outcome = Evaluation | Failure
-
-
-Feed = deque[Task]
+Feed = deque[Task]  # workers take tasks from the left; a search may append more while they are at work
 
 
 @contextmanager
 def closed(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
-    """The outcomes; in the end, whatever ends it, what has none yet is cancelled."""
+    """The outcomes, for a block at whose end every task without one is cancelled, whatever ends it."""
     try:
         yield outcomes
     finally:
@@ -39,5 +40,5 @@ def closed(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
 
 
 def take(feed: Feed, size: int) -> list[Task]:
-    """The first `size` tasks of a feed, taken out of it; fewer where it holds no more."""
+    """Remove the first `size` tasks from a feed and return them; fewer where it holds fewer."""
     return [feed.popleft() for _ in range(min(size, len(feed)))]

@@ -1,4 +1,4 @@
-"""What a position means, with names: what an engine puts in place, and what is exported."""
+"""Recipes: what a position means, in names of experts and parameters. Engines compose by them, exports write them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ class Group:
 
 @dataclass(frozen=True)
 class WeightRecipe:
-    """Coefficients on weights: expert -> one coefficient for each group, in the order of `groups`.
+    """Coefficients on weights.
 
-    The first group with a matching pattern owns a parameter; the last one's patterns match all.
+    algebra: whether experts add as full updates ("delta") or factor by factor ("factors").
+    groups: a parameter belongs to the first one that matches; the last one matches every parameter.
+    coefficients: expert -> one coefficient per group, in the order of `groups`.
     """
 
     algebra: Literal["delta", "factors"]
@@ -29,10 +31,6 @@ class WeightRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an engine puts in place and what is exported.
-
-    One field for each place where experts can act. Coefficients on logit paths, inserted layers and
-    per-input routing are fields beside `weights`.
-    """
+    """What an engine composes and what is exported: one field per place where experts can act."""
 
     weights: WeightRecipe

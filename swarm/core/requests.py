@@ -1,4 +1,4 @@
-"""What an engine is asked, and what it answers."""
+"""Requests to an engine, and its answers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,9 +16,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Generation:
-    """Request: text after `prompt`; greedy at temperature 0, else sampled from `seed` alone.
+    """Request: text after `prompt`.
 
-    targets: texts that would be right, each with what may stand before it; an engine may answer with a margin.
+    max_new_tokens: tokens at most.
+    stop: texts at which it ends.
+    temperature: 0 is greedy.
+    top_p: the share of probability that is sampled from.
+    seed: all randomness of the sampling.
+    targets: texts that would be right, in every form that may be written; an engine may answer with a margin over them.
     """
 
     prompt: Prompt
@@ -45,8 +50,10 @@ class Likelihood:
 class Text:
     """Answer to a Generation.
 
-    margin: in logits, by how much the likeliest token that goes on with a target led over every other, where that was
-    closest; below zero, by how much it fell short where the text left its targets. None: not known.
+    text: what was written.
+    n_tokens: its length.
+    margin: in logits, the lead of the likeliest token that continues a target over all others, at the token where it
+        was smallest; below zero, the shortfall at the token where the text left its targets. None: not known.
     """
 
     text: str
@@ -62,10 +69,14 @@ Method = Literal["merged", "stacked", "adapters"]
 
 @dataclass(frozen=True)
 class Reply:
-    """One recipe's answers, in the order of the requests, and what they cost.
+    """One recipe's answers, and what they cost.
 
-    tokens: positions computed for it. method: how it was put in place: merged into the weights, or beside
-    other recipes in one batch, stacked by rows or as adapters of a serving engine.
+    answers: in the order of the requests.
+    tokens: token positions that were computed for it.
+    compose_seconds: time to put its weights in place.
+    forward_seconds: time to answer the requests.
+    method: how its weights were put in place: merged into the base's, or in one batch with other recipes, either
+        stacked by rows or as adapters of a serving engine.
     """
 
     answers: tuple[Answer, ...]

@@ -1,4 +1,4 @@
-"""How a search stands, counted as its evaluations come in: the ten-thousandth costs what the first did."""
+"""The status of a search, counted as its evaluations come in, at the same cost for each."""
 
 import math
 import time
@@ -11,6 +11,8 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.optimizers.base import Optimizer
 from swarm.preferences.weighted_sum import utility
 
+# Rates are over the larger of two windows: a minute shows at once that workers came or went, and where evaluations
+# take long, fifty of them (two per worker, with more workers) keep a rate from jumping with every evaluation.
 RECENT_SECONDS = 60.0
 RECENT_EVALUATIONS = 50
 
@@ -19,11 +21,20 @@ RECENT_EVALUATIONS = 50
 class Status:
     """Where a search is. None: not known yet.
 
-    best, best_id: the highest utility scored in full, and whose it is. mean: of every particle's latest utility, so of
-    the latest generation once all of it is scored, and of the swarm as it is where particles move at their own pace.
-    evaluations: positions paid for, `most` at most. evaluations_per_minute, tokens_per_second: over the last minute,
-    or the last 50 evaluations (two a worker) where these took longer. busy: the share of the workers' time in this
-    session that evaluations took, from 0 to 1. failures: attempts and candidates. seconds_left: at most, at this pace.
+    best: the highest utility scored in full.
+    best_id: the candidate that has it.
+    mean: the mean of every particle's latest utility. Once all of a generation is scored it is that generation's;
+        where particles move at their own pace it is the swarm's as it is.
+    iteration: the latest one with an evaluation.
+    evaluations: positions paid for so far.
+    most: evaluations that the budgets allow at most.
+    evaluations_per_minute: over the last minute, or the last 50 evaluations (two per worker) where these took longer.
+    tokens: token positions computed so far.
+    tokens_per_second: over the same window as evaluations_per_minute.
+    workers: how many there are now.
+    busy: utilisation, the share of the workers' time in this session that evaluations took, from 0 to 1.
+    failures: failed attempts and failed candidates.
+    seconds_left: time left, at most, at the present rate.
     """
 
     best: float | None
@@ -43,14 +54,18 @@ class Status:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a session may spend: evaluations of the whole search, and seconds from here on."""
+    """What a search may still spend.
+
+    evaluations: of the whole search, at most.
+    seconds: of this session, at most.
+    """
 
     evaluations: int
     seconds: float = math.inf
 
     @classmethod
     def of(cls, optimizer: Optimizer[Any], worked: float = 0.0) -> "Budget":
-        """worked: seconds that the search has taken in earlier sessions."""
+        """The optimizer's budgets. worked: seconds that the search has taken in earlier sessions."""
         most = optimizer.iterations * optimizer.population
         return cls(
             evaluations=most if optimizer.evaluations is None else min(most, optimizer.evaluations),
@@ -60,7 +75,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Counts:
-    """What others count: the archive evaluations and failures, the pool its workers at this moment."""
+    """What is counted elsewhere.
+
+    evaluations: positions paid for, by the archive.
+    failures: failed attempts and failed candidates, by the archive.
+    workers: how many there are at this moment, by the pool.
+    """
 
     evaluations: int
     failures: int
@@ -68,8 +88,8 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """What had been counted at a moment."""
+class Snapshot:
+    """What had been counted at a moment. time: in seconds of the counter's clock."""
 
     time: float
     evaluations: int
@@ -77,10 +97,7 @@ class Mark:
 
 
 class StatusCounter:
-    """Takes evaluations in, one at a time; a session's clock starts when it is made.
-
-    known: what earlier sessions scored. evaluations: how many of them were paid for.
-    """
+    """Counts evaluations, one at a time. The session's clock starts when the counter is made."""
 
     def __init__(
         self,
@@ -90,6 +107,7 @@ class StatusCounter:
         evaluations: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """known: the evaluations of earlier sessions. evaluations: how many positions were paid for in them."""
         self._weights = weights
         self._budget = budget
         self._clock = clock
@@ -103,20 +121,20 @@ class StatusCounter:
         self._began = clock()
         self._before = evaluations
         self._busy_seconds = self._worker_seconds = 0.0
-        self._marks = deque([Mark(self._began, evaluations, self._tokens)])
+        self._snapshots = deque([Snapshot(self._began, evaluations, self._tokens)])
 
     def take(self, evaluation: Evaluation, counts: Counts) -> Status:
-        """How the search stands with this evaluation."""
+        """The status of the search with this evaluation."""
         self._count(evaluation)
         now = self._clock()
-        self._worker_seconds += (now - self._marks[-1].time) * counts.workers
+        self._worker_seconds += (now - self._snapshots[-1].time) * counts.workers
         self._busy_seconds += evaluation.seconds
-        self._mark(Mark(now, counts.evaluations, self._tokens), counts.workers)
-        return self._standing(counts)
+        self._keep(Snapshot(now, counts.evaluations, self._tokens), counts.workers)
+        return self._status(counts)
 
     def workers(self, now: int) -> float:
-        """How many workers there were on average in this session; `now` where nothing was scored in it."""
-        seconds = self._marks[-1].time - self._began
+        """The mean number of workers in this session; `now` where nothing was scored in it."""
+        seconds = self._snapshots[-1].time - self._began
         return self._worker_seconds / seconds if seconds > 0 else float(now)
 
     def _count(self, evaluation: Evaluation) -> None:
@@ -132,17 +150,17 @@ class StatusCounter:
         if evaluation.status == "ok" and _beats(value, candidate, self._best):
             self._best = value, candidate
 
-    def _mark(self, mark: Mark, workers: int) -> None:
-        self._marks.append(mark)
+    def _keep(self, snapshot: Snapshot, workers: int) -> None:
+        self._snapshots.append(snapshot)
         enough = max(RECENT_EVALUATIONS, 2 * workers)
-        while len(self._marks) > enough + 1 and self._marks[1].time < mark.time - RECENT_SECONDS:
-            self._marks.popleft()
+        while len(self._snapshots) > enough + 1 and self._snapshots[1].time < snapshot.time - RECENT_SECONDS:
+            self._snapshots.popleft()
 
-    def _standing(self, counts: Counts) -> Status:
-        first, last = self._marks[0], self._marks[-1]
+    def _status(self, counts: Counts) -> Status:
+        first, last = self._snapshots[0], self._snapshots[-1]
         seconds = last.time - first.time
         known = counts.evaluations - self._before > 1 and seconds > 0
-        pace = (last.evaluations - first.evaluations) / seconds if known else None
+        per_second = (last.evaluations - first.evaluations) / seconds if known else None
         return Status(
             best=self._best[0] if self._best else None,
             best_id=self._best[1].id if self._best else "",
@@ -150,23 +168,23 @@ class StatusCounter:
             iteration=self._iteration,
             evaluations=counts.evaluations,
             most=self._budget.evaluations,
-            evaluations_per_minute=None if pace is None else 60.0 * pace,
+            evaluations_per_minute=None if per_second is None else 60.0 * per_second,
             tokens=self._tokens,
             tokens_per_second=(last.tokens - first.tokens) / seconds if known else None,
             workers=counts.workers,
             busy=min(1.0, self._busy_seconds / self._worker_seconds) if self._worker_seconds > 0 else None,
             failures=counts.failures,
-            seconds_left=self._left(counts.evaluations, pace),
+            seconds_left=self._seconds_left(counts.evaluations, per_second),
         )
 
-    def _left(self, evaluations: int, pace: float | None) -> float | None:
-        """By whichever budget is spent first."""
-        in_time = self._budget.seconds - (self._marks[-1].time - self._began)
-        in_evaluations = max(0, self._budget.evaluations - evaluations) / pace if pace else math.inf
+    def _seconds_left(self, evaluations: int, per_second: float | None) -> float | None:
+        """Until the first of the budgets is spent."""
+        in_time = self._budget.seconds - (self._snapshots[-1].time - self._began)
+        in_evaluations = max(0, self._budget.evaluations - evaluations) / per_second if per_second else math.inf
         left = max(0.0, min(in_time, in_evaluations))
         return left if math.isfinite(left) else None
 
 
 def _beats(value: float, candidate: Candidate, best: tuple[float, Candidate] | None) -> bool:
-    """Of equals the earlier candidate is better, whichever came in first: that depends on the workers."""
+    """Of equals the earlier candidate is better: which one was scored first depends on the workers."""
     return best is None or value > best[0] or (value == best[0] and candidate.age < best[1].age)
