@@ -4,8 +4,8 @@ Its examples are scored in rungs, in the search split's order, of which every pr
 After a rung there are two reasons to stop:
 
 - The exact bound, always on. The scores still to come are taken at their highest and at their lowest; if no utility
-  between the two changes anything (`PruningBounds`), the rest is not scored. The search takes the same course as if it
-  had been.
+  between the two changes anything (`PruningBounds`), the rest is not scored. The search goes on exactly as if it had
+  been.
 - The sequential test (`sequential_test.py`), with `sequential: true`.
 """
 

@@ -63,7 +63,7 @@ class GenerationalSearch:
 
     def _evaluation(self, proposal: Proposal) -> Evaluation:
         evaluation = self.loop.archive.of(candidate_of(proposal).id)
-        assert evaluation is not None, "a generation is told when all of it is scored"
+        assert evaluation is not None, "the optimizer learns a generation when all of it is scored"
         return evaluation
 
     # One generation

@@ -63,14 +63,14 @@ def test_an_error_half_way_leaves_the_old(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_full_disk_is_told_with_its_remedy(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="free disk space") as caught, replaced_file(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(tmp_path / "a.txt") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "file")
     for write in (lambda: write_text(tmp_path / "a" / "b.txt", "x"), lambda: write_text(tmp_path, "x")):
         with pytest.raises(RunError, match="folder"):
@@ -92,7 +92,7 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_folder_with_content_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_folder_with_content_is_kept_unless_overwriting_is_allowed(tmp_path: Path) -> None:
     dest = tmp_path / "dest"
     write_text(dest / "mine.txt", "x")
     with pytest.raises(RunError, match="not empty"), replaced_directory(dest):

@@ -1,4 +1,4 @@
-"""Right answers that max_new_tokens cuts, and that the user is told."""
+"""Notes on right answers that are longer than max_new_tokens."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from swarm.evaluation.workload import make_workload
 from swarm.objectives.exact_match import ExactMatch
 
 
-def test_right_answers_that_are_too_long_are_told(tmp_path: Path) -> None:
+def test_right_answers_that_are_too_long_are_noted(tmp_path: Path) -> None:
     """A token is a byte here: three of them hold what is three characters long, whatever would end it."""
     encoder = Encoder.of(make_base(tmp_path / "base"))
     examples = [Example(str(i), "say", answer) for i, answer in enumerate(["abcd", "abc", "x", "abcdefgh"])]

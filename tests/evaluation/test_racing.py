@@ -54,7 +54,7 @@ def test_rungs_that_do_not_rise_are_refused(rungs: tuple[int, ...]) -> None:
         Racing(rungs=rungs)
 
 
-def test_without_stakes_or_rungs_everything_is_scored() -> None:
+def test_without_pruning_bounds_or_rungs_everything_is_scored() -> None:
     assert race().rungs == race(low=-math.inf).rungs == race(low=0.2, high=0.1).rungs == (200,)
     assert race(racing=OFF, low=-math.inf, high=2.0).rungs == (200,)
     assert not race().over({"right": [0.0] * 199}, {})
@@ -187,7 +187,7 @@ def test_a_raced_search_is_the_full_search(tmp_path: Path, kind: str, sizes: Map
 CHOICE = Example("1", "2+2=", "B", {"A": "3", "B": "4"})
 
 
-def test_multiple_choice_is_guided_by_the_log_probability_of_the_right_choice() -> None:
+def test_the_surrogate_score_of_multiple_choice_is_the_log_probability_of_the_right_choice() -> None:
     objective = MultipleChoice(name="sums", normalise="none")
     scored = objective.score(CHOICE, [Likelihood(-1.0, 1), Likelihood(-2.0, 1)])
     assert scored.score == 0.0

@@ -86,14 +86,14 @@ def test_a_new_personal_best_is_stopped_no_more_often_than_the_stated_error() ->
     rng = np.random.default_rng(0)
     lost = 0
     for _ in range(400):
-        guide_P = rng.normal(0.0, 1.0, 200) * rng.choice([0.2, 2.0], 200)
-        guide_P -= guide_P.mean() - 1e-9
+        surrogate_P = rng.normal(0.0, 1.0, 200) * rng.choice([0.2, 2.0], 200)
+        surrogate_P -= surrogate_P.mean() - 1e-9
         better = Incumbent({"right": (1.0,) * 200}, {"right": (9.0,) * 200})
         personal = Incumbent({"right": (0.0,) * 200}, {"right": (0.0,) * 200})
         one = race(racing=SEQUENTIAL, low=-math.inf, high=0.0, personal=personal, best=better)
         scores = (0.0,) * 200
         lost += any(
-            one.over({"right": scores[:k]}, {"right": tuple(guide_P[:k].tolist())}) for k in one.rungs if k < 200
+            one.over({"right": scores[:k]}, {"right": tuple(surrogate_P[:k].tolist())}) for k in one.rungs if k < 200
         )
     assert 0 < lost <= SEQUENTIAL.error * 400
 
@@ -112,7 +112,7 @@ def test_only_the_spread_within_tasks_is_chance() -> None:
 
 
 def pair(candidate: Sequence[float], incumbent: Sequence[float], n: int = 200, **pruning: Any) -> bool:
-    """Whether the test stops a candidate with these first scores; the rival is personal and global best."""
+    """Whether the test stops a candidate with these first scores; the incumbent is personal and global best."""
     full = {"right": (*incumbent, *[1.0] * (n - len(incumbent)))}
     one = race(
         n, SEQUENTIAL, low=-math.inf, high=-1.0, best=Incumbent(full, full), personal=Incumbent(full, full), **pruning
@@ -136,10 +136,10 @@ def test_who_could_be_the_global_best_is_scored_in_full() -> None:
         racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Incumbent(high, high), best=Incumbent(level, level)
     )
     assert not one.over({"right": (0.0,) * 25}, {"right": (0.0,) * 25})
-    guided = race(
+    by_surrogates = race(
         racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Incumbent(high, high), best=Incumbent(high, level)
     )
-    assert not guided.over({"right": (0.0,) * 25}, {"right": (0.0,) * 25}), "the guides must say so too"
+    assert not by_surrogates.over({"right": (0.0,) * 25}, {"right": (0.0,) * 25}), "the surrogates must say so too"
 
 
 def test_who_could_be_the_worst_is_scored_in_full_where_that_matters() -> None:
@@ -158,7 +158,7 @@ def test_who_could_be_the_worst_is_scored_in_full_where_that_matters() -> None:
     assert race(racing=SEQUENTIAL, low=0.0, high=0.2, best=Incumbent(best, best)).rungs[0] == 25
 
 
-def test_rivals_without_sequential_racing_stop_nobody() -> None:
+def test_incumbents_without_sequential_racing_stop_nobody() -> None:
     best = {"right": (1.0,) * 200}
     one = race(low=-math.inf, high=0.5, best=Incumbent(best, best), personal=Incumbent(best, best))
     assert one.rungs == (100, 150, 200)
@@ -166,7 +166,7 @@ def test_rivals_without_sequential_racing_stop_nobody() -> None:
 
 
 def test_several_objectives_are_tested_by_their_scores() -> None:
-    """Guides of several objectives have no common scale."""
+    """The surrogates of several objectives have no common scale."""
     sizes = {"a": 100, "b": 100}
     right, wrong = dict.fromkeys(sizes, (1.0,) * 100), dict.fromkeys(sizes, (0.0,) * 25)
     pruning = PruningBounds(-math.inf, -1.0, Incumbent(right, wrong), Incumbent(right, wrong))
@@ -189,10 +189,10 @@ def test_an_estimate_allows_for_easy_and_hard_examples() -> None:
     alike = evaluation([1.0, 0.0, 0.0, 0.0], "stopped")  # the slope is a half
     assert estimate(alike, incumbent, {"right": 1.0}, soft=False) == pytest.approx(0.25 + 0.5 * 0.25)
     unlike = evaluation([0.0, 0.0, 1.0, 0.0], "stopped")
-    assert estimate(unlike, incumbent, {"right": 1.0}, soft=False) == 0.25, "the rival says nothing of it"
+    assert estimate(unlike, incumbent, {"right": 1.0}, soft=False) == 0.25, "the two are not correlated"
     softer = replace(alike, soft={"right": 0.35})
     assert estimate(softer, replace(incumbent, soft={"right": 0.7}), {"right": 1.0}, soft=True) == pytest.approx(0.475)
-    assert estimate(softer, incumbent, {"right": 1.0}, soft=True) == 0.375, "only where the rival's is softened too"
+    assert estimate(softer, incumbent, {"right": 1.0}, soft=True) == 0.375, "only where the incumbent is smoothed too"
     easy = evaluation([1.0, 0.0, 1.0, 1.0], "stopped")
     assert estimate(easy, incumbent, {"right": 1.0}, soft=False) == 0.75, "it was stopped for being worse"
 
@@ -246,16 +246,16 @@ def test_resumed_amid_a_generation_it_ends_the_same(tmp_path: Path, optimizer: O
         assert by_id(cut) == by_id(tmp_path / "straight")
 
 
-def test_estimates_are_told_alike_where_particles_move_singly(tmp_path: Path) -> None:
+def test_estimates_are_learnt_alike_where_particles_move_singly(tmp_path: Path) -> None:
     """Cut anywhere, a search without generations takes the same steps again, stopped ones among them: it would refuse a
     journal that leads elsewhere. What it then stops goes by what is best at the time, so it may end otherwise."""
     optimizer, landscape = Bayesian(particles=5, evaluations=40, schedule="async"), Landscape.drawn(3)
 
-    def stepped(folder: Path) -> str:
+    def searched_async(folder: Path) -> str:
         scorer = Scorer(landscape, SEQUENTIAL, {"right": 1.0})
         return AsynchronousSearch(loop(folder, optimizer, scorer, 0)).run()
 
-    reason = stepped(tmp_path / "straight")
+    reason = searched_async(tmp_path / "straight")
     lines = (tmp_path / "straight" / "journal.jsonl").read_bytes().splitlines(keepends=True)
     stopped = [line["id"] for line in by_id(tmp_path / "straight").values() if line["status"] == "stopped"]
     assert len(stopped) > 5
@@ -263,13 +263,13 @@ def test_estimates_are_told_alike_where_particles_move_singly(tmp_path: Path) ->
         cut = tmp_path / f"cut{count}"
         cut.mkdir()
         (cut / "journal.jsonl").write_bytes(b"".join(lines[:count]))
-        assert stepped(cut) == reason
+        assert searched_async(cut) == reason
         known = list(by_id(tmp_path / "straight").values())
         assert list(by_id(cut).values())[: count - 1] == known[: count - 1]
         assert len(by_id(cut)) == len(known)
 
 
-def test_guides_are_journaled_where_they_are_needed_alone(tmp_path: Path) -> None:
+def test_surrogates_are_journaled_only_where_they_are_needed(tmp_path: Path) -> None:
     optimizer = PSO(particles=6, iterations=3)
     for name, racing in (("exact", EXACT), ("sequential", SEQUENTIAL)):
         found = run(tmp_path / name, optimizer, Landscape.drawn(0), racing, 0)

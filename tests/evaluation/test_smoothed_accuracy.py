@@ -1,4 +1,4 @@
-"""Softened scores: what they are, who gives margins, and who climbs them."""
+"""Smoothed accuracy: what it is, which objectives give margins, and which optimizers climb it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from swarm.search.selection import Selection
 EXAMPLE = Example("1", "Which?", "B", {"A": "one", "B": "two", "C": "three"})
 
 
-def test_softened_is_accuracy_where_all_is_sure_and_between_where_it_is_not() -> None:
+def test_it_is_accuracy_where_all_is_sure_and_between_where_it_is_not() -> None:
     assert smoothed([5.0, 5.0, -5.0, 5.0]) == pytest.approx(0.75, abs=0.01)
     assert smoothed([5.0, 0.0, -5.0]) == pytest.approx(0.5)
     assert smoothed([2.0, 2.0]) == 1.0
@@ -57,7 +57,7 @@ def test_a_choice_has_the_margin_of_the_right_one_over_the_best_other(values: Se
 
 
 def loop(folder: Path, optimizer: Optimizer) -> Loop:
-    """Candidates whose softened score rises as their score falls."""
+    """Candidates whose smoothed score rises as their score falls."""
 
     def evaluate(feed: Feed):
         while feed:
@@ -70,7 +70,7 @@ def loop(folder: Path, optimizer: Optimizer) -> Loop:
     return Loop(optimizer, space(3), 0, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
-def test_it_climbs_softened_scores_and_the_finalists_are_the_best_by_them(tmp_path: Path) -> None:
+def test_it_climbs_smoothed_scores_and_the_finalists_are_the_best_by_them(tmp_path: Path) -> None:
     soft, hard = (loop(tmp_path / str(on), Bayesian(soft=on, evaluations=60)) for on in (True, False))
     means = []
     for found in (soft, hard):
@@ -84,7 +84,7 @@ def test_it_climbs_softened_scores_and_the_finalists_are_the_best_by_them(tmp_pa
     assert chosen == everybody[:4]
 
 
-def test_softened_scores_are_journaled_and_read_back(tmp_path: Path) -> None:
+def test_smoothed_scores_are_journaled_and_read_back(tmp_path: Path) -> None:
     found = loop(tmp_path / "run", Bayesian(evaluations=20))
     GenerationalSearch(found).run()
     again = Archive(tmp_path / "run" / "journal.jsonl")

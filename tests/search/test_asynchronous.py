@@ -47,12 +47,12 @@ class Workers:
         self._count, self._rng, self._failing = count, random.Random(seed), failing
 
     def __call__(self, feed: Feed) -> Iterator[Outcome]:
-        flying: list[Task] = []
-        while feed or flying:
-            while feed and len(flying) < self._count:
-                flying.append(feed.popleft())
-            self.at_once = max(self.at_once, len(flying))
-            task = flying.pop(self._rng.randrange(len(flying)))
+        in_flight: list[Task] = []
+        while feed or in_flight:
+            while feed and len(in_flight) < self._count:
+                in_flight.append(feed.popleft())
+            self.at_once = max(self.at_once, len(in_flight))
+            task = in_flight.pop(self._rng.randrange(len(in_flight)))
             self.seen.append(task)
             yield self.answer(task.candidate)
 
@@ -61,13 +61,13 @@ class Workers:
         return Evaluation(candidate, "failed", error="no") if failed else scored(candidate)
 
 
-def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, told: list[str] | None = None) -> str:
+def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, heard: list[str] | None = None) -> str:
     folder.mkdir(exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append("start", **START)
-    heard = [] if told is None else told
-    loop = Loop(optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: heard.append(e.candidate.id), finalists=4)
+    listen = ([] if heard is None else heard).append
+    loop = Loop(optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: listen(e.candidate.id), finalists=4)
     return AsynchronousSearch(loop).run()
 
 
@@ -145,7 +145,7 @@ def test_a_journal_of_many_workers_replays_to_where_it_stood(tmp_path: Path, nam
         assert len(lines(cut)) == len(lines(straight))
 
 
-def test_the_journal_is_written_before_the_optimizer_is_told(tmp_path: Path) -> None:
+def test_the_journal_is_written_before_the_optimizer_learns(tmp_path: Path) -> None:
     class Watching(PSO):
         def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
             journaled = [line["id"] for line in lines(tmp_path)]
@@ -156,17 +156,17 @@ def test_the_journal_is_written_before_the_optimizer_is_told(tmp_path: Path) -> 
 
 
 def test_a_position_that_comes_again_is_not_scored_again(tmp_path: Path) -> None:
-    class Status(PSO):
+    class Doubled(PSO):
         def init(self, space: Any, seed: int) -> Any:
             state = super().init(space, seed)
             x_ND = np.repeat(state.generation.x_ND[:2], [3, 2], axis=0)
             return type(state)(**{**vars(state), "generation": type(state.generation).fresh(0, x_ND)})
 
-    told: list[str] = []
+    heard: list[str] = []
     workers = Workers(5)
-    run(tmp_path, Status(schedule="async", particles=5, iterations=1), workers, told)
+    run(tmp_path, Doubled(schedule="async", particles=5, iterations=1), workers, heard)
     assert len(workers.seen) == 2
-    assert sorted(told) == [f"0-{i}" for i in range(5)]
+    assert sorted(heard) == [f"0-{i}" for i in range(5)]
     assert sum("same_as" in line for line in lines(tmp_path)) == 3
 
 
@@ -200,8 +200,8 @@ def test_another_config_than_the_journal_s_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pso", "model_swarms"])
-def test_told_alone_a_particle_goes_where_a_generation_of_one_would(name: str) -> None:
-    """With nobody else told in between, step and tell agree on the first move."""
+def test_a_single_step_moves_a_particle_where_a_generation_of_one_would(name: str) -> None:
+    """With no other result in between, step and tell agree on the first move."""
     optimizer = OPTIMIZERS[name](schedule="async", particles=4)
     state = optimizer.init(space(3), 1)
     results = [Result(0, i, float("nan") if i else 0.5) for i in range(4)]

@@ -201,12 +201,12 @@ def test_a_line_is_journaled_before_the_optimizer_hears_of_it(tmp_path: Path) ->
             known = {(line["iteration"], line["particle"]): line for line in evaluations(tmp_path)}
             for result in results:
                 assert utility(known[result.iteration, result.particle]["scores"], WEIGHTS) == result.utility
-            told.extend(results)
+            learnt.extend(results)
             return super().tell(state, results)
 
-    told: list[Result] = []
+    learnt: list[Result] = []
     run(tmp_path, Watchful(particles=4, iterations=3))
-    assert len(told) == 12
+    assert len(learnt) == 12
 
 
 def test_the_optimizer_hears_the_weighted_mean_of_the_objectives() -> None:
@@ -214,12 +214,12 @@ def test_the_optimizer_hears_the_weighted_mean_of_the_objectives() -> None:
     assert utility({"small": 0.1}, {"near": 3.0, "small": 1.0}) == pytest.approx(0.1)
 
 
-def test_a_failed_evaluation_is_told_as_nan_and_is_never_a_best(tmp_path: Path) -> None:
+def test_a_failed_evaluation_is_learnt_as_nan_and_is_never_a_best(tmp_path: Path) -> None:
     """What fails here would be the best of all, and its scores are in the evaluation."""
 
     class Listening(PSO):
         def tell(self, state: Any, results: Sequence[Result]) -> Any:
-            told.extend(results)
+            learnt.extend(results)
             state = super().tell(state, results)
             assert state.global_utility < 0
             return state
@@ -229,10 +229,10 @@ def test_a_failed_evaluation_is_told_as_nan_and_is_never_a_best(tmp_path: Path) 
             return None
         return [Evaluation(candidate, "failed", {"near": 9.0, "small": 9.0}, error="no")]
 
-    told: list[Result] = []
+    learnt: list[Result] = []
     run(tmp_path, Listening(particles=6, iterations=3), Scorer(failing))
-    assert all(math.isnan(result.utility) == (result.particle % 2 == 0) for result in told)
-    assert len(told) == 18
+    assert all(math.isnan(result.utility) == (result.particle % 2 == 0) for result in learnt)
+    assert len(learnt) == 18
 
 
 def test_failures_are_journaled_beside_the_evaluation_that_follows(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def finalists(archive: Archive) -> list[Candidate]:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_stopping_what_changes_nothing_changes_nothing(tmp_path: Path, name: str) -> None:
-    """The harshest race that the stakes allow leaves positions, bests, finalists and the end as they were."""
+    """The harshest race that the pruning bounds allow leaves positions, bests, finalists and the end as they were."""
     stopped = 0
     for seed in range(10):
         loops = [loop(tmp_path / f"{kind}{seed}", SMALL[name], Scorer(), seed) for kind in ("full", "raced")]
@@ -341,7 +341,7 @@ def map_outcomes(score: Callable[[Task], Evaluation], tasks: Sequence[Task]) -> 
     return (score(task) for task in tasks)
 
 
-def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
+def test_only_what_is_no_finalist_and_no_best_may_be_stopped(tmp_path: Path) -> None:
     seen: list[Task] = []
 
     def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -364,7 +364,7 @@ def test_who_may_be_a_finalist_or_a_best_has_stakes(tmp_path: Path) -> None:
         assert bool(expected) == bool(iteration)
 
 
-def test_a_sequential_search_sends_rivals(tmp_path: Path) -> None:
+def test_a_sequential_search_sends_incumbents(tmp_path: Path) -> None:
     seen: list[Task] = []
 
     def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:

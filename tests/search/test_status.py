@@ -1,4 +1,4 @@
-"""How a search stands: the count agrees with the archive, forgets what is long past, and is shown whole."""
+"""The status of a search: the count agrees with the archive, rates forget what is long past, all of it is shown."""
 
 import io
 import random
@@ -49,7 +49,7 @@ def generations(n: int, seed: int = 0) -> list[Evaluation]:
     ]
 
 
-def tally(
+def counter(
     known: list[Evaluation] | None = None, clock: Callable[[], float] | None = None, **budget: float
 ) -> StatusCounter:
     given = Budget(int(budget.get("evaluations", 1000)), budget.get("seconds", float("inf")))
@@ -57,16 +57,16 @@ def tally(
 
 
 def taken(count: StatusCounter, evaluations: list[Evaluation], before: int = 0, workers: int = 1) -> Status:
-    standings = [count.take(e, Counts(before + i, 0, workers)) for i, e in enumerate(evaluations, 1)]
-    return standings[-1]
+    statuses = [count.take(e, Counts(before + i, 0, workers)) for i, e in enumerate(evaluations, 1)]
+    return statuses[-1]
 
 
 def paced(count: StatusCounter, clock: Clock, n: int, every: float, before: int = 0, workers: int = 1) -> Status:
     """n evaluations, one every so many seconds."""
     for i in range(n):
         clock.now += every
-        standing = count.take(scored(i, 0, 0.5), Counts(before + i + 1, 0, workers))
-    return standing
+        status = count.take(scored(i, 0, 0.5), Counts(before + i + 1, 0, workers))
+    return status
 
 
 @pytest.fixture
@@ -82,35 +82,35 @@ def test_the_best_is_the_archives_whatever_the_order(archive: Archive, seed: int
     for evaluation in evaluations:
         archive.append_evaluation("evaluation", evaluation)
     random.Random(seed).shuffle(evaluations)
-    standing = taken(tally(), evaluations)
+    status = taken(counter(), evaluations)
     best = archive.ranked(WEIGHTS)[0]
-    assert (standing.best_id, standing.best) == (best.candidate.id, best.scores["words"])
+    assert (status.best_id, status.best) == (best.candidate.id, best.scores["words"])
 
 
 def test_after_a_generation_the_mean_is_that_generations() -> None:
     evaluations = generations(4)
     last = [e.scores["words"] for e in evaluations[-PARTICLES:] if e.status != "failed"]
-    assert taken(tally(), evaluations).mean == pytest.approx(sum(last) / len(last))
+    assert taken(counter(), evaluations).mean == pytest.approx(sum(last) / len(last))
 
 
 def test_where_particles_keep_their_own_pace_the_mean_is_of_each_ones_latest() -> None:
-    assert taken(tally(), [scored(0, 0, 0.0), scored(0, 1, 0.2), scored(1, 0, 0.6)]).mean == pytest.approx(0.4)
+    assert taken(counter(), [scored(0, 0, 0.0), scored(0, 1, 0.2), scored(1, 0, 0.6)]).mean == pytest.approx(0.4)
 
 
 def test_what_failed_is_in_no_mean_and_what_was_stopped_is_no_best() -> None:
-    standing = taken(tally(), [scored(0, 0, 0.4), scored(0, 1, 0.9, "stopped"), scored(0, 2, 0.0, "failed")])
-    assert (standing.best_id, standing.mean) == ("0-0", pytest.approx(0.65))
+    status = taken(counter(), [scored(0, 0, 0.4), scored(0, 1, 0.9, "stopped"), scored(0, 2, 0.0, "failed")])
+    assert (status.best_id, status.mean) == ("0-0", pytest.approx(0.65))
 
 
 def test_of_nothing_but_failures_nothing_is_said() -> None:
-    standing = taken(tally(), [scored(0, 0, 0.0, "failed")])
-    assert (standing.best, standing.best_id, standing.mean) == (None, "", None)
+    status = taken(counter(), [scored(0, 0, 0.0, "failed")])
+    assert (status.best, status.best_id, status.mean) == (None, "", None)
 
 
 def test_a_resumed_count_goes_on_where_the_first_stood() -> None:
     evaluations = generations(6)
-    straight = taken(tally(), evaluations)
-    resumed = taken(tally(evaluations[:17]), evaluations[17:], before=17)
+    straight = taken(counter(), evaluations)
+    resumed = taken(counter(evaluations[:17]), evaluations[17:], before=17)
     for name in ("best", "best_id", "iteration", "evaluations", "tokens", "failures"):
         assert getattr(resumed, name) == getattr(straight, name), name
     assert resumed.mean == pytest.approx(straight.mean)
@@ -128,43 +128,43 @@ def test_an_archive_that_is_read_back_gives_the_count_repeats_too(archive: Archi
 
 def test_rates_are_of_this_session() -> None:
     clock = Clock()
-    standing = paced(tally(generations(4), clock), clock, 10, every=2.0, before=20)
-    assert standing.evaluations_per_minute == pytest.approx(30)
-    assert standing.tokens_per_second == pytest.approx(50)
-    assert standing.busy == pytest.approx(0.25)
+    status = paced(counter(generations(4), clock), clock, 10, every=2.0, before=20)
+    assert status.evaluations_per_minute == pytest.approx(30)
+    assert status.tokens_per_second == pytest.approx(50)
+    assert status.busy == pytest.approx(0.25)
 
 
 def test_rates_forget_what_is_long_past() -> None:
     clock = Clock()
-    count = tally(clock=clock)
+    count = counter(clock=clock)
     paced(count, clock, 100, every=10.0)
     assert paced(count, clock, 200, every=1.0, before=100).evaluations_per_minute == pytest.approx(60)
 
 
 def test_slow_evaluations_have_rates_too() -> None:
     clock = Clock()
-    assert paced(tally(clock=clock), clock, 20, every=600.0).evaluations_per_minute == pytest.approx(0.1)
+    assert paced(counter(clock=clock), clock, 20, every=600.0).evaluations_per_minute == pytest.approx(0.1)
 
 
 def test_one_evaluation_is_no_pace() -> None:
     clock = Clock()
-    standing = paced(tally(clock=clock), clock, 1, every=1.0)
-    assert (standing.evaluations_per_minute, standing.tokens_per_second, standing.seconds_left) == (None, None, None)
+    status = paced(counter(clock=clock), clock, 1, every=1.0)
+    assert (status.evaluations_per_minute, status.tokens_per_second, status.seconds_left) == (None, None, None)
 
 
 def test_workers_that_come_are_idle_from_then_on() -> None:
     clock = Clock()
-    count = tally(clock=clock)
+    count = counter(clock=clock)
     assert paced(count, clock, 10, every=0.5, workers=1).busy == pytest.approx(1.0)
     assert paced(count, clock, 10, every=0.5, before=10, workers=3).busy == pytest.approx(10 / 20)
 
 
 def test_the_time_left_is_that_of_the_budget_that_is_spent_first() -> None:
     clock = Clock()
-    assert paced(tally(clock=clock, evaluations=40), clock, 10, every=2.0).seconds_left == pytest.approx(60)
+    assert paced(counter(clock=clock, evaluations=40), clock, 10, every=2.0).seconds_left == pytest.approx(60)
     clock = Clock()
-    standing = paced(tally(clock=clock, evaluations=40, seconds=50.0), clock, 10, every=2.0)
-    assert (standing.seconds_left, standing.most) == (pytest.approx(30), 40)
+    status = paced(counter(clock=clock, evaluations=40, seconds=50.0), clock, 10, every=2.0)
+    assert (status.seconds_left, status.most) == (pytest.approx(30), 40)
 
 
 def test_a_budget_is_the_optimizers_less_what_earlier_sessions_took() -> None:
@@ -193,18 +193,18 @@ SHOWN = (
 )  # fmt: skip
 
 
-def shown(width: int, terminal: bool, standing: Status, evaluation: Evaluation) -> list[str]:
+def shown(width: int, terminal: bool, status: Status, evaluation: Evaluation) -> list[str]:
     """The lines that a run's display writes, without colours."""
     file = io.StringIO()
     with Progress(Console(file=file, force_terminal=terminal, width=width)) as progress:
         progress.phase("searching")
-        progress.evaluated(evaluation, standing)
+        progress.evaluated(evaluation, status)
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue()).replace("\r", "\n").splitlines()
 
 
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("terminal", [True, False])
-def test_all_of_a_standing_is_shown(width: int, terminal: bool) -> None:
+def test_all_of_a_status_is_shown(width: int, terminal: bool) -> None:
     lines = shown(width, terminal, LATE, scored(1, 1, 0.5))
     # The clock of a live display may have run on by a second.
     assert all(any(re.search(re.escape(each), line) for line in lines) for each in SHOWN if ":" not in each), lines
@@ -212,13 +212,13 @@ def test_all_of_a_standing_is_shown(width: int, terminal: bool) -> None:
     assert not terminal or max(map(len, lines)) <= width
 
 
-def test_in_a_pipe_a_standing_is_one_line() -> None:
+def test_in_a_pipe_a_status_is_one_line() -> None:
     (line,) = [line for line in shown(80, False, LATE, scored(1, 1, 0.5)) if "best" in line]
     assert all(each in line for each in SHOWN)
 
 
 def test_what_is_not_known_yet_is_a_dash() -> None:
-    unknown = taken(tally(), [scored(0, 0, 0.0, "failed")])
+    unknown = taken(counter(), [scored(0, 0, 0.0, "failed")])
     lines = shown(80, False, unknown, scored(0, 0, 0.0, "failed", error="too warm"))
     assert "note: candidate 0-0 failed: too warm" in lines
     assert any(line.startswith("best -  mean -  iteration 0  ") for line in lines)
