@@ -53,7 +53,7 @@ def catalog(folder: Path) -> Catalog:
 
 
 def length(recipe: Recipe, request: Request) -> Likelihood | Text:
-    """Likely are long texts; generated is the prompt's first character times two, but for "3"."""
+    """Long texts are likely; twice the prompt's first digit is generated, except for "3"."""
     if isinstance(request, Continuation):
         return Likelihood(-1.0 / len(request.text), len(request.text))
     first = str(request.prompt)[0]
@@ -135,7 +135,7 @@ def raising(error: Exception) -> Scripted:
 
 
 class Erring(ExactMatch):
-    """Raises what it is given in the place of a score."""
+    """Raises an error instead of giving a score."""
 
     error: Any
 

@@ -1,4 +1,4 @@
-"""Racing: the exact bound changes nothing of a search, the sequential test hardly anything, at its stated error.
+"""Racing: the exact bound changes nothing in a search.
 
 The searches run over synthetic landscapes (landscapes.py): the real Search, and a scorer that races rung by rung.
 """
@@ -74,7 +74,7 @@ def test_rungs_at_which_no_scores_could_end_the_race_are_left_out() -> None:
 
 
 def test_a_look_is_taken_where_a_stop_is_likely() -> None:
-    """A rung is a pass of its own; who scores well needs none."""
+    """A rung is a pass of its own; a candidate that scores well needs none."""
     one = race(low=-math.inf, high=0.75)
     assert one.next_rung({"right": []}) == 50, "nothing is known: where a stop is possible"
     expecting = race(low=-math.inf, high=0.75, expected={"right": 0.5})
@@ -88,7 +88,7 @@ def test_a_look_is_taken_where_a_stop_is_likely() -> None:
 @pytest.mark.parametrize("low", [-math.inf, 0.0, 0.25, 0.5])
 @pytest.mark.parametrize("high", [-math.inf, 0.25, 0.5, 0.9, math.inf])
 def test_a_race_is_over_just_where_every_ending_changes_nothing(low: float, high: float) -> None:
-    """By all the endings that there are, of two objectives."""
+    """For all possible remaining scores, of two objectives."""
     sizes, weights = {"a": 4, "b": 3}, {"a": 3.0, "b": 1.0}
     racing = Racing(rungs=(2, 4, 5))
     one = Race(racing, PruningBounds(low, high), sizes, dict.fromkeys(sizes, UNIT), weights)
@@ -108,7 +108,7 @@ def test_a_race_is_over_just_where_every_ending_changes_nothing(low: float, high
 
 
 def test_rounding_never_stops_a_race_that_matters() -> None:
-    """Sums of awkward numbers: the bounds hold what the full scores give, to the bit."""
+    """Sums that are not exact in floating point: the bounds hold the full utility, to the bit."""
     rng = np.random.default_rng(0)
     weights = {"a": 0.1, "b": 0.7}
     for _ in range(300):

@@ -130,7 +130,7 @@ def test_a_test_needs_pairs_and_differences() -> None:
 
 
 def test_who_could_be_the_global_best_is_scored_in_full() -> None:
-    """Far below its own best, level with the swarm's: as where the archive knows better than the state."""
+    """Far below its personal best and equal to the global best."""
     high, level = ({"right": (value,) * 200} for value in (1.0, 0.0))
     one = race(
         racing=SEQUENTIAL, low=-math.inf, high=-1.0, personal=Incumbent(high, high), best=Incumbent(level, level)
@@ -247,8 +247,8 @@ def test_resumed_amid_a_generation_it_ends_the_same(tmp_path: Path, optimizer: O
 
 
 def test_estimates_are_learnt_alike_where_particles_move_singly(tmp_path: Path) -> None:
-    """Cut anywhere, a search without generations takes the same steps again, stopped ones among them: it would refuse a
-    journal that leads elsewhere. What it then stops goes by what is best at the time, so it may end otherwise."""
+    """Cut anywhere, an asynchronous search takes the same steps again, also those of stopped candidates: it refuses a
+    journal of other steps. What it stops afterwards depends on the best at the time, so it may end differently."""
     optimizer, landscape = Bayesian(particles=5, evaluations=40, schedule="async"), Landscape.drawn(3)
 
     def searched_async(folder: Path) -> str:

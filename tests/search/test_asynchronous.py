@@ -39,7 +39,7 @@ SMALL: dict[str, Optimizer[Any]] = {
 
 
 class Workers:
-    """So many at a time, answering in an order of their own. failing: candidates that fail."""
+    """`count` candidates at a time, answered in a random order. failing: candidates that fail."""
 
     def __init__(self, count: int = 3, seed: int = 0, failing: tuple[str, ...] = ()) -> None:
         self.seen: list[Task] = []
@@ -132,7 +132,7 @@ def test_with_one_worker_a_resume_goes_the_way_of_an_undisturbed_run(tmp_path: P
 
 @pytest.mark.parametrize("name", ["pso", "model_swarms", "random", "grid"])
 def test_a_journal_of_many_workers_replays_to_where_it_stood(tmp_path: Path, name: str) -> None:
-    """Cut anywhere, the positions that follow are those that the journal's order gives: the resume accepts them."""
+    """Cut anywhere, the journal is accepted by the resume, which takes the same steps and scores the rest."""
     straight = tmp_path / "straight"
     run(straight, SMALL[name], Workers(4, seed=3))
     whole = (straight / "journal.jsonl").read_bytes().splitlines(keepends=True)

@@ -1,4 +1,5 @@
-"""The search: budgets to the letter, every position once, the journal before the optimizer, and replay from any line.
+"""The search by generations: budgets are exact, no position is scored twice, the journal is written before the
+optimizer learns of it, and a search resumes from any line.
 
 `evaluate` is a plain function here: a candidate's score is how near it is to a target.
 """
@@ -42,7 +43,7 @@ SMALL: dict[str, Optimizer[Any]] = {
 
 
 class Scorer:
-    """Scores candidates and remembers what it was given. `outcome` may answer in the score's place."""
+    """Scores candidates and records them. outcome: what to answer instead of a score; None: the score."""
 
     def __init__(self, outcome: Callable[[Candidate], list[Outcome] | None] = lambda candidate: None) -> None:
         self.seen: list[Candidate] = []
@@ -165,7 +166,7 @@ def test_minutes_count_over_all_sessions(tmp_path: Path) -> None:
 
 
 def test_minutes_begin_with_the_first_evaluation(tmp_path: Path) -> None:
-    """Starting workers and loading experts is no search."""
+    """Starting workers and loading experts takes no search time."""
     started = {"kind": "start", **START, "elapsed": 600.0}
     (tmp_path / "journal.jsonl").write_text(json.dumps(started) + "\n")
     assert run(tmp_path, PSO(particles=4, minutes=1, evaluations=4)) == "evaluations"
@@ -265,7 +266,7 @@ def by_id(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
-    """As a pool may: the last one first, with a failed attempt now and then, and stopped where that is harmless."""
+    """As a pool may: the last one first, with failed attempts, and stopped where that changes nothing."""
     for task in reversed(tasks):
         if task.candidate.particle == 2:
             yield Failure(task.candidate, 1, "died", "w")
@@ -273,7 +274,7 @@ def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
 
 
 def stopped_where_harmless(task: Task) -> Evaluation:
-    """Stopped wherever the utility lies where it changes nothing: as often as any race could."""
+    """Stopped wherever the utility changes nothing: as often as any race could."""
     full = scored(task.candidate)
     harmless = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
     return replace(full, status="stopped") if harmless else full
@@ -388,7 +389,7 @@ def test_a_sequential_search_sends_incumbents(tmp_path: Path) -> None:
 
 
 class Still(PSO):
-    """All particles at one place, which is another one in every second iteration."""
+    """All particles at one position, of two that alternate."""
 
     def advance(self, state: Any) -> Any:
         state = super().advance(state)
@@ -412,7 +413,7 @@ def test_a_position_that_was_stopped_is_raced_anew_and_counts_once(tmp_path: Pat
 
 
 class Returning(PSO):
-    """The first particle alone is elsewhere in the last generation; the others go back to where they were before."""
+    """In its third generation the first particle has a new position; the others have those of the second generation."""
 
     def advance(self, state: Any) -> Any:
         state = super().advance(state)

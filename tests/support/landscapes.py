@@ -1,8 +1,8 @@
 """What the tests of racing share: landscapes of examples that are right or wrong, and a search over them, rung by rung.
 
-An example is answered rightly where its margin is positive. A margin is the example's own difficulty, the skill that a
-position has at its task, and what this example makes of the position: so candidates near each other are right on the
-same examples, and the margin's log-probability is the surrogate score.
+An example is answered correctly where its margin is positive. A margin is the sum of the skill that a position has at
+the example's task and of the example's own response to the position, minus its difficulty. So candidates near each
+other are right on the same examples, and the margin's log-probability is the surrogate score.
 
 Shape suffixes: P examples, T tasks, D coordinates.
 """
@@ -36,7 +36,7 @@ FINALISTS = 8
 
 @dataclass(frozen=True)
 class Examples:
-    """One objective's examples: tasks take turns. own_PD: what an example makes of a position."""
+    """One objective's examples; tasks take turns. own_PD: an example's own response to a position."""
 
     task_P: np.ndarray
     difficulty_P: Array
@@ -54,7 +54,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Landscape:
-    """Where each task is done best, and the examples of the search and the other splits, by objective."""
+    """The best position per task, and the examples of each split, by objective."""
 
     best_TD: Array
     search: Mapping[str, Examples]
