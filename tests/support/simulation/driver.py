@@ -25,6 +25,8 @@ from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.preferences.weighted_sum import utility
 from swarm.search import SCHEDULES
+from swarm.search.asynchronous import AsynchronousSearch
+from swarm.search.generational import GenerationalSearch
 from swarm.search.loop import Evaluate, Loop
 from swarm.workers.scheduling.coordinator import Coordinator
 
@@ -172,9 +174,11 @@ def open_archive(folder: Path) -> Archive:
     return archive
 
 
-def loop_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Loop:
-    return Loop(
-        optimizer=scenario.optimizer,
+def search_of(
+    scenario: Scenario, archive: Archive, evaluate: Evaluate, optimizer: CheckedOptimizer | None = None
+) -> AsynchronousSearch | GenerationalSearch:
+    loop = Loop(
+        optimizer=optimizer or scenario.optimizer,  # type: ignore[arg-type]
         space=space(DIMENSIONS),
         seed=scenario.seed,
         weights=WEIGHTS,
@@ -183,14 +187,14 @@ def loop_of(scenario: Scenario, archive: Archive, evaluate: Evaluate) -> Loop:
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
     )
+    return SCHEDULES[scenario.optimizer.schedule](loop)
 
 
 def run_undisturbed(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
     """The search without faults and without a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = open_archive(folder)
-    loop = loop_of(scenario, archive, Scorer.of(scenario).undisturbed)
-    return SCHEDULES[scenario.optimizer.schedule](loop).run(), archive
+    return search_of(scenario, archive, Scorer.of(scenario).undisturbed).run(), archive
 
 
 def run(scenario: Scenario, folder: Path, log: Callable[[str], None]) -> FinishedSearch:
@@ -240,5 +244,4 @@ def workload_of(examples: int, together: int = 1) -> Workload:
 def _searched(scenario: Scenario, archive: Archive, backend: SimBackend, optimizer: CheckedOptimizer) -> str:
     coordinator = Coordinator(backend, scenario.cluster)
     coordinator.load("search", workload_of(EXAMPLES, scenario.together))
-    loop = loop_of(scenario, archive, lambda feed: coordinator.run(feed, "search"))
-    return SCHEDULES[scenario.optimizer.schedule](replace(loop, optimizer=optimizer)).run()  # type: ignore[arg-type]
+    return search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"), optimizer).run()
