@@ -108,7 +108,7 @@ def test_optimizers_need_numpy_and_nothing_heavier() -> None:
         assert foreign <= {"abc", "collections", "dataclasses", "enum", "itertools", "math", "typing"}, path
 
 
-@pytest.mark.parametrize("schedule", ["generational", "asynchronous"])
+@pytest.mark.parametrize("schedule", ["loop", "generational", "asynchronous"])
 def test_search_cannot_reach_the_test_split(schedule: str) -> None:
     """The loop sees an optimizer and a callable: nothing that holds data, splits or engines."""
     seen = {name.split(".")[1] for name in imports(ROOT / f"search/{schedule}.py") if name.startswith("swarm")}

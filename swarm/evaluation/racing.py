@@ -44,7 +44,7 @@ class Racing(Settings):
     @model_validator(mode="after")
     def _rungs_to_test_at(self) -> "Racing":
         if self.sequential and not self.rungs:
-            raise ValueError("sequential: true stops nobody without rungs; write for example rungs: [25, 50, 100]")
+            raise ValueError("sequential: true needs rungs after which to test; write for example rungs: [25, 50, 100]")
         return self
 
     @field_validator("rungs")
