@@ -9,7 +9,7 @@ from swarm.statistics.wording import capital as capital
 from swarm.statistics.wording import signed as signed
 from swarm.statistics.wording import unit_of as unit_of
 
-REASONS = {  # why a search ended, as a phrase that stands after a colon
+REASONS = {  # why a search ended, as a phrase for use after a colon or in parentheses
     "patience": "no further improvement within the patience",
     "iterations": "all iterations done",
     "evaluations": "evaluation limit reached",

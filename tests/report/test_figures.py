@@ -79,12 +79,12 @@ def test_the_map_names_its_axes_and_its_landmarks(run: Fake, journal: Journal) -
     said = texts(figure.wide)
     for arrow, axis in zip("→↑", found.axes, strict=True):
         assert any(text.startswith(f"{arrow} {100 * axis.share:.0f} % of the variance: ") for text in said)
-    assert {"composed expert", "uniform", "base", "start", *EXPERTS} <= set(said)
+    assert {"composed", "uniform", "base", "start", *EXPERTS} <= set(said)
     assert [len(classed(figure.wide, kind)) for kind in ("expert", "base")] == [2 * len(EXPERTS), 2]  # mark and name
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_names_lie_inside_and_not_on_each_other(seed: int) -> None:
+def test_labels_are_inside_the_frame_and_do_not_overlap(seed: int) -> None:
     random = np.random.default_rng(seed)
     marks = [Named(*random.uniform((20, 20), (180, 120)), f"name-{i}" * (1 + i % 2), "t") for i in range(12)]
     labels = ElementTree.fromstring(f"<svg>{placed(marks, (0, 0, 200, 140), [(20, 20), (180, 120)])}</svg>").iter(
@@ -103,11 +103,11 @@ def test_names_lie_inside_and_not_on_each_other(seed: int) -> None:
             assert min(across, down) < 0.2
 
 
-def test_every_name_alone_has_room() -> None:
+def test_a_single_label_always_fits() -> None:
     assert "here" in placed([Named(5, 5, "here", "t")], (0, 0, 100, 100), [])
 
 
-def test_the_heat_map_says_the_means(run: Fake, journal: Journal) -> None:
+def test_the_heat_map_shows_the_means(run: Fake, journal: Journal) -> None:
     table = by_task(journal, run.summary["best"]["id"], "letters")
     figure = tasks_figure(table, UNIT, "")
     for drawing in (figure.wide, figure.narrow):
@@ -121,7 +121,7 @@ def test_the_heat_map_says_the_means(run: Fake, journal: Journal) -> None:
         assert all(f"{task.task}, n = {task.n}" in texts(drawing) for task in table.tasks)
 
 
-def test_of_very_many_experts_the_lowest_are_left_out_and_counted() -> None:
+def test_of_very_many_experts_the_lowest_are_omitted_and_counted() -> None:
     experts = [Column(f"expert:{i}", "expert", f"e{i}") for i in range(40)]
     columns = (Column("base", "base", "base"), *experts, Column("u", "uniform", "uniform"), Column("b", "best", "best"))
     tasks = tuple(TaskScores(f"t{k}", 10, (0.0, *(i / 40 for i in range(40)), 0.5, 0.9)) for k in range(2))
@@ -134,7 +134,7 @@ def test_of_very_many_experts_the_lowest_are_left_out_and_counted() -> None:
         assert any(f"{40 - len(kept)} experts" in text for text in said)
 
 
-def test_an_iteration_of_few_has_no_quartiles() -> None:
+def test_an_iteration_of_few_candidates_has_no_quartiles() -> None:
     maker = Maker(sizes=SMALL, iterations=6, particles=LEAST - 1)
     maker.search()
     found = search_curve(read_journal(maker.lines), "letters")
@@ -163,7 +163,7 @@ def test_the_generalisation_gap_is_shown_with_the_prediction_and_the_best_baseli
     assert list(bars.SplitScores(scores, None, 0.1, None).bars) == ["search", "select", "test"]
 
 
-def test_what_changed_is_four_parts_of_one_bar() -> None:
+def test_newly_right_and_wrong_are_segments_of_one_bar() -> None:
     swap = Swap(Item(id="a", task="", prompt="", answer=""), "", "")
     found = Contrast("uniform", (swap,) * 30, (swap,) * 10, 40, 20)
     figure = bars.contrast_figure(found, "")
@@ -175,7 +175,7 @@ def test_what_changed_is_four_parts_of_one_bar() -> None:
 
 
 @pytest.mark.parametrize("kind", ["plain", "grouped", "many groups"])
-def test_each_coefficient_has_a_dot_and_the_range_of_the_good_ones(kind: str) -> None:
+def test_each_coefficient_has_a_dot_and_the_range_of_the_near_best(kind: str) -> None:
     fake = KINDS[kind]()
     journal = read_journal(fake.lines)
     region, coefficients = good_region(journal, EQUAL), read_summary(fake.summary, ("letters",)).best.coefficients
@@ -187,7 +187,7 @@ def test_each_coefficient_has_a_dot_and_the_range_of_the_good_ones(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_label_stands_outside_its_picture(kind: str) -> None:
+def test_no_label_is_outside_its_figure(kind: str) -> None:
     for figure in pictures(KINDS[kind]()):
         for drawing in (figure.wide, figure.narrow):
             root = ElementTree.fromstring(drawing)
@@ -235,7 +235,7 @@ def test_shades_rise_with_the_score() -> None:
     assert svg.shade(0.5, 0.5, 0.5) == 0
 
 
-def test_pictures_of_nothing_are_left_out() -> None:
+def test_figures_without_data_are_omitted() -> None:
     journal = read_journal(Maker(sizes=SMALL).lines)
     assert curves.search_curve_figure(search_curve(journal, "letters"), {}, UNIT, "") is None
     assert map_figure(plane(journal, "letters", None), UNIT, "") is None

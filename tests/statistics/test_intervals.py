@@ -52,7 +52,7 @@ def test_wilson_is_newcombes(right: int, n: int, low: float, high: float) -> Non
     assert found == Score(right / n, pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4), n)
 
 
-def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
+def test_intervals_have_the_nominal_coverage() -> None:
     """200 data sets of skewed scores and of their paired differences, nominal 95 %."""
     rng = np.random.default_rng(0)
     n, covered = 200, np.zeros(2)
@@ -73,7 +73,7 @@ def test_a_paired_difference_is_ours_minus_theirs() -> None:
     assert loss.high <= 0
 
 
-def test_pairing_takes_out_what_examples_share() -> None:
+def test_pairing_removes_the_variance_that_examples_share() -> None:
     rng = np.random.default_rng(1)
     theirs = rng.normal(0.0, 10.0, 100)
     gain = paired_bootstrap((theirs + 0.5 + rng.normal(0.0, 0.1, 100)).tolist(), theirs.tolist())
@@ -134,7 +134,7 @@ def test_emergence_is_for_right_or_wrong_alone() -> None:
     assert emergence([0.0, 3.0], [0.0, 0.0], [[0.0, 0.0]]) is None
 
 
-def test_objectives_are_joined_in_the_order_of_their_names() -> None:
+def test_objectives_are_concatenated_in_the_order_of_their_names() -> None:
     assert concatenate({"b": [1.0, 2.0], "a": [3.0]}) == [3.0, 1.0, 2.0]
 
 

@@ -1,4 +1,4 @@
-"""Corrected intervals: they hold together as often as they say, and hold their own where there is little to go by."""
+"""Corrected intervals: their simultaneous coverage, and their behaviour with few examples or little spread."""
 
 import json
 import math
@@ -27,8 +27,8 @@ def right_or_wrong(rng: np.random.Generator, n: int, accuracy_B: Array) -> Array
 
 
 @pytest.mark.parametrize("kind", ["right or wrong", "skewed"])
-def test_one_interval_of_ten_misses_in_one_data_set_of_twenty(kind: str) -> None:
-    """Ten baselines, of which none is better or worse than the best: the familywise error, 5 % in 300 data sets."""
+def test_the_family_wise_error_of_ten_comparisons_is_five_percent(kind: str) -> None:
+    """Ten baselines, none of which is better or worse than the best, in 300 data sets."""
     rng, sets, missed, missed_alone = np.random.default_rng(0), 300, 0, 0
     for _ in range(sets):
         if kind == "skewed":
@@ -43,7 +43,7 @@ def test_one_interval_of_ten_misses_in_one_data_set_of_twenty(kind: str) -> None
     assert missed_alone / sets >= 0.2
 
 
-def test_a_corrected_interval_holds_the_one_that_stands_alone() -> None:
+def test_a_corrected_interval_contains_the_uncorrected_one() -> None:
     rng = np.random.default_rng(1)
     for n in (1, 2, 5, 40):
         x_BP = right_or_wrong(rng, n, np.linspace(0.2, 0.8, 5))
@@ -75,7 +75,7 @@ def test_many_examples_take_the_normal_limit_of_the_same_intervals() -> None:
     assert limit == pytest.approx(resampled, rel=0.06)
 
 
-def test_what_scores_alike_is_not_better() -> None:
+def test_equal_scores_are_not_better() -> None:
     ours_P = np.array([1.0, 0.0, 1.0, 1.0] * 25)
     for found in compare_rows(ours_P, np.stack([ours_P, ours_P])):
         assert found.uncorrected.difference == 0.0
@@ -96,7 +96,7 @@ def test_three_of_four_examples_won_are_too_few() -> None:
     assert not any(one.better for one in compare_rows(np.array([1.0, 1.0, 1.0, 0.0]), np.zeros((1, 4))))
 
 
-def test_rounding_is_no_difference() -> None:
+def test_rounding_is_not_a_difference() -> None:
     ours_P = np.full(50, 0.1 + 0.2)
     (found,) = compare_rows(ours_P, np.full((1, 50), 0.3))
     assert not found.better

@@ -1,4 +1,4 @@
-"""The prediction of the test score: the winner's curse is taken off, and the interval covers as often as it says."""
+"""The predicted test score: it is corrected for selection bias, and its interval has the nominal coverage."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def drawn(rng: np.random.Generator, contenders: int, spread: float) -> tuple[Arr
 
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.03, 0.1])
 @pytest.mark.parametrize("contenders", [3, 8, 14])
-def test_predictions_are_right_on_average_and_cover_as_often_as_they_say(contenders: int, spread: float) -> None:
+def test_predictions_are_unbiased_and_have_the_nominal_coverage(contenders: int, spread: float) -> None:
     rng = np.random.default_rng([contenders, int(1000 * spread)])
     errors, raw, covered = [], [], 0
     for _ in range(RUNS):
@@ -38,7 +38,7 @@ def test_predictions_are_right_on_average_and_cover_as_often_as_they_say(contend
         assert np.mean(raw) > 2 * abs(np.mean(errors)), "what it corrects is there"
 
 
-def test_nothing_is_taken_off_where_nothing_was_chosen_or_left_to_chance() -> None:
+def test_there_is_no_correction_without_a_choice_or_without_noise() -> None:
     alone = [1.0, 0.0, 1.0, 1.0]
     assert predicted([alone], 0) == mean_interval(alone)
     assert selection_bias(np.array([[1.0, 0.0, 1.0]] * 4)) == 0.0

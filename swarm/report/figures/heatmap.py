@@ -19,7 +19,7 @@ def tasks_figure(table: TaskTable | None, unit: Unit, label: str) -> Figure | No
     low, high = _ends(table)
     ramp = "".join(_shaded(10.0 * i, 0, 9.5, 12, i / 5) for i in range(6))
     legend = (Key(svg.swatch(ramp, 60), f"{unit.score(low)} to {unit.score(high)}"),)
-    reading = "Each cell is one model’s mean score on the test examples of one task; the highest in a row is bold."
+    reading = "Each cell is one model’s mean score on the test examples of one task; the row maximum is bold."
     caption = "There are no intervals here: with few examples per task, these means are rough and support no claim."
     if unit.percent:
         caption = f"In percent, rounded. {caption}"

@@ -22,7 +22,7 @@ def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
     share = 100 * sum(axis.share for axis in found.axes)
     title = f"Path of the search, projected onto two principal components{label}"
     limits = _limits(found)
-    reading = "Each dot is a candidate; nearby dots tend to have similar coefficients. Colour is the search score."
+    reading = "Each dot is a candidate; nearby dots tend to have similar coefficients. Colour: search score."
     draw = partial(_draw, found, limits, title)
     return svg.figure(title, reading, draw, _legend(found, limits, unit), " ".join(_notes(found, share)))
 
@@ -108,7 +108,7 @@ def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list
 
 
 def _named(mark: Landmark, x: Scale, y: Scale) -> Named:
-    name = KINDS["best"] if mark.kind == "best" else cut(mark.name, 18)
+    name = "composed" if mark.kind == "best" else cut(mark.name, 18)  # short, to find room among many dots
     return Named(x(mark.at[0]), y(mark.at[1]), name, f"t named {mark.kind}")
 
 
