@@ -1,7 +1,16 @@
-"""Engines: what holds the weights and answers requests.
+"""Engines hold base and experts in memory, put recipes in place and answer requests.
 
-To add one: write `swarm/engines/NAME.py` with an `EngineSettings` subclass whose `type` is a Literal of its
-name and whose `open` returns the engine, and add one line to ENGINES.
+An engine may import `swarm.core`, `swarm.experts`, torch, transformers and its own backend; only `vllm/` may import
+vLLM. Objectives, compositions, search and Ray must never be in this package: an engine knows requests and recipes, not
+what they are scored for or where they come from.
+
+To add an engine:
+
+1. Write a package `swarm/engines/NAME/` with a subclass of `EngineSettings` (base.py): its `type` is a Literal of the
+   engine's name, its fields are the YAML keys under `engine:`, and its `open` returns the engine.
+2. The engine has the two methods of `Engine` (base.py) and keeps the promises listed there.
+3. Import a backend that is not always installed when the engine is opened, not before.
+4. Add one line to ENGINES.
 """
 
 from swarm.engines.base import Engine, EngineSettings

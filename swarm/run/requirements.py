@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm.core.errors import RunError
 from swarm.engines.transformers.engine import TransformersSettings
-from swarm.engines.transformers.memory import WIDTHS, Batch, Memory, memory
+from swarm.engines.transformers.memory import WIDTHS, LargestBatch, Memory, memory
 from swarm.objectives.function import UserFunction
 from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
@@ -29,10 +29,10 @@ def needs_of(plan: Plan) -> NodeRequirements:
 def memory_of(plan: Plan) -> Memory:
     """Bytes that the workers take: each of its own, and once a node. Of vLLM's own memory nothing is foretold."""
     engine, workload = plan.config.engine, plan.workloads["search"]
-    batch = Batch()
+    batch = LargestBatch()
     if isinstance(engine, TransformersSettings):
         vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
-        batch = Batch.of(workload.slice(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
+        batch = LargestBatch.of(workload.slice(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
     return memory(plan.catalog, engine.dtype, batch)
 
 

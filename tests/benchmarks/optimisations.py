@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     yield from ratio("logits only where a continuation is predicted", *_picked(engine, choices))
     with tempfile.TemporaryDirectory() as folder:
         upper = _upper_layers(zoo / "base", Path(folder))
-        yield from ratio("the lower half of the layers once a run", *_trunk(upper, choices))
+        yield from ratio("the lower half of the layers once a run", *_frozen_layers(upper, choices))
     yield from _host_work(arguments, ratio)
 
 
@@ -108,7 +108,7 @@ def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], obj
     def side(forgetful: bool) -> None:
         for rung in rungs:
             if forgetful or rung is rungs[0]:
-                engine._forward.under(None)
+                engine._prefixes.use(None)
             engine.answer([recipe], rung)
 
     return lambda: side(False), lambda: side(True)
@@ -135,16 +135,16 @@ def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[]
 
     @torch.inference_mode()
     def everywhere() -> None:
-        for layout in batches:
-            rows = torch.zeros(len(layout.ids_BT), dtype=torch.long)
-            mask_BTS = layout.mask()
+        for packing in batches:
+            rows = torch.zeros(len(packing.ids_BT), dtype=torch.long)
+            mask_BTS = packing.mask()
             mask = None if mask_BTS is None else forward._additive(mask_BTS)
             logits = forward(
-                layout.ids_BT, rows, attention_mask=mask, position_ids=layout.positions_BT, use_cache=False
+                packing.ids_BT, rows, attention_mask=mask, position_ids=packing.positions_BT, use_cache=False
             )
-            logits.float().log_softmax(-1).flatten(0, 1)[layout.picks_M, layout.targets_M].tolist()
+            logits.float().log_softmax(-1).flatten(0, 1)[packing.picks_M, packing.targets_M].tolist()
 
-    return lambda: log_likelihoods(forward, requests.items, batches, 1), everywhere
+    return lambda: log_likelihoods(forward, engine._prefixes, requests.items, batches, 1), everywhere
 
 
 def _upper_layers(base: Path, folder: Path) -> Catalog:
@@ -162,10 +162,10 @@ def _upper_layers(base: Path, folder: Path) -> Catalog:
     return open_catalog(base, specs)
 
 
-def _trunk(catalog: Catalog, requests: Requests) -> tuple[Callable[[], object], ...]:
+def _frozen_layers(catalog: Catalog, requests: Requests) -> tuple[Callable[[], object], ...]:
     engine, plain = (TransformersSettings(dtype="bfloat16").open(catalog) for _ in range(2))
-    assert engine._forward._trunk.depth > 0, "the lower layers are untouched"
-    plain._forward._trunk = FrozenLayersCache([])
+    assert engine._forward._frozen_layers.depth > 0, "the lower layers are untouched"
+    plain._forward._frozen_layers = FrozenLayersCache([])
     recipe = Weights().recipe([0.5, 0.5], catalog)
     return lambda: engine.answer([recipe], requests), lambda: plain.answer([recipe], requests)
 
@@ -179,17 +179,17 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     words = ["".join(random.Random(i).choices("abcdefgh", k=4)) for i in range(20 if arguments.toy else 200)]
     requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
     known = encoder.encode(requests)
-    ending = engine._generator._ending
-    looks, harmless = ending._may_stop, ending._harmless
+    stopping = engine._generator._stopping
+    may_stop, non_stop = stopping._may_stop, stopping._non_stop
 
     def decoded(everywhere: bool) -> None:
-        ending._may_stop = (lambda token, stop: True) if everywhere else looks  # type: ignore[method-assign]
-        ending._harmless = defaultdict(set) if everywhere else harmless
+        stopping._may_stop = (lambda token, stop: True) if everywhere else may_stop  # type: ignore[method-assign]
+        stopping._non_stop = defaultdict(set) if everywhere else non_stop
         forgotten()
-        ending._may_stop, ending._harmless = looks, harmless  # type: ignore[method-assign]
+        stopping._may_stop, stopping._non_stop = may_stop, non_stop  # type: ignore[method-assign]
 
     def forgotten() -> None:
-        ending._remembered.cache_clear()
+        stopping._cached_decode.cache_clear()
         engine.answer([nothing], known)
 
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))

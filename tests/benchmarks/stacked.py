@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
         yield Metric("stacked", what, sorted(ratios)[len(ratios) // 2], "x", target)
         yield from spread("stacked", what, ratios)
     yield _difference(catalog, arguments)
-    costs = TransformersSettings(dtype=arguments.dtype).costs(catalog)
+    costs = TransformersSettings(dtype=arguments.dtype).cost_model(catalog)
     assert costs is not None, "adapters can be stacked"
     right = 0
     grid = TOY if arguments.toy else GRID

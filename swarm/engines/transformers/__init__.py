@@ -1,1 +1,28 @@
-"""The engine that runs on transformers."""
+"""The engine on Hugging Face transformers: it scores and generates for several candidates in one process.
+
+A request flows through the files in this order:
+
+- `load_model.py` loads the base's model and tokenizer.
+- `merged_weights.py` merges a recipe into the live weights, in place.
+- `stacked.py` puts several recipes beside the base's weights, as per-row LoRA layers;
+- `stacked_layers.py` has those layers, one class per kind.
+- `cost_model.py` predicts which of the two is faster.
+- `capability_probe.py` tests when the engine opens whether the model allows packing and stacking.
+- `batches.py` makes the batches of a set of requests, once:
+- `shared_prefixes.py` finds prefixes that prompts share;
+- `packing.py` packs continuations behind their prompts, in rows of similar length.
+- `forward.py` runs the model, with logits only where they are needed.
+- `frozen_layers_cache.py` keeps the output of layers that no expert changes.
+- `prefix_cache.py` keeps the keys and values of shared prefixes.
+- `scoring.py` sums log-likelihoods of continuations.
+- `generation.py` generates texts:
+- `sampling.py` chooses the next token;
+- `stopping.py` decides where a text ends;
+- `margins.py` measures by how much it leads over, or falls short of, the answers that would be right.
+- `engine.py` has the settings and puts all of this together.
+- `memory.py` predicts what a worker needs, before any of this is loaded.
+
+It may import `swarm.core`, `swarm.experts`, `swarm.engines.base` and `swarm.engines.encoding`, torch and transformers.
+Objectives, compositions, search, Ray and vLLM must never be in it. What is computed for one recipe must never be read
+under another: what depends on weights is dropped when they change (`PrefixCache.use`).
+"""

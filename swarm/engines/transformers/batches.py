@@ -1,4 +1,4 @@
-"""What an engine derives from requests, once: which are scored and which written, in which batches."""
+"""What an engine derives from requests, once: which are scored, which are generated, and in which batches."""
 
 from collections.abc import Set
 from dataclasses import dataclass, replace
@@ -14,21 +14,26 @@ from swarm.engines.transformers.packing import BatchLimits, Packing, packings
 
 @dataclass(frozen=True)
 class Batches:
-    """Requests by kind, with their places among all, and the batches that answer them.
+    """Requests by kind, and the batches that answer them.
 
-    scored, asked: the continuations; written, writing: the generations.
+    scored: the places of the continuations among all requests.
+    generated: the places of the generations among all requests.
+    continuations: the requests at `scored`, in that order.
+    generations: the requests at `generated`, in that order.
+    packings: batches that score the continuations; their indices count in `continuations`.
+    prompts: batches that generate; their indices count in `generations`.
     """
 
     scored: tuple[int, ...]
-    written: tuple[int, ...]
-    asked: tuple[Encoded, ...]
-    writing: tuple[Generation, ...]
+    generated: tuple[int, ...]
+    continuations: tuple[Encoded, ...]
+    generations: tuple[Generation, ...]
     packings: tuple[Packing, ...]
     prompts: tuple[PromptBatch, ...]
 
     @property
     def tokens(self) -> int:
-        """Positions that one particle needs, generated ones and shared prefixes left out."""
+        """Positions that one particle needs, without generated tokens and shared prefixes."""
         return sum(batch.tokens for batch in self.packings) + sum(batch.tokens for batch in self.prompts)
 
 
@@ -42,7 +47,7 @@ class Batcher:
         self._known: WeakKeyDictionary[Requests, dict[int, Batches]] = WeakKeyDictionary()
 
     def batches(self, requests: Requests, particles: int = 1) -> Batches:
-        """Batches small enough for so many particles together."""
+        """Batches that stay within the limits when so many particles share them."""
         known = self._known.setdefault(requests, {})
         if particles not in known:
             known[particles] = self._make(requests, particles)
@@ -52,17 +57,17 @@ class Batcher:
         limits = replace(
             self._limits, columns=self._limits.columns // particles, logits=self._limits.logits // particles
         )
-        generations = [(i, item.request) for i, item in enumerate(requests.items)]
-        writing = [(i, request) for i, request in generations if isinstance(request, Generation)]
-        written = {i for i, _ in writing}
-        scored = tuple(i for i in range(len(requests.items)) if i not in written)
-        asked = tuple(requests.items[i] for i in scored)
-        prompts = [(request, requests.items[i]) for i, request in writing]
+        by_place = [(i, item.request) for i, item in enumerate(requests.items)]
+        generations = [(i, request) for i, request in by_place if isinstance(request, Generation)]
+        generated = {i for i, _ in generations}
+        scored = tuple(i for i in range(len(requests.items)) if i not in generated)
+        continuations = tuple(requests.items[i] for i in scored)
+        prompts = [(request, requests.items[i]) for i, request in generations]
         return Batches(
             scored=scored,
-            written=tuple(i for i, _ in writing),
-            asked=asked,
-            writing=tuple(request for _, request in writing),
-            packings=tuple(packings(asked, limits, self._device)),
+            generated=tuple(i for i, _ in generations),
+            continuations=continuations,
+            generations=tuple(request for _, request in generations),
+            packings=tuple(packings(continuations, limits, self._device)),
             prompts=tuple(prompt_batches(prompts, limits, self._device, self._end_ids)),
         )

@@ -1,7 +1,7 @@
 """What scoring particles costs, merged one after another or stacked in one batch: arithmetic on shapes.
 
-No stopwatch, and no look at who else is waiting: every worker decides alike, and a resumed run decides as before. The
-rates are of the order of what was measured (docs/benchmarks.md); only their ratios matter to the choice.
+It uses no stopwatch and does not look at what else is waiting, so every worker decides alike, and a resumed run decides
+as before.
 """
 
 import math
@@ -16,29 +16,45 @@ from swarm.experts.catalog import Catalog
 
 @dataclass(frozen=True)
 class Rates:
-    """A device: multiply-adds a second of wide and of thin products, bytes a second, seconds a call of a layer."""
+    """How fast a device is.
+
+    dense: multiply-adds per second in products with a whole weight.
+    thin: multiply-adds per second in products with low-rank factors.
+    compose: multiply-adds per second when factors are multiplied for merging.
+    bandwidth: bytes per second.
+    call: seconds per call of a layer.
+    """
 
     dense: float
-    sparsify: float
+    thin: float
     compose: float
     bandwidth: float
     call: float
 
 
+# Only ratios matter to the choice. The CPU rates are of the order of what two AMD EPYC cores reach; with them the model
+# picked the faster side in 15 of 16 cases (docs/benchmarks.md, stacked). The CUDA rates are estimates: no accelerator
+# has been measured.
 RATES = {
-    ("cpu", torch.float32): Rates(dense=7e10, sparsify=4e10, compose=1e11, bandwidth=1e10, call=2e-5),
-    ("cpu", torch.bfloat16): Rates(dense=1.8e11, sparsify=7e10, compose=1e11, bandwidth=1e10, call=2e-5),
-    ("cuda", torch.float32): Rates(dense=2e13, sparsify=5e12, compose=2e13, bandwidth=3e12, call=1e-5),
-    ("cuda", torch.bfloat16): Rates(dense=3e14, sparsify=5e13, compose=2e13, bandwidth=3e12, call=1e-5),
+    ("cpu", torch.float32): Rates(dense=7e10, thin=4e10, compose=1e11, bandwidth=1e10, call=2e-5),
+    ("cpu", torch.bfloat16): Rates(dense=1.8e11, thin=7e10, compose=1e11, bandwidth=1e10, call=2e-5),
+    ("cuda", torch.float32): Rates(dense=2e13, thin=5e12, compose=2e13, bandwidth=3e12, call=1e-5),
+    ("cuda", torch.bfloat16): Rates(dense=3e14, thin=5e13, compose=2e13, bandwidth=3e12, call=1e-5),
 }
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """Of one base with its experts on one device.
+    """The costs of one base with its experts on one device.
 
-    weights: of all layers. touched: of the layers that experts change. products: rank x out x in, summed.
-    sides: rank x (out + in), summed. calls: layers that experts change; width: bytes of a weight.
+    rates: of the device, in the engine's dtype.
+    weights: weights of all layers, embeddings and head left out.
+    touched: weights of the parameters that experts change.
+    products: rank x out x in, summed over those parameters: multiply-adds to merge one recipe.
+    sides: rank x (out + in), summed over those parameters: multiply-adds per column when stacked.
+    calls: how many parameters experts change.
+    width: bytes per weight.
+    columns: columns that one batch may hold.
     """
 
     rates: Rates
@@ -52,8 +68,11 @@ class CostModel:
 
     @classmethod
     def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "CostModel | None":
-        """On a "cpu" or "cuda" device. None where nothing can be stacked: an expert changes a matrix otherwise than by
-        factors, or there are no experts."""
+        """The costs on a "cpu" or a "cuda" device.
+
+        None where nothing can be stacked: an expert changes a matrix in another way than by factors, or there are no
+        experts.
+        """
         info = catalog.base.tensors.info
         matrices = [name for name in info if len(info[name].shape) == 2]
         vocabulary = int(str(catalog.base.config.get("vocab_size", 0)))
@@ -76,12 +95,13 @@ class CostModel:
         return self.stacked(particles, requests) < self.merged(particles, requests)
 
     def merged(self, particles: int, requests: Requests) -> float:
-        """Seconds."""
+        """Seconds to answer the requests for so many particles, merged one after another."""
         return particles * (self.composing() + sum(self._pass(columns) for columns in self._passes(1, requests)))
 
     def stacked(self, particles: int, requests: Requests) -> float:
-        """Seconds."""
-        return sum(self._pass(columns) + self._detour(columns) for columns in self._passes(particles, requests))
+        """Seconds to answer the requests for so many particles, stacked."""
+        passes = self._passes(particles, requests)
+        return sum(self._pass(columns) + self._per_row_layers(columns) for columns in passes)
 
     def composing(self) -> float:
         """Seconds to merge one recipe."""
@@ -89,12 +109,13 @@ class CostModel:
         return self.products / self.rates.compose + moved / self.rates.bandwidth + self.calls * self.rates.call
 
     def _pass(self, columns: int) -> float:
-        """Seconds of a pass over so many columns: the weights are read once at least."""
+        """Seconds of a forward pass over so many columns. The weights are read at least once."""
         reading = self.weights * self.width / self.rates.bandwidth
         return max(reading, self.weights * columns / self.rates.dense) + 2 * self.calls * self.rates.call
 
-    def _detour(self, columns: int) -> float:
-        return self.sides * columns / self.rates.sparsify + 2 * self.calls * self.rates.call
+    def _per_row_layers(self, columns: int) -> float:
+        """Seconds that the per-row LoRA layers add to a pass."""
+        return self.sides * columns / self.rates.thin + 2 * self.calls * self.rates.call
 
     def _passes(self, particles: int, requests: Requests) -> list[int]:
         """The columns of every pass, for so many particles together."""
@@ -104,9 +125,9 @@ class CostModel:
         most = max((len(prompt) for prompt in prompts), default=1)
         whole = max(1, math.ceil(particles * ahead / max(self.columns, most)))
         passes = [math.ceil(particles * ahead / whole)] * whole
-        writing = [item.request for item in requests.items if isinstance(item.request, Generation)]
-        for step in range(1, max((request.max_new_tokens for request in writing), default=0)):
-            passes.append(particles * sum(request.max_new_tokens > step for request in writing))
+        generations = [item.request for item in requests.items if isinstance(item.request, Generation)]
+        for step in range(1, max((request.max_new_tokens for request in generations), default=0)):
+            passes.append(particles * sum(request.max_new_tokens > step for request in generations))
         return passes
 
 

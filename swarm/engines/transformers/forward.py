@@ -1,11 +1,12 @@
-"""The model's forward pass: logits only where they are asked for, keys and values of shared prefixes once.
+"""The model's forward pass, with logits only where they are needed.
 
-Several recipes may be in one pass, each row under its own (see stacked.py): `particles_N` says which.
+Several recipes may share one pass, each row under its own coefficients (stacked.py): `particles_N` says which row
+belongs to which.
 
-Shape suffixes: N rows (B of a layout, once a particle), T columns, S columns seen, M logits, V vocabulary.
+Shape suffixes: N rows (the B rows of a packing, once per particle), T columns, S columns attended to, M logits, H
+hidden, V vocabulary.
 """
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 
 import torch
@@ -18,27 +19,18 @@ from swarm.engines.transformers.stacked import PerRowAdapters
 
 
 class Forward:
-    """A causal language model, the stack beside its weights and the trunk under them.
-
-    kept_columns: of prefixes' keys and values that are kept until other weights come. prefix_tokens: positions that
-    were computed for prefixes, under each particle.
-    """
+    """A causal language model with its per-row LoRA layers and its cache of frozen layers."""
 
     def __init__(
         self,
         model: nn.Module,
-        stack: PerRowAdapters | None = None,
-        trunk: FrozenLayersCache | None = None,
-        kept_columns: int = 8192,
+        adapters: PerRowAdapters | None = None,
+        frozen_layers: FrozenLayersCache | None = None,
     ) -> None:
         self._model = model
-        self._stack = stack or PerRowAdapters()
-        self._trunk = trunk or FrozenLayersCache([])
+        self._adapters = adapters or PerRowAdapters()
+        self._frozen_layers = frozen_layers or FrozenLayersCache([])
         self._picks = _Picks()
-        self._kept_columns = kept_columns
-        self._prefixes: dict[tuple[tuple[int, ...], int], DynamicCache] = {}
-        self._weights: object = None
-        self.prefix_tokens = 0
         head = model.get_output_embeddings()  # type: ignore[operator]
         head.register_forward_pre_hook(self._picks)
 
@@ -46,44 +38,25 @@ class Forward:
     def device(self) -> torch.device:
         return next(self._model.parameters()).device
 
-    def under(self, weights: object) -> None:
-        """What stands for the weights that are put in place: of others, what prefixes came to does not hold."""
-        if weights != self._weights:
-            self._prefixes.clear()
-        self._weights = weights
+    def logits(self, packing: Packing, particles: int, prefix: DynamicCache | None) -> Tensor:
+        """The logits that a packing needs, particle after particle. Shape (particles * M, V).
 
-    def prefix(self, tokens: tuple[int, ...], particles: int) -> DynamicCache:
-        """Keys and values of a prefix under each particle: computed once, for all rungs of a race."""
-        key = (tokens, particles)
-        if key not in self._prefixes:
-            if sum(len(kept) * times for kept, times in [*self._prefixes, key]) > self._kept_columns:
-                self._prefixes.clear()
-            self._prefixes[key] = self._computed(tokens, particles)
-        return self._prefixes[key]
-
-    def _computed(self, tokens: Sequence[int], particles: int) -> DynamicCache:
-        self.prefix_tokens += len(tokens)
-        ids = torch.tensor([list(tokens)] * particles, device=self.device)
-        cache = DynamicCache()
-        last_P = torch.arange(1, particles + 1, device=self.device) * len(tokens) - 1
-        self(ids, torch.arange(particles, device=self.device), picks_M=last_P, past_key_values=cache, use_cache=True)
-        return cache
-
-    def logits(self, layout: Packing, particles: int, prefix: DynamicCache | None) -> Tensor:
-        """The logits that a layout needs, particle after particle. Shape (particles * M, V)."""
-        rows, width = layout.ids_BT.shape
+        prefix: keys and values of the packing's prefix under each particle (prefix_cache.py); None where it has none.
+        """
+        rows, width = packing.ids_BT.shape
         particles_N = torch.arange(particles, device=self.device).repeat_interleave(rows)
         offsets = torch.arange(particles, device=self.device)[:, None] * (rows * width)
-        mask_BTS = layout.mask()
+        mask_BTS = packing.mask()
         mask = None if mask_BTS is None else self._additive(mask_BTS).repeat(particles, 1, 1, 1)
-        cache = None if prefix is None else taken(prefix, particles_N)
-        with self._trunk.batch(layout, particles) if prefix is None else nullcontext():
+        cache = None if prefix is None else select_rows(prefix, particles_N)
+        # Rows behind a prefix need the keys and values of every layer, so none of their layers are skipped.
+        with self._frozen_layers.batch(packing, particles) if prefix is None else nullcontext():
             logits: Tensor = self(
-                layout.ids_BT.repeat(particles, 1),
+                packing.ids_BT.repeat(particles, 1),
                 particles_N,
-                picks_M=(offsets + layout.picks_M).flatten(),
+                picks_M=(offsets + packing.picks_M).flatten(),
                 attention_mask=mask,
-                position_ids=layout.positions_BT.repeat(particles, 1),
+                position_ids=packing.positions_BT.repeat(particles, 1),
                 past_key_values=cache,
                 use_cache=cache is not None,
             )
@@ -92,22 +65,28 @@ class Forward:
     def __call__(
         self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object
     ) -> Tensor:
-        """Logits of every column, or in one row (M, V) those at the flat positions `picks_M`."""
+        """Logits of every column, shape (N, T, V), or those at the flat positions `picks_M`, shape (M, V)."""
         self._picks.places_M = picks_M
         rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
-        with self._stack.rows(particles_N, rows_M):
+        with self._adapters.rows(particles_N, rows_M):
             logits: Tensor = self._model(input_ids=ids_NT, **given).logits
         return logits if picks_M is None else logits[0]
 
     def _additive(self, mask_BTS: Tensor) -> Tensor:
-        """0 where seen, else the lowest number: what every attention implementation takes. Shape (B, 1, T, S)."""
+        """0 where attended to, else the dtype's lowest number: every attention implementation takes this form.
+
+        Shape (B, 1, T, S).
+        """
         dtype = next(self._model.parameters()).dtype
         hidden = torch.finfo(dtype).min
         return torch.where(mask_BTS, 0.0, hidden).to(dtype)[:, None]
 
 
 class _Picks:
-    """Only the picked hidden states go through the head: a vocabulary is wide. It holds no model: no cycles."""
+    """Passes only the picked hidden states to the head, as its product with the vocabulary is expensive.
+
+    It holds no reference to the model, so that no reference cycle keeps the model alive.
+    """
 
     places_M: Tensor | None = None
 
@@ -118,8 +97,8 @@ class _Picks:
         return (hidden_NTH.flatten(0, 1)[self.places_M][None],)
 
 
-def taken(cache: DynamicCache, rows_N: Tensor) -> DynamicCache:
-    """A cache of its own with these rows of another one."""
+def select_rows(cache: DynamicCache, rows_N: Tensor) -> DynamicCache:
+    """A new cache with copies of these rows of another one."""
     copy = DynamicCache()
     for i, layer in enumerate(cache.layers):
         copy.update(layer.keys[rows_N], layer.values[rows_N], i)

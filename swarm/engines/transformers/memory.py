@@ -1,7 +1,7 @@
-"""How much memory a worker needs: foretold from headers, shapes and requests, before anything is loaded.
+"""How much memory a worker needs, predicted from headers, shapes and requests before anything is loaded.
 
-Private: what every worker has of its own. Shared: the files of base and experts, which the system maps once a node,
-however many workers read them. The constants were measured; the tests hold them to 15 %.
+Private memory belongs to one worker. Shared memory holds the files of base and experts, which the system maps once per
+node, however many workers read them. The constants were measured on CPUs: tests hold the prediction to 15 %.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,28 +13,33 @@ import torch
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
-from swarm.engines.transformers.packing import BatchLimits, Packing, packings
+from swarm.engines.transformers.packing import MOST_LOGITS, BatchLimits, Packing, packings
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Expert
 from swarm.experts.parameter_groups import LAYER as LAYER_NAME
 from swarm.experts.safetensors_files import TensorInfo
 
 MIB = 2**20
-RUNTIME = 325 * MIB  # Python, torch, transformers and an opened engine without weights
-TOKENIZER = 12  # times its file
-RETAINED = 1.3  # glibc keeps between nothing and two thirds of a batch's freed tensors beside the next batch's
-STORED = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2}
-WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
+RUNTIME = 325 * MIB  # measured: Python, torch, transformers and an open engine without weights
+TOKENIZER = 12  # measured: a tokenizer in memory over the size of its file
+# glibc retains up to two thirds of the tensors that a batch has freed while the next batch is made. The value lies
+# between nothing and that, and keeps the prediction within 15 % of what processes took.
+RETAINED = 1.3
+STORED = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2}  # bytes per element, else 1
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes per weight
 NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-LOGITS = 1 << 26  # entries of a batch's logits at most, and of their copy in float32
-LAYER = (3, 6)  # tensors as wide as the feed-forward layer, and as the hidden state, that a layer has at once
+LOGITS = MOST_LOGITS["cpu"]  # of a batch at most, and of their copy in float32
+LAYER = (3, 6)  # tensors of the feed-forward width, and of the hidden width, that a layer has in memory at once
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The largest batch: columns, padding included; logits that are needed; columns whose keys and values are kept.
+class LargestBatch:
+    """The largest sizes over all batches; each may come from another batch.
 
-    plain: columns of all batches behind no prefix, whose lower layers may be kept.
+    columns: rows times the longest row, padding included.
+    logits: positions whose logits are needed.
+    kept: columns whose keys and values are kept.
+    plain: columns of all batches without a shared prefix, whose frozen layers' output may be kept.
     """
 
     columns: int = 0
@@ -43,42 +48,46 @@ class Batch:
     plain: int = 0
 
     @classmethod
-    def of(cls, requests: Sequence[Encoded], budget: int, vocabulary: int) -> "Batch":
-        """Of these requests under engine.batch_tokens."""
-        asked = [item for item in requests if not isinstance(item.request, Generation)]
-        made = packings(asked, BatchLimits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
+    def of(cls, requests: Sequence[Encoded], budget: int, vocabulary: int) -> "LargestBatch":
+        """Of the batches that answer these requests. budget: engine.batch_tokens. vocabulary: tokens the base knows."""
+        continuations = [item for item in requests if not isinstance(item.request, Generation)]
+        made = packings(continuations, BatchLimits(budget, LOGITS // max(1, vocabulary)), torch.device("cpu"))
         prefixes = min(budget, sum(len(prefix) for prefix in {each.prefix for each in made}))
         found = [cls(each.ids_BT.numel(), len(each.picks_M), _kept(each) + prefixes) for each in made]
         found.append(cls(plain=sum(each.ids_BT.numel() for each in made if not each.prefix)))
-        writing = [(len(item.prompt), item.request) for item in requests if isinstance(item.request, Generation)]
-        if writing:
-            longest = max(length + request.max_new_tokens for length, request in writing)
-            rows = min(len(writing), max(1, budget // longest))
-            found.append(cls(min(budget, sum(length for length, _ in writing)), rows, rows * longest))
+        generations = [(len(item.prompt), item.request) for item in requests if isinstance(item.request, Generation)]
+        if generations:
+            longest = max(length + request.max_new_tokens for length, request in generations)
+            rows = min(len(generations), max(1, budget // longest))
+            found.append(cls(min(budget, sum(length for length, _ in generations)), rows, rows * longest))
         most = [max(sizes) for sizes in zip(*(astuple(each) for each in found), strict=True)]
         return cls(*most)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes: `private` of each worker, `shared` once a node."""
+    """Memory that workers need, in bytes.
+
+    private: per worker.
+    shared: once per node.
+    """
 
     private: float
     shared: float
 
 
-def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
-    """What an engine on a CPU that holds the catalog in `dtype` needs at its peak."""
+def memory(catalog: Catalog, dtype: str, batch: LargestBatch) -> Memory:
+    """What an engine on a CPU that holds the catalog in `dtype` (a key of WIDTHS) needs at its peak."""
     info, width = catalog.base.tensors.info, WIDTHS[dtype]
     touched = set(catalog.parameters())
-    # transformers keeps a tensor of the right dtype in its mapped file until it is written to.
+    # transformers leaves a tensor of the right dtype in its mapped file until it is written to.
     live = sum(
         each.elements * width
         for name, each in info.items()
         if not catalog.base.may_lack(name) and (name in touched or each.dtype != NAMES[dtype])
     )
     tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
-    held = _factors(catalog, width) + sum(_thinned(expert, info) for expert in catalog.experts)
+    held = _factors(catalog, width) + sum(_sparsified(expert, info) for expert in catalog.experts)
     private = RUNTIME + tokenizer + live + held + _batch(catalog.base.config, width, batch)
     private += frozen_layers_bytes(catalog, width, batch.plain)
     experts = [expert.source.files.info for expert in catalog.experts]
@@ -86,21 +95,24 @@ def memory(catalog: Catalog, dtype: str, batch: Batch) -> Memory:
 
 
 def frozen_layers_bytes(catalog: Catalog, width: int, columns: int) -> int:
-    """What the layers below the first that experts touch give, kept for every candidate (engines/trunk.py)."""
+    """Bytes of the frozen layers' output that is kept for so many columns, `width` bytes per element.
+
+    0 where an expert changes the first layer, or a parameter outside the layers.
+    """
     places = [LAYER_NAME.search(name) for name in catalog.parameters()]
     if not places or not all(places) or min(int(place[1]) for place in places if place) == 0:
         return 0
     return min(MOST_BYTES, columns * _number(catalog.base.config, "hidden_size", "n_embd") * width)
 
 
-def _kept(layout: Packing) -> int:
-    """Columns whose keys and values lie in a cache: of rows that follow a shared prefix."""
-    rows, width = layout.ids_BT.shape
-    return rows * (len(layout.prefix) + width) if layout.prefix else 0
+def _kept(packing: Packing) -> int:
+    """Columns whose keys and values are in a cache: those of rows behind a shared prefix."""
+    rows, width = packing.ids_BT.shape
+    return rows * (len(packing.prefix) + width) if packing.prefix else 0
 
 
 def _factors(catalog: Catalog, width: int) -> float:
-    """Factors side by side in float32 for composing, and in the engine's dtype for stacking where all have some."""
+    """Bytes of the factors, side by side: in float32 for merging, in the engine's dtype for stacking where possible."""
     counts = [
         (expert.rank(name) or 0) * sum(_sides(info))
         for expert in catalog.experts
@@ -108,12 +120,12 @@ def _factors(catalog: Catalog, width: int) -> float:
         if name in expert.source.parameters()
     ]
     stacked = width if all(counts) else 0
-    cut = 4 if any(expert.sparsification.svd for expert in catalog.experts) else 0  # what SVD leaves lies in no file
+    cut = 4 if any(expert.sparsification.svd for expert in catalog.experts) else 0  # factors from an SVD are in no file
     return float(sum(counts) * (4 + stacked + cut))
 
 
-def _thinned(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
-    """A trimmed or dared update is a float32 tensor as large as the base's."""
+def _sparsified(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
+    """Bytes of the updates that trimming or DARE made: float32 tensors of the base's shapes."""
     if not expert.sparsification.active:
         return 0
     whole = [
@@ -124,8 +136,8 @@ def _thinned(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
     return sum(4 * info.elements for info in whole)
 
 
-def _batch(config: Mapping[str, object], width: int, batch: Batch) -> float:
-    """The larger of what a layer and what the logits need: they are not there together."""
+def _batch(config: Mapping[str, object], width: int, batch: LargestBatch) -> float:
+    """Bytes of a pass: the larger of what a layer and what the logits need, which are not in memory together."""
     hidden = _number(config, "hidden_size", "n_embd")
     inner = _number(config, "intermediate_size", "n_inner") or 4 * hidden
     heads = _number(config, "num_attention_heads", "n_head") or 1

@@ -1,9 +1,11 @@
-"""How continuations are laid out in rows: one row a prompt, its continuations behind it as branches.
+"""How continuations are packed into rows: one row per prompt, with its continuations behind it, under tree attention.
 
-A branch sees the prompt and itself, not its siblings, so a prompt is computed once for all of its
-continuations. Positions and logits are as if each continuation followed the prompt alone.
+The prompt is the root of a tree and each continuation is a node below it. A continuation attends to the prompt and to
+itself, not to its siblings, so a prompt is computed once for all of its continuations. Positions and logits are the
+same as if each continuation followed the prompt alone.
 
-Shape suffixes: B rows, T columns, S columns of prefix and row together, M logits that are needed.
+Shape suffixes: B rows, T columns, P columns of the shared prefix, S columns of prefix and row together, M logits that
+are needed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,74 +15,102 @@ import torch
 from torch import Tensor
 
 from swarm.engines.encoding import Encoded
-from swarm.engines.transformers.batching import buckets
-from swarm.engines.transformers.shared_prefixes import MIN_SAVED, families
+from swarm.engines.transformers.shared_prefixes import MIN_SAVED, prefix_groups
 
-KEPT_COLUMNS = 4  # keys and values of so many columns weigh as much as computing one
+# Logits that one batch may hold, by device. This bounds memory: 256 MiB in float32 on a CPU, 1 GiB on an accelerator.
+# The CPU value is part of the memory forecast.
+MOST_LOGITS = {"cpu": 1 << 26, "cuda": 1 << 28}
+# Each row has its own copy of the prefix's keys and values. So many of those columns count as one computed column, so
+# that rows behind a long prefix cannot take unbounded memory. The weight is an estimate, not a measurement.
+KEPT_COLUMNS = 4
+# Rows shorter than this share of the batch's longest row start a new batch once the device is busy. With BUSY below,
+# rows of 30 to 150 tokens were scored 1.57 to 1.68 times as fast (docs/benchmarks.md, optimisations).
+NARROWER = 0.9
+BUSY = 0.125  # of engine.batch_tokens: about a thousand columns by default, which keep a device busy
 
 
 @dataclass(frozen=True)
-class Row:
-    """A prompt without its family's prefix, and the continuations that follow it, each with its request's index."""
+class PackedRow:
+    """A prompt and the continuations that follow it.
+
+    prompt: its tokens, without the prefix that its batch shares.
+    continuations: their tokens, in order.
+    indices: the index of each continuation's request.
+    """
 
     prompt: tuple[int, ...]
-    branches: tuple[tuple[int, ...], ...]
+    continuations: tuple[tuple[int, ...], ...]
     indices: tuple[int, ...]
 
     @property
     def logits(self) -> int:
-        return sum(len(branch) for branch in self.branches)
+        """Positions whose logits are needed: one per token of a continuation."""
+        return sum(len(tokens) for tokens in self.continuations)
 
     def __len__(self) -> int:
-        # A continuation's last token is only ever predicted, so it is not fed.
-        return len(self.prompt) + sum(len(branch) - 1 for branch in self.branches)
+        # A continuation's last token is only predicted, so it is not fed.
+        return len(self.prompt) + sum(len(tokens) - 1 for tokens in self.continuations)
 
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """One batch, right-padded, after a prefix that all rows share (possibly empty).
+    """One batch of rows, right-padded.
 
-    branches_BT: the branch of each column, 0 for the prompt; None where plain causal attention does. picks_M: flat
-    (row, column) of the hidden state that predicts targets_M, the token of request owner_M.
+    prefix: tokens that precede every row (possibly none); their keys and values come from a cache.
+    ids_BT: token ids.
+    positions_BT: the position of each column in its own sequence, counted from the start of the prefix.
+    nodes_BT: the tree node of each column: 0 for the prompt, k for its k-th continuation. None where plain causal
+        attention does the same.
+    picks_M: flat indices (row * T + column) of the hidden states that predict targets_M.
+    targets_M: the token that is predicted there.
+    owner_M: the index of the request that the token belongs to.
+    tokens: columns without padding.
     """
 
     prefix: tuple[int, ...]
     ids_BT: Tensor
     positions_BT: Tensor
-    branches_BT: Tensor | None
+    nodes_BT: Tensor | None
     picks_M: Tensor
     targets_M: Tensor
     owner_M: Tensor
     tokens: int
 
     def mask(self) -> Tensor | None:
-        """Which columns a column sees, shape (B, T, S), bool; made for every pass, as it is large. None: plain."""
-        return None if self.branches_BT is None else _mask(self.branches_BT, len(self.prefix))
+        """Which columns each column attends to, shape (B, T, S), bool; None for plain causal attention.
+
+        It is large, so it is made anew for every pass.
+        """
+        return None if self.nodes_BT is None else _mask(self.nodes_BT, len(self.prefix))
 
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """What a batch may hold: columns, padding included, and logits that are needed.
+    """What a batch may hold.
 
-    share: prompts are computed once. busy: the share of the columns that keeps a device busy; beyond, much shorter rows
-    get a batch of their own. window: columns up to which every column sees all before it; what is longer is not shared,
-    as the mask is the model's own affair then.
+    columns: rows times the longest row, padding included.
+    logits: positions whose logits are needed.
+    share: whether continuations of one prompt share a row, and prompts share prefixes.
+    min_saved: tokens that a shared prefix has to save.
+    busy: the share of `columns` that keeps a device busy; beyond it, much shorter rows start a new batch.
+    window: the longest row, in columns, in which every column attends to all before it. Longer rows are not shared:
+        the model's own mask applies to them.
     """
 
     columns: int
     logits: int
     share: bool = True
     min_saved: int = MIN_SAVED
-    busy: float = 0.125
+    busy: float = BUSY
     window: int = 1 << 30
 
-    def row(self, own: int, prefix: int) -> int:
-        """What a row counts for: its columns, and the keys and values of the prefix, which it has a copy of."""
+    def weight(self, own: int, prefix: int) -> int:
+        """What a row of `own` columns counts for, its copy of the prefix's keys and values included."""
         return own + prefix // KEPT_COLUMNS
 
 
 def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.device) -> list[Packing]:
-    """Batches that answer all the requests."""
+    """Batches that score the continuations of all requests."""
     rows = _rows(range(len(requests)), requests, limits.share)
     long = [i for row in rows if len(row) > limits.window for i in row.indices]
     shared = [row for row in rows if len(row) <= limits.window]
@@ -88,21 +118,39 @@ def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.dev
     return [*found, *_batches(shared, limits, device)]
 
 
-def _batches(rows: Sequence[Row], limits: BatchLimits, device: torch.device) -> list[Packing]:
+def buckets(lengths: Sequence[int], budget: int, least: int | None = None) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first; rows times the longest row stay within the budget.
+
+    A batch of `least` columns or more is not filled up with rows that are much shorter than its longest.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batch: list[int] = []
+    for i in order:
+        longest = lengths[batch[0]] if batch else 0
+        large = len(batch) * longest >= (budget if least is None else least)
+        if batch and ((len(batch) + 1) * longest > budget or (large and lengths[i] < NARROWER * longest)):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _batches(rows: Sequence[PackedRow], limits: BatchLimits, device: torch.device) -> list[Packing]:
     found: list[Packing] = []
-    for family in families([row.prompt for row in rows], limits.share, limits.min_saved):
-        cut = len(family.prefix)
-        members = [Row(rows[i].prompt[cut:], rows[i].branches, rows[i].indices) for i in family.members]
-        lengths = [limits.row(len(row), cut) for row in members]
-        for batch in buckets(lengths, limits.columns, int(limits.columns * limits.busy)):
-            for part in _within([members[i] for i in batch], limits.logits):
-                found.append(_layout(family.prefix, part, device))
+    for group in prefix_groups([row.prompt for row in rows], limits.share, limits.min_saved):
+        cut = len(group.prefix)
+        members = [PackedRow(rows[i].prompt[cut:], rows[i].continuations, rows[i].indices) for i in group.members]
+        weights = [limits.weight(len(row), cut) for row in members]
+        for batch in buckets(weights, limits.columns, int(limits.columns * limits.busy)):
+            for part in _split_by_logits([members[i] for i in batch], limits.logits):
+                found.append(_pack(group.prefix, part, device))
     return found
 
 
-def _within(rows: Sequence[Row], logits: int) -> Iterator[list[Row]]:
-    """The rows in order, cut where they need more logits than a batch may hold."""
-    part: list[Row] = []
+def _split_by_logits(rows: Sequence[PackedRow], logits: int) -> Iterator[list[PackedRow]]:
+    """The rows in order, split where they need more logits than a batch may hold."""
+    part: list[PackedRow] = []
     for row in rows:
         if part and sum(each.logits for each in (*part, row)) > logits:
             yield part
@@ -111,20 +159,20 @@ def _within(rows: Sequence[Row], logits: int) -> Iterator[list[Row]]:
     yield part
 
 
-def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> list[Row]:
-    """One row a prompt, or one a request, of the requests at these indices."""
+def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> list[PackedRow]:
+    """One row per prompt, or one per request where nothing is shared, of the requests at these indices."""
     by_prompt: dict[object, list[int]] = {}
     for i in indices:
         by_prompt.setdefault(requests[i].prompt if share else i, []).append(i)
     return [
-        Row(requests[group[0]].prompt, tuple(requests[i].continuation for i in group), tuple(group))
+        PackedRow(requests[group[0]].prompt, tuple(requests[i].continuation for i in group), tuple(group))
         for group in by_prompt.values()
     ]
 
 
-def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) -> Packing:
+def _pack(prefix: tuple[int, ...], rows: Sequence[PackedRow], device: torch.device) -> Packing:
     width = max(len(row) for row in rows)
-    ids, positions, branch = ([[0] * width for _ in rows] for _ in range(3))
+    ids, positions, nodes = ([[0] * width for _ in rows] for _ in range(3))
     picks: list[int] = []
     targets: list[int] = []
     owner: list[int] = []
@@ -133,21 +181,21 @@ def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) 
         ids[b][:n] = row.prompt
         positions[b][:n] = range(len(prefix), len(prefix) + n)
         at = n
-        for k, (tokens, index) in enumerate(zip(row.branches, row.indices, strict=True), start=1):
+        for node, (tokens, index) in enumerate(zip(row.continuations, row.indices, strict=True), start=1):
             fed = len(tokens) - 1
             ids[b][at : at + fed] = tokens[:-1]
             positions[b][at : at + fed] = range(len(prefix) + n, len(prefix) + n + fed)
-            branch[b][at : at + fed] = [k] * fed
+            nodes[b][at : at + fed] = [node] * fed
             picks += [b * width + t for t in (n - 1, *range(at, at + fed))]
             targets += tokens
             owner += [index] * len(tokens)
             at += fed
-    plain = not prefix and all(len(row.branches) == 1 for row in rows)
+    plain = not prefix and all(len(row.continuations) == 1 for row in rows)
     return Packing(
         prefix=prefix,
         ids_BT=torch.tensor(ids, device=device),
         positions_BT=torch.tensor(positions, device=device),
-        branches_BT=None if plain else torch.tensor(branch, device=device),
+        nodes_BT=None if plain else torch.tensor(nodes, device=device),
         picks_M=torch.tensor(picks, device=device),
         targets_M=torch.tensor(targets, device=device),
         owner_M=torch.tensor(owner, device=device),
@@ -155,13 +203,13 @@ def _layout(prefix: tuple[int, ...], rows: Sequence[Row], device: torch.device) 
     )
 
 
-def _mask(branch_BT: Tensor, prefix: int) -> Tensor:
-    """Column t sees the prefix, and columns s <= t of the prompt (branch 0) or its own branch. Shape (B, T, S), bool.
+def _mask(nodes_BT: Tensor, prefix: int) -> Tensor:
+    """Column t attends to the prefix, and to columns s <= t of the prompt (node 0) and of its own node.
 
-    Padding is branch 0 behind everything: nothing real sees it, as it lies to the right.
+    Padding has node 0 and lies to the right of everything else, so no real column attends to it. Shape (B, T, S), bool.
     """
-    rows, width = branch_BT.shape
-    own_BTT = (branch_BT[:, :, None] == branch_BT[:, None, :]) | (branch_BT[:, None, :] == 0)
-    causal_TT = torch.ones(width, width, dtype=torch.bool, device=branch_BT.device).tril()
-    before_BTP = torch.ones(rows, width, prefix, dtype=torch.bool, device=branch_BT.device)
+    rows, width = nodes_BT.shape
+    own_BTT = (nodes_BT[:, :, None] == nodes_BT[:, None, :]) | (nodes_BT[:, None, :] == 0)
+    causal_TT = torch.ones(width, width, dtype=torch.bool, device=nodes_BT.device).tril()
+    before_BTP = torch.ones(rows, width, prefix, dtype=torch.bool, device=nodes_BT.device)
     return torch.cat([before_BTP, own_BTT & causal_TT], dim=2)

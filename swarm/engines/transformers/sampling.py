@@ -1,4 +1,4 @@
-"""The next token: the likeliest, or one drawn by the request's own seed.
+"""The next token: the most likely one, or one drawn from the request's own seed.
 
 Shape suffixes: B rows, V vocabulary.
 """
@@ -13,12 +13,14 @@ from swarm.core.requests import Generation
 
 
 def choose(logits_BV: Tensor, requests: Sequence[Generation], step: int) -> Tensor:
-    """A token a row (shape B): the likeliest, or where its request wants it sampled, by its seed and the step.
+    """One token per row, shape (B,): the most likely, or where the request's temperature is above 0, a sampled one.
 
-    requests: of every row; may be empty where none is sampled. Raises EvaluationError where logits are not finite.
+    requests: one per row; may be empty where none is sampled.
+    step: how many tokens the rows have so far; a sample depends on it and on the request's seed alone.
+    Raises EvaluationError where logits are not finite.
     """
     most_B, tokens_B = logits_BV.max(dim=-1)
-    if not bool(most_B.isfinite().all()):  # NaN where any logit of the row is
+    if not bool(most_B.isfinite().all()):  # the maximum is NaN where any logit of the row is
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
     for b, request in enumerate(requests):
         if request.temperature > 0:
@@ -37,7 +39,10 @@ def _sample(logits_V: Tensor, request: Generation, step: int) -> int:
 
 
 def _nucleus(scaled_V: Tensor, top_p: float) -> Tensor:
-    """Only the most probable tokens whose mass reaches top_p stay; at least one does."""
+    """The logits with all but the most probable tokens, up to a total probability of top_p, set to -inf.
+
+    At least one token remains.
+    """
     probability, order = torch.softmax(scaled_V, dim=-1).sort(descending=True)
     outside = order[(probability.cumsum(0) - probability) >= top_p]
     return scaled_V.index_fill(0, outside, float("-inf"))

@@ -1,10 +1,10 @@
-"""Many particles in one batch: y = x W0 + ((x A_cat) * c_row) B_cat, each row under its own coefficients.
+"""Per-row LoRA: many particles in one batch, each row under its own coefficients.
 
-The base stays in place; a hook on every layer that experts change adds their part (detours.py has one kind of layer
-each). With `factors` (Model Swarms' own combination) the detour is ((sum_i c_i x A_i) c_1, ..., (sum_i c_i x A_i) c_E)
-B_cat.
+y = x W0 + ((x A_cat) * c_row) B_cat. The base's weights stay in place, and a hook on every layer that experts change
+adds their part (stacked_layers.py has one class per kind of layer). With the algebra `factors` (Model Swarms' own
+combination), the experts add (c_1 h, ..., c_E h) B_cat with h = sum_i c_i x A_i.
 
-Shape suffixes: N rows, M picked hidden states, P particles, K coefficients of a layer.
+Shape suffixes: N rows, M picked hidden states, P particles, E experts, K coefficients of a layer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,58 +22,61 @@ from swarm.experts.updates import Update
 
 
 class PerRowAdapters:
-    """The detours of a model. It is plain until `put`, and after `clear`."""
+    """The per-row layers of a model. The model is the plain base before `put` and after `clear`."""
 
-    def __init__(self, detours: Sequence[PerRowLayer] = ()) -> None:
-        self._detours = list(detours)
+    def __init__(self, layers: Sequence[PerRowLayer] = ()) -> None:
+        self._layers = list(layers)
         self._hooks: list[RemovableHandle] = []
         self._particles_N = self._picked_M = torch.zeros(0, dtype=torch.long)
 
     @classmethod
     def of(cls, model: nn.Module, updates: Mapping[str, Mapping[str, Update]]) -> "PerRowAdapters | None":
-        """The stack of a model, from parameter -> expert -> update; None where one has no such form."""
-        detours: list[PerRowLayer] = []
+        """From parameter -> expert -> update; None where a parameter's updates have no per-row form."""
+        layers: list[PerRowLayer] = []
         for parameter, by_expert in updates.items():
             found = per_row_layers(model, parameter, by_expert)
             if not found:
                 return None
-            detours += found
-        return cls(detours)
+            layers += found
+        return cls(layers)
 
     def put(self, recipes: Sequence[Recipe]) -> None:
-        """Make particle p of the next passes what recipe p means. The base has to be in place."""
+        """Let particle p of the next passes be recipe p. The base has to be in place."""
         self.clear()
         factors = recipes[0].weights.algebra == "factors"
-        for detour in self._detours:
-            c_PE = torch.stack([_coefficients(detour, recipe) for recipe in recipes])
-            hook = partial(self._detoured, detour, detour.spread(c_PE), factors)
-            self._hooks.append(detour.module.register_forward_hook(hook))
+        for layer in self._layers:
+            c_PE = torch.stack([_coefficients(layer, recipe) for recipe in recipes])
+            hook = partial(self._add_updates, layer, layer.expand(c_PE), factors)
+            self._hooks.append(layer.module.register_forward_hook(hook))
 
     def clear(self) -> None:
-        """Make the model plain."""
+        """Remove the experts' parts."""
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
 
     @contextmanager
     def rows(self, particles_N: Tensor, picked_M: Tensor | None) -> Iterator[None]:
-        """Within, row n belongs to particle particles_N[n], and so does what is picked of it for the head."""
+        """Within the context, row n belongs to particle particles_N[n].
+
+        picked_M: the row of each hidden state that the head gets; None where it gets all.
+        """
         self._particles_N = particles_N
         self._picked_M = torch.zeros(0) if picked_M is None else particles_N[picked_M]
         yield
 
-    def _detoured(
-        self, detour: PerRowLayer, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
+    def _add_updates(
+        self, layer: PerRowLayer, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
     ) -> Tensor:
-        if not detour.head or not len(self._picked_M):
-            return detour(inputs[0], output, c_PK[self._particles_N], factors)
-        # The head sees one row of picked hidden states: here they are rows of their own.
-        picked = detour(inputs[0][0][:, None], output[0][:, None], c_PK[self._picked_M], factors)
+        if not layer.head or not len(self._picked_M):
+            return layer(inputs[0], output, c_PK[self._particles_N], factors)
+        # The head gets one row of picked hidden states (forward.py): here each becomes a row of its own.
+        picked = layer(inputs[0][0][:, None], output[0][:, None], c_PK[self._picked_M], factors)
         return picked[None, :, 0]
 
 
-def _coefficients(detour: PerRowLayer, recipe: Recipe) -> Tensor:
-    """The recipe's coefficient of each of the detour's experts. Shape E."""
+def _coefficients(layer: PerRowLayer, recipe: Recipe) -> Tensor:
+    """The recipe's coefficient of each of the layer's experts. Shape (E,)."""
     weights = recipe.weights
-    group = group_index(weights.groups, detour.parameter)
-    return torch.tensor([weights.coefficients[name][group] for name in detour.names])
+    group = group_index(weights.groups, layer.parameter)
+    return torch.tensor([weights.coefficients[name][group] for name in layer.names])

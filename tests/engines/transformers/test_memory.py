@@ -1,4 +1,4 @@
-"""The memory that `swarm check` foretells is what an engine in a process of its own takes."""
+"""The memory that `swarm check` predicts is what an engine takes in a process of its own."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from support.models import load, make_adapter, make_base, make_checkpoint, make_tokenizer
 from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoder
-from swarm.engines.transformers.memory import MIB, Batch, memory
+from swarm.engines.transformers.memory import MIB, LargestBatch, memory
 from swarm.engines.transformers.merged_weights import DeviceBudget, MergedWeights
 from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.experts.updates import Delta, Replacement
@@ -96,7 +96,7 @@ def measured(base: Path, dtype: str, experts: list[Path], prompts: list[tuple[st
         ("adapters, shared prefix", "bfloat16", "bfloat16"),
     ],
 )
-def test_the_forecast_is_within_15_percent_of_what_is_taken(tmp_path: Path, kind: str, stored: str, dtype: str) -> None:
+def test_the_prediction_is_within_15_percent(tmp_path: Path, kind: str, stored: str, dtype: str) -> None:
     base = make_larger_base(tmp_path / "base", getattr(torch, stored))
     prompts = [(SHOTS + prompt, text) for prompt, text in PROMPTS] if "prefix" in kind else PROMPTS
     if "adapters" in kind:
@@ -105,16 +105,17 @@ def test_the_forecast_is_within_15_percent_of_what_is_taken(tmp_path: Path, kind
         experts = [make_checkpoint(tmp_path / f"c{i}", base, seed=i) for i in range(2)]
     catalog = open_catalog(base, [ExpertSpec(path.name, path) for path in experts])
     requests = Encoder.of(base).encode([Continuation(*prompt) for prompt in prompts])
-    told = memory(catalog, dtype, Batch.of(requests.items, 8192, 8192))
+    predicted = memory(catalog, dtype, LargestBatch.of(requests.items, 8192, 8192))
     found = measured(base, dtype, experts, prompts)
-    print(f"\n{kind} {stored} {dtype}: private {told.private / MIB:.0f} told, {found['private']:.0f} found", end="; ")
-    print(f"shared {told.shared / MIB:.0f} told, {found['shared']:.0f} found")
-    assert told.private / MIB == pytest.approx(found["private"], rel=WITHIN)
-    assert told.shared / MIB == pytest.approx(found["shared"], rel=WITHIN)
+    print(f"\n{kind} {stored} {dtype}, predicted and found in MiB", end=": ")
+    print(f"private {predicted.private / MIB:.0f}, {found['private']:.0f}", end="; ")
+    print(f"shared {predicted.shared / MIB:.0f}, {found['shared']:.0f}")
+    assert predicted.private / MIB == pytest.approx(found["private"], rel=WITHIN)
+    assert predicted.shared / MIB == pytest.approx(found["shared"], rel=WITHIN)
 
 
 def test_pristine_and_full_tensors_are_parts_of_mapped_files(tmp_path: Path) -> None:
-    """Reading them takes no memory of the process's own: the system holds the files once a node."""
+    """Reading them takes no private memory: the system holds the files once per node."""
     base = make_base(tmp_path / "base", hidden=256, layers=4)
     full = make_checkpoint(tmp_path / "full", base, seed=1)
     merged = MergedWeights(load(base), open_catalog(base, [ExpertSpec("full", full)]))

@@ -1,4 +1,4 @@
-"""Prompts, prefixes and lower layers are computed once, and nobody can tell from the answers."""
+"""Prompts, prefixes and frozen layers are computed once, and the answers are the same."""
 
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Request, Text
 from swarm.engines import Encoder
 from swarm.engines.encoding import Encoded
-from swarm.engines.transformers.batching import buckets
-from swarm.engines.transformers.memory import Batch, frozen_layers_bytes
-from swarm.engines.transformers.packing import BatchLimits, packings
-from swarm.engines.transformers.shared_prefixes import MIN_SAVED, families
+from swarm.engines.transformers.memory import LargestBatch, frozen_layers_bytes
+from swarm.engines.transformers.packing import BatchLimits, buckets, packings
+from swarm.engines.transformers.shared_prefixes import MIN_SAVED, prefix_groups
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 FEW_SHOT = "question: what is one and one? answer: two. question: what is two and two? answer: four. "
@@ -23,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def few_shot(n: int) -> list[Request]:
-    """Prompts with a prefix in common, two of another family, one alone; three continuations each, and texts."""
+    """Prompts with a common prefix, as many with another, and one alone: three continuations and a text of each."""
     prompts = [f"{FEW_SHOT}question {i}?" for i in range(n)]
     prompts += [f"{FEW_SHOT[::-1]}{i}" for i in range(n)] + ["alone"]
     scored: list[Request] = [Continuation(p, text) for p in prompts for text in (" yes", " no, never", " x")]
@@ -42,7 +41,7 @@ def catalog(folder: Path) -> Catalog:
 
 @torch.no_grad()
 def alone(model: torch.nn.Module, base: Path, request: Request) -> Likelihood | Text:
-    """One sequence without padding, as transformers has it."""
+    """One sequence without padding, as transformers computes it."""
     encoder = Encoder.of(base)
     (item,) = encoder.encode([request]).items
     if isinstance(request, Generation):
@@ -86,35 +85,36 @@ def test_what_is_shared_is_not_computed_twice(catalog: Catalog) -> None:
     assert found.tokens < 0.3 * apart
 
 
-def test_a_family_has_to_save_more_than_it_costs() -> None:
+def test_a_shared_prefix_has_to_save_more_than_it_costs() -> None:
     long = tuple(range(MIN_SAVED))
-    pays, rest = families([(*long, 1), (*long, 2), (7, 8), (9, *long)])
+    pays, rest = prefix_groups([(*long, 1), (*long, 2), (7, 8), (9, *long)])
     assert (pays.prefix, pays.members) == (long, (0, 1))
     assert (rest.prefix, rest.members) == ((), (2, 3))
-    assert families([(*long[:20], 1), (*long[:20], 2)]) == families([(*long[:20], 1), (*long[:20], 2)], share=False)
+    short = [(*long[:20], 1), (*long[:20], 2)]
+    assert prefix_groups(short) == prefix_groups(short, share=False)
 
 
 def test_a_sequence_that_is_the_whole_prefix_keeps_a_token() -> None:
     long = tuple(range(300))
-    (family,) = families([long, long, (*long, 5)])
-    assert len(family.prefix) == 299
+    (group,) = prefix_groups([long, long, (*long, 5)])
+    assert len(group.prefix) == 299
 
 
 def test_of_nested_prefixes_those_that_save_most_are_shared() -> None:
-    """A system prompt, then one of two sets of shots: two families, with the system prompt in both."""
+    """A system prompt, then one of two sets of shots: two groups, with the system prompt in both."""
     system, shots = tuple(range(20)), [tuple(range(100 * k, 100 * k + 90)) for k in (1, 2)]
     asked = [(*system, *shots[i % 2], 900 + i) for i in range(20)]
-    found = families(asked)
-    assert [family.prefix for family in found] == [(*system, *each) for each in shots]
-    assert sorted(i for family in found for i in family.members) == list(range(20))
+    found = prefix_groups(asked)
+    assert [group.prefix for group in found] == [(*system, *each) for each in shots]
+    assert sorted(i for group in found for i in group.members) == list(range(20))
     short = [(*range(400), 500 + i % 2, *range(600, 605), 900 + i) for i in range(20)]
-    (one,) = families(short)
+    (one,) = prefix_groups(short)
     assert one.prefix == tuple(range(400)), "six tokens more do not pay for 400 twice"
 
 
-def test_who_shares_nothing_is_left_alone() -> None:
+def test_sequences_without_a_common_prefix_stay_together() -> None:
     asked = [tuple(range(100 * i, 100 * i + 50)) for i in range(1, 10)] + [tuple(range(300)), tuple(range(300))]
-    shared, rest = families(asked)
+    shared, rest = prefix_groups(asked)
     assert shared.members == (9, 10)
     assert (rest.prefix, rest.members) == ((), tuple(range(9)))
 
@@ -142,20 +142,20 @@ def test_a_long_row_does_not_widen_many_short_ones() -> None:
 
 def test_single_tokens_need_one_position() -> None:
     asked = [Encoded(Continuation("", ""), (1, 2, 3), (token,)) for token in (4, 5, 6, 7)]
-    (layout,) = packings(asked, BatchLimits(100, 100), CPU)
-    assert layout.ids_BT.tolist() == [[1, 2, 3]]
-    assert layout.picks_M.tolist() == [2, 2, 2, 2]
+    (packing,) = packings(asked, BatchLimits(100, 100), CPU)
+    assert packing.ids_BT.tolist() == [[1, 2, 3]]
+    assert packing.picks_M.tolist() == [2, 2, 2, 2]
 
 
 def test_batches_keep_to_the_limit_of_logits() -> None:
     asked = [Encoded(Continuation("", ""), (i, 2, 3), (4, 5, 6)) for i in range(10)]
     found = packings(asked, BatchLimits(1000, 7), CPU)
-    assert [len(layout.targets_M) for layout in found] == [6] * 5
+    assert [len(packing.targets_M) for packing in found] == [6] * 5
 
 
 @pytest.mark.parametrize("window", [8, 64])
-def test_a_sliding_window_is_the_models_own_affair(tmp_path: Path, window: int) -> None:
-    """It sees other columns when continuations lie behind one another: only what fits the window is shared."""
+def test_rows_longer_than_a_sliding_window_are_not_shared(tmp_path: Path, window: int) -> None:
+    """A window would cover other columns where continuations are packed behind one another."""
     torch.manual_seed(0)
     config = MistralConfig(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -184,7 +184,7 @@ def mixes(catalog: Catalog) -> list[Recipe]:
     return [recipe(catalog, one=0.3 * i, two=1.0 - 0.4 * i) for i in range(4)]
 
 
-def test_lower_layers_that_no_expert_touches_run_once(upper: Catalog) -> None:
+def test_frozen_layers_run_once(upper: Catalog) -> None:
     held = engine(upper)
     requests = Encoder.of(upper.base.path).encode([Continuation(f"say {i}", f" {i}{i}") for i in range(8)])
     runs: list[int] = []
@@ -198,12 +198,12 @@ def test_lower_layers_that_no_expert_touches_run_once(upper: Catalog) -> None:
     assert len(set(found)) == 4
 
 
-def test_the_memory_of_lower_layers_that_are_kept_is_foretold(upper: Catalog, catalog: Catalog) -> None:
+def test_the_memory_of_frozen_layers_that_are_kept_is_predicted(upper: Catalog, catalog: Catalog) -> None:
     held = engine(upper, method="merged")
     items = Encoder.of(upper.base.path).encode(few_shot(3))
     held.answer([recipe(upper)], items)
-    kept = sum(tensor.nbytes for tensor in held._forward._trunk._kept.values())
-    assert kept == frozen_layers_bytes(upper, 4, Batch.of(items.items, 8192, VOCABULARY).plain) > 0
+    kept = sum(tensor.nbytes for tensor in held._forward._frozen_layers._outputs.values())
+    assert kept == frozen_layers_bytes(upper, 4, LargestBatch.of(items.items, 8192, VOCABULARY).plain) > 0
     assert frozen_layers_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
 
 
@@ -215,7 +215,7 @@ def test_a_layer_s_number_is_not_that_of_an_expert_in_it(catalog: Catalog, monke
 
 
 @pytest.mark.parametrize("method", ["merged", "stacked"])
-def test_lower_layers_come_back_for_other_requests(upper: Catalog, method: str) -> None:
+def test_frozen_layers_run_again_for_other_requests(upper: Catalog, method: str) -> None:
     held, encoder = engine(upper, method=method), Encoder.of(upper.base.path)
     one, other = (encoder.encode(few_shot(n)) for n in (3, 6))
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Many particles in one batch answer as each does alone, and the cost model says when that pays."""
+"""Many particles in one batch answer as each does alone, and the cost model predicts when stacking is faster."""
 
 import math
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Sparsification
 
 POSITIONS = [(0.7, -0.4, 0.2), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-0.5, 1.5, 0.9), (0.3, 0.3, 0.3)]
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats a continuation; in bfloat16 merging rounds every weight
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}  # nats per continuation; in bfloat16 merging rounds every weight
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Experts of several ranks and targets, alike ones for `factors`, a full fine-tune, and a GPT-2 with its own."""
+    """Experts of several ranks and targets, equal ones for `factors`, full fine-tunes, and a GPT-2 with experts."""
     folder = tmp_path_factory.mktemp("stacked")
     base = make_base(folder / "base", layers=3, tied=True)
     make_adapter(folder / "small", base, 1, r=2, scale=0.2)
@@ -73,9 +73,9 @@ def assert_close(one: Reply, other: Reply, atol: float) -> None:
 
 CASES = {
     "full fine-tunes cut to a rank": (("full", "other", "small"), "base", Weights()),
-    "with a head of its own": (("untied_full", "untied_other", "untied_lora"), "untied", Weights()),
+    "with an untied head": (("untied_full", "untied_other", "untied_lora"), "untied", Weights()),
     "ranks and targets that differ": (("small", "large", "part"), "base", Weights()),
-    "a coefficient a layer group": (("small", "large", "part"), "base", Weights(groups="layers:3")),
+    "a coefficient per layer group": (("small", "large", "part"), "base", Weights(groups="layers:3")),
     "factors": (("a", "b", "c"), "base", Weights(algebra="factors")),
     "weights stored as (in, out)": (("g1", "g2", "g3"), "gpt2", Weights()),
 }
@@ -138,8 +138,8 @@ def alien(folder: Path, model: PreTrainedModel, svd: int | None = None, targets:
     return catalog(folder, "one", "two", svd=svd)
 
 
-def test_a_score_does_not_depend_on_who_else_is_in_the_batch(folder: Path) -> None:
-    """Alone, after a resume or another try, a candidate is put in place as it was beside others."""
+def test_a_score_does_not_depend_on_the_other_candidates_in_the_batch(folder: Path) -> None:
+    """Alone, after a resume or a retry, a candidate is put in place as it was beside others."""
     known = catalog(folder, "a", "b", "c")
     held, mixed, asked = engine(known, method="stacked"), recipes(known, Weights()), requests(known)
     together = held.answer(mixed, asked)
@@ -158,7 +158,7 @@ def test_small_batches_and_large_ones_agree(folder: Path) -> None:
         assert one.tokens == other.tokens
 
 
-def test_afterwards_the_model_is_plain(folder: Path) -> None:
+def test_the_model_is_the_plain_base_afterwards(folder: Path) -> None:
     known = catalog(folder, "a", "b", "c")
     held, asked, mixed = engine(known, method="stacked"), requests(known), recipes(known, Weights())
     before = held.answer(mixed[:1], asked)
@@ -185,7 +185,7 @@ def test_full_updates_are_stacked_only_where_the_user_allows_a_rank(folder: Path
 
 
 def test_one_particle_out_of_range_fails_for_all_of_its_batch(folder: Path) -> None:
-    """The evaluator then asks one by one, so that the failure has one name."""
+    """The evaluator then asks for one at a time, so that the failure is that of one candidate."""
     known = catalog(folder, "a", "b", "c")
     held, mixed = engine(known, method="stacked"), recipes(known, Weights())
     with pytest.raises(EvaluationError, match="not finite"):
@@ -202,8 +202,8 @@ def costs(tokens: int, particles: int, rank: int = 8, layers: int = 32, width: i
     rates = RATES["cuda", torch.bfloat16]
     weights = 7 * layers * width * width
     known = CostModel(rates, weights, weights, rank * weights, 7 * layers * rank * 2 * width, 7 * layers, 2, 8192)
-    questions = Requests((Encoded(Continuation("", ""), tuple(range(tokens)), (1,)),))
-    return known.merged(particles, questions), known.stacked(particles, questions)
+    asked = Requests((Encoded(Continuation("", ""), tuple(range(tokens)), (1,)),))
+    return known.merged(particles, asked), known.stacked(particles, asked)
 
 
 def test_few_tokens_are_stacked_and_many_merged() -> None:

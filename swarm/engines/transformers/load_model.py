@@ -1,0 +1,91 @@
+"""Loads the base's model and tokenizer, and reads from them what batches and texts depend on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from swarm.core.errors import ConfigError, ExpertError
+from swarm.engines.encoding import Tokenizer
+from swarm.engines.transformers.packing import MOST_LOGITS
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model on its device and its tokenizer.
+
+    model: in evaluation mode.
+    tokenizer: the checkpoint's own.
+    device: where the model is.
+    vocabulary: how many tokens the tokenizer knows.
+    end_ids: the tokens that end a generation.
+    """
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    device: torch.device
+    vocabulary: int
+    end_ids: frozenset[int]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        dtype: torch.dtype = self.model.dtype  # type: ignore[assignment]
+        return dtype
+
+    @property
+    def window(self) -> int:
+        """The longest row, in columns, in which every layer attends to all columns before."""
+        config = self.model.config.get_text_config()  # type: ignore[operator, union-attr]
+        sizes = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+        return min((size for size in sizes if isinstance(size, int) and size > 0), default=1 << 30)
+
+    @property
+    def most_logits(self) -> int:
+        """Positions per batch whose logits stay within MOST_LOGITS."""
+        head = self.model.get_output_embeddings()  # type: ignore[operator]
+        entries = MOST_LOGITS["cuda" if self.device.type == "cuda" else "cpu"]
+        return max(1, entries // int(head.weight.shape[0]))
+
+
+def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
+    """Load a checkpoint onto a device ("auto", or a name that torch knows).
+
+    Raises ConfigError where the device cannot be used, ExpertError where transformers cannot load the checkpoint.
+    """
+    found = _device(device)
+    disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(base), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder") from error
+    return LoadedModel(model.to(found).eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"engine.device: {name!r} cannot be used ({reason}); use auto or cpu") from None
+    return device
+
+
+def _end_ids(model: object, tokenizer: object) -> frozenset[int]:
+    """Tokens that end a generation: the tokenizer's, the generation config's and the config's."""
+    found: set[int] = set()
+    for owner in (tokenizer, getattr(model, "generation_config", None), getattr(model, "config", None)):
+        value = getattr(owner, "eos_token_id", None)
+        found |= {value} if isinstance(value, int) else set(value or ())
+    width = model.get_output_embeddings().weight.shape[0]  # type: ignore[attr-defined]
+    return frozenset(token for token in found if 0 <= token < width)
