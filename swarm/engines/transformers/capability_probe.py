@@ -17,10 +17,10 @@ from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Continuation
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.forward import Forward
-from swarm.engines.transformers.merged_weights import Composer, base_recipe
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits, packings
 from swarm.engines.transformers.prefix_cache import PrefixCache
-from swarm.engines.transformers.stacked import PerRowAdapters
+from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
 
 PROMPT = 20  # tokens
@@ -47,13 +47,13 @@ class CapabilityProbe:
         """True where continuations that share prompts and prefixes get the logits of separate ones."""
         return self._agree(self._logits(share=False), lambda: self._logits(share=True))
 
-    def can_stack(self, composer: Composer, adapters: PerRowAdapters, catalog: Catalog) -> bool:
+    def can_stack(self, merged_weights: MergedWeights, adapters: PerRowAdapters, catalog: Catalog) -> bool:
         """True where stacked recipes get the logits of merged ones. Leaves the base in place."""
         recipes, merged = [_sample(catalog, sign) for sign in (1.0, -1.0)], []
         for recipe in recipes:
-            composer.put(recipe)
+            merged_weights.put(recipe)
             merged.append(self._logits())
-        composer.put(base_recipe(recipes[0]))
+        merged_weights.put(base_recipe(recipes[0]))
         adapters.put(recipes)
         try:
             return self._agree(torch.cat(merged), lambda: self._logits(particles=2))

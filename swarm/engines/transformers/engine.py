@@ -21,11 +21,11 @@ from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
 from swarm.engines.transformers.load_model import LoadedModel, load_model
-from swarm.engines.transformers.merged_weights import Composer, base_recipe
+from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.scoring import log_likelihoods
-from swarm.engines.transformers.stacked import PerRowAdapters
+from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
 
 DTYPES: dict[DtypeName, torch.dtype] = {
@@ -86,8 +86,8 @@ class TransformersEngine:
         self._settings = settings
         loaded = load_model(catalog.base.path, DTYPES[settings.dtype], settings.device)
         self._model = loaded.model
-        self._composer = Composer(self._model, catalog)
-        updates = {touched.name: touched.updates for touched in self._composer.touched}
+        self._merged_weights = MergedWeights(self._model, catalog)
+        updates = {each.name: each.updates for each in self._merged_weights.parameters}
         self._adapters = PerRowAdapters.of(self._model, updates)
         frozen_layers = FrozenLayersCache(untouched_layers(self._model, updates))
         self._forward = Forward(self._model, self._adapters, frozen_layers)
@@ -113,7 +113,7 @@ class TransformersEngine:
             raise DeviceError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
 
     def _answer_merged(self, recipe: Recipe, requests: Requests) -> Reply:
-        (reply,) = self._replies([recipe], requests, lambda: self._composer.put(recipe), "merged")
+        (reply,) = self._replies([recipe], requests, lambda: self._merged_weights.put(recipe), "merged")
         return reply
 
     def _answer_stacked(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
@@ -121,7 +121,7 @@ class TransformersEngine:
         adapters = self._adapters
 
         def put() -> None:
-            self._composer.put(base_recipe(recipes[0]))
+            self._merged_weights.put(base_recipe(recipes[0]))
             adapters.put(recipes)
 
         try:
@@ -173,7 +173,7 @@ class TransformersEngine:
         costs = self._settings.cost_model(catalog) if self._settings.method != "merged" else None
         if costs is None or self._adapters is None:
             return None
-        return costs if probe.can_stack(self._composer, self._adapters, catalog) else None
+        return costs if probe.can_stack(self._merged_weights, self._adapters, catalog) else None
 
 
 def _batcher(loaded: LoadedModel, settings: TransformersSettings, share: bool) -> Batcher:

@@ -9,13 +9,14 @@ Shape suffixes: N rows, M picked hidden states, P particles, E experts, K coeffi
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from swarm.core.recipes import Recipe
+from swarm.core.recipes import Recipe, WeightRecipe
 from swarm.engines.transformers.stacked_layers import PerRowLayer, per_row_layers
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Update
@@ -73,6 +74,13 @@ class PerRowAdapters:
         # The head gets one row of picked hidden states (forward.py): here each becomes a row of its own.
         picked = layer(inputs[0][0][:, None], output[0][:, None], c_PK[self._picked_M], factors)
         return picked[None, :, 0]
+
+
+def base_recipe(recipe: Recipe) -> Recipe:
+    """The recipe with every coefficient 0: the base itself, which per-row layers add to."""
+    weights = recipe.weights
+    zeros = {name: tuple(0.0 for _ in values) for name, values in weights.coefficients.items()}
+    return replace(recipe, weights=WeightRecipe(weights.algebra, weights.groups, zeros))
 
 
 def _coefficients(layer: PerRowLayer, recipe: Recipe) -> Tensor:
