@@ -1,7 +1,7 @@
-"""The engine on vLLM: recipes swapped into its weights in place, or served side by side as LoRA adapters.
+"""The engine on vLLM: recipes loaded into its weights in place, or served side by side as LoRA adapters.
 
-vLLM fuses, shards and packs weights and caches what it computed from them, so a recipe goes in through its own reload
-(`vllm_worker.py`), and the prefix cache is thrown away whenever weights change.
+vLLM fuses, shards and packs weights, and caches what it computed from them. So a recipe goes through vLLM's own reload
+(worker_extension.py), and the prefix cache is reset whenever the weights change.
 """
 
 import time
@@ -18,11 +18,11 @@ from swarm.core.requests import Answer, Generation, Reply, Text
 from swarm.engines.base import EngineSettings
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.vllm.lora_files import Ranks, write_composed
-from swarm.engines.vllm.requests import Asked, answers_to, end_ids_of
-from swarm.engines.vllm.server import CatalogSpec, Room, Server, Start, lora_request, start
+from swarm.engines.vllm.requests import AssignedRequest, answers_to, end_ids_of
+from swarm.engines.vllm.server import AdapterSlots, CatalogSpec, Server, ServerOptions, lora_request, start_server
 from swarm.experts.catalog import Catalog
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # where it exists, adapters are written here, not to a disk: each is served once
 
 
 class VllmSettings(EngineSettings):
@@ -30,21 +30,24 @@ class VllmSettings(EngineSettings):
 
     type: Literal["vllm"] = "vllm"
     max_model_len: int | None = Field(
-        None, ge=1, description="longest request in tokens; null: what the base takes, or less where memory is short"
+        None, ge=1, description="longest request, in tokens; null: what the base takes, or less where memory is short"
     )
-    memory: float = Field(0.9, gt=0, le=1, description="share of an accelerator's memory for weights and cache")
+    memory: float = Field(
+        0.9, gt=0, le=1, description="share of an accelerator's memory for weights and key-value cache"
+    )
     kv_cache_gb: float | None = Field(
-        None, gt=0, description="key-value cache in GiB instead of what `memory` leaves for it; null: on a CPU 2"
+        None, gt=0, description="key-value cache, in GiB, instead of what `memory` leaves for it; null: 2 on a CPU"
     )
-    tensor_parallel_size: int = Field(1, ge=1, description="accelerators that share one model")
+    tensor_parallel_size: int = Field(1, ge=1, description="accelerators that hold one model together")
     enforce_eager: bool = Field(
-        False, description="no compilation, no CUDA graphs: starts faster, runs slower; always so on a CPU"
+        False,
+        description="no compilation and no CUDA graphs: starts faster, runs slower; always true on a CPU",
     )
     adapters: int = Field(
         0,
         ge=0,
-        description="candidates asked at once, each as a LoRA adapter, where all experts are plain adapters; "
-        "0: candidates are merged into the weights one after another",
+        description="most candidates served at once, each as a LoRA adapter, where all experts are plain adapters; "
+        "0: candidates are merged into the weights, one after another",
     )
 
     @property
@@ -57,9 +60,9 @@ class VllmSettings(EngineSettings):
     def open(self, catalog: Catalog) -> "VllmEngine":
         return VllmEngine(self, catalog)
 
-    def how(self, base: Path, ranks: Ranks | None) -> Start:
-        """How to start vLLM; with room for adapters where there are ranks."""
-        return Start(
+    def server_options(self, base: Path, ranks: Ranks | None) -> ServerOptions:
+        """How to start vLLM. ranks: of the experts, where adapters are to be served."""
+        return ServerOptions(
             base=base,
             dtype=self.dtype,
             max_model_len=self.max_model_len,
@@ -67,27 +70,30 @@ class VllmSettings(EngineSettings):
             kv_cache_gb=self.kv_cache_gb,
             tensor_parallel_size=self.tensor_parallel_size,
             enforce_eager=self.enforce_eager,
-            room=Room(self.adapters, ranks.allowed, ranks.modules) if ranks else None,
+            slots=AdapterSlots(self.adapters, ranks.allowed, ranks.modules) if ranks else None,
         )
 
 
 class VllmEngine:
-    """A vLLM in this process, its weights in place, and numbers that no adapter has had yet."""
+    """A vLLM in this process, and which recipe its weights hold."""
 
     def __init__(self, settings: VllmSettings, catalog: Catalog) -> None:
         self._catalog = catalog
         self._encoder = Encoder.of(catalog.base.path)
         self._end_ids = end_ids_of(catalog.base, self._encoder.tokenizer)
         self._ranks = Ranks.of(catalog) if settings.adapters > 1 else None
-        self._server: Server = start(settings.how(catalog.base.path, self._ranks))
+        self._server: Server = start_server(settings.server_options(catalog.base.path, self._ranks))
         lengths = self._server.collective_rpc("swarm_open", args=(CatalogSpec.of(catalog),))
         self._max_model_len = min(int(str(length)) for length in lengths)
-        self._neutral = neutral(catalog)
-        self._in_place: Recipe | None = self._neutral
-        self._served = 0
+        self._base_recipe = base_recipe(catalog)
+        self._in_place: Recipe | None = self._base_recipe
+        self._served = 0  # adapters so far: each gets a new number
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
-        """Adapters, all of them: beside adapters vLLM's CPU kernels answer wrongly for a prompt that has none."""
+        """True where every recipe is an adapter.
+
+        vLLM's CPU kernels answer wrongly for a prompt without an adapter that is asked beside prompts with one.
+        """
         ranks = self._ranks
         return len(recipes) > 1 and ranks is not None and all(ranks.admit(recipe) for recipe in recipes)
 
@@ -102,7 +108,7 @@ class VllmEngine:
         start = time.perf_counter()
         self._put(recipe)
         composed = time.perf_counter()
-        answers = self._ask([Asked(item) for item in items])
+        answers = self._ask([AssignedRequest(item) for item in items])
         return Reply(
             answers=tuple(answers),
             tokens=_tokens(items, answers),
@@ -112,11 +118,11 @@ class VllmEngine:
 
     def _answer_as_adapters(self, recipes: Sequence[Recipe], items: Sequence[Encoded]) -> list[Reply]:
         start = time.perf_counter()
-        self._put(self._neutral)
+        self._put(self._base_recipe)
         with TemporaryDirectory(prefix="swarm-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
             adapters = [self._adapter(recipe, Path(folder)) for recipe in recipes]
             composed = time.perf_counter()
-            found = self._ask([Asked(item, adapter) for adapter in adapters for item in items])
+            found = self._ask([AssignedRequest(item, adapter) for adapter in adapters for item in items])
         done = time.perf_counter()
         each = [found[i * len(items) : (i + 1) * len(items)] for i in range(len(recipes))]
         return [
@@ -131,30 +137,33 @@ class VllmEngine:
         ]
 
     def _put(self, recipe: Recipe) -> None:
-        """Make the weights what the recipe means, and forget what was computed with others."""
+        """Make the weights what the recipe means, and drop what was computed with others."""
         if recipe == self._in_place:
             return
         self._in_place = None
         self._server.collective_rpc("swarm_put", args=(recipe,))
-        self._forget()
+        self._reset_prefix_cache()
         self._in_place = recipe
 
-    def _forget(self) -> None:
+    def _reset_prefix_cache(self) -> None:
         if not self._server.reset_prefix_cache():
-            raise EvaluationError("vLLM could not reset its prefix cache, which holds what other weights computed")
+            raise EvaluationError("vLLM could not reset its prefix cache, which holds results of other weights")
 
     def _adapter(self, recipe: Recipe, folder: Path) -> object:
-        """The recipe as an adapter with a number of its own."""
+        """The recipe as an adapter with a new number."""
         self._served += 1
         path = folder / str(self._served)
         write_composed(self._catalog, recipe, path)
         return lora_request(self._served, path)
 
-    def _ask(self, asked: Sequence[Asked]) -> list[Answer]:
-        return answers_to(self._server, self._encoder.tokenizer, self._end_ids, asked)
+    def _ask(self, requests: Sequence[AssignedRequest]) -> list[Answer]:
+        return answers_to(self._server, self._encoder.tokenizer, self._end_ids, requests)
 
     def _check_length(self, item: Encoded) -> None:
-        """vLLM makes at least one token after a prompt, and a continuation is scored as part of the prompt."""
+        """Raise DataError where a request is too long.
+
+        vLLM generates at least one token after a prompt, and a continuation is scored as part of the prompt.
+        """
         new = item.request.max_new_tokens if isinstance(item.request, Generation) else 1
         if len(item) + new > self._max_model_len:
             raise DataError(
@@ -163,11 +172,11 @@ class VllmEngine:
             )
 
 
-def neutral(catalog: Catalog) -> Recipe:
+def base_recipe(catalog: Catalog) -> Recipe:
     """The recipe that is the base itself."""
     return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), dict.fromkeys(catalog.names, (0.0,))))
 
 
 def _tokens(items: Sequence[Encoded], answers: Sequence[Answer]) -> int:
-    """Tokens read and written. What the prefix cache saves is not taken off: it depends on what was asked before."""
+    """Tokens read and generated. What the prefix cache saves is not deducted: it depends on earlier requests."""
     return sum(len(item) for item in items) + sum(a.n_tokens for a in answers if isinstance(a, Text))

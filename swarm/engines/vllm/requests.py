@@ -1,7 +1,7 @@
-"""Requests as vLLM's sampling parameters, and its outputs as answers.
+"""Requests as vLLM's sampling parameters, and vLLM's outputs as answers.
 
 A continuation is scored as part of its prompt (`prompt_logprobs`). vLLM gives no log-probabilities for positions that
-it took from the prefix cache, so where the cache reached into a continuation, that one is asked again without it.
+it took from the prefix cache, so where the cache reached into a continuation, the request is repeated without it.
 """
 
 import math
@@ -17,8 +17,12 @@ from swarm.experts.safetensors_files import read_json
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request and the adapter that is to answer it; None: the weights in place."""
+class AssignedRequest:
+    """A request and what is to answer it.
+
+    item: the request.
+    adapter: vLLM's LoRARequest; None for the weights in place.
+    """
 
     item: Encoded
     adapter: object | None = None
@@ -34,27 +38,31 @@ def end_ids_of(base: Base, tokenizer: Tokenizer) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def answers_to(server: Server, tokenizer: Tokenizer, end_ids: Sequence[int], asked: Sequence[Asked]) -> list[Answer]:
-    """An answer to everything asked, in order. Raises EvaluationError where one is not finite."""
-    outputs = list(_run(server, end_ids, asked, cached=True))
-    again = [i for i, (each, output) in enumerate(zip(asked, outputs, strict=True)) if _covered(each.item, output)]
-    for i, output in zip(again, _run(server, end_ids, [asked[i] for i in again], cached=False), strict=True):
+def answers_to(
+    server: Server, tokenizer: Tokenizer, end_ids: Sequence[int], requests: Sequence[AssignedRequest]
+) -> list[Answer]:
+    """One answer per request, in order. Raises EvaluationError where one is not finite."""
+    outputs = list(_run(server, end_ids, requests, cached=True))
+    again = [i for i, (each, output) in enumerate(zip(requests, outputs, strict=True)) if _covered(each.item, output)]
+    for i, output in zip(again, _run(server, end_ids, [requests[i] for i in again], cached=False), strict=True):
         outputs[i] = output
     return [
         _likelihood(each.item, output)
         if isinstance(each.item.request, Continuation)
         else _text(each.item.request, output, tokenizer)
-        for each, output in zip(asked, outputs, strict=True)
+        for each, output in zip(requests, outputs, strict=True)
     ]
 
 
-def _run(server: Server, end_ids: Sequence[int], asked: Sequence[Asked], *, cached: bool) -> Sequence[Output]:
-    if not asked:
+def _run(
+    server: Server, end_ids: Sequence[int], requests: Sequence[AssignedRequest], *, cached: bool
+) -> Sequence[Output]:
+    if not requests:
         return ()
-    adapters = [each.adapter for each in asked]
+    adapters = [each.adapter for each in requests]
     return server.generate(
-        [{"prompt_token_ids": [*each.item.prompt, *each.item.continuation]} for each in asked],
-        [_parameters(each.item, end_ids, cached) for each in asked],
+        [{"prompt_token_ids": [*each.item.prompt, *each.item.continuation]} for each in requests],
+        [_parameters(each.item, end_ids, cached) for each in requests],
         use_tqdm=False,
         lora_request=adapters if any(adapters) else None,
     )
@@ -81,7 +89,7 @@ def _parameters(item: Encoded, end_ids: Sequence[int], cached: bool) -> object:
             "stop": list(request.stop),
             "stop_token_ids": list(end_ids),
             "detokenize": bool(request.stop),
-            "logprobs": 0,  # the chosen token's: not a number where the logits are not
+            "logprobs": 0,  # only of the chosen token: NaN where the logits are NaN
         }
     parameters: object = SamplingParams(**options)
     return parameters
@@ -94,7 +102,7 @@ def _covered(item: Encoded, output: Output) -> bool:
 
 def _likelihood(item: Encoded, output: Output) -> Likelihood:
     n = len(item.continuation)
-    assert output.prompt_logprobs is not None, "asked for"
+    assert output.prompt_logprobs is not None, "requested in the parameters"
     last = output.prompt_logprobs[len(output.prompt_logprobs) - n :]
     total = 0.0
     for token, found in zip(item.continuation, last, strict=True):
@@ -114,7 +122,7 @@ def _text(request: Generation, output: Output, tokenizer: Tokenizer) -> Text:
         raise EvaluationError("the logits are not finite: the composed weights are out of range")
     text = tokenizer.decode(tokens, skip_special_tokens=True)
     while any(stop in (before := tokenizer.decode(tokens[:-1], skip_special_tokens=True)) for stop in request.stop):
-        text = before  # vLLM sees a stop late where the bytes of a character are missing
+        text = before  # vLLM finds a stop text late where a character is incomplete
         tokens.pop()
     stops = [text.find(stop) for stop in request.stop if stop in text]
     return Text(text[: min(stops)] if stops else text, len(tokens))

@@ -1,4 +1,4 @@
-"""Starts vLLM in this process, offline and quiet, and says what is used of it."""
+"""Starts vLLM in this process, offline and quiet, and declares which parts of its interface are used."""
 
 import os
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from swarm.experts.catalog import Catalog, ExpertSpec
 
 WORKER = "swarm.engines.vllm.worker_extension.SwarmWorker"
 GIB = 1 << 30
-CPU_CACHE_GB = 2.0
-CPU_BLOCK = 32  # tokens a block of the key-value cache: prompts share a prefix in whole blocks; vLLM's default is 128
-# In this process, so that errors arrive as they are and weights need no copy. Threads are left as OMP_NUM_THREADS has
-# them: vLLM's own binding would put all workers of a machine on the same cores.
+CPU_CACHE_GB = 2.0  # GiB of key-value cache on a CPU where kv_cache_gb is not set; a modest default, not a measurement
+CPU_BLOCK = 32  # tokens per block of the key-value cache: prompts share whole blocks only, and vLLM's default is 128
+# vLLM runs in this process, so that errors arrive unchanged and weights need no copy. The number of threads is that of
+# OMP_NUM_THREADS: vLLM's own binding would put all workers of a machine on the same cores.
 ALWAYS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 UNLESS_SET = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "ERROR"}
 INSTALL = (
@@ -24,13 +24,15 @@ INSTALL = (
 
 
 class Completion(Protocol):
-    """What is used of one text of vLLM's."""
+    """What is used of one text that vLLM generated."""
 
     token_ids: Sequence[int]
     logprobs: "Sequence[LogProbabilities] | None"
 
 
 class LogProbability(Protocol):
+    """What is used of vLLM's log-probability of a token."""
+
     logprob: float
 
 
@@ -63,8 +65,13 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True)
-class Room:
-    """Room for adapters: how many at a time, of what rank, on which modules (the last part of their names)."""
+class AdapterSlots:
+    """What vLLM reserves for LoRA adapters.
+
+    adapters: how many are served at a time.
+    rank: the largest rank of one.
+    modules: which modules they change, by the last part of their names.
+    """
 
     adapters: int
     rank: int
@@ -73,7 +80,7 @@ class Room:
 
 @dataclass(frozen=True)
 class CatalogSpec:
-    """What a worker opens base and experts from."""
+    """What vLLM's workers open base and experts from."""
 
     base: Path
     experts: tuple[ExpertSpec, ...]
@@ -85,8 +92,13 @@ class CatalogSpec:
 
 
 @dataclass(frozen=True)
-class Start:
-    """How a vLLM is started; see VllmSettings."""
+class ServerOptions:
+    """How vLLM is started.
+
+    base: the folder of the base checkpoint.
+    slots: room for adapters; None where none are served.
+    The other fields are those of VllmSettings.
+    """
 
     base: Path
     dtype: str
@@ -95,9 +107,9 @@ class Start:
     kv_cache_gb: float | None
     tensor_parallel_size: int
     enforce_eager: bool
-    room: Room | None
+    slots: AdapterSlots | None
 
-    def options(self, cpu: bool) -> dict[str, object]:
+    def arguments(self, cpu: bool) -> dict[str, object]:
         """Arguments of vllm.LLM."""
         cache_gb = self.kv_cache_gb or (CPU_CACHE_GB if cpu else None)
         options: dict[str, object] = {
@@ -108,7 +120,7 @@ class Start:
             "kv_cache_memory_bytes": int(cache_gb * GIB) if cache_gb else None,
             "tensor_parallel_size": self.tensor_parallel_size,
             "distributed_executor_backend": "uni" if self.tensor_parallel_size == 1 else "mp",
-            # A compiled graph on a CPU keeps the packed weights it was made with: a swap would go unseen.
+            # On a CPU a compiled graph keeps the packed weights it was made with: new weights would have no effect.
             "enforce_eager": self.enforce_eager or cpu,
             "load_format": "safetensors",
             "use_tqdm_on_load": False,
@@ -116,15 +128,15 @@ class Start:
         }
         if cpu:
             options["block_size"] = CPU_BLOCK
-        if self.room:
-            options |= {"enable_lora": True, "max_loras": self.room.adapters, "max_lora_rank": self.room.rank}
-            # A head that could be adapted fails in vLLM's scoring of prompts on a CPU.
-            options["lora_target_modules"] = list(self.room.modules)
+        if self.slots:
+            options |= {"enable_lora": True, "max_loras": self.slots.adapters, "max_lora_rank": self.slots.rank}
+            # Without this list vLLM wraps the head, too, and then fails to score prompts on a CPU.
+            options["lora_target_modules"] = list(self.slots.modules)
         return options
 
 
-def start(how: Start) -> Server:
-    """A vLLM that holds the base. Raises ConfigError where it cannot be imported or does not start."""
+def start_server(options: ServerOptions) -> Server:
+    """Start a vLLM with the base in its weights. Raises ConfigError where it cannot be imported or does not start."""
     os.environ.update(ALWAYS)
     for name, value in UNLESS_SET.items():
         os.environ.setdefault(name, value)
@@ -134,17 +146,17 @@ def start(how: Start) -> Server:
     except ImportError as error:
         raise ConfigError(f"engine.type: vllm cannot be used ({_line(error)}); {INSTALL}") from error
     try:
-        server: Server = LLM(**how.options(current_platform.is_cpu()))
+        server: Server = LLM(**options.arguments(current_platform.is_cpu()))
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ConfigError(
-            f"engine: vLLM does not start with {how.base} ({_line(error)}); change the engine's settings, "
+            f"engine: vLLM does not start with {options.base} ({_line(error)}); change the engine's settings, "
             "or set engine.type: transformers"
         ) from error
     return server
 
 
 def lora_request(number: int, path: Path) -> object:
-    """An adapter for requests; a number that was never used before, so nothing cached for another is taken for it."""
+    """An adapter for requests. Its number must never have been used before: vLLM caches results under it."""
     from vllm.lora.request import LoRARequest
 
     request: object = LoRARequest(f"swarm-{number}", number, str(path))

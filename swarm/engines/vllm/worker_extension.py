@@ -1,6 +1,6 @@
-"""What vLLM's workers learn from us, mixed into their class (`worker_extension_cls`): hold the experts, put a recipe.
+"""Methods that are mixed into the class of vLLM's workers (`worker_extension_cls`): open the experts, put a recipe.
 
-Only workers import this module: it needs vLLM.
+Only vLLM's workers import this module: it needs vLLM.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,21 +21,25 @@ from swarm.experts.updates import Update, to_device
 
 
 class ModelConfig(Protocol):
-    """What is used of vLLM's ModelConfig."""
+    """What is used of vLLM's ModelConfig. max_model_len: the longest request, in tokens."""
 
     dtype: torch.dtype
     max_model_len: int
 
 
 @dataclass(frozen=True)
-class Held:
-    """Base and experts, opened once: tensors lie in memory-mapped files, but for what thinning made."""
+class OpenedExperts:
+    """Base and experts, opened once. Their tensors are in memory-mapped files, except those that sparsification made.
+
+    catalog: base and experts.
+    updates: parameter -> expert -> its update.
+    """
 
     catalog: Catalog
     updates: Mapping[str, Mapping[str, Update]]
 
     @classmethod
-    def of(cls, spec: CatalogSpec) -> "Held":
+    def of(cls, spec: CatalogSpec) -> "OpenedExperts":
         catalog = open_catalog(spec.base, spec.experts)
         touched = catalog.parameters()
         updates = {
@@ -47,10 +51,10 @@ class Held:
     def composed(
         self, recipe: Recipe, dtype: torch.dtype, device: torch.device, problems: list[Exception]
     ) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of the composed checkpoint, made on the device, one at a time.
+        """Every tensor of the composed checkpoint, with its name, composed on the device one at a time.
 
-        A reload that stops half-way leaves vLLM without weights: what cannot be composed is kept in `problems`, and
-        the base's tensor goes in.
+        A reload that stops halfway leaves vLLM without weights. So an error is appended to `problems`, and the base's
+        tensor is given instead.
         """
         for name in self.catalog.base.tensors.info:
             tensor = self.catalog.base.tensors.read(name).to(device)
@@ -70,34 +74,38 @@ class Held:
 
 
 class SwarmWorker:
-    """Methods for `collective_rpc`. Names of ours begin with swarm_; the others are vLLM's worker's own."""
+    """Methods for `collective_rpc`. Names that begin with swarm_ are ours, all others belong to vLLM's worker."""
 
     model_config: ModelConfig
     device: torch.device
-    swarm_held: Held
+    swarm_experts: OpenedExperts
 
     def swarm_open(self, spec: CatalogSpec) -> int:
-        """Open base and experts. Returns how many tokens a request may have."""
-        self.swarm_held = Held.of(spec)
+        """Open base and experts. Returns the length of the longest request, in tokens."""
+        self.swarm_experts = OpenedExperts.of(spec)
         return self.model_config.max_model_len
 
     @torch.no_grad()
     def swarm_put(self, recipe: Recipe) -> None:
-        """Compose every tensor and load it as vLLM loads a checkpoint, into the weights that are there.
+        """Compose every tensor and load it into the existing weights, in the way that vLLM loads a checkpoint.
 
-        The whole checkpoint, because vLLM builds a fused or packed weight anew from all of its parts.
+        The whole checkpoint is loaded, because vLLM rebuilds a fused or packed weight from all of its parts. Raises the
+        first error of composing once that is done.
         """
         problems: list[Exception] = []
-        tensors = self.swarm_held.composed(recipe, self.model_config.dtype, self.device, problems)
+        tensors = self.swarm_experts.composed(recipe, self.model_config.dtype, self.device, problems)
         self.reload_weights(weights_iterator=tensors)  # type: ignore[attr-defined]
-        if self.swarm_held.catalog.base.tied:
+        if self.swarm_experts.catalog.base.tied:
             repack_heads(self.get_model())  # type: ignore[attr-defined]
         if problems:
             raise problems[0]
 
 
 def repack_heads(model: nn.Module) -> None:
-    """On a CPU a head multiplies by a packed copy of its weight; the reload renews that of tied embeddings only."""
+    """Pack the weights of heads that are tied to the embeddings anew.
+
+    On a CPU a head multiplies by a packed copy of its weight, which the reload does not renew where the two are tied.
+    """
     for module in model.modules():
         if isinstance(module, ParallelLMHead):
             module.quant_method.process_weights_after_loading(module)

@@ -145,7 +145,7 @@ def test_a_stale_prefix_cache_would_answer_wrongly(
     expected = asked(engine(catalog), catalog, full, *requests)
     asked(shared, catalog, base, *requests)
     with monkeypatch.context() as patch:
-        patch.setattr(shared, "_forget", lambda: None)
+        patch.setattr(shared, "_reset_prefix_cache", lambda: None)
         stale = asked(shared, catalog, full, *requests)
     assert stale[0] != expected[0]
     assert stale[1] != Likelihood(pytest.approx(expected[1].log_likelihood, abs=2e-3), 10)
