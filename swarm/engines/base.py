@@ -1,10 +1,11 @@
 """What an engine is: it holds base and experts, puts recipes in place and answers requests.
 
-Promises:
-- An answer depends on the recipe and the request alone: not on the batch it fell into (up to float
-  rounding), nor on the recipes that were in place before.
-- Recipes are composed from pristine copies, so the same recipe gives the same bits again.
-- Several recipes and any requests may come at once; an engine may score them together.
+Every engine promises:
+
+- An answer depends on the recipe and the request alone. It does not depend on the batch that it was in (up to float
+  rounding) or on the recipes that were in place before.
+- Recipes are composed from the pristine base, so the same recipe always gives the same bits.
+- Several recipes and requests of any kind may be given at once, and the engine may answer them in one batch.
 """
 
 from abc import ABC, abstractmethod
@@ -26,30 +27,31 @@ class Engine(Protocol):
     """Base and experts in memory."""
 
     def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
-        """One reply a recipe, its answers in the order of the requests.
+        """One reply per recipe, with its answers in the order of the requests.
 
-        Raises EvaluationError where a recipe cannot be scored (not finite, out of memory).
+        Raises EvaluationError where a recipe cannot be scored: its log-likelihoods or logits are not finite, or the
+        device is out of memory (DeviceError).
         """
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
-        """True where answering the recipes together is faster than one after another. A function of shapes alone."""
+        """True where recipes are answered in one batch, False where one after another. A function of shapes alone."""
 
 
 class EngineSettings(Settings, ABC):
-    """Settings of an engine, and how to open it."""
+    """Settings of an engine, and how to open it. type: the engine's name in ENGINES."""
 
     type: str
     dtype: DtypeName = Field("bfloat16", description="dtype of the composed weights, scored and exported")
 
     @property
     def accelerators(self) -> int:
-        """How many of them hold one model together."""
+        """How many accelerators hold one model together."""
         return 1
 
     def together(self, catalog: Catalog, requests: Requests) -> int:
-        """How many candidates a worker is best given at a time, to be asked these requests."""
+        """How many candidates a worker should be given at a time, where they get these requests."""
         return 1
 
     @abstractmethod
     def open(self, catalog: Catalog) -> Engine:
-        """Load base and experts. Raises UserError where they cannot be loaded."""
+        """Load base and experts into memory. Raises UserError where they cannot be loaded."""

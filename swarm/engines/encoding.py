@@ -1,4 +1,4 @@
-"""Requests to token ids: chat template or raw text, and where the continuation starts."""
+"""Encodes requests as token ids: with the chat template or as raw text, split into prompt and continuation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ from swarm.core.errors import DataError, ExpertError
 from swarm.core.examples import Prompt
 from swarm.core.requests import Continuation, Generation, Request
 
-TAIL = 64  # characters of a prompt that have a say in how what follows is cut into tokens
+# Characters of a prompt that are encoded together with a target: how a tokenizer splits a text depends on the word or
+# so before it. With the whole prompt, a long one would be encoded again for every target.
+PROMPT_TAIL = 64
 
 
 class Tokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
+    """What is used of a tokenizer of transformers."""
 
     chat_template: str | None
     bos_token_id: int | None
@@ -32,9 +34,12 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A request as token ids: the prompt's, and the continuation's (empty for a generation).
+    """A request as token ids.
 
-    targets: of a generation, each with what ends it.
+    request: what was encoded.
+    prompt: the prompt's tokens; never empty.
+    continuation: the continuation's tokens; empty for a generation.
+    targets: a generation's targets, each with the token or stop text that ends it; empty for a continuation.
     """
 
     request: Request
@@ -48,13 +53,16 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Requests:
-    """Requests that are asked together, again and again: an engine keeps what it derives from one."""
+    """Requests that many candidates get. An engine keeps what it derives from one, as long as the object lives."""
 
     items: tuple[Encoded, ...]
 
 
 class Encoder:
-    """Encodes requests as the base's tokenizer and context length have it. Needs no weights."""
+    """Encodes requests with the base's tokenizer and checks them against its context length. Needs no weights.
+
+    max_positions: the longest prompt and text, in tokens.
+    """
 
     def __init__(self, tokenizer: Tokenizer, max_positions: int) -> None:
         self.tokenizer = tokenizer
@@ -72,7 +80,10 @@ class Encoder:
         return cls(tokenizer, _max_positions(config))
 
     def encode(self, requests: Sequence[Request]) -> Requests:
-        """Raises DataError where a prompt needs a chat template that is missing, or more tokens than fit."""
+        """The requests as token ids, in order.
+
+        Raises DataError where a prompt needs a chat template that is missing, or more tokens than the model takes.
+        """
         return Requests(tuple(self._encode(request) for request in requests))
 
     def _encode(self, request: Request) -> Encoded:
@@ -89,7 +100,7 @@ class Encoder:
         return encoded
 
     def _continuation(self, text: str, special: bool, request: Continuation) -> Encoded:
-        # Spaces at the end of a prompt belong to the continuation's first token in most vocabularies.
+        # In most vocabularies, spaces at the end of a prompt belong to the continuation's first token.
         stripped = text.rstrip(" ")
         moved = text[len(stripped) :] + request.text
         alone = self.tokenizer.encode(stripped, add_special_tokens=special)
@@ -99,21 +110,21 @@ class Encoder:
 
     def _generation(self, text: str, special: bool, request: Generation) -> Encoded:
         prompt = self.tokenizer.encode(text, add_special_tokens=special)
-        targets = tuple(self._target(text[-TAIL:], target, request.stop) for target in request.targets)
+        targets = tuple(self._target(text[-PROMPT_TAIL:], target, request.stop) for target in request.targets)
         return Encoded(request, self._started(prompt), (), targets)
 
     def _target(self, before: str, target: str, stop: Sequence[str]) -> tuple[int, ...]:
-        """The tokens of a text that would be right, and of what ends it: a stop text or the end token."""
+        """The tokens of a text that would be right, and of what ends it: the first stop text, or the end token."""
         ended = target + (stop[0] if stop else "")
         alone = self.tokenizer.encode(before, add_special_tokens=False)
         whole = self.tokenizer.encode(before + ended, add_special_tokens=False)
-        parts = list(whole[: len(alone)]) == list(alone)  # else its first token would swallow the prompt's end
+        parts = list(whole[: len(alone)]) == list(alone)  # else its first token would include the prompt's end
         tokens = whole[len(alone) :] if parts else self.tokenizer.encode(ended, add_special_tokens=False)
         end = self.tokenizer.eos_token_id
         return (*tokens, *([] if stop or end is None else [end]))
 
     def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """The ids, or where there are none the token that a text starts from."""
+        """The ids; where there are none, the token that a text starts from."""
         if ids:
             return tuple(ids)
         start = self.tokenizer.bos_token_id
@@ -132,4 +143,5 @@ class Encoder:
 
 
 def _max_positions(config: object) -> int:
+    """The context length in tokens; no limit where the config names none."""
     return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)

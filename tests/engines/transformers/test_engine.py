@@ -1,4 +1,4 @@
-"""The transformers engine answers as the models themselves do, whatever the batch, and never loses the base."""
+"""The transformers engine answers as the models themselves do, in any batch, and always restores the base."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def continuations() -> list[Continuation]:
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 40, 100_000])
-def test_log_likelihoods_are_the_naive_ones_in_any_batch(
+def test_log_likelihoods_equal_naive_ones_in_any_batch(
     catalog: Catalog,
     base: torch.nn.Module,
     tokenizer: PreTrainedTokenizerBase,
@@ -103,7 +103,7 @@ def test_an_answer_does_not_depend_on_the_other_requests(
     ("prompt", "text", "before", "after"),
     [
         ("say", " it", "say", " it"),
-        ("say ", "it", "say", " it"),  # the space goes with the word, as most vocabularies have it
+        ("say ", "it", "say", " it"),  # the space belongs to the word, as in most vocabularies
         ("say  ", " it", "say", "   it"),
         ("say\n", "it", "say\n", "it"),
         ("", "it is", None, "it is"),
@@ -172,7 +172,7 @@ def greedy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, prompt: s
 def test_greedy_generation_is_transformers_own(
     folder: Path, catalog: Catalog, tokenizer: PreTrainedTokenizerBase, batch_tokens: int
 ) -> None:
-    """On an expert that ends some texts by itself; in one batch, rows of different lengths and limits."""
+    """With an expert that ends some texts itself; one batch has rows of different lengths and limits."""
     prompts = [*PROMPTS, *words(6)]
     requests = [Generation(prompt, 5 + 3 * i) for i, prompt in enumerate(prompts)]
     found = reply(engine(catalog, batch_tokens=batch_tokens), catalog, *requests, full=1.0).answers
@@ -237,7 +237,7 @@ def test_samples_have_the_models_distribution_at_a_temperature(
     with torch.no_grad():
         probability_V = (base(torch.tensor([bytes_of(tokenizer, "hello")])).logits[0, -1] / temperature).softmax(-1)
     expected: Counter[str] = Counter()
-    for token, p in enumerate(probability_V.tolist()):  # bytes that are no text decode alike
+    for token, p in enumerate(probability_V.tolist()):  # bytes that are not text decode to the same character
         expected[tokenizer.decode([token], skip_special_tokens=True)] += p
     n = 2000
     found = Counter(texts(reply(shared, catalog, *[sampled(i, tokens=1, temperature=temperature) for i in range(n)])))
@@ -245,7 +245,7 @@ def test_samples_have_the_models_distribution_at_a_temperature(
         assert found[text] / n == pytest.approx(p, abs=4 * (p * (1 - p) / n) ** 0.5), text
 
 
-def test_the_smallest_nucleus_is_the_likeliest_token(shared: TransformersEngine, catalog: Catalog) -> None:
+def test_the_smallest_nucleus_is_the_most_likely_token(shared: TransformersEngine, catalog: Catalog) -> None:
     greedy_text = texts(reply(shared, catalog, Generation("hello", 12)))
     narrow = texts(reply(shared, catalog, *[sampled(seed, top_p=1e-9) for seed in range(4)]))
     assert narrow == greedy_text * 4
@@ -299,7 +299,7 @@ def assert_holds(one: TransformersEngine, expected: Callable[[str], torch.Tensor
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_the_base_comes_back_after_many_recipes(folder: Path, catalog: Catalog, dtype: str) -> None:
+def test_the_base_is_restored_after_many_recipes(folder: Path, catalog: Catalog, dtype: str) -> None:
     one, ask = engine(catalog, dtype=dtype), Continuation("a", "b")
     fresh = load(folder / "base", getattr(torch, dtype)).state_dict()
     first = reply(one, catalog, ask, **MIX).answers
@@ -312,7 +312,7 @@ def test_the_base_comes_back_after_many_recipes(folder: Path, catalog: Catalog, 
     assert_holds(one, mixed.__getitem__)
 
 
-def test_the_base_comes_back_after_weights_out_of_range(
+def test_the_base_is_restored_after_weights_out_of_range(
     folder: Path, catalog: Catalog, shared: TransformersEngine
 ) -> None:
     with pytest.raises(EvaluationError):

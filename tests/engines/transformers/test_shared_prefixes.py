@@ -135,7 +135,7 @@ def test_a_prefix_is_computed_once_for_all_rungs_of_a_candidate(catalog: Catalog
 
 def test_a_long_row_does_not_widen_many_short_ones() -> None:
     lengths = [100] * 3 + [50] * 40 + [46] * 4
-    assert [len(batch) for batch in buckets(lengths, 8000, 250)] == [3, 44], "narrower by a half; then by a tenth"
+    assert [len(batch) for batch in buckets(lengths, 8000, 250)] == [3, 44], "half as long; then a tenth shorter"
     assert [len(batch) for batch in buckets(lengths, 8000)] == [47]
     assert [len(batch) for batch in buckets(lengths, 8000, 1000)] == [10, 37], "small batches are filled up first"
 
@@ -155,7 +155,7 @@ def test_batches_keep_to_the_limit_of_logits() -> None:
 
 @pytest.mark.parametrize("window", [8, 64])
 def test_rows_longer_than_a_sliding_window_are_not_shared(tmp_path: Path, window: int) -> None:
-    """A window would cover other columns where continuations are packed behind one another."""
+    """In a packed row the window would cover other columns than in a separate sequence."""
     torch.manual_seed(0)
     config = MistralConfig(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -207,8 +207,10 @@ def test_the_memory_of_frozen_layers_that_are_kept_is_predicted(upper: Catalog, 
     assert frozen_layers_bytes(catalog, 4, 1000) == 0, "an expert changes the first layer"
 
 
-def test_a_layer_s_number_is_not_that_of_an_expert_in_it(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in mixtures of experts."""
+def test_the_number_of_a_layer_is_not_that_of_an_expert_in_it(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mixture-of-experts layers have both in their names."""
     for parameter, kept in (("model.layers.1.mlp.experts.0.up.weight", True), ("model.layers.0.experts.3.w", False)):
         monkeypatch.setattr(Catalog, "parameters", lambda self, name=parameter: [name])
         assert (frozen_layers_bytes(catalog, 4, 1000) > 0) is kept

@@ -1,6 +1,6 @@
 """The vLLM engine answers as the transformers engine does, whatever was in its weights and caches before.
 
-`make test-vllm` runs these in an environment of their own; what needs no vLLM runs with the other tests.
+`make test-vllm` runs these in a separate environment; those that need no vLLM also run with the other tests.
 """
 
 import importlib.util
@@ -43,7 +43,7 @@ def make_tiny(folder: Path) -> Path:
 
 
 def vllm(catalog: Catalog, **settings: object) -> VllmEngine:
-    """An engine that lives to the end: one that is thrown away takes what all vLLMs of a process share with it."""
+    """An engine that lives until the end: deleting one destroys what all vLLMs of a process share."""
     given = {"dtype": "float32", "kv_cache_gb": 0.125, **settings}
     ALIVE.append(VllmSettings.model_validate(given).open(catalog))
     return ALIVE[-1]
@@ -84,7 +84,7 @@ def lora_catalog(folder: Path) -> Catalog:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
-def test_without_vllm_the_user_is_told_in_a_line_what_to_install(catalog: Catalog) -> None:
+def test_without_vllm_one_line_says_what_to_install(catalog: Catalog) -> None:
     with pytest.raises(ConfigError, match=r"^engine\.type: vllm .*pip install \"swarm-experts\[vllm\]\"") as raised:
         VllmSettings().open(catalog)
     assert "\n" not in str(raised.value)
@@ -102,7 +102,7 @@ def test_the_composed_adapter_is_the_composed_weights(
 
 
 def test_which_recipes_are_adapters(folder: Path, catalog: Catalog, lora_catalog: Catalog, tmp_path: Path) -> None:
-    assert Ranks.of(catalog) is None, "a full fine-tune is none"
+    assert Ranks.of(catalog) is None, "a full fine-tune is not an adapter"
     ranks = Ranks.of(lora_catalog)
     assert ranks is not None
     assert ranks.allowed == 16, "three of rank 4 side by side"
@@ -154,8 +154,8 @@ def test_a_stale_prefix_cache_would_answer_wrongly(
 
 
 @pytest.mark.vllm
-def test_what_the_cache_holds_of_a_continuation_is_scored_all_the_same(shared: VllmEngine, catalog: Catalog) -> None:
-    """Asked again, and after another that begins with it, a continuation lies in the cache itself."""
+def test_a_continuation_in_the_prefix_cache_is_still_scored(shared: VllmEngine, catalog: Catalog) -> None:
+    """Repeated, or after a longer one that begins with it, a continuation is itself in the cache."""
     text = "a continuation that fills more than a block of the cache by itself, "
     requests = [Continuation("ab", text), Continuation("ab", text + "and goes on"), Continuation(LONG, text)]
     what = recipe(catalog, **MIX)
@@ -211,7 +211,7 @@ def test_a_recipe_out_of_range_fails_and_leaves_no_trace(shared: VllmEngine, cat
 
 
 @pytest.mark.vllm
-def test_a_request_that_does_not_fit_is_the_users_mistake(catalog: Catalog) -> None:
+def test_a_request_that_does_not_fit_is_a_data_error(catalog: Catalog) -> None:
     held = vllm(catalog, max_model_len=64)
     with pytest.raises(DataError, match=r"needs 65 tokens, but this vLLM takes 64; raise engine\.max_model_len"):
         asked(held, catalog, recipe(catalog), Generation("x" * 60, 5))
@@ -219,7 +219,7 @@ def test_a_request_that_does_not_fit_is_the_users_mistake(catalog: Catalog) -> N
 
 
 @pytest.mark.vllm
-def test_settings_that_vllm_refuses_are_told_in_a_line(catalog: Catalog) -> None:
+def test_settings_that_vllm_refuses_give_an_error_of_one_line(catalog: Catalog) -> None:
     with pytest.raises(ConfigError, match="vLLM does not start") as raised:
         vllm(catalog, max_model_len=100_000)
     assert "\n" not in str(raised.value)
@@ -245,9 +245,7 @@ def lora_engine(lora_catalog: Catalog) -> VllmEngine:
 
 
 @pytest.mark.vllm
-def test_adapters_leave_no_files_and_are_never_taken_for_one_another(
-    lora_engine: VllmEngine, lora_catalog: Catalog
-) -> None:
+def test_adapters_leave_no_files_and_are_never_confused(lora_engine: VllmEngine, lora_catalog: Catalog) -> None:
     def together(*names: str) -> list[tuple[Answer, ...]]:
         recipes = [recipe(lora_catalog, **{name: 1.0}) for name in names]
         return [reply.answers for reply in answer(lora_engine, lora_catalog, recipes, GENERATIONS[:3])]
@@ -261,7 +259,7 @@ def test_adapters_leave_no_files_and_are_never_taken_for_one_another(
 
 
 @pytest.mark.vllm
-def test_the_base_among_adapters_is_swapped_in(lora_engine: VllmEngine, lora_catalog: Catalog) -> None:
+def test_the_base_among_adapters_is_merged(lora_engine: VllmEngine, lora_catalog: Catalog) -> None:
     recipes = [recipe(lora_catalog, one=1.0), recipe(lora_catalog)]
     replies = answer(lora_engine, lora_catalog, recipes, GENERATIONS[:2])
     assert [reply.method for reply in replies] == ["merged", "merged"]
