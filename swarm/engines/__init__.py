@@ -6,8 +6,9 @@ what they are scored for or where they come from.
 
 To add an engine:
 
-1. Write a package `swarm/engines/NAME/` with a subclass of `EngineSettings` (base.py): its `type` is a Literal of the
-   engine's name, its fields are the YAML keys under `engine:`, and its `open` returns the engine.
+1. Write `swarm/engines/NAME.py`, or a package where it takes several files, with a subclass of `EngineSettings`
+   (base.py): its `type` is a Literal of the engine's name, its fields are the YAML keys under `engine:`, and its `open`
+   returns the engine.
 2. The engine has the two methods of `Engine` (base.py) and keeps the promises listed there.
 3. Import a backend that is not always installed when the engine is opened, not before.
 4. Add one line to ENGINES.

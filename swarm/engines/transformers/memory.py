@@ -22,8 +22,8 @@ from swarm.experts.safetensors_files import TensorInfo
 MIB = 2**20
 RUNTIME = 325 * MIB  # measured: Python, torch, transformers and an open engine without weights
 TOKENIZER = 12  # measured: a tokenizer in memory over the size of its file
-# glibc retains up to two thirds of the tensors that a batch has freed while the next batch is made. The value lies
-# between nothing and that, and keeps the prediction within 15 % of what processes took.
+# Measured: during a batch, glibc still holds between none and two thirds of what the batch before has freed.
+# About the middle of the two keeps the prediction within 15 % of what processes took.
 RETAINED = 1.3
 STORED = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2}  # bytes per element, else 1
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes per weight
@@ -39,7 +39,7 @@ class LargestBatch:
     columns: rows times the longest row, padding included.
     logits: positions whose logits are needed.
     kept: columns whose keys and values are kept.
-    plain: columns of all batches without a shared prefix, whose frozen layers' output may be kept.
+    plain: columns of all batches without a shared prefix, summed: the frozen layers' output of these may be kept.
     """
 
     columns: int = 0
