@@ -10,6 +10,7 @@ Every engine promises:
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -37,6 +38,18 @@ class Engine(Protocol):
         """True where recipes are answered in one batch, False where one after another. A function of shapes alone."""
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What the workers of one node take, in bytes.
+
+    private: what each worker has of its own.
+    shared: what the workers of a node have in common: files that are mapped once.
+    """
+
+    private: float
+    shared: float
+
+
 class EngineSettings(Settings, ABC):
     """Settings of an engine, and how to open it. type: the engine's name in ENGINES."""
 
@@ -51,6 +64,14 @@ class EngineSettings(Settings, ABC):
     def together(self, catalog: Catalog, requests: Requests) -> int:
         """How many candidates a worker should be given at a time, where they get these requests."""
         return 1
+
+    def decides_scores(self) -> dict[str, object]:
+        """The settings that scores depend on: a run resumes only with the values that it began with."""
+        return {"dtype": self.dtype}
+
+    @abstractmethod
+    def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
+        """What workers take at their peak, where these requests are all that is asked."""
 
     @abstractmethod
     def open(self, catalog: Catalog) -> Engine:

@@ -111,6 +111,7 @@ PROMPT_CHARACTERS = 240
 
 def settings_of(config: Config) -> str:
     """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
+    engine = config.engine.decides_scores()
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
@@ -118,8 +119,9 @@ def settings_of(config: Config) -> str:
         "optimizer": config.optimizer.model_dump(
             mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
         ),
-        "dtype": config.engine.dtype,
-        "method": [getattr(config.engine, name, None) for name in ("method", "particles", "adapters")],
+        # A list with gaps, as in the journals of earlier versions, whose runs can be resumed.
+        "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],
+        **engine,
         # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
         "finalists": config.selection.finalists if config.racing.rungs else None,
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm.core.errors import RunError
-from swarm.engines.transformers.engine import TransformersSettings
-from swarm.engines.transformers.memory import WIDTHS, LargestBatch, Memory, memory
+from swarm.engines.base import Memory
+from swarm.engines.transformers.memory import WIDTHS
 from swarm.objectives.function import UserFunction
 from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
@@ -27,13 +27,9 @@ def needs_of(plan: Plan) -> NodeRequirements:
 
 
 def memory_of(plan: Plan) -> Memory:
-    """Bytes that the workers take: each of its own, and once a node. Of vLLM's own memory nothing is foretold."""
-    engine, workload = plan.config.engine, plan.workloads["search"]
-    batch = LargestBatch()
-    if isinstance(engine, TransformersSettings):
-        vocabulary = int(str(plan.catalog.base.config.get("vocab_size", 1)))
-        batch = LargestBatch.of(workload.slice(0, workload.total).requests.items, engine.batch_tokens, vocabulary)
-    return memory(plan.catalog, engine.dtype, batch)
+    """What the workers of a node take while they search."""
+    workload = plan.workloads["search"]
+    return plan.config.engine.needed_memory(plan.catalog, workload.slice(0, workload.total).requests)
 
 
 def disk_of(plan: Plan) -> float:

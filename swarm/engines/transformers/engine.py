@@ -12,7 +12,7 @@ from pydantic import Field
 from swarm.core.errors import ConfigError, DeviceError, EvaluationError
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Answer, Method, Reply
-from swarm.engines.base import DtypeName, EngineSettings
+from swarm.engines.base import DtypeName, EngineSettings, Memory
 from swarm.engines.encoding import Requests
 from swarm.engines.transformers.batches import Batcher, Batches
 from swarm.engines.transformers.capability_probe import CapabilityProbe
@@ -21,6 +21,7 @@ from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
 from swarm.engines.transformers.load_model import LoadedModel, load_model
+from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.prefix_cache import PrefixCache
@@ -50,6 +51,13 @@ class TransformersSettings(EngineSettings):
 
     def together(self, catalog: Catalog, requests: Requests) -> int:
         return self.particles if self.stacks(self.cost_model(catalog), requests) else 1
+
+    def decides_scores(self) -> dict[str, object]:
+        return {**super().decides_scores(), "method": self.method, "particles": self.particles}
+
+    def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
+        vocabulary = int(str(catalog.base.config.get("vocab_size", 1)))
+        return memory(catalog, self.dtype, LargestBatch.of(requests.items, self.batch_tokens, vocabulary))
 
     def open(self, catalog: Catalog) -> "TransformersEngine":
         return TransformersEngine(self, catalog)

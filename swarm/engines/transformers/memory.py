@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from swarm.core.requests import Generation
+from swarm.engines.base import Memory
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.frozen_layers_cache import MOST_BYTES
 from swarm.engines.transformers.packing import MOST_LOGITS, BatchLimits, Packing, packings
@@ -62,18 +63,6 @@ class LargestBatch:
             found.append(cls(min(budget, sum(length for length, _ in generations)), rows, rows * longest))
         most = [max(sizes) for sizes in zip(*(astuple(each) for each in found), strict=True)]
         return cls(*most)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Memory that workers need, in bytes.
-
-    private: per worker.
-    shared: once per node.
-    """
-
-    private: float
-    shared: float
 
 
 def memory(catalog: Catalog, dtype: str, batch: LargestBatch) -> Memory:

@@ -15,8 +15,9 @@ from pydantic import Field
 from swarm.core.errors import DataError, EvaluationError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Answer, Generation, Reply, Text
-from swarm.engines.base import EngineSettings
+from swarm.engines.base import EngineSettings, Memory
 from swarm.engines.encoding import Encoded, Encoder, Requests
+from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.vllm.lora_files import Ranks, write_composed
 from swarm.engines.vllm.requests import AssignedRequest, answers_to, end_ids_of
 from swarm.engines.vllm.server import AdapterSlots, CatalogSpec, Server, ServerOptions, lora_request, start_server
@@ -56,6 +57,13 @@ class VllmSettings(EngineSettings):
 
     def together(self, catalog: Catalog, requests: Requests) -> int:
         return max(1, self.adapters) if Ranks.of(catalog) else 1
+
+    def decides_scores(self) -> dict[str, object]:
+        return {**super().decides_scores(), "adapters": self.adapters}
+
+    def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
+        """The weights alone: vLLM's own memory is not predicted."""
+        return memory(catalog, self.dtype, LargestBatch())
 
     def open(self, catalog: Catalog) -> "VllmEngine":
         return VllmEngine(self, catalog)
