@@ -2,34 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from swarm.compositions import COMPOSITIONS, Composition
-from swarm.core.errors import ConfigError
-from swarm.engines import ENGINES, EngineSettings
-from swarm.objectives import OBJECTIVES
-from swarm.objectives.base import Objective
-from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.trackers import TRACKERS, TrackerSettings
-
-if TYPE_CHECKING:
-    AnyComposition = Composition
-    AnyEngine = EngineSettings
-    AnyObjective = Objective
-    AnyOptimizer = Optimizer[Any]
-    AnyTracker = TrackerSettings
-else:
-    by_type = Field(discriminator="type")
-    AnyComposition = Annotated[Union[tuple(COMPOSITIONS.values())], by_type]  # noqa: UP007
-    AnyEngine = Annotated[Union[tuple(ENGINES.values())], by_type]  # noqa: UP007
-    AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
-    AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
-    AnyTracker = Annotated[Union[tuple(TRACKERS.values())], by_type]  # noqa: UP007
 from swarm.config.messages import explain
 from swarm.config.schema import DEFAULT_TYPES, Config
+from swarm.core.errors import ConfigError
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -52,9 +32,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); give the path of a YAML file") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())}); correct it") from None
+        raise ConfigError(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path} holds no mapping; start it with base:, experts: and objectives:")
+        raise ConfigError(f"{path} must hold a mapping; start it with base:, experts: and objectives:")
     for override in overrides:
         _override(raw, override)
     return parse_config(raw, str(path))
@@ -70,9 +50,7 @@ def parse_config(raw: Mapping[str, object], owner: str) -> Config:
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
-        # A misspelt key is also a missing one: the first says more.
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise ConfigError(f"{owner}: {explain(first)}") from None
+        raise ConfigError(f"{owner}: {explain(error.errors())}") from None
 
 
 def dump_config(config: Config) -> str:
@@ -83,11 +61,13 @@ def dump_config(config: Config) -> str:
 def _override(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: no key=value; write for example --set optimizer.particles=10")
+        raise ConfigError(
+            f"--set {override}: not of the form key=value; write for example --set optimizer.particles=10"
+        )
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: {text!r} is no YAML value; quote it") from None
+        raise ConfigError(f"--set {key}: {text!r} is not a valid YAML value; quote it") from None
     *parents, last = key.split(".")
     place: Any = raw
     for parent in parents:
@@ -107,5 +87,5 @@ def _descend(place: Any, step: str, key: str) -> Any:
 
 def _index(place: list[Any], step: str, key: str) -> int:
     if not step.isdigit() or int(step) >= len(place):
-        raise ConfigError(f"--set {key}: {step!r} is no index of a list of {len(place)}; use 0 to {len(place) - 1}")
+        raise ConfigError(f"--set {key}: {step!r} is not an index of this list; use 0 to {len(place) - 1}")
     return int(step)

@@ -1,60 +1,105 @@
-"""What a user is told of a config that does not fit: the key, the value and the remedy, in one line."""
+"""What a user reads about a config that is refused: the key, the value and the remedy, in one line."""
 
 import difflib
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from swarm.compositions import COMPOSITIONS, Composition
-from swarm.engines import ENGINES, EngineSettings
-from swarm.objectives import OBJECTIVES
-from swarm.objectives.base import Objective
-from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.trackers import TRACKERS, TrackerSettings
-
-if TYPE_CHECKING:
-    AnyComposition = Composition
-    AnyEngine = EngineSettings
-    AnyObjective = Objective
-    AnyOptimizer = Optimizer[Any]
-    AnyTracker = TrackerSettings
-else:
-    by_type = Field(discriminator="type")
-    AnyComposition = Annotated[Union[tuple(COMPOSITIONS.values())], by_type]  # noqa: UP007
-    AnyEngine = Annotated[Union[tuple(ENGINES.values())], by_type]  # noqa: UP007
-    AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], by_type]  # noqa: UP007
-    AnyOptimizer = Annotated[Union[tuple(OPTIMIZERS.values())], by_type]  # noqa: UP007
-    AnyTracker = Annotated[Union[tuple(TRACKERS.values())], by_type]  # noqa: UP007
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
 
+# Pydantic's types of error in plain words; each follows "must be".
+REQUIREMENTS = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "list_type": "a list",
+    "literal_error": "one of {expected}",
+    "mapping_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "string_pattern_mismatch": "of the form {pattern}",
+    "string_too_short": "a text of {min_length} or more characters",
+    "string_type": "a text",
+    "too_short": "a list of {min_length} or more",
+    "tuple_type": "a list",
+}
+MEMBER = re.compile(r"str|int|float|bool|[A-Z]\w*|.*\[.*")  # how pydantic names a member of a union in a location
+MOST_CHARACTERS = 80  # of a value
 
-def explain(error: ErrorDetails) -> str:
-    location = [str(part) for part in _without_tag(error["loc"])]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key {location[-1]!r}; {_nearest(location[-1], _keys_beside(error['loc']))}"
-    if error["type"] == "missing":
-        return f"{key}: it is missing; add {location[-1]}: to the config"
-    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kinds = [kind.strip(" '") for kind in str(error.get("ctx", {}).get("expected_tags", "")).split(",")]
-        kind = str(error.get("ctx", {}).get("tag", ""))
-        wanted = _nearest(kind, kinds) if any(kinds) else "name its type"
-        return f"{key}.type: {kind!r} is unknown; {wanted}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {error['input']!r} does not fit: {message[0].lower() + message[1:]}"
+
+def explain(errors: Sequence[ErrorDetails]) -> str:
+    """The first mistake in one line. errors: all that pydantic found; of a union, an error for each member."""
+    # A misspelt key is also a missing one: the misspelling says more.
+    first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
+    key = _key(first)
+    if first["type"] == "extra_forbidden":
+        return f"{'.'.join(key)}: unknown key {key[-1]!r}; {_nearest(key[-1], _keys_beside(first['loc']))}"
+    within = [each for each in errors if _key(each)[: len(key)] == key]
+    # An error inside a member of a union: the value was meant as this member.
+    first = max(within, key=lambda each: len(_key(each)))
+    key = _key(first)
+    if first["type"] == "missing":
+        return f"{'.'.join(key)}: missing; add {key[-1]}: to the config"
+    if first["type"] == "invalid_key":
+        return f"{key[-1]}: a key must be a text; put it in quotes"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{'.'.join(key)}.type: {_type_problem(first.get('ctx', {}))}"
+    same = [each for each in within if _key(each) == key]
+    return f"{'.'.join(key)}: {_problem(same)}"
 
 
-def _without_tag(location: tuple[object, ...]) -> tuple[object, ...]:
-    """Pydantic names the kind of a discriminated section in an error's location; users do not."""
+def _problem(errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with a value. errors: one, or one for each member of a union."""
+    given, message = errors[0]["input"], errors[0]["msg"].removeprefix("Value error, ")
+    value = repr(given) if len(repr(given)) <= MOST_CHARACTERS else repr(given)[: MOST_CHARACTERS - 3] + "..."
+    wanted = [
+        REQUIREMENTS[each["type"]].format(**each.get("ctx", {})) for each in errors if each["type"] in REQUIREMENTS
+    ]
+    if wanted:
+        return f"must be {' or '.join(dict.fromkeys(wanted))}, not {value}"
+    if message.startswith("must "):
+        return f"{message}, not {value}"
+    sections = any(isinstance(each, dict) for each in (given if isinstance(given, list) else [given]))
+    # A message about a whole section, or one that holds the value, is complete.
+    return message if sections or value in message else f"{value}: {message[0].lower() + message[1:]}"
+
+
+def _type_problem(context: dict[str, Any]) -> str:
+    """What is wrong with the type of a section that is chosen by its type."""
+    kinds = [kind.strip(" '") for kind in str(context.get("expected_tags", "")).split(",")]
+    kind = str(context.get("tag", ""))
+    return f"{kind!r} is unknown; {_nearest(kind, kinds)}" if any(kinds) else "missing; add type: to the section"
+
+
+def _key(error: ErrorDetails) -> list[str]:
+    """The path of a key as users write it. Pydantic adds the type of a section and the member of a union."""
+    location = error["loc"]
     places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
     at = places.get(str(location[0]), len(location))
-    return location[:at] + location[at + 1 :] if set(location[at : at + 1]) <= KINDS.keys() else location
+    if set(location[at : at + 1]) <= KINDS.keys():
+        location = location[:at] + location[at + 1 :]
+    *parents, last = map(str, location)
+    if error["type"] == "extra_forbidden" or not MEMBER.fullmatch(last):
+        parents = [*parents, last]
+        return [part for part in parents[:-1] if not MEMBER.fullmatch(part)] + parents[-1:]
+    return [part for part in parents if not MEMBER.fullmatch(part)]
 
 
 def _keys_beside(location: tuple[object, ...]) -> list[str]:
-    """The keys that are known where an unknown one stands."""
+    """The known keys of the section that an unknown key was found in."""
     model: type[BaseModel] | None = Config
     for part in location[:-1]:
         if model is None:

@@ -38,7 +38,7 @@ class SplitSettings(Settings):
     def _count_or_name(cls, value: object) -> object:
         count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if not count and not (isinstance(value, str) and value.strip()):
-            raise ValueError(f"{value!r} is none of: a count of at least 1, auto, rest, a file")
+            raise ValueError("must be a count of at least 1, auto, rest or a file")
         return value
 
     def of(self, split: Split) -> int | str:

@@ -54,7 +54,7 @@ class EvaluatorSpec:
 
 def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
     """Put the folder of the user's own functions on the import path; last, so that it hides no other module."""
-    if any(objective.type == "function" for objective in objectives) and str(folder) not in sys.path:
+    if any(objective.uses_modules for objective in objectives) and str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 

@@ -37,7 +37,11 @@ class Source(BaseModel):
 
 
 class StartRecord(JournalRecord):
-    """The first line: what the run rests on. items: objective -> split -> examples in order."""
+    """The first line: what the run rests on.
+
+    items: objective -> split -> examples in order.
+    code: objective -> file in the folder of the user's modules -> fingerprint; empty in journals of earlier versions.
+    """
 
     time: str
     version: str
@@ -49,6 +53,7 @@ class StartRecord(JournalRecord):
     experts: dict[str, Source]
     items: dict[str, dict[Split, tuple[Item, ...]]]
     notes: tuple[str, ...] = ()
+    code: dict[str, dict[str, str]] = {}
 
     @property
     def sources(self) -> dict[str, Source]:

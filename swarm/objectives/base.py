@@ -1,31 +1,36 @@
 """What an objective is: it turns an example into requests, and their answers into a score.
 
-Promises: higher is better; the score depends on the example and the answers alone and lies in `range`; no torch.
-`requests` always gives the same number and order of requests for the same example.
+Promises:
+- Higher is better.
+- A score depends on the example and the answers alone, and lies in `range`.
+- `requests` gives the same requests in the same order whenever it is given the same example.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field
 
+from swarm.core.errors import EvaluationError
 from swarm.core.examples import Example
-from swarm.core.requests import Answer, Request
+from swarm.core.requests import Answer, Likelihood, Request, Text
 from swarm.core.settings import Settings
 
-GUIDE_DIGITS = 6
+SURROGATE_DIGITS = 6  # of a surrogate score, so that it is the same when it is read back from the journal
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One example's score and, to read it by, what the model said.
+    """One example's score.
 
-    guide: a smooth value that rises with the score (a log-likelihood), where there is one: racing tells candidates
-    apart by it. Rounded, so that it is the same once it was written down.
-    margin: how far a right-or-wrong answer is from tipping over, in any unit: never below zero where it is right, never
-    above where it is wrong. Where every example has one, an optimizer may climb the softened score.
+    output: what the model said, for reports.
+    surrogate: a smooth value that rises with the score, such as a log-likelihood, where there is one. Racing compares
+        candidates by it. Rounded to SURROGATE_DIGITS.
+    margin: how far a right-or-wrong answer is from the other side, in any unit: at least 0 where it is right, at most
+        0 where it is wrong. Where every example has one, an optimizer may climb the smoothed score.
     """
 
     score: float
@@ -35,20 +40,32 @@ class Scored:
 
 
 class Objective(Settings, ABC):
-    """Settings shared by all objectives, and the two functions."""
+    """The settings that all objectives share, and what each of them does."""
 
     name: str = Field(description="its name in scores and reports")
     type: str
     data: str | Mapping[str, str] | None = Field(
-        None, description="a data file, or one a split: {search: ..., select: ..., test: ...}"
+        None, description="a data file, or one per split: {search: ..., select: ..., test: ...}"
     )
     weight: float = Field(1.0, gt=0, description="its share in the weighted mean that a search maximises")
     chat: bool = Field(False, description="wrap the prompt in the tokenizer's chat template")
 
     @property
     def range(self) -> tuple[float, float]:
-        """The lowest and the highest score that an example can have: what a race can rely on."""
+        """The lowest and the highest score that an example can have. Racing relies on them."""
         return -math.inf, math.inf
+
+    @property
+    def uses_modules(self) -> bool:
+        """Whether scoring imports modules of the user's."""
+        return False
+
+    def files(self, modules: Path) -> tuple[Path, ...]:
+        """The files, beside its data, that its scores depend on. modules: the folder of the user's own modules.
+
+        A run resumes only with the same content of these files, and every node needs them.
+        """
+        return ()
 
     @abstractmethod
     def check(self, example: Example) -> None:
@@ -56,8 +73,26 @@ class Objective(Settings, ABC):
 
     @abstractmethod
     def requests(self, example: Example) -> list[Request]:
-        """What the engine is asked."""
+        """What the engine is asked for this example."""
 
     @abstractmethod
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         """The example's score from the answers to its requests, in their order."""
+
+
+def likelihoods(answers: Sequence[Answer], expected: int) -> list[Likelihood]:
+    """The answers to `expected` continuations. Raises EvaluationError where a log-likelihood is not finite."""
+    found = [answer for answer in answers if isinstance(answer, Likelihood)]
+    assert len(found) == len(answers) == expected, f"{expected} likelihoods asked for, got {answers}"
+    for answer in found:
+        assert answer.n_tokens > 0, "a continuation has at least one token"
+        if not math.isfinite(answer.log_likelihood):
+            raise EvaluationError(f"the model's log-likelihood is {answer.log_likelihood}: its weights overflow")
+    return found
+
+
+def generated(answers: Sequence[Answer]) -> Text:
+    """The answer to the one generation that was asked for."""
+    (answer,) = answers
+    assert isinstance(answer, Text), f"a text was asked for, got {answer}"
+    return answer

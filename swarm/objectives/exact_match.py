@@ -1,4 +1,4 @@
-"""The model writes, the answer is found in its text, and it must equal the right one: "5" is not in "15"."""
+"""The answer is extracted from the text that the model writes, and must equal the right one: "15" is not "5"."""
 
 import math
 import re
@@ -10,14 +10,13 @@ from pydantic import Field, field_validator
 from swarm.core.examples import Example
 from swarm.core.requests import Answer
 from swarm.core.settings import Settings
-from swarm.objectives.answers import written
-from swarm.objectives.base import GUIDE_DIGITS, Scored
+from swarm.objectives.base import SURROGATE_DIGITS, Scored, generated
 from swarm.objectives.extraction import EXTRACTIONS, FORMS, same
 from swarm.objectives.generating import GeneratingObjective
 
 
 class Pattern(Settings):
-    """A regular expression of the user's; the answer is its one group, in the last match."""
+    """A regular expression of the user's. The answer is what its one group holds in the last match."""
 
     pattern: str
 
@@ -27,7 +26,7 @@ class Pattern(Settings):
         try:
             groups = re.compile(value).groups
         except re.error as error:
-            raise ValueError(f"{value!r} is no regular expression ({error})") from None
+            raise ValueError(f"{value!r} is not a regular expression ({error})") from None
         if groups != 1:
             raise ValueError(f"{value!r} has {groups} groups; put one around the answer, others as (?:...)")
         return value
@@ -38,16 +37,16 @@ class Pattern(Settings):
 
 
 class ExactMatch(GeneratingObjective):
-    """Score: 1 or 0. With choices, the right one's key and its text both count as right.
+    """Score: 1 or 0. Where an example has choices, the key and the text of the right one both count as right.
 
-    `after_hash`, `boxed` and `last_number` also find the answer in the example's own `answer`, so that it may hold a
-    worked solution.
+    `after_hash`, `boxed` and `last_number` are applied to the example's own `answer` too, which may thus hold a worked
+    solution.
     """
 
     type: Literal["exact_match"] = "exact_match"
     metric: Literal["accuracy"] = "accuracy"
     extract: Literal["all", "first_line", "last_number", "after_hash", "boxed", "letter"] | Pattern = Field(
-        "all", description="where the answer is in the model's text: a name, or {pattern: a regex with one group}"
+        "all", description="how the answer is extracted: one of these names, or {pattern: a regex with one group}"
     )
     ignore_case: bool = False
 
@@ -56,24 +55,25 @@ class ExactMatch(GeneratingObjective):
         return 0.0, 1.0
 
     def check(self, example: Example) -> None:
-        """Also refuses an answer that would not be found right in any text of the model."""
+        """Also refuses an answer that no text of the model could match."""
         super().check(example)
         problems = [self._problem(answer) for answer in self._right(example)]
         if all(problems):
             raise self.refusal(example, problems[0])
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
-        answer = written(answers)
+        answer = generated(answers)
         found = self._find(answer.text)
         right = any(same(found, each, self.ignore_case) for each in self._right(example))
         if answer.margin is None:
             return Scored(float(right), answer.text)
-        # A right answer may be written otherwise than its targets are, and a target be cut: the score is what counts.
+        # A right answer may differ from its targets, and a target may be cut: the score decides the sign.
         margin = abs(answer.margin) if right else -abs(answer.margin)
-        return Scored(float(right), answer.text, surrogate=round(_log_sigmoid(margin), GUIDE_DIGITS), margin=margin)
+        surrogate = round(_log_sigmoid(margin), SURROGATE_DIGITS)
+        return Scored(float(right), answer.text, surrogate=surrogate, margin=margin)
 
     def targets(self, example: Example) -> tuple[str, ...]:
-        """The right answers, with and without a space before. None where a model writes more before its answer."""
+        """The right answers, with and without a leading space. None where a model may write more before its answer."""
         if self.extract not in ("all", "first_line"):
             return ()
         right = self._right(example)
@@ -82,7 +82,7 @@ class ExactMatch(GeneratingObjective):
     def _problem(self, right: str) -> str:
         """Why no text of the model can give this right answer; empty if one can."""
         if any(stop in right for stop in self.stop):
-            return f"answer {right!r} has a stop text in it; change stop, e.g. stop: []"
+            return f"answer {right!r} contains a stop text; change stop, e.g. stop: []"
         if isinstance(self.extract, Pattern) or same(self._find(FORMS.get(self.extract, "{}").format(right)), right):
             return ""
         return f"answer {right!r} is never found by extract: {self.extract}; change the answer or extract"

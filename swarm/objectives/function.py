@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from numbers import Real
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,9 +14,9 @@ from pydantic import Field
 from swarm.core.errors import ConfigError, EvaluationError
 from swarm.core.examples import Example
 from swarm.core.requests import Answer
-from swarm.objectives.answers import written
-from swarm.objectives.base import Scored
+from swarm.objectives.base import Scored, generated
 from swarm.objectives.generating import GeneratingObjective
+from swarm.objectives.user_modules import module_files
 
 
 class UserFunction(GeneratingObjective):
@@ -23,7 +24,7 @@ class UserFunction(GeneratingObjective):
 
     type: Literal["function"] = "function"
     function: str = Field(pattern=r"^[\w.]+:\w+$", description="module:function, called with (example, output)")
-    lowest: float | None = Field(None, description="the lowest score it can return; stated, racing can rely on it")
+    lowest: float | None = Field(None, description="the lowest score it can return; racing uses it where it is given")
     highest: float | None = Field(None, description="the highest score it can return")
 
     @property
@@ -33,24 +34,32 @@ class UserFunction(GeneratingObjective):
             math.inf if self.highest is None else self.highest,
         )
 
+    @property
+    def uses_modules(self) -> bool:
+        return True
+
+    def files(self, modules: Path) -> tuple[Path, ...]:
+        """The function's module and the modules in the same folder that it imports; none where it is installed."""
+        return module_files(self.function.partition(":")[0], modules)
+
     def check(self, example: Example) -> None:
         super().check(example)
         load(self.function)
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
-        said = written(answers).text
+        output = generated(answers).text
         function = load(self.function)
         try:
-            value = function(example, said)
+            value = function(example, output)
         except Exception as error:
             raise self._failure(example, f"raised {type(error).__name__}: {error}") from error
         number = _finite(value)
         if number is None:
-            raise self._failure(example, f"returned {repr(value)[:80]}, which is no finite number")
+            raise self._failure(example, f"returned {repr(value)[:80]}, which is not a finite number")
         low, high = self.range
         if not low <= number <= high:
-            raise self._failure(example, f"returned {number}, beyond lowest and highest ({low} to {high})")
-        return Scored(number, said)
+            raise self._failure(example, f"returned {number}, outside lowest and highest ({low} to {high})")
+        return Scored(number, output)
 
     def _failure(self, example: Example, problem: str) -> EvaluationError:
         return EvaluationError(f"objectives.{self.name}.function: {self.function} {problem} (example {example.id!r})")
@@ -68,7 +77,7 @@ def _finite(value: object) -> float | None:
 
 @cache
 def load(name: str) -> Callable[[Example, str], object]:
-    """The function that "module:function" names. Raises ConfigError where it cannot be had."""
+    """The function that "module:function" names. Raises ConfigError where it cannot be imported."""
     module_name, _, function_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)

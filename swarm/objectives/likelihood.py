@@ -1,4 +1,4 @@
-"""The mean log-likelihood a token of the right answer: smooth where accuracy is blind to small moves."""
+"""The mean log-likelihood per token of the right answer: it shows small moves that accuracy does not."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,12 @@ from typing import Literal
 
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Continuation, Request
-from swarm.objectives.answers import likelihoods
-from swarm.objectives.base import Scored
+from swarm.objectives.base import Scored, likelihoods
 from swarm.objectives.prompting import PromptedObjective, answer_text, continue_with
 
 
 class AnswerLikelihood(PromptedObjective):
-    """Score: nats a token, at most 0."""
+    """Score: nats per token, at most 0."""
 
     type: Literal["likelihood"] = "likelihood"
     metric: Literal["log_likelihood"] = "log_likelihood"

@@ -1,4 +1,4 @@
-"""Multiple choice by the log-likelihood of each choice's text, as lm-eval's `acc` and `acc_norm` do."""
+"""Multiple choice by the log-likelihood of each choice's text, as in lm-eval's `acc` and `acc_norm`."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,20 +9,22 @@ from pydantic import Field
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Continuation, Likelihood, Request
 from swarm.core.space import Array
-from swarm.objectives.answers import likelihoods
-from swarm.objectives.base import GUIDE_DIGITS, Scored
+from swarm.objectives.base import SURROGATE_DIGITS, Scored, likelihoods
 from swarm.objectives.prompting import PromptedObjective, continue_with
 
 
 class MultipleChoice(PromptedObjective):
-    """One continuation a choice, in the choices' order. Of equally likely choices the first counts as chosen."""
+    """One continuation per choice, in the order of the choices. Of equally likely choices, the first is chosen.
+
+    Score: 1 or 0 for `accuracy`; a probability from 0 to 1 for `probability`.
+    """
 
     type: Literal["multiple_choice"] = "multiple_choice"
     metric: Literal["accuracy", "probability"] = Field(
         "accuracy", description="accuracy, or the softmax of the normalised log-likelihoods at the right choice"
     )
     normalise: Literal["tokens", "bytes", "none"] = Field(
-        "bytes", description="what a choice's log-likelihood is divided by, so that long ones are not at a loss"
+        "bytes", description="what a choice's log-likelihood is divided by, so that long choices are not penalised"
     )
 
     @property
@@ -45,7 +47,7 @@ class MultipleChoice(PromptedObjective):
         right = list(choices).index(example.answer)
         chosen = int(np.argmax(values_C))
         score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
-        surrogate = round(float(_log_softmax(values_C)[right]), GUIDE_DIGITS)
+        surrogate = round(float(_log_softmax(values_C)[right]), SURROGATE_DIGITS)
         margin = float(values_C[right] - np.delete(values_C, right).max()) if self.metric == "accuracy" else None
         return Scored(float(score), list(choices.values())[chosen], surrogate, margin)
 

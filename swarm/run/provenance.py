@@ -1,9 +1,13 @@
 """What a run rests on, and that it still does when the run goes on."""
 
+import ast
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from swarm import __version__
 from swarm.config.schema import Config
@@ -30,7 +34,28 @@ def start_record(plan: Plan) -> Json:
         **sources(plan),
         "items": {name: items(splits) for name, splits in plan.splits.items()},
         "notes": plan.notes,
+        **({"code": code} if (code := code_of(plan.config)) else {}),
     }
+
+
+def code_of(config: Config) -> dict[str, dict[str, str]]:
+    """Objective -> file -> fingerprint, of the user's own modules that its scores depend on."""
+    modules = Path(config.modules)
+    files = {objective.name: objective.files(modules) for objective in config.objectives}
+    return {
+        name: {os.path.relpath(file, modules): _fingerprint(file) for file in each}
+        for name, each in files.items()
+        if each
+    }
+
+
+def _fingerprint(file: Path) -> str:
+    """Of a file's content; of Python, comments and layout aside."""
+    content = file.read_bytes()
+    if file.suffix == ".py":
+        with suppress(SyntaxError, ValueError):
+            content = ast.unparse(ast.parse(content)).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def sources(plan: Plan) -> Json:
@@ -55,6 +80,8 @@ def check_same(archive: Archive, plan: Plan) -> None:
     """A run goes on only with the weights, settings, coordinates, examples and seed that it began with."""
     check_weights(archive, plan.catalog)
     check_settings(archive, plan.config)
+    if not archive.ended("run"):
+        check_code(archive, plan.config)
     began, goes_on = _began(archive), StartRecord.model_validate(start_record(plan))
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(goes_on, key):
@@ -89,6 +116,20 @@ def check_settings(archive: Archive, config: Config) -> None:
     """Raise RunError where the settings that decide scores and positions are not those that the run began with."""
     if _began(archive).settings != settings_of(config):
         raise _changed(archive, "setting of composition, objectives, experts, optimizer, engine, racing or finalists")
+
+
+def check_code(archive: Archive, config: Config) -> None:
+    """Raise RunError where a user's function, or a module that it imports, is not the one that the run began with."""
+    now = code_of(config)
+    for name, began in _began(archive).code.items():
+        files = now.get(name, {})
+        for file in (*began, *files):
+            if began.get(file) != files.get(file):
+                raise RunError(
+                    f"{archive.journal.path.parent}: objective {name}: {Path(config.modules, file)} changed since the "
+                    f"run began (fingerprint {files.get(file, 'none')}, then {began.get(file, 'none')}); "
+                    "put the old file back or start a new run"
+                )
 
 
 def _began(archive: Archive) -> StartRecord:

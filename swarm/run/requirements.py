@@ -7,7 +7,6 @@ from pathlib import Path
 from swarm.core.errors import RunError
 from swarm.engines.base import Memory
 from swarm.engines.transformers.memory import WIDTHS
-from swarm.objectives.function import UserFunction
 from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
 
@@ -70,13 +69,10 @@ def _held(plan: Plan) -> Iterator[RequiredFiles]:
     yield _folder("base", base.path, base.tensors.files)
     for expert in plan.catalog.experts:
         yield _folder(f"expert {expert.name}", expert.path, expert.source.files.files)
+    modules = Path(plan.config.modules)
     for objective in plan.config.objectives:
-        if isinstance(objective, UserFunction):
-            folder = Path(plan.config.modules)
-            stem = folder.joinpath(*objective.function.partition(":")[0].split("."))
-            # A module that lies elsewhere is an installed one.
-            if file := next((f for f in (stem.with_suffix(".py"), stem / "__init__.py") if f.is_file()), None):
-                yield RequiredFiles.of(f"objective {objective.name}", file, [file])
+        if files := objective.files(modules):
+            yield RequiredFiles.of(f"objective {objective.name}", files[0] if len(files) == 1 else modules, files)
 
 
 def _folder(owner: str, path: Path, weights: tuple[Path, ...]) -> RequiredFiles:

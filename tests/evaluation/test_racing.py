@@ -208,7 +208,7 @@ def test_a_function_keeps_to_the_range_that_was_stated() -> None:
     objective = UserFunction(name="f", function="builtins:divmod")
     bounded = UserFunction(name="f", function="test_racing:seven", highest=3)
     assert objective.range == (-math.inf, math.inf)
-    with pytest.raises(EvaluationError, match=r"returned 7.0, beyond lowest and highest \(-inf to 3.0\)"):
+    with pytest.raises(EvaluationError, match=r"returned 7.0, outside lowest and highest \(-inf to 3.0\)"):
         bounded.score(CHOICE, [Text("x", 1)])
 
 

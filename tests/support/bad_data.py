@@ -101,5 +101,5 @@ CASES = [
         "write module:function",
     ),
     Case("no-such-function", function_objective("own_scores:wrong"), "function", "wrong", "correct the name"),
-    Case("no-function-name", function_objective("own_scores"), "objectives.0.function", "'own_scores'", "pattern"),
+    Case("no-function-name", function_objective("own_scores"), "objectives.0.function", "'own_scores'", "of the form"),
 ]

@@ -18,7 +18,7 @@ from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
-from swarm.objectives.base import GUIDE_DIGITS
+from swarm.objectives.base import SURROGATE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
 from swarm.search.generational import GenerationalSearch
@@ -95,7 +95,7 @@ class Scoring:
 
 
 def surrogates(margins_P: Array) -> tuple[float, ...]:
-    return tuple(np.round(-np.logaddexp(0.0, -margins_P), GUIDE_DIGITS).tolist())
+    return tuple(np.round(-np.logaddexp(0.0, -margins_P), SURROGATE_DIGITS).tolist())
 
 
 def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Racing = UNRACED) -> Trial:
