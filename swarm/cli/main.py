@@ -1,4 +1,4 @@
-"""The command line. Heavy imports happen inside the commands, so that `swarm --help` answers at once."""
+"""The command line. Commands import what they need themselves, so that `swarm --help` answers at once."""
 
 import json
 import os
@@ -25,29 +25,31 @@ if TYPE_CHECKING:
 MISTAKE = 2
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
 app = typer.Typer(
-    help="Finds, without gradients, the best weighting of language-model experts.",
+    help="Find the best weighting of language-model experts, without gradients.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-zoo_app = typer.Typer(help="Demonstration bases with their experts and data.", no_args_is_help=True)
+zoo_app = typer.Typer(help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 PIPE_WIDTH = 120
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config")]
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config; may be repeated")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 @app.command()
 def search(
     config: ConfigPath,
-    run_dir: Annotated[Path | None, typer.Option(help="where the run goes; default: runs/CONFIG-TIME")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="a new directory for the run; default: runs/CONFIG-TIME")] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Search, select, test, export the best and write the report."""
+    """Run a search: search, select, test, export the best, write the report."""
     from swarm.config.load import load_config
     from swarm.config.references import resolve
     from swarm.run.pipeline import start_run
@@ -63,9 +65,9 @@ def search(
 
 @app.command()
 def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
-    """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run.
+    """Continue a run after a stop, a crash or a kill, to the same result as an uninterrupted run.
 
-    Workers and budgets may be changed on the way: --set cluster.workers=4.
+    Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
     from swarm.run.pipeline import resume_run
 
@@ -76,7 +78,7 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Validate config, experts, data and cluster, and print the plan. Starts nothing."""
+    """Validate config, experts, data and cluster, and print the plan. Nothing is started."""
     from swarm.config.load import load_config
     from swarm.config.references import resolve
     from swarm.run.forecast import forecast, lines, look
@@ -97,7 +99,7 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
 
 @app.command("test")
 def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
-    """Show the best and every baseline on the untouched test split, scoring what has not been scored yet."""
+    """Show the best and every baseline on the untouched test split. What is not scored yet is scored first."""
     from swarm.run.pipeline import resume_run
 
     with _progress(run_dir, quiet=as_json) as progress:
@@ -110,8 +112,8 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="a run's directory, or a recipe.json")],
-    dest: Annotated[Path, typer.Argument(help="the folder to write")],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run, or a recipe.json")],
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="the folder to write")],
     export_format: Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")] = "hf",
     candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
 ) -> None:
@@ -138,11 +140,11 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 @app.command()
 def vector(
-    base: Annotated[Path, typer.Argument(help="the unaligned checkpoint or adapter")],
-    aligned: Annotated[Path, typer.Argument(help="the aligned checkpoint or adapter")],
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="the unaligned checkpoint or adapter")],
+    aligned: Annotated[Path, typer.Argument(metavar="ALIGNED", help="the aligned checkpoint or adapter")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the .safetensors file to write")],
 ) -> None:
-    """Make an alignment vector: aligned minus base."""
+    """Make an alignment vector: the aligned weights minus those of the base."""
     from swarm.experts.alignment_vectors import make_vector
 
     make_vector(base, aligned, out)
@@ -159,10 +161,12 @@ def schema() -> None:
 
 @zoo_app.command("build")
 def zoo_build(
-    name: Annotated[str, typer.Argument(help="tiny or smollm2")],
-    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="default: the cache of zoo:")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny or smollm2")],
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="default: the cache, where zoo:NAME finds it")
+    ] = None,
 ) -> None:
-    """Make a demonstration base with its experts and data."""
+    """Build a demonstration base with its experts and data."""
     from swarm import zoo
 
     built = _build_zoo(name, directory or zoo.cache_directory() / name)
@@ -177,20 +181,20 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
 
 
 def main() -> NoReturn:
-    """Entry point: the user's mistakes and interruptions become exit codes; bugs keep their traceback."""
+    """The entry point. The user's mistakes and interruptions become exit codes; bugs keep their traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
     try:
-        code = app(standalone_mode=False)  # typer makes an interruption a code
+        code = app(standalone_mode=False)  # typer turns an interruption into a code
     except UserError as error:
         typer.echo(f"swarm: {error}", err=True)
         sys.exit(INTERRUPTED if isinstance(error, StrandedError) else MISTAKE)
     except typer.TyperException as error:
         if not str(error):  # no command was given, and the help has been shown
             sys.exit(0)
-        typer.echo(f"swarm: {error}; swarm --help shows what there is", err=True)
+        typer.echo(f"swarm: {error}; see swarm --help", err=True)
         sys.exit(MISTAKE)
     except (KeyboardInterrupt, typer.Abort):
         leave()
@@ -201,7 +205,7 @@ def main() -> NoReturn:
 
 @contextmanager
 def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
-    """The display of a run. An interruption says how to go on."""
+    """The display of a run. An interrupted run says how to resume it."""
     from swarm.cli.progress import Progress
 
     progress = Progress(Console(file=sys.stderr, highlight=False) if quiet else console)
@@ -209,12 +213,12 @@ def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
         with progress:
             yield progress
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; go on with: swarm resume {folder}", err=True)
+        typer.echo(f"interrupted; resume with: swarm resume {folder}", err=True)
         raise
 
 
 def _build_zoos(config: "Config") -> None:
-    """A config that names a zoo asks for it: build what the cache does not hold."""
+    """Build the zoos that a config names, where the cache does not hold them."""
     from swarm import zoo
 
     references = {config.base, *(expert.path for expert in config.experts)}

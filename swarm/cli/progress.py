@@ -1,4 +1,4 @@
-"""How a run is shown while it goes on: a live display on a terminal, plain lines in a pipe."""
+"""The progress of a run: a live display on a terminal, plain lines in a pipe."""
 
 import time
 
@@ -10,17 +10,17 @@ from swarm.core.candidates import Evaluation
 from swarm.search.status import Status
 
 SECONDS_BETWEEN_LINES = 5.0
-FACTS_A_ROW = 5  # two rows: they fit a terminal of 80 columns
+FACTS_PER_ROW = 5  # two rows, which fit a terminal of 80 columns
 
 
 class Progress:
-    """A run's listener. Use it as a context manager, so that the terminal is left in order."""
+    """The listener of a run. A context manager, so that the terminal is restored at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._phase = ""
-        self._standing: Status | None = None
-        self._told = self._last_line = -SECONDS_BETWEEN_LINES
+        self._status: Status | None = None
+        self._updated = self._last_line = -SECONDS_BETWEEN_LINES
         self._live = (
             Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame)
             if console.is_terminal
@@ -47,59 +47,59 @@ class Progress:
     def note(self, text: str) -> None:
         self._console.print(f"note: {text}", markup=False, soft_wrap=True)
 
-    def evaluated(self, evaluation: Evaluation, standing: Status) -> None:
+    def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         if evaluation.status == "failed":
             self.note(f"candidate {evaluation.candidate.id} failed: {evaluation.error}")
-        self._standing, self._told = standing, time.monotonic()
-        if self._live is None and self._told - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._print_line(standing)
+        self._status, self._updated = status, time.monotonic()
+        if self._live is None and self._updated - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line(status)
 
     def _leave(self) -> None:
-        """What a search came to stays on the screen."""
-        standing, self._standing = self._standing, None
-        if standing is not None and self._live:
-            self._console.print(_table(standing, 0.0))
-        elif standing is not None and self._told != self._last_line:
-            self._print_line(standing)
+        """Leave the last status of a search on the screen."""
+        status, self._status = self._status, None
+        if status is not None and self._live:
+            self._console.print(_table(status, 0.0))
+        elif status is not None and self._updated != self._last_line:
+            self._print_line(status)
 
-    def _print_line(self, standing: Status) -> None:
-        self._last_line = self._told
-        self._console.print(_line(standing), markup=False, soft_wrap=True)
+    def _print_line(self, status: Status) -> None:
+        self._last_line = self._updated
+        self._console.print(_line(status), markup=False, soft_wrap=True)
 
     def _frame(self) -> Table:
-        """What the live display shows now; the time left runs on between two evaluations."""
-        standing = self._standing
-        return Table.grid() if standing is None else _table(standing, time.monotonic() - self._told)
+        """What the live display shows now. The time left counts down between two evaluations."""
+        status = self._status
+        return Table.grid() if status is None else _table(status, time.monotonic() - self._updated)
 
 
-def _table(standing: Status, age: float) -> Table:
-    facts = list(_facts(standing, age).items())
+def _table(status: Status, age: float) -> Table:
+    facts = list(_facts(status, age).items())
     table = Table.grid(padding=(0, 2))
-    for i in range(0, len(facts), FACTS_A_ROW):
-        row = facts[i : i + FACTS_A_ROW]
+    for i in range(0, len(facts), FACTS_PER_ROW):
+        row = facts[i : i + FACTS_PER_ROW]
         table.add_row(*(f"[dim]{key}[/dim]" for key, _ in row))
         table.add_row(*(value for _, value in row))
     return table
 
 
-def _line(standing: Status) -> str:
-    return "  ".join(f"{key} {value}" for key, value in _facts(standing).items())
+def _line(status: Status) -> str:
+    return "  ".join(f"{key} {value}" for key, value in _facts(status).items())
 
 
-def _facts(standing: Status, age: float = 0.0) -> dict[str, str]:
-    """What is shown, in its order. age: seconds since the search stood so."""
-    left = standing.seconds_left
+def _facts(status: Status, age: float = 0.0) -> dict[str, str]:
+    """What is shown, in order. age: seconds since this was the status."""
+    left = status.seconds_left
     return {
-        "best": "-" if standing.best is None else f"{standing.best:.3f} ({standing.best_id})",
-        "mean": _number(standing.mean, ".3f"),
-        "iteration": str(standing.iteration),
-        "evaluations": f"{standing.evaluations} of at most {standing.most}",
-        "at most left": "-" if left is None else _clock(max(0.0, left - age)),
-        "a minute": _pace(standing.evaluations_per_minute),
-        "tokens/s": _pace(standing.tokens_per_second),
-        "workers": str(standing.workers),
-        "busy": _number(standing.busy, ".0%"),
-        "failures": str(standing.failures),
+        "best": "-" if status.best is None else f"{status.best:.3f} ({status.best_id})",
+        "mean": _number(status.mean, ".3f"),
+        "iteration": str(status.iteration),
+        "evaluations": f"{status.evaluations} of {status.most}",
+        "time left (at most)": "-" if left is None else _clock(max(0.0, left - age)),
+        "evaluations / min": _rate(status.evaluations_per_minute),
+        "tokens / s": _rate(status.tokens_per_second),
+        "workers": str(status.workers),
+        "utilisation": _number(status.busy, ".0%"),
+        "failures": str(status.failures),
     }
 
 
@@ -107,8 +107,8 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _pace(value: float | None) -> str:
-    """Slow ones with a digit more: an evaluation may take minutes."""
+def _rate(value: float | None) -> str:
+    """Low ones with one more digit: an evaluation may take minutes."""
     return _number(value, ".1f" if value is not None and value < 10 else ".0f")
 
 

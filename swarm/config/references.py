@@ -10,16 +10,13 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from swarm import zoo
 from swarm.config.schema import Config, ExpertSettings
 from swarm.core.errors import ConfigError, DataError, ExpertError
-from swarm.workers.settings import ClusterSettings, LocalCluster
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
 def resolve(config: Config, folder: Path) -> Config:
-    """The config with every reference as an absolute path. `folder`: where the config file lies."""
+    """The config with every reference as an absolute path. folder: that of the config file."""
     experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
@@ -39,7 +36,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "objectives": objectives,
             "splits": splits,
             "modules": str((folder / config.modules).resolve()),
-            "cluster": _cluster(config),
+            "cluster": config.cluster.holding(config.engine.accelerators),
         }
     )
 
@@ -54,28 +51,13 @@ def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSet
     )
 
 
-def _cluster(config: Config) -> ClusterSettings:
-    """The cluster with as many GPUs a worker as its engine spreads a model over. Raises ConfigError."""
-    cluster, spread = config.cluster, config.engine.accelerators
-    if isinstance(cluster, LocalCluster):
-        return cluster
-    if cluster.gpus_per_worker == "auto" and spread > 1:
-        return cluster.model_copy(update={"gpus_per_worker": float(spread)})
-    if cluster.gpus_per_worker != "auto" and cluster.gpus_per_worker > 1 and cluster.gpus_per_worker != spread:
-        raise ConfigError(
-            f"cluster.gpus_per_worker: {cluster.gpus_per_worker:g}, but the engine uses {spread}; a model is spread "
-            f"over several by engine: {{type: vllm, tensor_parallel_size: {cluster.gpus_per_worker:g}}}"
-        )
-    return cluster
-
-
 def name_of(reference: str) -> str:
-    """An expert's name where the user gives none: the last part of the path, zoo reference or hub id as written."""
+    """An expert's name where the user gives none: the last part of the path, zoo reference or hub id."""
     return reference.rstrip("/").rpartition("/")[2].removesuffix(".safetensors")
 
 
 def find(reference: str, folder: Path, key: str) -> Path:
-    """The local path of a reference: zoo:..., a path from here or from the config's folder, or a hub id."""
+    """The local path of a reference: zoo:NAME, a path relative to here or to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
     path = Path(reference).expanduser()
@@ -83,7 +65,7 @@ def find(reference: str, folder: Path, key: str) -> Path:
     for place in places:
         if place.exists():
             return place.resolve()
-    known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, no hub id
+    known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, not a hub id
     is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
     if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
         return _from_hub(reference, key)
@@ -100,13 +82,14 @@ def _resolve_data(data: str | Mapping[str, str] | None, folder: Path, key: str) 
 
 
 def _from_hub(reference: str, key: str) -> Path:
-    """A model from the hub: naming its id in the config is asking for it. Safetensors only."""
+    """The local copy of a model of the hub, which is downloaded where it is missing. Safetensors only."""
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ExpertError(
-            f"{key}: {reference} is no folder here, and the hub did not give it ({reason}); correct the path or id"
+            f"{key}: {reference} is not a local folder, and the hub did not provide it ({reason}); "
+            "correct the path or id"
         ) from None
     except ValueError as error:
-        raise ConfigError(f"{key}: {reference} is no hub id ({error}); correct it") from None
+        raise ConfigError(f"{key}: {reference} is not a hub id ({error}); correct it") from None

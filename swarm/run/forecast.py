@@ -1,9 +1,10 @@
-"""What `swarm check` foretells of a run: dimensions, evaluations, memory, disk, time. Nothing is started.
+"""What `swarm check` predicts of a run: dimensions, evaluations, memory, disk, time. Nothing is started.
 
-A cluster that runs is looked at.
+A cluster that is running already is inspected.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,18 +15,30 @@ from swarm.search.status import Budget
 from swarm.workers.preflight.placement import place
 from swarm.workers.ray.connect import address_of
 from swarm.workers.ray.probe_nodes import local_resources, survey
-from swarm.workers.settings import ClusterSettings, LocalCluster
+from swarm.workers.settings import ClusterSettings
 
 FLOPS_PER_PARAMETER = 2
-CPU_FLOPS = 1e11  # a modest core pair in bfloat16: an order of magnitude, not a promise
+CPU_FLOPS = 1e11  # two modest CPU cores in bfloat16: an order of magnitude
 GIB = 1024.0**3
+CHANGED = 0.2  # share of test answers that differ between two good weightings: a rough, cautious value
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The plan of a run in figures. Tokens and seconds are estimates.
+    """The plan of a run in figures.
 
-    worker_gib: memory that each worker has of its own; node_gib: weight files that the workers of a node share.
+    parameters: how many weights the base has.
+    experts: name -> kind.
+    coordinates: dimensions of the search.
+    evaluations: the most candidates that the search scores.
+    examples: objective -> split -> how many.
+    tokens: estimate for the whole search.
+    workers: how many and of what size, in words.
+    worker_gib: memory per worker.
+    node_gib: weight files that the workers of a node share.
+    disk_gib: best/ as a whole model.
+    cpu_minutes: estimate on two CPU cores.
+    smallest_gain: smallest difference in mean score that the test split can detect.
     """
 
     base: str
@@ -48,7 +61,7 @@ class Forecast:
 
 
 def forecast(plan: Plan) -> Forecast:
-    """What this plan would do and need."""
+    """The figures of a plan."""
     evaluations = Budget.of(plan.config.optimizer).evaluations
     tokens = evaluations * _tokens(plan)
     parameters = parameters_of(plan)
@@ -72,7 +85,7 @@ def forecast(plan: Plan) -> Forecast:
 
 
 def lines(plan: Plan) -> list[str]:
-    """The forecast in words, one fact a line."""
+    """The forecast in words, one fact per line."""
     f = forecast(plan)
     free = free_disk(Path()) / GIB
     splits = [
@@ -80,38 +93,42 @@ def lines(plan: Plan) -> list[str]:
     ]
     return [
         f"base         {f.base} ({f.parameters / 1e6:,.1f} M parameters)",
-        f"experts      {len(f.experts)}: " + ", ".join(f"{name} ({kind})" for name, kind in f.experts.items()),
-        f"search       {f.coordinates} coordinates, {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
+        *(f"experts      {kind}: {', '.join(names)}" for kind, names in _by_kind(f.experts).items()),
+        f"search       {f.coordinates} dimensions, {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
         *(f"examples     {line}" for line in splits),
         f"tokens       about {f.tokens:,} in the search",
         f"workers      {f.workers}",
-        f"memory       about {f.worker_gib:.2f} GiB a worker, and {f.node_gib:.2f} GiB of files shared on a node",
-        f"disk         about {f.disk_gib:.2f} GiB for best/ as a whole model; {free:.2f} GiB are free here",
-        f"time         very roughly {f.cpu_minutes:,.0f} minutes of two CPU cores; far less on a GPU",
-        f"power        on the test split a gain below about {100 * f.smallest_gain:.1f} points looks like luck",
+        f"memory       about {_size(f.worker_gib)} per worker, plus {_size(f.node_gib)} of files shared on each node",
+        f"disk         about {_size(f.disk_gib)} for best/ as a whole model; {_size(free)} free here",
+        f"time         a rough estimate: {_duration(f.cpu_minutes)} on two CPU cores; far less on a GPU",
+        f"power        smallest detectable difference on the test split: about {100 * f.smallest_gain:.1f} points",
         *(f"note         {note}" for note in f.notes),
     ]
 
 
 def look(plan: Plan) -> list[str]:
-    """Look at the cluster that the config or RAY_ADDRESS names: what it holds and notes, a fact a line; else nothing.
+    """What the running cluster that the config or RAY_ADDRESS names holds, and notes, one per line; else nothing.
 
     Raises ConfigError where its nodes lack what a worker needs.
     """
-    cluster = plan.config.cluster
-    if isinstance(cluster, LocalCluster) or not address_of(cluster):
-        return []
-    return survey(needs_of(plan), cluster)
+    cluster = plan.config.cluster.on_ray
+    return survey(needs_of(plan), cluster) if cluster and address_of(cluster) else []
 
 
 def _workers(cluster: ClusterSettings) -> str:
-    """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is asked at the start."""
-    if isinstance(cluster, LocalCluster):
+    """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is checked by `look`."""
+    ray = cluster.on_ray
+    if ray is None:
         return "1, in this process"
-    if address := address_of(cluster):
-        return f"{cluster.workers} on the Ray cluster at {address}"
-    planned = place(cluster, [local_resources()])
-    return f"{planned.workers} on a local Ray, {planned.cpus} cores and {planned.gpus:g} GPUs each"
+    if address := address_of(ray):
+        return f"{ray.workers} on the Ray cluster at {address}"
+    planned = place(ray, [local_resources()])
+    return f"{planned.workers} on a local Ray; CPU cores per worker: {planned.cpus}, GPUs per worker: {planned.gpus:g}"
+
+
+def _by_kind(experts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Kind -> names."""
+    return {kind: [name for name in experts if experts[name] == kind] for kind in dict.fromkeys(experts.values())}
 
 
 def _sizes(plan: Plan, name: str) -> dict[str, int]:
@@ -120,15 +137,25 @@ def _sizes(plan: Plan, name: str) -> dict[str, int]:
 
 
 def _tokens(plan: Plan) -> int:
-    """Tokens of one evaluation: prompts once, continuations, and what is written at most."""
+    """Tokens of one evaluation at most: every distinct prompt once, continuations, and generated text."""
     workload = plan.workloads["search"]
     items = workload.slice(0, workload.total).requests.items
-    written = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
+    generated = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
     fed = sum(max(0, len(item.continuation) - 1) for item in items)
-    return sum(map(len, {item.prompt for item in items})) + fed + written
+    return sum(map(len, {item.prompt for item in items})) + fed + generated
 
 
 def _smallest_gain(plan: Plan) -> float:
-    """Half width of a 95 % interval of a paired difference of right-or-wrong scores, a fifth of them changing."""
+    """Half the width of a 95 % interval of a paired difference, where a fifth of right-or-wrong answers change."""
     n = sum(len(splits.test) for splits in plan.splits.values())
-    return 1.96 * math.sqrt(0.2 / n)
+    return 1.96 * math.sqrt(CHANGED / n)
+
+
+def _size(gib: float) -> str:
+    return f"{gib:,.2f} GiB" if gib >= 0.1 else f"{1024 * gib:.1f} MiB"
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"

@@ -1,7 +1,6 @@
-"""A run: search, select, test, export, report, in one directory that can be resumed at any point.
+"""A run: search, select, test, export, report, in one directory, from which it can be resumed at any point.
 
-Every step first asks the archive what is already known, so that a resumed run and an undisturbed one are the
-same code.
+Every step first asks the archive what is known already: a resumed run and an uninterrupted one are the same code.
 """
 
 from collections import deque
@@ -35,26 +34,25 @@ from swarm.workers.pool import LocalPool, Pool
 from swarm.workers.ray.backend import RayBackend
 from swarm.workers.ray.probe_nodes import check_feasible
 from swarm.workers.scheduling.coordinator import Coordinator
-from swarm.workers.settings import LocalCluster
 
 
 class Listener(Protocol):
-    """Who is told how a run goes on."""
+    """Receives the progress of a run."""
 
     def phase(self, text: str) -> None: ...
 
     def note(self, text: str) -> None: ...
 
-    def evaluated(self, evaluation: Evaluation, standing: Status) -> None: ...
+    def evaluated(self, evaluation: Evaluation, status: Status) -> None: ...
 
 
 OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
 
 
 def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
-    """The workers that the config asks for; what the user should know of their nodes is noted."""
-    cluster = plan.config.cluster
-    if isinstance(cluster, LocalCluster):
+    """The workers that the config asks for. note: called with what the user should know about their nodes."""
+    cluster = plan.config.cluster.on_ray
+    if cluster is None:
         return LocalPool(plan.spec)
     return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
@@ -73,15 +71,15 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
 
 
 def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) -> Json:
-    """Go on where a run stopped, to the same result as an undisturbed one; overrides change workers or budgets."""
+    """Continue a stopped run, to the same result as an uninterrupted one; overrides change workers or budgets."""
     config = load_config(config_path(folder), overrides)
     with known_run(folder) as archive:
         if not archive.ended("run"):
             load_trackers(config)
             check_feasible(config.cluster)
-        plan = make_plan(config, listener.phase, initial_state=archive.start is not None)
+        plan = make_plan(config, listener.phase, resumed=archive.start is not None)
         if archive.journal.dropped_bytes:
-            listener.note(f"the journal's last line was cut by a crash; its {archive.journal.dropped_bytes} bytes go")
+            listener.note(f"a crash cut the journal's last line; its {archive.journal.dropped_bytes} bytes are dropped")
         if archive.start is None:
             archive.append("start", **start_record(plan))
         check_same(archive, plan)
@@ -95,7 +93,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
 
 @dataclass
 class Run:
-    """The steps of a run over one archive."""
+    """The steps of a run, all recorded in one archive."""
 
     plan: Plan
     folder: Path
@@ -105,7 +103,7 @@ class Run:
     _pool: Pool | None = field(default=None, init=False)
 
     def carry_on(self) -> Json:
-        """Do what is not done yet; returns the summary."""
+        """Do what has not been done yet. Returns the summary."""
         if self.archive.ended("run") and (self.folder / SUMMARY).is_file():
             return self._finished()
         with open_tracking(self.plan.config, self.folder, self.listener.note) as self._tracking:
@@ -115,13 +113,12 @@ class Run:
                 self._test(result)
             finally:
                 self._close()
-            delivery = Finish(self.plan, self.folder, self.archive, self.listener)
-            summary = delivery.run(result)
+            summary = Finish(self.plan, self.folder, self.archive, self.listener).run(result)
             self._tracking.finish(summary)
         return summary
 
     def _finished(self) -> Json:
-        """A run that has ended: nothing is done again but the report."""
+        """The summary of a run that has ended: only its report is written again."""
         summary = read_summary(self.folder)
         write_report(self.folder, self.archive.lines, summary)
         return summary
@@ -131,7 +128,7 @@ class Run:
             return
         pool = self._workers("search")
         self.listener.phase("searching")
-        tally = open_counter(self.plan, self.archive)
+        counter = open_counter(self.plan, self.archive)
         loop = Loop(
             optimizer=self.plan.config.optimizer,
             space=self.plan.space,
@@ -139,17 +136,17 @@ class Run:
             weights=self.plan.weights,
             archive=self.archive,
             evaluate=lambda feed: pool.run(feed, "search"),
-            on_evaluation=lambda evaluation: self._evaluated(evaluation, tally, pool.workers),
+            on_evaluation=lambda evaluation: self._evaluated(evaluation, counter, pool.workers),
             finalists=self.plan.config.selection.finalists,
             sequential=self.plan.config.racing.sequential,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
-        self.archive.append("end", phase="search", reason=reason, workers=round(tally.workers(pool.workers), 2))
+        self.archive.append("end", phase="search", reason=reason, workers=round(counter.workers(pool.workers), 2))
 
-    def _evaluated(self, evaluation: Evaluation, tally: StatusCounter, workers: int) -> None:
-        standing = tally.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
-        self.listener.evaluated(evaluation, standing)
-        self._tracking.log(standing)
+    def _evaluated(self, evaluation: Evaluation, counter: StatusCounter, workers: int) -> None:
+        status = counter.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
+        self.listener.evaluated(evaluation, status)
+        self._tracking.log(status)
 
     def _select(self) -> Result:
         self.listener.phase("selecting")
@@ -166,12 +163,12 @@ class Run:
         return Result(selection, winner, recipe)
 
     def _test(self, result: Result) -> None:
-        """The winner and the baselines on the test split: once, since what is known is not scored again."""
+        """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
         self.listener.phase("testing")
         self._score([result.winner, *result.selection.contenders()], "test", "test")
 
     def _score(self, candidates: Sequence[Candidate], split: Split, kind: Kind) -> None:
-        """Score candidates on a split and journal them; nothing is scored twice."""
+        """Score candidates on a split and record them in the journal. Nothing is scored twice."""
         unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
         if unknown:
             feed = deque(Task(candidate) for candidate in unknown)
@@ -186,7 +183,7 @@ class Run:
                 self.archive.append_repeat(kind, candidate, split)
 
     def _workers(self, split: Split) -> Pool:
-        """The pool, opened when it is first needed, with the examples of a split: no earlier than they are needed."""
+        """The pool, opened when it is first needed, with the examples of a split, loaded when they are first needed."""
         if self._pool is None:
             self.listener.phase("starting workers")
             self._pool = self.open_pool(self.plan, self.listener.note)

@@ -1,4 +1,4 @@
-"""From a config to everything a run needs, checked: nothing is started or written here."""
+"""From a resolved config to everything that a run needs, opened and checked. Nothing is started or written here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,17 @@ from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalo
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.svd_error import truncation_notes
 from swarm.export import Exported, check_form
-from swarm.optimizers import Optimizer
-
-BUDGETS = set(Optimizer.model_fields) - {"type", "schedule"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved config and what it names, opened and checked."""
+    """A resolved config and everything that it names, opened and checked.
+
+    splits: by objective.
+    workloads: the encoded examples of all objectives, by split.
+    truncations: notes on experts and answers that are cut.
+    contaminations: notes on examples that experts were trained on.
+    """
 
     config: Config
     catalog: Catalog
@@ -41,7 +44,7 @@ class Plan:
 
     @property
     def weights(self) -> dict[str, float]:
-        """The objectives' shares in the utility."""
+        """Objective -> its weight in the utility."""
         return {objective.name: objective.weight for objective in self.config.objectives}
 
     @property
@@ -51,16 +54,16 @@ class Plan:
         return [*found, *self.contaminations, *self.truncations]
 
 
-def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, initial_state: bool = False) -> Plan:
+def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, resumed: bool = False) -> Plan:
     """Open and check everything that a resolved config names. Raises UserError.
 
-    begun: the run's journal says what its experts were trained on, and those files may be gone.
+    resumed: the journal has the notes on contamination, and the files that experts were trained on may be gone.
     """
     on_step("reading data")
     make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
     trained_on = {expert.name: [Path(path) for path in expert.trained_on] for expert in config.experts}
-    contaminations = () if initial_state else contamination_notes(splits, trained_on)
+    contaminations = () if resumed else contamination_notes(splits, trained_on)
     on_step("checking base and experts")
     catalog = open_experts(config)
     space = config.composition.space(catalog)
@@ -92,7 +95,7 @@ def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
 def _workloads(
     config: Config, catalog: Catalog, splits: Mapping[str, Splits], encoder: Encoder
 ) -> dict[Split, Workload]:
-    """Every split as the engine is asked it. Raises DataError for an example that the model cannot take."""
+    """Every split, encoded for the engine. Raises DataError for an example that the model cannot take."""
     workloads = {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
     search = workloads["search"]
     first = min([rung for rung in config.racing.rungs if rung < search.total], default=search.total)

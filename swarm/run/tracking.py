@@ -1,4 +1,4 @@
-"""What follows a run: the count of how its search stands, and the trackers that are shown it."""
+"""Who follows a run: the counter of its search's status, and the trackers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,18 +19,18 @@ def load_trackers(config: Config) -> None:
 
 
 def open_tracking(config: Config, folder: Path, note: Callable[[str], None]) -> Tracking:
-    """The trackers that the config names, and on Ray its metrics."""
-    initial_design: dict[str, Start] = {}
-    if config.cluster.type == "ray":
-        initial_design["ray"] = partial(RayMetrics, folder.resolve().name)
+    """The trackers that the config names and, where Ray is used, Ray's metrics."""
+    starts: dict[str, Start] = {}
+    if config.cluster.on_ray is not None:
+        starts["ray"] = partial(RayMetrics, folder.resolve().name)
     for tracker in config.trackers:
         run = TrackedRun.of(folder, tracker.type, config.model_dump(mode="json"))
-        initial_design[tracker.type] = partial(tracker.start, run)
-    return Tracking(initial_design, note)
+        starts[tracker.type] = partial(tracker.start, run)
+    return Tracking(starts, note)
 
 
 def open_counter(plan: Plan, archive: Archive) -> StatusCounter:
-    """The count of a search, with what earlier sessions scored. This session's clock starts."""
+    """The counter of a search, with what earlier sessions scored. This session's clock starts now."""
     began = archive.search_began
     worked = 0.0 if began is None else archive.elapsed - began
     return StatusCounter(plan.weights, Budget.of(plan.config.optimizer, worked), archive.history(), archive.evaluations)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from swarm.core.errors import ConfigError
 from swarm.core.settings import Settings
 
 
@@ -11,6 +12,14 @@ class LocalCluster(Settings):
     """Score in this process: for tests and debugging."""
 
     type: Literal["local"] = "local"
+
+    @property
+    def on_ray(self) -> None:
+        """No Ray is used."""
+
+    def holding(self, accelerators: int) -> "LocalCluster":
+        """The cluster for an engine that spreads one model over so many accelerators."""
+        return self
 
 
 class RayCluster(Settings):
@@ -65,6 +74,23 @@ class RayCluster(Settings):
             raise ValueError(
                 "autoscaling: true cannot derive sizes from nodes that have not joined yet; "
                 "set workers, cpus_per_worker and gpus_per_worker to numbers"
+            )
+        return self
+
+    @property
+    def on_ray(self) -> "RayCluster":
+        """The settings of Ray, which is used."""
+        return self
+
+    def holding(self, accelerators: int) -> "RayCluster":
+        """The cluster for an engine that spreads one model over so many accelerators. Raises ConfigError."""
+        gpus = self.gpus_per_worker
+        if gpus == "auto" and accelerators > 1:
+            return self.model_copy(update={"gpus_per_worker": float(accelerators)})
+        if gpus != "auto" and gpus > 1 and gpus != accelerators:
+            raise ConfigError(
+                f"cluster.gpus_per_worker: {gpus:g}, but the engine uses {accelerators}; a model is spread "
+                f"over several by engine: {{type: vllm, tensor_parallel_size: {gpus:g}}}"
             )
         return self
 

@@ -70,7 +70,7 @@ def test_a_cut_last_line_is_no_mistake(scene: Scene) -> None:
         journal.write('{"kind": "evaluation", "id": "1-3", "posi')
     done = run_cli("resume", run)
     assert (done.code, done.err) == (0, "")
-    assert "note: the journal's last line was cut by a crash; its 41 bytes go" in done.out
+    assert "note: a crash cut the journal's last line; its 41 bytes are dropped" in done.out
     assert summary_of(run) == summary_of(scene.finished)
 
 

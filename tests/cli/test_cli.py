@@ -82,7 +82,7 @@ def test_check_prints_a_plan_and_starts_nothing(playground: Playground, tmp_path
     assert plan["examples"] == {"words": {"search": 16, "select": 16, "test": 28}}
     assert plan["experts"] == {"red": "adapter", "green": "adapter", "blue": "adapter"}
     lines = run_cli("check", playground.config_file).out
-    assert "3 coordinates, pso, up to 16 evaluations" in lines
+    assert "3 dimensions, pso, up to 16 evaluations" in lines
 
 
 def test_a_finished_run_holds_what_was_promised(finished_run: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_mistake_in_a_real_process_is_one_line(playground: Playground, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_nothing_had_happened(
+def test_an_interrupted_run_says_how_to_resume_and_ends_like_an_uninterrupted_one(
     playground: Playground, tmp_path: Path
 ) -> None:
     optimizer = {"particles": 4, "iterations": 24, "patience": None}
@@ -210,7 +210,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_nothing_had_happene
     finally:
         process.kill()
     assert process.returncode == 130
-    assert err == f"interrupted; go on with: swarm resume {tmp_path / 'run'}\n"
+    assert err == f"interrupted; resume with: swarm resume {tmp_path / 'run'}\n"
     assert_plain(out)
     assert run_cli("resume", tmp_path / "run").code == 0
     assert run_cli(*search[:-1], tmp_path / "straight").code == 0

@@ -88,7 +88,7 @@ def test_an_interrupted_search_is_resumed(
         process.kill()
     # Ray gives SIGTERM back to the system while it shuts down: that ends the process at once too.
     assert process.returncode in (130, -signal.SIGTERM) if len(signals) > 1 else process.returncode == 130, err
-    assert len(signals) > 1 or "interrupted; go on with: swarm resume" in err
+    assert len(signals) > 1 or "interrupted; resume with: swarm resume" in err
     before = journal.read_bytes()
     assert before.endswith(b"\n") or len(signals) > 1
     scored = before.count(b'"kind": "evaluation"')

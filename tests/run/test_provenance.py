@@ -53,7 +53,7 @@ def test_settings_keep_the_fingerprints_that_earlier_versions_wrote(
     assert settings_of(parse_config(SMALL | sections, "test")) == fingerprint
 
 
-TASTE = "from tools.lengths import length\n\ndef score(example, output):\n    return -float(length(output))\n"
+TASTE = "from own_tools.lengths import length\n\ndef score(example, output):\n    return -float(length(output))\n"
 LENGTHS = "def length(text):\n    return len(text)\n"
 
 
@@ -81,26 +81,26 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
     folder = make_workshop(tmp_path_factory.mktemp("provenance"))
     write_examples(folder / "words.jsonl", 24)
     modules = folder / "own"
-    (modules / "tools").mkdir(parents=True)
-    (modules / "taste.py").write_text(TASTE)
-    (modules / "tools" / "lengths.py").write_text(LENGTHS)
+    (modules / "own_tools").mkdir(parents=True)
+    (modules / "own_taste.py").write_text(TASTE)
+    (modules / "own_tools" / "lengths.py").write_text(LENGTHS)
     (modules / "unused.py").write_text("")
-    objective = {"name": "short", "type": "function", "function": "taste:score", "data": "words.jsonl"}
+    objective = {"name": "short", "type": "function", "function": "own_taste:score", "data": "words.jsonl"}
     path = [*sys.path]
     start(folder, folder / "run", {"objectives": [objective | {"max_new_tokens": 2}], "modules": "own"})
     yield Scored(folder / "run", modules, (folder / "run" / "journal.jsonl").read_text().splitlines())
     sys.path[:] = path
-    for name in ("taste", "tools", "tools.lengths"):
+    for name in ("own_taste", "own_tools", "own_tools.lengths"):
         sys.modules.pop(name, None)
 
 
 def test_the_journal_keeps_a_fingerprint_of_every_module_that_scores_depend_on(scored: Scored) -> None:
     code = json.loads(scored.lines[0])["code"]
-    assert {name: set(files) for name, files in code.items()} == {"short": {"taste.py", "tools/lengths.py"}}
+    assert {name: set(files) for name, files in code.items()} == {"short": {"own_taste.py", "own_tools/lengths.py"}}
     assert len({*code["short"].values()}) == 2
 
 
-@pytest.mark.parametrize("file", ["taste.py", "tools/lengths.py"])
+@pytest.mark.parametrize("file", ["own_taste.py", "own_tools/lengths.py"])
 def test_a_run_does_not_resume_with_another_version_of_a_function(scored: Scored, tmp_path: Path, file: str) -> None:
     stopped = scored.stopped(tmp_path)
     changed = stopped.modules / file
@@ -116,7 +116,9 @@ def test_a_run_does_not_resume_with_another_version_of_a_function(scored: Scored
 
 def test_a_run_resumes_where_only_comments_layout_and_other_modules_changed(scored: Scored, tmp_path: Path) -> None:
     stopped = scored.stopped(tmp_path)
-    (stopped.modules / "taste.py").write_text("# Shorter is better.\n\n" + TASTE.replace("))\n", "))  # negative\n"))
+    (stopped.modules / "own_taste.py").write_text(
+        "# Shorter is better.\n\n" + TASTE.replace("))\n", "))  # negative\n")
+    )
     (stopped.modules / "unused.py").write_text("x = 1\n")
     resume_run(stopped.run, Silent())
     assert timeless(journal(stopped.run)) == timeless(journal(scored.run))
@@ -124,7 +126,7 @@ def test_a_run_resumes_where_only_comments_layout_and_other_modules_changed(scor
 
 def test_a_run_of_an_earlier_version_resumes_without_a_fingerprint(scored: Scored, tmp_path: Path) -> None:
     stopped = scored.stopped(tmp_path, code={})
-    (stopped.modules / "taste.py").write_text(TASTE.replace("return ", "return 2 * "))
+    (stopped.modules / "own_taste.py").write_text(TASTE.replace("return ", "return 2 * "))
     resume_run(stopped.run, Silent())
     assert journal(stopped.run)[-1]["kind"] == "end"
 
@@ -133,12 +135,12 @@ def test_every_node_needs_the_modules_that_scores_depend_on(scored: Scored) -> N
     needs = needs_of(make_plan(load_config(scored.run / "config.yaml")))
     held = next(each for each in needs.held if each.owner == "objective short")
     assert held.path == str(scored.modules)
-    assert set(held.marks) == {str(scored.modules / name) for name in ("taste.py", "tools/lengths.py")}
+    assert set(held.marks) == {str(scored.modules / name) for name in ("own_taste.py", "own_tools/lengths.py")}
 
 
 def test_a_finished_run_is_shown_whatever_became_of_its_function(scored: Scored, tmp_path: Path) -> None:
     stopped = scored.stopped(tmp_path)
     shutil.copy(scored.run / "journal.jsonl", stopped.run)
     shutil.copy(scored.run / "summary.json", stopped.run)
-    (stopped.modules / "taste.py").write_text(TASTE.replace("return ", "return 2 * "))
+    (stopped.modules / "own_taste.py").write_text(TASTE.replace("return ", "return 2 * "))
     assert resume_run(stopped.run, Silent()) == json.loads((scored.run / "summary.json").read_text())
