@@ -1,8 +1,9 @@
-"""Which examples an expert was trained on, where its training data are at hand. A note; nothing is left out for it.
+"""Which examples an expert was trained on, where its training data are given. They are noted, and none is left out.
 
-Training data are JSON lines, read as leniently as they come: no ids, no answers, other keys. A line's text is its
-`context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn of the assistant),
-and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn a list of parts.
+Training data are JSON lines and are read leniently: ids and answers may be missing, other keys are allowed. The text of
+a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn of the
+assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn may be
+a list of parts.
 """
 
 import json
@@ -17,12 +18,12 @@ from swarm.data.duplicates import found_in
 from swarm.data.splits import SPLITS, Splits
 
 ASKED = ("prompt", "question", "instruction")
-SHOWN = 5
+MOST_IDS = 5  # in a note
 
 
 @dataclass(frozen=True)
-class Part:
-    """One split of one objective."""
+class SplitExamples:
+    """The examples of one split of one objective."""
 
     objective: str
     split: Split
@@ -37,13 +38,13 @@ class Part:
         )
 
     def _ids(self, places: Sequence[int]) -> str:
-        ids = [self.examples[place].id for place in places[:SHOWN]]
-        return ", ".join([*ids, "..."] if len(places) > SHOWN else ids)
+        ids = [self.examples[place].id for place in places[:MOST_IDS]]
+        return ", ".join([*ids, "..."] if len(places) > MOST_IDS else ids)
 
 
 def contamination_notes(splits: Mapping[str, Splits], trained_on: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
-    """A line for each expert, objective and split with examples that the expert has seen. Raises DataError."""
-    parts = [Part(name, split, each.of(split)) for name, each in splits.items() for split in SPLITS]
+    """A note for each expert, objective and split with examples that the expert was trained on. Raises DataError."""
+    parts = [SplitExamples(name, split, each.of(split)) for name, each in splits.items() for split in SPLITS]
     examples = [example for part in parts for example in part.examples]
     notes = []
     for expert, paths in trained_on.items():
@@ -62,7 +63,7 @@ def contamination_notes(splits: Mapping[str, Splits], trained_on: Mapping[str, S
 
 
 def training_texts(path: Path) -> Iterator[str]:
-    """The text of every line. Raises DataError naming file and line."""
+    """The text of every line of a file of training data. Raises DataError naming file and line."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
@@ -71,7 +72,7 @@ def training_texts(path: Path) -> Iterator[str]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of JSON lines as trained_on") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: it is not UTF-8; save the file as UTF-8") from None
+        raise DataError(f"{path}: not UTF-8; save the file as UTF-8") from None
 
 
 def _text(line: str, where: str) -> str:
@@ -79,7 +80,7 @@ def _text(line: str, where: str) -> str:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: {line.strip()[:40]!r} is not valid JSON ({error}); training data hold one object a line"
+            f"{where}: {line.strip()[:40]!r} is not valid JSON ({error}); training data hold one object per line"
         ) from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: {line.strip()[:40]} is not an object; write {{...}}")
@@ -110,7 +111,7 @@ def _unanswered(messages: object) -> list[dict[str, object]]:
 
 
 def _words(said: object) -> str:
-    """A text as it is, or that of a chat's turns or a turn's parts; what holds none, such as an image, is left out."""
+    """A text as it is, or that of a chat's turns or a turn's parts. Parts without text, as images, are left out."""
     if not isinstance(said, list):
         return str(said)
     inner = [each.get("content") or each.get("text") if isinstance(each, dict) else each for each in said]

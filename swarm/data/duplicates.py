@@ -1,6 +1,6 @@
-"""Finds examples that are the same or nearly so: exact keys, and Jaccard similarity of word shingles.
+"""Finds examples that are the same or nearly the same: by exact keys, and by the Jaccard similarity of word shingles.
 
-Shape suffixes: N examples, M those on the right (of `found_in`: texts), S shingles.
+Shape suffixes: N examples, M those on the right (in `found_in`: texts), S shingles.
 """
 
 import json
@@ -15,11 +15,11 @@ from scipy import sparse
 
 from swarm.core.examples import Example
 
-THRESHOLD = 0.8
-SHINGLE = 3
+THRESHOLD = 0.8  # Jaccard similarity of near-duplicates: nearly all words are the same, in the same order
+SHINGLE = 3  # words
 SHORT = 6  # a text of fewer words is one shingle: only equality counts
-COMMON = 50
-BLOCK = 256
+COMMON = 50  # a shingle in at most so many examples is never a template's
+BLOCK = 256  # rows that are compared at a time: it bounds memory
 WORD = re.compile(r"\w+|[^\w\s]")
 
 Shingle = tuple[str, ...]  # words in their order
@@ -27,7 +27,11 @@ Shingle = tuple[str, ...]  # words in their order
 
 @dataclass(frozen=True)
 class SimilarPair:
-    """Places in the left and in the right sequence, and the Jaccard similarity of their shingles."""
+    """Two examples that are nearly the same.
+
+    left, right: their places in the two sequences.
+    similarity: Jaccard similarity of their shingles.
+    """
 
     left: int
     right: int
@@ -36,14 +40,18 @@ class SimilarPair:
 
 @dataclass(frozen=True)
 class Found:
-    """Places of the examples that are the same as some text, and of the others that are nearly so."""
+    """Examples that some text repeats.
+
+    same: places of those that are exactly a text.
+    near: places of the others that are nearly contained in one.
+    """
 
     same: tuple[int, ...]
     near: tuple[int, ...]
 
 
 def normalised(text: str) -> str:
-    """Unicode composed, whitespace collapsed. Case is kept: some tasks are about nothing else."""
+    """Unicode composed, whitespace collapsed. Case is kept: in some tasks it is all that differs."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
@@ -58,10 +66,10 @@ def content_key(example: Example) -> str:
 
 
 def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[SimilarPair]:
-    """Pairs of a left and a right example with a similarity of at least THRESHOLD, in their order.
+    """Pairs of a left and a right example with a similarity of at least THRESHOLD, in order.
 
-    Shingles found in more than a tenth of the examples (and in more than 50) are a template's: a pair must reach the
-    threshold without them too, or every two fillings of one template would be near-duplicates.
+    Shingles in more than a tenth of the examples (and in more than COMMON) come from a template. A pair must reach the
+    threshold without them too: otherwise any two examples of one template would be near-duplicates.
     """
     texts = [normalised(_whole(example)) for example in (*left, *right)]
     shingles = [_shingles(text) for text in texts]
@@ -78,10 +86,10 @@ def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[Sim
 
 
 def found_in(examples: Sequence[Example], texts: Iterable[str]) -> Found:
-    """The examples that some text repeats: alone or with the answer, or THRESHOLD of their shingles within it.
+    """The examples that some text repeats: exactly, with or without the answer, or by THRESHOLD of their shingles.
 
-    Texts may be longer: what frames an example does not hide it. They are gone through once, and of their shingles only
-    those are kept that an example has. A template's do not count alone, as in `similar_pairs`.
+    A text may be longer than the example that it contains. The texts are read once, and only those of their shingles
+    are kept that an example has. A template's shingles alone do not count, as in `similar_pairs`.
     """
     shingles = [_shingles(normalised(_whole(example))) for example in examples]
     column = _columns(shingles)
@@ -100,7 +108,7 @@ def found_in(examples: Sequence[Example], texts: Iterable[str]) -> Found:
 
 
 def _contained(example_NS: sparse.csr_array, text_MS: sparse.csr_array) -> set[int]:
-    """Rows that have THRESHOLD of their columns in some text, of all columns and of those that no template gives."""
+    """Rows that share THRESHOLD of their columns with some text, both of all columns and of those from no template."""
     rare_S = np.ones(example_NS.shape[1], bool)
     for matrix in (example_NS, text_MS):
         rare_S &= np.asarray(matrix.sum(axis=0)).ravel() <= max(COMMON, matrix.shape[0] // 10)
@@ -118,7 +126,7 @@ def _contained(example_NS: sparse.csr_array, text_MS: sparse.csr_array) -> set[i
 
 
 def _alike(matrix_NS: sparse.csr_array, n_left: int) -> Iterator[tuple[int, int]]:
-    """(row, row - n_left) of a left and a right row with Jaccard = shared / (left + right - shared) >= THRESHOLD."""
+    """(left row, right row - n_left) of pairs with Jaccard = shared / (left + right - shared) >= THRESHOLD."""
     sizes_N = np.asarray(matrix_NS.sum(axis=1), dtype=np.float64).ravel()
     right_SM = matrix_NS[n_left:].T.tocsc()
     for start in range(0, n_left, BLOCK):
@@ -129,7 +137,7 @@ def _alike(matrix_NS: sparse.csr_array, n_left: int) -> Iterator[tuple[int, int]
 
 
 def _matrix(shingles: Sequence[set[Shingle]]) -> sparse.csr_array:
-    """Row: example, column: shingle, 1 where the example has it."""
+    """A row per example, a column per shingle; 1 where the example has the shingle."""
     column = _columns(shingles)
     return _rows([[column[shingle] for shingle in each] for each in shingles], len(column))
 
@@ -139,10 +147,10 @@ def _columns(shingles: Sequence[set[Shingle]]) -> dict[Shingle, int]:
 
 
 def _rows(columns: Sequence[Sequence[int]], width: int) -> sparse.csr_array:
-    """1 at each row's columns."""
+    """A matrix with a 1 at each row's columns."""
     indices = np.array([index for each in columns for index in each], dtype=np.int64)
-    initial_design = np.concatenate([[0], np.cumsum([len(each) for each in columns])]).astype(np.int64)
-    return sparse.csr_array((np.ones(len(indices)), indices, initial_design), shape=(len(columns), width))
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in columns])]).astype(np.int64)
+    return sparse.csr_array((np.ones(len(indices)), indices, offsets), shape=(len(columns), width))
 
 
 def _shingles(text: str) -> set[Shingle]:

@@ -1,13 +1,13 @@
 """Reads examples: JSON lines, or one object {"dev": [...], "test": [...]} as Model Swarms publishes them.
 
-One example a line, unknown keys allowed, numbers read as they are written:
+One example per line. Unknown keys are allowed, and numbers are read as texts, exactly as they are written:
 
-id        optional; the line's number where it is missing
-prompt    a text; or `question`, a text; or `messages`, a chat [{role, content}, ...] (the first of these that is there)
+id        optional; default: the line's number
+prompt    a text; or `question`, a text; or `messages`, a chat [{role, content}, ...]; the first of these counts
 answer    a text; with `choices`, the key of one of them, or the text of exactly one
-choices   optional; a map key -> text, or a list of texts, whose keys become A, B, C, ...
-context   optional; a text to read before the prompt. Objectives put it there: context, an empty line, prompt
-task      optional; splits hold the same share of each. `group` is optional too
+choices   optional; a map from key to text, or a list of texts, whose keys become A, B, C, ...
+context   optional; a text to read before the prompt. Objectives join them: context, an empty line, prompt
+task      optional; every split holds the same share of each task. `group` is optional too
 """
 
 import json
@@ -24,18 +24,18 @@ from swarm.core.examples import Example, Message, Prompt
 
 @dataclass(frozen=True)
 class DevTest:
-    """A Model Swarms file. Ids are kept where all are there and differ; else they are "dev-1", "test-1", ..."""
+    """A Model Swarms file. Ids are kept where all are given and distinct; else they are "dev-1", "test-1", ..."""
 
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
 
 
 def read_examples(path: Path) -> list[Example]:
-    """The examples of a file of JSON lines, in its order. Raises DataError naming file and line."""
+    """The examples of a file of JSON lines, in order. Raises DataError naming file and line."""
     lines = _read(path).split("\n")
     places = {str(number): f"{path}:{number}" for number, line in enumerate(lines, 1) if line.strip()}
     if not places:
-        raise DataError(f'{path}: holds no examples; write one {{"prompt": ..., "answer": ...}} a line')
+        raise DataError(f'{path}: holds no examples; write one {{"prompt": ..., "answer": ...}} per line')
     examples = [
         _example(_Row(where, _object(_parse(lines[int(number) - 1], where), where)), number)
         for number, where in places.items()
@@ -45,7 +45,7 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def read_dev_test(path: Path) -> DevTest:
-    """The two lists of a Model Swarms file; there `domain` is the task. Errors name list and index."""
+    """The two lists of a Model Swarms file, where `domain` is the task. Errors name list and index."""
     whole = _object(_parse(_read(path), str(path)), str(path))
     dev, test = (_listed(path, whole, name) for name in ("dev", "test"))
     ids = [example.id for example in dev + test]
@@ -57,13 +57,13 @@ def read_dev_test(path: Path) -> DevTest:
 
 @dataclass(frozen=True)
 class _Row:
-    """One example as it was written, and where."""
+    """One example as it was written. where: its file and line, for messages."""
 
     where: str
     fields: Mapping[str, object]
 
     def fail(self, key: str, problem: str) -> NoReturn:
-        """Raise the DataError that names the place, the key and its value."""
+        """Raise a DataError that names the place, the key and its value."""
         shown = repr(self.fields[key])
         raise DataError(f"{self.where}: {key}: {shown if len(shown) <= 80 else shown[:77] + '...'} {problem}")
 
@@ -74,13 +74,13 @@ class _Row:
         return self.checked(key, self.fields[key])
 
     def checked(self, key: str, value: object) -> str:
-        """`value`, found under `key`, if it is a text that can be scored."""
+        """`value`, found under `key`, where it is a text that can be scored. Raises DataError."""
         if not isinstance(value, str):
             self.fail(key, "is not a text; write it as a JSON string")
         if not value.strip():
-            self.fail(key, "is empty or has an empty text in it; fill it in or remove the example")
+            self.fail(key, "is empty or contains an empty text; fill it in or remove the example")
         if any("\ud800" <= character <= "\udfff" for character in value):
-            self.fail(key, "has half of a surrogate pair in it, which is no character; remove it")
+            self.fail(key, "contains half of a surrogate pair, which is not a character; remove it")
         return value
 
 
@@ -97,19 +97,19 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str, where: str) -> object:
-    """The JSON value of `text`, every number as the text that it is written with."""
+    """The JSON value of `text`, with every number as the text that it is written as."""
     try:
         value: object = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: {text.strip()[:40]!r} is not valid JSON ({error}); JSON lines (.jsonl) hold one object a line, "
-            'a .json file one object {"dev": [...], "test": [...]}'
+            f"{where}: {text.strip()[:40]!r} is not valid JSON ({error}); JSON lines (.jsonl) hold one object "
+            'per line, a .json file one object {"dev": [...], "test": [...]}'
         ) from None
     return value
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _object(value: object, where: str) -> dict[str, object]:
@@ -122,8 +122,8 @@ def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Example]
     listed = whole.get(name)
     if not isinstance(listed, list) or not listed:
         raise DataError(
-            f'{path}: {name}: {repr(listed)[:40]} is no list of examples; a .json file is one object {{"dev": [...], '
-            '"test": [...]}, other examples go into a .jsonl file, one a line'
+            f"{path}: {name}: {repr(listed)[:40]} is not a list of examples; a .json file is one object "
+            '{"dev": [...], "test": [...]}, other examples go into a .jsonl file, one per line'
         )
     places = [f"{path}: {name}[{index}]" for index in range(len(listed))]
     rows = [_Row(where, _object(value, where)) for value, where in zip(listed, places, strict=True)]
@@ -189,12 +189,14 @@ def _choices(row: _Row) -> dict[str, str]:
 
 
 def _chosen(row: _Row, choices: Mapping[str, str]) -> str:
-    """The key of the right choice. In a map, a key is a key; in a list, what is key and text at once is refused."""
+    """The key of the right choice. Where choices are a list, an answer that is both a key and a text is refused."""
     answer = row.text("answer").strip()
     keys = [key for key, text in choices.items() if text.strip() == answer]
     if answer in choices:
         if isinstance(row.fields["choices"], list) and keys not in ([], [answer]):
-            row.fail("answer", f"is the key of one choice and the text of {keys[0]}; give choices as a map key -> text")
+            row.fail(
+                "answer", f"is the key of one choice and the text of {keys[0]}; give choices as a map from key to text"
+            )
         return answer
     if len(keys) > 1:
         row.fail("answer", f"is the text of several choices ({', '.join(keys)}); give the key instead")
@@ -207,5 +209,7 @@ def _refuse_same_ids(examples: list[Example], places: list[str]) -> None:
     first: dict[str, str] = {}
     for example, where in zip(examples, places, strict=True):
         if example.id in first:
-            raise DataError(f"{where}: id: {example.id!r} is already that of {first[example.id]}; give each its own id")
+            raise DataError(
+                f"{where}: id: {example.id!r} is already the id of {first[example.id]}; give each its own id"
+            )
         first[example.id] = where

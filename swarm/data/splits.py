@@ -1,7 +1,7 @@
-"""Gives every objective its search, select and test examples, so that no split sees another's.
+"""Splits every objective's examples into search, select and test, without overlap.
 
-A pool is one file's examples and the splits that it feeds. A JSON-lines file feeds all three; of a Model Swarms file
-(.json) `dev` feeds search and select, `test` feeds test; a file named for one split feeds that one.
+A pool holds the examples of one file and the splits that they are for. A JSON-lines file is for all three. In a Model
+Swarms file (.json) `dev` is for search and select, `test` for test. A file that is named for one split is for that one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from swarm.core.examples import Example, Split
 from swarm.core.settings import Settings
 from swarm.data.duplicates import content_key, prompt_key, similar_pairs
 from swarm.data.examples import read_dev_test, read_examples
-from swarm.data.stratified import Pool, deal
+from swarm.data.stratified import ExamplePool, stratified_split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -25,13 +25,15 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class SplitSettings(Settings):
     """How many examples each split has: a count, `auto`, `rest`, or a file of its own.
 
-    `auto` of a pool that feeds test too: min(200, a quarter) for search and for select, the rest for test. Of any
+    `auto` in a pool that is for test too: min(200, a quarter) for search and for select, the rest for test. In any
     other pool: an equal part of what the counts leave. `rest`: what is left.
     """
 
-    search: int | str = Field("auto", description="examples that score every candidate: a count, auto, rest or a file")
+    search: int | str = Field(
+        "auto", description="examples that every candidate is scored on: a count, auto, rest or a file"
+    )
     select: int | str = Field("auto", description="fresh examples that choose among the finalists")
-    test: int | str = Field("rest", description="examples that only the result is measured on")
+    test: int | str = Field("rest", description="examples that only the result is measured on, once")
 
     @field_validator("search", "select", "test", mode="before")
     @classmethod
@@ -52,7 +54,7 @@ class SplitSettings(Settings):
 
 @dataclass(frozen=True)
 class Splits:
-    """One objective's examples, and what the user should know about them."""
+    """The examples of one objective. notes: what the user should know about them."""
 
     search: tuple[Example, ...]
     select: tuple[Example, ...]
@@ -66,7 +68,11 @@ class Splits:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """Two examples of two splits that are nearly the same. `similarity` is the Jaccard index of word 3-grams."""
+    """Two examples of different splits that are nearly the same.
+
+    first, second: ids.
+    similarity: Jaccard index of word 3-grams.
+    """
 
     first: str
     first_split: Split
@@ -82,27 +88,28 @@ def make_splits(
     seed: int,
     resolve: Callable[[str], Path],
 ) -> Splits:
-    """The splits of one objective; they depend on the seed and the examples, not on the order of lines.
+    """The splits of one objective. They depend on the seed and the examples, not on the order of the lines.
 
-    Raises ConfigError where the counts cannot be had, DataError where a file is wrong or two splits overlap.
+    resolve: the path of a file that the config names.
+    Raises ConfigError where there are too few examples, DataError where a file is wrong or two splits overlap.
     """
     files = _files(objective_name, data, settings)
     wanted = {split: settings.of(split) if settings.file_of(split) is None else "auto" for split in SPLITS}
-    pools = [Pool(name, _read_lines(resolve(name)), (split,)) for split, name in files.items()]
+    pools = [ExamplePool(name, _read_lines(resolve(name)), (split,)) for split, name in files.items()]
     notes: list[str] = []
     shared = _shared_file(objective_name, data, files)
     if shared is not None:
         pools += _shared_pools(shared, resolve(shared), tuple(split for split in SPLITS if split not in files), notes)
-    parts = [deal(pool, wanted, seed) for pool in pools]
+    parts = [stratified_split(pool, wanted, seed) for pool in pools]
     for one, other in combinations(range(len(pools)), 2):
-        _refuse_overlap(parts[one], parts[other], pools[one].origin, pools[other].origin)
-    dealt = {split: part for each in parts for split, part in each.items()}
-    splits = Splits(dealt["search"], dealt["select"], dealt["test"])
+        _refuse_overlap(parts[one], parts[other], pools[one].source, pools[other].source)
+    by_split = {split: part for each in parts for split, part in each.items()}
+    splits = Splits(by_split["search"], by_split["select"], by_split["test"])
     return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
 
 
 def near_duplicates(splits: Splits) -> list[NearDuplicate]:
-    """Examples of different splits that are nearly the same; exact repeats with another answer are among them."""
+    """Examples of different splits that are nearly the same, including exact repeats with another answer."""
     return [
         NearDuplicate(left[pair.left].id, one, right[pair.right].id, other, pair.similarity)
         for one, other in combinations(SPLITS, 2)
@@ -116,7 +123,7 @@ def _files(objective: str, data: str | Mapping[str, str] | None, settings: Split
     own = data if isinstance(data, Mapping) else {}
     unknown = [key for key in own if key not in SPLITS]
     if unknown:
-        raise ConfigError(f"objectives.{objective}.data: {unknown[0]!r} is no split; the keys are {', '.join(SPLITS)}")
+        raise ConfigError(f"objectives.{objective}.data: {unknown[0]!r} is not a split; use {', '.join(SPLITS)}")
     files: dict[Split, str] = {}
     for split in SPLITS:
         common = settings.file_of(split)
@@ -131,50 +138,54 @@ def _files(objective: str, data: str | Mapping[str, str] | None, settings: Split
 
 
 def _shared_file(objective: str, data: str | Mapping[str, str] | None, files: Mapping[Split, str]) -> str | None:
-    """The file that feeds the splits without one of their own."""
+    """The file for the splits that have none of their own."""
     without = [split for split in SPLITS if split not in files]
     if isinstance(data, str) and not without:
-        raise ConfigError(f"objectives.{objective}.data: {data} feeds no split, as each has its own file; remove it")
+        raise ConfigError(
+            f"objectives.{objective}.data: {data} is not used, as every split has its own file; remove it"
+        )
     if without and not isinstance(data, str):
-        raise ConfigError(f"objectives.{objective}.data: none for {', '.join(without)}; give one file, or one a split")
+        raise ConfigError(
+            f"objectives.{objective}.data: none for {', '.join(without)}; give one file, or one per split"
+        )
     return data if isinstance(data, str) else None
 
 
 def _read_lines(path: Path) -> list[Example]:
     if path.suffix == ".json":
-        raise DataError(f"{path}: a .json file has both dev and test; one split's file is JSON lines (.jsonl)")
+        raise DataError(f"{path}: a .json file holds both dev and test; give one split a file of JSON lines (.jsonl)")
     return read_examples(path)
 
 
-def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[Pool]:
-    """The pools of a file that feeds several splits, without repeats; says in `notes` how many were dropped."""
+def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[ExamplePool]:
+    """The pools of a file that is for several splits, without repeats; `notes` get how many were dropped."""
     if path.suffix != ".json":
-        return [Pool(name, _without_repeats(read_examples(path), name, notes), fed)]
+        return [ExamplePool(name, _without_repeats(read_examples(path), name, notes), fed)]
     both = read_dev_test(path)
     tested = {prompt_key(example) for example in both.test} if "test" in fed else set()
     dev = [example for example in both.dev if prompt_key(example) not in tested]
     if len(dev) < len(both.dev):
         notes.append(f"{len(both.dev) - len(dev)} examples of dev that are in test too were dropped from dev ({name})")
     dev_fed = tuple(split for split in fed if split != "test")
-    pools = [Pool(f"dev of {name}", _without_repeats(dev, f"dev of {name}", notes), dev_fed)] if dev_fed else []
-    return [*pools, Pool(f"test of {name}", both.test, ("test",))] if "test" in fed else pools
+    pools = [ExamplePool(f"dev of {name}", _without_repeats(dev, f"dev of {name}", notes), dev_fed)] if dev_fed else []
+    return [*pools, ExamplePool(f"test of {name}", both.test, ("test",))] if "test" in fed else pools
 
 
-def _without_repeats(examples: Iterable[Example], origin: str, notes: list[str]) -> list[Example]:
-    """One of each content: the one whose id comes first."""
+def _without_repeats(examples: Iterable[Example], source: str, notes: list[str]) -> list[Example]:
+    """One example of each content: the one whose id comes first."""
     listed = sorted(examples, key=lambda example: example.id)
     kept: dict[str, Example] = {}
     for example in listed:
         kept.setdefault(content_key(example), example)
     if len(kept) < len(listed):
-        notes.append(f"{len(listed) - len(kept)} exact duplicates dropped from {origin}")
+        notes.append(f"{len(listed) - len(kept)} exact duplicates dropped from {source}")
     return list(kept.values())
 
 
 def _refuse_overlap(
     one: Mapping[Split, Sequence[Example]], other: Mapping[Split, Sequence[Example]], one_file: str, other_file: str
 ) -> None:
-    """Splits of different pools may not ask the same; those of one pool were dealt apart."""
+    """Raise DataError where splits of different pools ask the same. Those of one pool are disjoint."""
     asked = {prompt_key(example): (split, example.id) for split, part in one.items() for example in part}
     for split, part in other.items():
         for example in part:

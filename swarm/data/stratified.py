@@ -1,7 +1,7 @@
-"""Deals a pool of examples to the splits that it feeds: a seeded shuffle with the same share of every task in each.
+"""The stratified split of a pool of examples: a seeded shuffle, with the same share of every task in each split.
 
-The order comes from hashes of seed and content, so it does not depend on the order of the lines. Tasks take turns in
-the search split, so that every prefix of it, at which a race may stop, has a fair share of every task.
+The order comes from hashes of seed and content, so it does not depend on the order of the lines. In the search split
+tasks alternate, so that every prefix of it, at which racing may stop, has a proportional share of every task.
 """
 
 import hashlib
@@ -13,43 +13,50 @@ from swarm.core.errors import ConfigError
 from swarm.core.examples import Example, Split
 from swarm.data.duplicates import content_key
 
-AUTO_AT_MOST = 200
+MOST_AUTO = 200  # examples of an `auto` split: enough for a search, and test keeps the rest
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Examples, where they come from (for messages), and the splits that they feed."""
+class ExamplePool:
+    """Examples that are split together.
 
-    origin: str
+    source: where they come from, for messages.
+    feeds: the splits that they are for.
+    """
+
+    source: str
     examples: Sequence[Example]
     feeds: tuple[Split, ...]
 
 
-def deal(pool: Pool, wanted: Mapping[Split, int | str], seed: int) -> dict[Split, tuple[Example, ...]]:
-    """Disjoint parts of the pool. A pool that goes as a whole to select or test stays in its order.
+def stratified_split(
+    pool: ExamplePool, wanted: Mapping[Split, int | str], seed: int
+) -> dict[Split, tuple[Example, ...]]:
+    """Disjoint parts of the pool. A pool that is for select or test alone keeps its order.
 
+    wanted: for each split a count, `auto` or `rest`.
     Raises ConfigError naming `splits.NAME` where a part would be empty or there are not enough examples.
     """
     counts = _counts(pool, {split: wanted[split] for split in pool.feeds})
     if list(counts.values()) == [len(pool.examples)]:
-        whole = pool.examples if pool.feeds[0] != "search" else _taking_turns(_shuffled(pool.examples, seed), seed)
+        whole = pool.examples if pool.feeds[0] != "search" else _interleaved(_shuffled(pool.examples, seed), seed)
         return {pool.feeds[0]: tuple(whole)}
     left = _by_task(_shuffled(pool.examples, seed))
-    dealt: dict[Split, tuple[Example, ...]] = {}
+    parts: dict[Split, tuple[Example, ...]] = {}
     for split, count in counts.items():
         part: list[Example] = []
         for task, share in _shares({task: len(rest) for task, rest in left.items()}, count, seed).items():
             part += left[task][:share]
             left[task] = left[task][share:]
         shuffled = _shuffled(part, seed)
-        dealt[split] = tuple(_taking_turns(shuffled, seed) if split == "search" else shuffled)
-    return dealt
+        parts[split] = tuple(_interleaved(shuffled, seed) if split == "search" else shuffled)
+    return parts
 
 
 def in_turn(sizes: Mapping[str, int]) -> list[str]:
-    """Each name as often as its size, spread evenly: every prefix has a fair share of every name.
+    """Each name as often as its size, evenly spread: every prefix has a proportional share of every name.
 
-    The j-th of n lies at (j + 1/2) / n; of equals the earlier name comes first.
+    The j-th of n has place (j + 1/2) / n; of equal places the earlier name comes first.
     """
     turns = [((j + 0.5) / size, i, name) for i, (name, size) in enumerate(sizes.items()) for j in range(size)]
     return [name for _, _, name in sorted(turns)]
@@ -66,16 +73,16 @@ def _by_task(examples: Iterable[Example]) -> dict[str, list[Example]]:
     return tasks
 
 
-def _taking_turns(examples: Sequence[Example], seed: int) -> list[Example]:
-    """The same examples with their tasks interleaved, each task in its order."""
+def _interleaved(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The same examples with their tasks interleaved; the order within a task stays."""
     tasks = _by_task(examples)
     order = in_turn({task: len(tasks[task]) for task in sorted(tasks, key=lambda task: _hash(seed, task))})
     waiting = {task: iter(part) for task, part in tasks.items()}
     return [next(waiting[task]) for task in order]
 
 
-def _counts(pool: Pool, wanted: Mapping[Split, int | str]) -> dict[Split, int]:
-    """How many examples each split gets: counts first, then `auto`, then `rest`."""
+def _counts(pool: ExamplePool, wanted: Mapping[Split, int | str]) -> dict[Split, int]:
+    """How many examples each split gets. Counts are served first, then `auto`, then `rest`."""
     n = len(pool.examples)
     open_ended = [split for split, value in wanted.items() if value == "rest" or (split, value) == ("test", "auto")]
     if len(open_ended) > 1:
@@ -86,14 +93,14 @@ def _counts(pool: Pool, wanted: Mapping[Split, int | str]) -> dict[Split, int]:
         part, over = divmod(n - sum(counts.values()), len(sharing) or 1)
         counts |= {split: part + (index < over) for index, split in enumerate(sharing)}
     else:
-        counts |= {split: min(AUTO_AT_MOST, n // 4) for split in sharing if split not in open_ended}
+        counts |= {split: min(MOST_AUTO, n // 4) for split in sharing if split not in open_ended}
         counts |= {split: n - sum(counts.values()) for split in open_ended}
     _refuse_impossible(pool, counts, wanted)
     return {split: counts[split] for split in wanted}
 
 
-def _refuse_impossible(pool: Pool, counts: Mapping[Split, int], wanted: Mapping[Split, int | str]) -> None:
-    """`counts` in the order in which they are served."""
+def _refuse_impossible(pool: ExamplePool, counts: Mapping[Split, int], wanted: Mapping[Split, int | str]) -> None:
+    """Raise ConfigError where a count is zero or exceeds what is left. counts: in the order of service."""
     available = len(pool.examples)
     served: list[str] = []
     for split, count in counts.items():
@@ -101,14 +108,17 @@ def _refuse_impossible(pool: Pool, counts: Mapping[Split, int], wanted: Mapping[
             after = f" after {', '.join(served)}" if served else ""
             raise ConfigError(
                 f"splits.{split}: {wanted[split]} comes to {max(count, 0)} examples, {available} are available in "
-                f"{pool.origin}{after}; lower a count or add examples"
+                f"{pool.source}{after}; lower a count or add examples"
             )
         available -= count
         served.append(f"{split} {count}")
 
 
 def _shares(sizes: Mapping[str, int], count: int, seed: int) -> dict[str, int]:
-    """`count` apportioned to tasks by size, by largest remainder; the seed breaks ties. No task exceeds its size."""
+    """`count` apportioned to tasks by size with the largest-remainder method; the seed breaks ties.
+
+    No share exceeds the size of its task.
+    """
     total = sum(sizes.values())
     shares = {task: count * size // total for task, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda task: (-(count * sizes[task] % total), _hash(seed, task)))

@@ -89,7 +89,7 @@ MISTAKES = {
     "key and text": ({"prompt": "p", "choices": ["B", "A"], "answer": "A"}, "key of one choice and the text of B"),
     "one choice": ({"prompt": "p", "choices": ["x"], "answer": "A"}, "fewer than two"),
     "choices text": ({"prompt": "p", "choices": "xy", "answer": "A"}, "choices: 'xy' is neither"),
-    "empty choice": ({"prompt": "p", "choices": ["x", ""], "answer": "A"}, "has an empty text"),
+    "empty choice": ({"prompt": "p", "choices": ["x", ""], "answer": "A"}, "contains an empty text"),
     "turns": ({"messages": "hi", "answer": "a"}, "is not a list of turns"),
     "no turns": ({"messages": [], "answer": "a"}, "no turn of the role user"),
     "no content": ({"messages": [{"role": "user"}], "answer": "a"}, "messages"),
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_line_with_file_and_line(tmp_path, row, message):
 
 def test_a_repeated_id_names_both_lines(tmp_path):
     path = written(tmp_path / "x.jsonl", {**GOOD, "id": 2}, GOOD)
-    with pytest.raises(DataError, match=rf"x.jsonl:2: id: '2' is already that of {path}:1"):
+    with pytest.raises(DataError, match=rf"x.jsonl:2: id: '2' is already the id of {path}:1"):
         read_examples(path)
 
 
@@ -148,8 +148,8 @@ def test_dev_test_ids_that_tell_nothing_apart_are_replaced(tmp_path, fields):
         ("{", "not valid JSON"),
         ('{"prompt": "p"}\n{"prompt": "q"}', "JSON lines"),
         ([GOOD], "is not an object"),
-        ({"dev": [GOOD]}, "test: None is no list"),
-        ({"dev": [], "test": [GOOD]}, r"dev: \[\] is no list"),
+        ({"dev": [GOOD]}, "test: None is not a list"),
+        ({"dev": [], "test": [GOOD]}, r"dev: \[\] is not a list"),
         ({"dev": [GOOD, {"prompt": "p"}], "test": [GOOD]}, r"x.json: dev\[1\]: answer is missing"),
         ({"dev": [GOOD], "test": ["t"]}, r"x.json: test\[0\]: 't' is not an object"),
     ],

@@ -195,19 +195,19 @@ def test_sources_that_make_no_sense(tmp_path):
         split({"search": files["search"]})
     with pytest.raises(ConfigError, match=r"objectives.maths.data: none for search, select, test"):
         split(None)
-    with pytest.raises(ConfigError, match="'dev' is no split"):
+    with pytest.raises(ConfigError, match="'dev' is not a split"):
         split({"dev": files["search"]})
     with pytest.raises(ConfigError, match=r"splits.test: .* remove one"):
         split(files, test=files["test"])
-    with pytest.raises(ConfigError, match="feeds no split"):
+    with pytest.raises(ConfigError, match="is not used"):
         split(files["search"], **files)
-    with pytest.raises(DataError, match="has both dev and test"):
+    with pytest.raises(DataError, match="holds both dev and test"):
         split(files | {"test": dev_test(tmp_path / "x.json", rows(10), rows(3, start=50))})
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "", None])
 def test_settings_refuse_what_is_no_count_and_no_name(value):
-    with pytest.raises(ValidationError, match="none of: a count of at least 1, auto, rest, a file"):
+    with pytest.raises(ValidationError, match="must be a count of at least 1, auto, rest or a file"):
         SplitSettings(search=value)
 
 

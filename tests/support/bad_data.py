@@ -36,7 +36,7 @@ CASES = [
     Case("no-data-file", lambda s: s.search_objective(data="no.jsonl"), "objectives.0.data", "no.jsonl", "correct the"),
     Case("no-data", lambda s: s.search_objective(data=None), "objectives.words.data", "none", "give one file"),
     Case("empty-data", lambda s: s.search_data(""), "case.jsonl", "holds no examples", "write one"),
-    Case("broken-json", lambda s: s.search_data(rows() + "{no\n"), "case.jsonl:41", "'{no'", "one object a line"),
+    Case("broken-json", lambda s: s.search_data(rows() + "{no\n"), "case.jsonl:41", "'{no'", "one object per line"),
     Case("no-object", lambda s: s.search_data(rows() + "[1]\n"), "case.jsonl:41", "['1']", "write {...}"),
     Case(
         "no-answer",
