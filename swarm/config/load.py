@@ -1,4 +1,4 @@
-"""Reading a config: YAML, overrides, validation; and writing one."""
+"""Reads a config: YAML, overrides, validation. Writes one too."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from swarm.core.errors import ConfigError
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, which refuses a key that is given twice."""
+    """YAML's safe loader, but a key that is given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -24,7 +24,7 @@ class StrictLoader(yaml.SafeLoader):
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read, override (`a.b=v`, v as YAML) and validate. Raises ConfigError: key, value, remedy in one line."""
+    """Read, override (`a.b=v`, v is YAML) and validate. Raises ConfigError: key, value and remedy in one line."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse_config(raw: Mapping[str, object], owner: str) -> Config:
-    """Validate a raw mapping. Raises ConfigError."""
+    """Validate a raw mapping. owner: the file, for messages. Raises ConfigError."""
     filled = dict(raw)
     for key, kind in DEFAULT_TYPES.items():
         section = filled.get(key)
@@ -54,7 +54,7 @@ def parse_config(raw: Mapping[str, object], owner: str) -> Config:
 
 
 def dump_config(config: Config) -> str:
-    """The resolved config as YAML, every value stated."""
+    """A config as YAML, with every value."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -81,7 +81,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
 def _descend(place: Any, step: str, key: str) -> Any:
     below = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
     if not isinstance(below, dict | list):
-        raise ConfigError(f"--set {key}: {step} is {below!r}, which holds no keys; set {step} itself")
+        raise ConfigError(f"--set {key}: {step} is {below!r} and has no keys; set {step} itself")
     return below
 
 

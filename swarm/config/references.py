@@ -1,4 +1,4 @@
-"""References in a config (paths, zoo: names, hub ids) resolved to local paths."""
+"""Resolves the references of a config (zoo:NAME, paths, hub ids) to local paths."""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from swarm.config.schema import Config, ExpertSettings
 from swarm.core.errors import ConfigError, DataError, ExpertError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# Safetensors, tokenizer and settings: no pickled weights.
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 

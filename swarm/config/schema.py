@@ -1,6 +1,6 @@
-"""The configuration: YAML, strict and complete. What the user says is what is here; nothing has a second flag.
+"""The keys of a config: strict, complete, and the only way to set anything.
 
-The settings of each kind live in the kind's own file; this composes them, so it stands above the seams.
+The settings of each kind are in the kind's own file. The schema is composed of them.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -55,17 +55,17 @@ OneOrMore = BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_sch
 
 
 class ExpertSettings(Sparsification):
-    """An expert: where it is, what to call it, how to thin it, and what it has seen."""
+    """An expert: its path, its name, its sparsification, and what it was trained on."""
 
     path: str
-    name: str = Field("", description="its name in coefficients and reports; empty: the folder's or file's name")
+    name: str = Field("", description="its name in coefficients and reports; empty: the name of its folder or file")
     trained_on: Annotated[list[str], OneOrMore] = Field(
-        default_factory=list, description="files of its training data (JSON lines): examples that are in them are noted"
+        default_factory=list, description="files of its training data (JSON lines); examples that are in them are noted"
     )
 
 
 def _with_path(value: object) -> object:
-    """An expert may be given as its path alone."""
+    """The settings of an expert that is given as its path alone."""
     return {"path": value} if isinstance(value, str) else value
 
 
@@ -75,14 +75,16 @@ PathOrExpert = Annotated[ExpertSettings, BeforeValidator(_with_path, json_schema
 class SelectionSettings(Settings):
     """How the best is chosen."""
 
-    finalists: int = Field(8, ge=1, description="best of the search split that are scored again on the select split")
+    finalists: int = Field(8, ge=1, description="best candidates of the search split, scored again on the select split")
 
 
 class ExportSettings(Settings):
     """What best/ holds."""
 
     format: Literal["hf", "adapter", "mergekit", "recipe"] = "hf"
-    check_examples: int = Field(50, ge=0, description="search examples that the exported model is scored on again")
+    check_examples: int = Field(
+        50, ge=0, description="search examples that the exported model is scored on again, to verify it"
+    )
 
 
 class Config(Settings):
@@ -99,8 +101,8 @@ class Config(Settings):
     engine: AnyEngine = Field(default_factory=TransformersSettings)
     cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")
     export: ExportSettings = Field(default_factory=ExportSettings)
-    trackers: list[AnyTracker] = Field(default_factory=list, description="where else the run is shown as it goes on")
-    modules: str = Field(".", description="folder of the user's own modules, for objectives of type function")
+    trackers: list[AnyTracker] = Field(default_factory=list, description="where else the progress of the run is shown")
+    modules: str = Field(".", description="folder of your own modules, for objectives of type function")
     seed: int = Field(0, ge=0)
 
     @field_validator("objectives")
@@ -108,7 +110,7 @@ class Config(Settings):
     def _distinct(cls, objectives: list[Objective]) -> list[Objective]:
         names = [objective.name for objective in objectives]
         if len(set(names)) < len(names):
-            raise ValueError(f"the names {names} repeat; give each objective a name of its own")
+            raise ValueError(f"the names {names} are not distinct; give each objective a name of its own")
         return objectives
 
     @field_validator("trackers")
@@ -116,12 +118,12 @@ class Config(Settings):
     def _once(cls, trackers: list[TrackerSettings]) -> list[TrackerSettings]:
         types = [tracker.type for tracker in trackers]
         if len(set(types)) < len(types):
-            raise ValueError(f"the types {types} repeat; name each tracker once")
+            raise ValueError(f"the types {types} are not distinct; name each tracker once")
         return trackers
 
 
 def json_schema() -> dict[str, Any]:
-    """The config's JSON schema, for editors. A section without a type is of the usual kind, and of no other."""
+    """The config's JSON schema, for editors. Only a section of the default type may leave its type out."""
     schema = Config.model_json_schema()
     for section in schema["$defs"].values():
         kind = section["properties"].get("type", {}).get("const")

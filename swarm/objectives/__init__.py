@@ -1,19 +1,21 @@
-"""The objectives: what a search maximises. To add one, write one file and one line.
+"""The objectives: what a search maximises. They turn examples into requests, and answers into scores.
 
+To add one, write one file and one line:
 1. Write `swarm/objectives/NAME.py` with a frozen settings class, its `type` a Literal of NAME. Derive it from
    - `PromptedObjective` (prompting.py) if its requests start with the example's prompt: `self.prompt(example)` brings
      the template, the context and the chat form;
-   - `GeneratingObjective` (generating.py) if the model writes one text: `requests` is there already;
+   - `GeneratingObjective` (generating.py) if the model generates one text: `requests` is there already;
    - `Objective` (base.py) if neither fits.
-2. Give it the three functions that `base.py` promises: `check` refuses with a DataError what can never be scored
-   (call `super().check` first), `requests` asks the engine, `score` turns its answers, in the same order, into a
-   `Scored`. Answers come through `answers.py`, which turns NaN into a failed evaluation. Where scores have bounds,
-   say them in `range`, and where there is a log-likelihood beside them, in `Scored.guide`: races end sooner by both.
-   Of what is right or wrong, `Scored.margin` says how surely, where that is known: a search finds its way by it.
-3. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all
-   objectives must pass (tests/objectives/test_objectives.py) take it from there.
+2. Give it three functions: `check` refuses with a DataError what can never be scored (call `super().check` first),
+   `requests` asks the engine, `score` turns its answers, in the same order, into a `Scored`. `likelihoods` and
+   `generated` (base.py) check the answers: a NaN becomes a failed evaluation.
+3. Say what is known beyond the score, and races end sooner: the bounds of scores in `range`, a log-likelihood beside
+   them in `Scored.surrogate`. `Scored.margin` says how far an answer is from the other side; optimizers can climb it.
+   If scores depend on files of the user's, name them in `files`.
+4. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all objectives
+   must pass (tests/objectives/test_objectives.py) take it from there.
 
-Higher is better. No torch, no files: an objective sees examples, requests and answers alone.
+It imports core alone, never torch. An objective sees examples, requests and answers, never a model or a candidate.
 """
 
 from swarm.objectives.base import Objective

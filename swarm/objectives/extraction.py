@@ -1,4 +1,4 @@
-"""Finds the answer in what a model wrote, and compares answers strictly."""
+"""Extracts the answer from what a model wrote, and compares answers strictly."""
 
 import re
 import unicodedata
@@ -19,13 +19,13 @@ def first_line(text: str) -> str:
 
 
 def last_number(text: str) -> str:
-    """The last number, without a dollar sign; a minus after a word, a number or a bracket is an operator."""
+    """The last number, without a dollar sign. A minus after a word, a number or a bracket is an operator."""
     found = NUMBER_IN_TEXT.findall(text.replace("\N{MINUS SIGN}", "-"))
     return "".join(found[-1]) if found else ""
 
 
 def after_hash(text: str) -> str:
-    """What follows the last `####` in its line, as GSM8K writes answers."""
+    """What follows the last `####` on its line, as GSM8K writes answers."""
     _, mark, rest = text.rpartition("####")
     return first_line(rest) if mark else ""
 
@@ -42,7 +42,7 @@ def boxed(text: str) -> str:
 
 
 def letter(text: str) -> str:
-    """A choice's letter: after "answer", or at the start, or the only one that stands alone (I is no choice there)."""
+    """A choice's letter: after "answer", or at the start, or the only one that stands alone (where "I" is a word)."""
     stated = [found for found in STATED_LETTER.findall(text) if found.isupper()]
     leading = LEADING_LETTER.match(text)
     alone = set(LONE_LETTER.findall(text)) - {"I"}
@@ -61,11 +61,14 @@ EXTRACTIONS: dict[str, Callable[[str], str]] = {
     "boxed": boxed,
     "letter": letter,
 }
-FORMS = {"after_hash": "#### {}", "boxed": "\\boxed{{{}}}"}  # how a model writes an answer that is found; else bare
+FORMS = {
+    "after_hash": "#### {}",
+    "boxed": "\\boxed{{{}}}",
+}  # how a model writes an answer so that it is found; others: as it is
 
 
 def same(one: str, other: str, ignore_case: bool = False) -> bool:
-    """Equal as numbers if both are ("1,000" and "1000.0"); else equal texts, whatever the whitespace between words."""
+    """Equal as numbers if both are numbers ("1,000" and "1000.0"); else as texts, with any whitespace between words."""
     if one == other:
         return True
     first, second = _normalised(one), _normalised(other)

@@ -1,4 +1,4 @@
-"""The user's own function scores what the model wrote."""
+"""A function of the user's scores what the model wrote."""
 
 import importlib
 import math
@@ -20,7 +20,7 @@ from swarm.objectives.user_modules import module_files
 
 
 class UserFunction(GeneratingObjective):
-    """`function(example, output)` returns the score, a finite number; higher is better."""
+    """`function(example, output)` returns the score: a finite number, higher is better."""
 
     type: Literal["function"] = "function"
     function: str = Field(pattern=r"^[\w.]+:\w+$", description="module:function, called with (example, output)")

@@ -1,4 +1,4 @@
-"""What objectives share that let the model write: how long, until where, and how sampled."""
+"""What generating objectives share: the length of the text, where it stops, how it is sampled."""
 
 import hashlib
 from typing import Annotated
@@ -11,13 +11,13 @@ from swarm.objectives.prompting import PromptedObjective
 
 
 class GeneratingObjective(PromptedObjective):
-    """One generation an example."""
+    """One generation per example."""
 
-    max_new_tokens: int = Field(32, ge=1, description="the longest text that the model may write, in tokens")
-    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("\n",), description="texts that end the writing")
+    max_new_tokens: int = Field(32, ge=1, description="the most tokens that the model generates")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("\n",), description="texts that end the generation")
     temperature: float = Field(0.0, ge=0, description="0 for greedy decoding")
-    top_p: float = Field(1.0, gt=0, le=1, description="sample from the likeliest tokens of this total probability")
-    seed: int = Field(0, description="of the sampling; each example's own seed comes from it and the example's id")
+    top_p: float = Field(1.0, gt=0, le=1, description="sample from the most likely tokens of this total probability")
+    seed: int = Field(0, description="of the sampling; with the example's id it gives each example its own seed")
 
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)
@@ -26,10 +26,10 @@ class GeneratingObjective(PromptedObjective):
         return [Generation(prompt, self.max_new_tokens, self.stop, self.temperature, self.top_p, seed, targets)]
 
     def targets(self, example: Example) -> tuple[str, ...]:
-        """Whole texts that would be right, as a model may write them; none where they cannot be listed."""
+        """Whole texts that would be right, as a model may write them. None where they cannot be listed."""
         return ()
 
 
 def example_seed(seed: int, example_id: str) -> int:
-    """32 bits that depend on the seed and the id alone, so an example is sampled alike in any order and batch."""
+    """32 bits from the seed and the id alone, so that an example is sampled the same way in any order and batch."""
     return int.from_bytes(hashlib.blake2b(f"{seed}\n{example_id}".encode(), digest_size=4).digest())

@@ -1,4 +1,4 @@
-"""Builds the prompt that an engine reads from an example: context, template, chat."""
+"""Builds the prompt that an engine reads from an example: its context, the template, the chat form."""
 
 import re
 from dataclasses import replace
@@ -13,10 +13,10 @@ PLACEHOLDER = re.compile(r"\{(prompt|choices)\}")
 
 
 def build_prompt(example: Example, chat: bool, template: str = "{prompt}") -> Prompt:
-    """The example's prompt as an engine reads it; its context comes first, with an empty line between.
+    """The example's prompt as an engine reads it: the context, an empty line, the prompt.
 
-    A text goes into the template's `{prompt}`, its choices ("A. text", one a line) into `{choices}`; with `chat` it
-    becomes one user message. Messages stay as they are, but for the context before the first user message.
+    A text goes into the template's `{prompt}`, its choices ("A. text", one per line) into `{choices}`. With `chat` it
+    becomes one user message. Messages stay as they are, with the context before the first user message.
     """
     if not isinstance(example.prompt, str):
         return _with_context(example.prompt, example.context)
@@ -30,12 +30,12 @@ def listed_choices(example: Example) -> str:
 
 
 def answer_text(example: Example) -> str:
-    """The right answer as a text, also where `answer` is a key."""
+    """The right answer as a text, where `answer` is a key too."""
     return example.choices[example.answer] if example.choices else example.answer
 
 
 def continue_with(prompt: Prompt, text: str) -> str:
-    """`text` with a space before it where it goes on after a text that does not end in whitespace."""
+    """`text`, with a space before it where it follows a text that does not end in whitespace."""
     apart = not isinstance(prompt, str) or prompt[-1:].isspace() or text[:1].isspace()
     return text if apart else " " + text
 
@@ -53,26 +53,27 @@ def _with_context(messages: tuple[Message, ...], context: str) -> tuple[Message,
 class PromptedObjective(Objective):
     """An objective whose requests start with the example's prompt."""
 
-    template: str = Field("{prompt}", description="around a text prompt; may list the choices with {choices}")
+    template: str = Field("{prompt}", description="the text around {prompt}; {choices} lists the choices")
 
     @field_validator("template")
     @classmethod
     def _has_prompt(cls, value: str) -> str:
         if "{prompt}" not in value:
-            raise ValueError(f"{value!r} has no {{prompt}}; put it where the example's prompt goes")
+            raise ValueError(f"{value!r} has no {{prompt}}; put it where the example's prompt belongs")
         return value
 
     def prompt(self, example: Example) -> Prompt:
         return build_prompt(example, self.chat, self.template)
 
     def check(self, example: Example) -> None:
-        """Refuses chats without `chat: true`, and answers and templates that need choices which are not there."""
+        """Refuses chats without `chat: true`, and answers and templates that need choices which are missing."""
         if not isinstance(example.prompt, str) and not self.chat:
             raise self.refusal(example, "prompt is a chat; set chat: true")
         if example.choices is not None and example.answer not in example.choices:
-            raise self.refusal(example, f"answer {example.answer!r} is no key of its choices; correct it")
+            raise self.refusal(example, f"answer {example.answer!r} is not a key of its choices; correct it")
         if "{choices}" in self.template and not example.choices:
             raise self.refusal(example, "template has {choices} but the example has none; add them or change it")
 
     def refusal(self, example: Example, problem: str) -> DataError:
+        """The error that refuses an example."""
         return DataError(f"objectives.{self.name}: example {example.id!r}: {problem}")

@@ -1,1 +1,17 @@
-"""A run: its directory, its plan, its steps."""
+"""A run, from a resolved config to its result. In the order in which it comes about:
+
+    plan.py               opens and checks all that a config names
+    requirements.py       what workers need: files, versions, memory; and disk for best/
+    forecast.py           what `swarm check` predicts
+    directory.py          the files of a run directory, and its lock
+    provenance.py         what a run rests on, and that it is the same at resume
+    pipeline.py           the steps: search, select, test, finish
+    tracking.py           the status counter and the trackers that follow it
+    summarise.py          the figures of summary.json
+    finish.py             export, summary, report
+    verify_export.py      the exported model scored again
+    export_candidate.py   any candidate of a run, to be exported
+
+It may import every room but the command line, and nothing but the command line imports it. No step keeps state of its
+own: what is known is in the journal. Nothing here may print, or score candidates itself.
+"""

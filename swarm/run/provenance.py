@@ -1,4 +1,4 @@
-"""What a run rests on, and that it still does when the run goes on."""
+"""The provenance of a run: what it rests on, and that this is the same when the run is resumed."""
 
 import ast
 import hashlib
@@ -21,9 +21,11 @@ from swarm.run.directory import CONFIG
 from swarm.run.plan import Plan
 from swarm.run.summarise import Json
 
+PROMPT_CHARACTERS = 240  # of a prompt in the journal: enough for a report
+
 
 def start_record(plan: Plan) -> Json:
-    """The journal's first line: what the run rests on."""
+    """The first line of the journal."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
@@ -39,7 +41,7 @@ def start_record(plan: Plan) -> Json:
 
 
 def code_of(config: Config) -> dict[str, dict[str, str]]:
-    """Objective -> file -> fingerprint, of the user's own modules that its scores depend on."""
+    """Objective -> file -> fingerprint, of the user's modules that its scores depend on."""
     modules = Path(config.modules)
     files = {objective.name: objective.files(modules) for objective in config.objectives}
     return {
@@ -50,7 +52,7 @@ def code_of(config: Config) -> dict[str, dict[str, str]]:
 
 
 def _fingerprint(file: Path) -> str:
-    """Of a file's content; of Python, comments and layout aside."""
+    """A fingerprint of a file's content. Comments and layout of Python do not count."""
     content = file.read_bytes()
     if file.suffix == ".py":
         with suppress(SyntaxError, ValueError):
@@ -59,7 +61,7 @@ def _fingerprint(file: Path) -> str:
 
 
 def sources(plan: Plan) -> Json:
-    """Where base and experts were read from, their fingerprints, and what they were trained on, where that is given."""
+    """Path and fingerprint of the base and every expert, and what experts were trained on, where that is given."""
     base, trained_on = plan.catalog.base, {e.name: e.trained_on for e in plan.config.experts if e.trained_on}
     return {
         "base": {"path": str(base.path), "fingerprint": base.tensors.fingerprint},
@@ -72,24 +74,24 @@ def sources(plan: Plan) -> Json:
 
 
 def notes(archive: Archive, plan: Plan) -> list[str]:
-    """What the user should know of data and experts: found when the run began, and now. Each once."""
+    """What the user should know about data and experts, found when the run began and now, without repeats."""
     return list(dict.fromkeys((*_began(archive).notes, *plan.notes)))
 
 
 def check_same(archive: Archive, plan: Plan) -> None:
-    """A run goes on only with the weights, settings, coordinates, examples and seed that it began with."""
+    """Raise RunError where anything that scores or positions depend on is not what the run began with."""
     check_weights(archive, plan.catalog)
     check_settings(archive, plan.config)
     if not archive.ended("run"):
         check_code(archive, plan.config)
-    began, goes_on = _began(archive), StartRecord.model_validate(start_record(plan))
+    began, now = _began(archive), StartRecord.model_validate(start_record(plan))
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
-        if getattr(began, key) != getattr(goes_on, key):
+        if getattr(began, key) != getattr(now, key):
             raise _changed(archive, name)
 
 
 def check_open(archive: Archive, overrides: Sequence[str]) -> None:
-    """Raise RunError where it is too late for a change: a search that has ended is not taken up again."""
+    """Raise RunError where overrides would change a search that has ended: it is not continued."""
     late = next((change for change in overrides if change.startswith("optimizer.")), None)
     if late and (ended := archive.ended("search")):
         raise RunError(
@@ -99,7 +101,7 @@ def check_open(archive: Archive, overrides: Sequence[str]) -> None:
 
 
 def check_weights(archive: Archive, catalog: Catalog) -> None:
-    """Raise RunError where base or experts are not those that the run began with."""
+    """Raise RunError where the base or an expert is not the one that the run began with."""
     began = _began(archive).sources
     now = {"base": (catalog.base.path, catalog.base.tensors.fingerprint)}
     now |= {f"expert {expert.name}": (expert.path, expert.fingerprint) for expert in catalog.experts}
@@ -113,7 +115,7 @@ def check_weights(archive: Archive, catalog: Catalog) -> None:
 
 
 def check_settings(archive: Archive, config: Config) -> None:
-    """Raise RunError where the settings that decide scores and positions are not those that the run began with."""
+    """Raise RunError where settings that decide scores or positions are not those that the run began with."""
     if _began(archive).settings != settings_of(config):
         raise _changed(archive, "setting of composition, objectives, experts, optimizer, engine, racing or finalists")
 
@@ -142,16 +144,13 @@ def _began(archive: Archive) -> StartRecord:
 
 def _changed(archive: Archive, name: str) -> RunError:
     return RunError(
-        f"{archive.journal.path.parent / CONFIG}: it gives another {name} than the run began with; "
+        f"{archive.journal.path.parent / CONFIG}: another {name} than the run began with; "
         "undo the change or start a new run"
     )
 
 
-PROMPT_CHARACTERS = 240
-
-
 def settings_of(config: Config) -> str:
-    """A fingerprint of what decides scores and positions beside weights and data; budgets and workers are free."""
+    """A fingerprint of all settings that decide scores and positions. Budgets and workers may change."""
     engine = config.engine.decides_scores()
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
@@ -163,7 +162,7 @@ def settings_of(config: Config) -> str:
         # A list with gaps, as in the journals of earlier versions, whose runs can be resumed.
         "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],
         **engine,
-        # Races stop with the finalists in mind; with the exact bound alone, its rungs change nothing.
+        # Races are stopped with regard to the finalists. With the exact bound alone, rungs change no result.
         "finalists": config.selection.finalists if config.racing.rungs else None,
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
     }
@@ -171,7 +170,7 @@ def settings_of(config: Config) -> str:
 
 
 def items(splits: Splits) -> dict[str, list[dict[str, str]]]:
-    """What the journal keeps of the examples, so that a report can show them: the prompt is cut."""
+    """The examples as the journal keeps them for reports, with prompts cut. Split -> examples in order."""
     return {
         split: [
             {"id": e.id, "task": e.task, "prompt": _prompt_text(e.prompt)[:PROMPT_CHARACTERS], "answer": e.answer}

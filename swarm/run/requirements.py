@@ -1,4 +1,4 @@
-"""What a plan's workers need of a node, and its driver of the disk: files, versions, memory, room for best/."""
+"""What a plan needs: of each node files, versions and memory for its workers; of this machine disk space for best/."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
 
 GIB = 1024.0**3
-# What a model's folder holds beside weights that scores depend on.
-DESCRIBING = (
+# The files of a model's folder, beside weights, that scores depend on.
+BESIDE_WEIGHTS = (
     "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja",
@@ -20,7 +20,7 @@ DESCRIBING = (
 
 
 def needs_of(plan: Plan) -> NodeRequirements:
-    """What every node has to have, as it is here."""
+    """What every node must have: the files and versions that are here, and memory."""
     needed = memory_of(plan)
     return NodeRequirements.of(list(_held(plan)), needed.private, needed.shared)
 
@@ -32,7 +32,7 @@ def memory_of(plan: Plan) -> Memory:
 
 
 def disk_of(plan: Plan) -> float:
-    """Bytes of best/ as a whole model."""
+    """Bytes of best/ where it holds a whole model."""
     return float(parameters_of(plan) * WIDTHS[plan.config.engine.dtype])
 
 
@@ -42,7 +42,7 @@ def parameters_of(plan: Plan) -> int:
 
 
 def free_disk(folder: Path) -> float:
-    """Free bytes where a folder lies, or would."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
     return float(shutil.disk_usage(there).free)
 
@@ -50,13 +50,13 @@ def free_disk(folder: Path) -> float:
 def check_disk(plan: Plan, folder: Path) -> None:
     """Raise RunError where the run directory's disk has no room for best/: after the search it would be too late.
 
-    Forms of export other than a whole model are small.
+    Only a whole model is checked: other forms of export are small.
     """
     check_room(folder, disk_of(plan) if plan.config.export.format == "hf" else 0.0)
 
 
 def check_room(folder: Path, needed: float) -> None:
-    """Raise RunError where the disk of a run directory has fewer free bytes."""
+    """Raise RunError where the disk of a run directory has fewer than `needed` bytes free."""
     if (free := free_disk(folder)) < needed:
         raise RunError(
             f"--run-dir: the disk of {folder} has {free / GIB:.2f} GiB free, best/ needs {needed / GIB:.2f} GiB; "
@@ -76,5 +76,5 @@ def _held(plan: Plan) -> Iterator[RequiredFiles]:
 
 
 def _folder(owner: str, path: Path, weights: tuple[Path, ...]) -> RequiredFiles:
-    beside = [*(path / name for name in DESCRIBING), *path.glob("*.safetensors.index.json")]
+    beside = [*(path / name for name in BESIDE_WEIGHTS), *path.glob("*.safetensors.index.json")]
     return RequiredFiles.of(owner, path, [*weights, *(file for file in beside if file.is_file())])

@@ -91,7 +91,7 @@ class TestEveryObjective:
         assert objective.requests(example)[0].prompt == CHAT.prompt
 
     def test_refuses_an_answer_that_is_no_choice(self, kind):
-        with pytest.raises(DataError, match="answer 'C' is no key"):
+        with pytest.raises(DataError, match="answer 'C' is not a key"):
             make(kind).check(replace(CHOICE, answer="C"))
 
     def test_context_and_template(self, kind):
