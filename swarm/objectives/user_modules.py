@@ -1,4 +1,4 @@
-"""Which files a user's function rests on: its module, and the modules beside it that are imported on the way."""
+"""The files that a user's function depends on: its module, and the modules of the same folder that it imports."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 def module_files(name: str, folder: Path) -> tuple[Path, ...]:
     """The files of a module in `folder` and of every module there that it imports, directly or through others.
 
-    Packages count with their `__init__.py`. Modules that lie elsewhere are installed ones and are left out.
+    Packages count with their `__init__.py`. Modules that are found elsewhere are installed ones and are left out.
     """
     files: dict[Path, None] = {}
     names = [name]

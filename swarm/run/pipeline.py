@@ -36,7 +36,7 @@ from swarm.workers.ray.probe_nodes import check_feasible
 from swarm.workers.scheduling.coordinator import Coordinator
 
 
-class Listener(Protocol):
+class RunListener(Protocol):
     """Receives the progress of a run."""
 
     def phase(self, text: str) -> None: ...
@@ -57,7 +57,7 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
     return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
-def start_run(config: Config, folder: Path, listener: Listener) -> Json:
+def start_run(config: Config, folder: Path, listener: RunListener) -> Json:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
     load_trackers(config)
@@ -70,7 +70,7 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Json:
         return Run(plan, folder, archive, listener).carry_on()
 
 
-def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) -> Json:
+def resume_run(folder: Path, listener: RunListener, overrides: Sequence[str] = ()) -> Json:
     """Continue a stopped run, to the same result as an uninterrupted one; overrides change workers or budgets."""
     config = load_config(config_path(folder), overrides)
     with known_run(folder) as archive:
@@ -98,7 +98,7 @@ class Run:
     plan: Plan
     folder: Path
     archive: Archive
-    listener: Listener
+    listener: RunListener
     open_pool: OpenPool = open_pool
     _pool: Pool | None = field(default=None, init=False)
 

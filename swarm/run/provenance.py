@@ -110,7 +110,7 @@ def check_weights(archive: Archive, catalog: Catalog) -> None:
         if before != fingerprint:
             raise RunError(
                 f"{archive.journal.path.parent}: {owner} at {path} changed since the run began "
-                f"(fingerprint {fingerprint}, then {before}); put the old files back"
+                f"(fingerprint {before} then, {fingerprint} now); put the old files back"
             )
 
 
@@ -129,7 +129,7 @@ def check_code(archive: Archive, config: Config) -> None:
             if began.get(file) != files.get(file):
                 raise RunError(
                     f"{archive.journal.path.parent}: objective {name}: {Path(config.modules, file)} changed since the "
-                    f"run began (fingerprint {files.get(file, 'none')}, then {began.get(file, 'none')}); "
+                    f"run began (fingerprint {began.get(file, 'none')} then, {files.get(file, 'none')} now); "
                     "put the old file back or start a new run"
                 )
 

@@ -1,4 +1,4 @@
-"""Every mistake of the user's is told in one line that names place, value and remedy, and leaves nothing behind."""
+"""Every mistake of the user's gets one line that names place, value and remedy, and leaves nothing behind."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_mistake_is_told_in_one_line_and_leaves_nothing(case: Case, scene: Scene) -> None:
+def test_a_mistake_gets_one_line_and_leaves_nothing(case: Case, scene: Scene) -> None:
     words = case.arrange(scene)
     before = content(scene.folder)
     done = run_cli(*words)
@@ -86,8 +86,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-def test_a_full_disk_stops_a_run_that_goes_on_when_there_is_room(scene: Scene, small_disk: Path) -> None:
-    """A run that cannot keep its best/ is not begun; one that runs full on the way is taken up again."""
+def test_a_full_disk_stops_a_run_that_resumes_when_there_is_room(scene: Scene, small_disk: Path) -> None:
+    """A run without room for its best/ is not started; one that fills the disk on the way can be resumed."""
     run = small_disk / "run"
     refused = run_cli("search", scene.playground.config_file, "--run-dir", run)
     assert (refused.code, run.exists()) == (2, False)

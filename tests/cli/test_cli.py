@@ -82,7 +82,13 @@ def test_check_prints_a_plan_and_starts_nothing(playground: Playground, tmp_path
     assert plan["examples"] == {"words": {"search": 16, "select": 16, "test": 28}}
     assert plan["experts"] == {"red": "adapter", "green": "adapter", "blue": "adapter"}
     lines = run_cli("check", playground.config_file).out
-    assert "3 dimensions, pso, up to 16 evaluations" in lines
+    for words in (
+        "experts      adapter: red, green, blue",
+        "3 dimensions, pso, up to 16 evaluations",
+        "GiB per worker, plus",
+        "smallest detectable difference on the test split: about 16.6 points",
+    ):
+        assert words in lines
 
 
 def test_a_finished_run_holds_what_was_promised(finished_run: Path) -> None:
@@ -99,7 +105,7 @@ def test_report_and_test_print_one_json_object(finished_run: Path, tmp_path: Pat
     assert shown == {key: summary[key] for key in keys}
 
 
-def test_a_run_of_before_shows_what_it_has(finished_run: Path, tmp_path: Path) -> None:
+def test_a_run_of_an_earlier_version_shows_what_it_has(finished_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
     summary = json.loads((run / "summary.json").read_text())
     del summary["verdict"], summary["predicted"]
@@ -126,7 +132,7 @@ def test_report_is_rebuilt_from_the_journal(finished_run: Path, tmp_path: Path) 
         assert (run / name).read_text() == (finished_run / name).read_text()
 
 
-def test_report_of_a_run_that_goes_on_changes_nothing_but_the_report(finished_run: Path, tmp_path: Path) -> None:
+def test_report_of_an_unfinished_run_changes_nothing_but_the_report(finished_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
     half = "".join((run / "journal.jsonl").read_text().splitlines(keepends=True)[:9]) + '{"kind": "evalu'
     (run / "journal.jsonl").write_text(half)

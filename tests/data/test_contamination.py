@@ -144,16 +144,16 @@ def test_a_run_tells_of_it_everywhere_and_leaves_nothing_out(playground: Playgro
     outcome = run_cli("search", config, "--run-dir", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     summary, (start, *_) = summary_of(tmp_path / "run"), journal(tmp_path / "run")
-    for told in (summary, start):
-        assert any(note.startswith(line) for note in told["notes"])
-        assert told["experts"]["red"]["trained_on"] == [str(seen)]
-        assert "trained_on" not in told["experts"]["green"]
+    for record in (summary, start):
+        assert any(note.startswith(line) for note in record["notes"])
+        assert record["experts"]["red"]["trained_on"] == [str(seen)]
+        assert "trained_on" not in record["experts"]["green"]
     assert "expert red was trained on" in (tmp_path / "run" / "report.md").read_text()
     assert len(start["items"]["words"]["search"]) == 16
 
 
 def test_a_run_that_has_begun_needs_no_training_data(playground: Playground, tmp_path: Path) -> None:
-    """They were looked at when it began: its notes are those of an undisturbed run. A new run names what is missing."""
+    """They were read when it began: its notes are those of an uninterrupted run. A new run names what is missing."""
     seen = tmp_path / "seen.jsonl"
     shutil.copy(playground.data, seen)
     config = with_training(playground, tmp_path, "seen.jsonl")

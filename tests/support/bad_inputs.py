@@ -1,4 +1,4 @@
-"""What a case of a bad input is made of: a scene that a mistake is arranged in, and what has to be told of it."""
+"""What a case of a bad input is made of: a scene in which the mistake is made, and what the message must name."""
 
 import shutil
 from collections.abc import Callable

@@ -69,7 +69,7 @@ def broken_summary(scene: Scene) -> Words:
 
 
 def changed_weights(scene: Scene) -> Words:
-    """A run of weights that lie elsewhere, which are trained further before it goes on."""
+    """A run whose weights are elsewhere and are trained further before it is resumed."""
     red, mine = scene.playground.expert("red"), scene.expert()
     for name in ("config.yaml", "journal.jsonl"):
         edited(scene.stopped_run() / name if name == "config.yaml" else scene.run / name, str(red), str(mine))
