@@ -105,7 +105,9 @@ def test_optimizers_need_numpy_and_nothing_heavier() -> None:
     allowed = {"swarm", "numpy", "scipy", "pydantic", "cmaes", "threadpoolctl"}
     for path in (ROOT / "optimizers").glob("*.py"):
         foreign = {name.split(".")[0] for name in imports(path)} - allowed
-        assert foreign <= {"abc", "collections", "dataclasses", "enum", "itertools", "math", "typing"}, path
+        assert foreign <= {"abc", "collections", "contextlib", "dataclasses", "enum", "itertools", "math", "typing"}, (
+            path
+        )
 
 
 @pytest.mark.parametrize("schedule", ["loop", "generational", "asynchronous"])

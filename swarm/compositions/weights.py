@@ -1,6 +1,6 @@
-"""Composition of weights: W = W0 + sum of coefficients times the experts' updates.
+"""Composition of weights: W = W0 + the sum over experts of coefficient times update.
 
-Shape suffixes: E experts, G groups, D = E * G coordinates (expert-major), U uniform averages.
+Shape suffixes: E experts, G groups, D = E * G coordinates (expert-major).
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from pydantic import Field, model_validator
 from swarm.compositions.base import Composition
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
-from swarm.core.space import Space
+from swarm.core.space import Baseline, Space
 from swarm.experts.catalog import Catalog, factors_problem
 from swarm.experts.parameter_groups import GroupSpec, make_groups
 from swarm.experts.updates import Algebra
 
-UNIFORM_MULTIPLES = (1, 2, 3, 4)
+UNIFORM_MULTIPLES = (1, 2, 3, 4)  # of the plain average: good sums of updates often have more than its total of 1
 
 
 class Weights(Composition):
-    """One coefficient for each expert and group of parameters.
+    """One coefficient per expert and group of parameters.
 
-    `delta` sums the updates exactly; `factors` sums LoRA's A and B apart, as Model Swarms does
-    (arXiv 2410.11163), so that the update has cross terms.
+    `delta` sums the updates exactly. `factors` sums LoRA's factors A and B separately, as Model Swarms does
+    (arXiv 2410.11163), so the update has cross terms.
     """
 
     type: Literal["weights"] = "weights"
@@ -49,15 +49,17 @@ class Weights(Composition):
             coordinates=_coordinates(catalog.names, groups),
             low_D=np.full(dimensions, self.low),
             high_D=np.full(dimensions, self.high),
-            experts_ED=np.repeat(np.eye(n_experts), n_groups, axis=1),
-            neutral_D=np.zeros(dimensions),
-            uniforms_UD=np.outer(_uniform_coefficients(n_experts, self.high), np.ones(dimensions)),
+            base=Baseline.base(np.zeros(dimensions)),
+            experts=tuple(map(Baseline.expert, catalog.names, np.repeat(np.eye(n_experts), n_groups, axis=1))),
+            uniforms=tuple(
+                Baseline.uniform(scale, np.full(dimensions, scale)) for scale in uniform_scales(n_experts, self.high)
+            ),
         )
 
     def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
         groups = self._groups(catalog)
         n = len(groups)
-        assert len(position) == n * len(catalog.experts), "a position has one coordinate an expert and group"
+        assert len(position) == n * len(catalog.experts), "a position has one coordinate per expert and group"
         coefficients = {name: tuple(position[i * n : (i + 1) * n]) for i, name in enumerate(catalog.names)}
         return Recipe(weights=WeightRecipe(self.algebra, groups, coefficients))
 
@@ -71,6 +73,6 @@ def _coordinates(names: Sequence[str], groups: Sequence[Group]) -> tuple[str, ..
     return tuple(f"{name}.{group.name}" for name in names for group in groups)
 
 
-def _uniform_coefficients(n_experts: int, high: float) -> list[float]:
-    """1/n, 2/n, 3/n, 4/n, as far as none passes 1: good soups of updates often sum to more than one."""
-    return [m / n_experts for m in UNIFORM_MULTIPLES if m / n_experts <= min(1.0, high)]
+def uniform_scales(n_experts: int, high: float) -> list[float]:
+    """The coefficients of the uniform averages: 1/n, 2/n, 3/n and 4/n, as far as they exceed neither 1 nor `high`."""
+    return [multiple / n_experts for multiple in UNIFORM_MULTIPLES if multiple / n_experts <= min(1.0, high)]

@@ -1,15 +1,20 @@
-"""Optimizers: how a swarm decides which positions to score next.
+"""Optimizers: which positions a search scores next.
 
-To add one: write one file here with a class that has a `type: Literal["its_name"]`, its settings as fields, each with
-a description, and pure `init`, `ask` and `tell` (see `base`), and add one line to OPTIMIZERS. If all its particles
-move together, derive it from `generational.Generational`: then `init` and `advance` are all there is to write. Draw by
-`randomness.draw` alone; one of another package is made anew from what it was told (`history.py`).
-tests/optimizers/test_optimizers.py takes its cases from OPTIMIZERS and holds the new one to its promises.
+An optimizer sees a space (`swarm.core.space`) and utilities. It imports `swarm.core`, numpy, and the package whose
+algorithm it wraps; never models, data or clusters, so it knows neither what a position means nor who scores it.
+
+To add one:
+1. Write one file here with a class that has a `type: Literal["its_name"]`, its settings as fields, each with a
+   description, and pure `init`, `ask` and `tell` (see `base`). If all its particles move together, derive it from
+   `generational.Generational`: then `init` and `advance` are all there is to write.
+2. Draw random numbers from `randomness.draw` alone. An object of another package is rebuilt from the history of
+   observations on every call (`history`).
+3. Add one line to OPTIMIZERS. The tests in tests/optimizers/test_optimizers.py take their cases from it.
 """
 
 from typing import Any
 
-from swarm.optimizers.base import Optimizer, Proposal, Result
+from swarm.optimizers.base import Observation, Optimizer, Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.greedy_soup import GreedySoup
@@ -20,7 +25,7 @@ from swarm.optimizers.optuna_samplers import Optuna
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 
-OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: a state is its optimizer's own affair
+OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: each optimizer has a state of its own type
     "bayesian": Bayesian,
     "model_swarms": ModelSwarms,
     "pso": PSO,
@@ -32,4 +37,4 @@ OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: a state is its optimizer
     "lorahub": LoraHub,
 }
 
-__all__ = ["OPTIMIZERS", "Optimizer", "Proposal", "Result"]
+__all__ = ["OPTIMIZERS", "Observation", "Optimizer", "Proposal"]

@@ -1,17 +1,18 @@
 """What an optimizer is: frozen settings and pure init / ask / tell over an explicit state.
 
 Promises, held by tests for every optimizer in the registry:
-- `ask` and `tell` never change a state and never draw from a global generator: all randomness is a
-  function of (seed, iteration, particle).
-- `ask` returns what is still to be scored; asking twice returns the same. Empty means the search is over.
-- `tell` takes results singly or in any number and any order; a result of nan is no utility (the evaluation
-  failed, or was stopped by a race) and never becomes a best or a worst. Who `takes_estimates` is told, of what was
-  stopped, an estimate.
-- A utility from `low` to `high` of its proposal and nan are told alike: the search goes on the same. So the exact bound
-  of a race may stop a candidate that cannot get out of there.
-- `step` is `tell` for one result when the schedule is async: the particle of that result moves on at once, against
-  what is best so far. The order of the steps, which the journal keeps, decides where a search goes.
-- Budgets (iterations, evaluations, patience, minutes) are kept by the search, not here.
+- `ask` and `tell` never change a state and never draw from a global generator: all randomness is a function of
+  (seed, iteration, particle).
+- `ask` returns the proposals that are still to be scored; asking twice returns the same ones. An empty list means that
+  the search is over.
+- `tell` takes observations singly or in any number and any order. A utility of nan means that there is none (the
+  evaluation failed, or racing stopped it); it never becomes a best or a worst. An optimizer that `takes_estimates`
+  gets an estimate for a candidate that was stopped.
+- A utility from `low` to `high` of its proposal has the same effect as nan. So the exact bound of racing may stop a
+  candidate whose utility cannot leave that range.
+- `step` is `tell` for one observation under the async schedule: its particle moves on at once, against the bests so
+  far. The order of the steps, which the journal keeps, determines the search.
+- The search keeps the budgets (iterations, evaluations, patience, minutes), not the optimizer.
 
 Shape suffixes: N particles, D coordinates.
 """
@@ -32,10 +33,12 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A position (shape D) that a particle wants scored.
+    """A position that a particle wants scored.
 
-    low, high: a utility between, both included, changes nothing; by default there is none such. personal_D: the
-    particle's personal best, where it has one.
+    iteration, particle: who asks; an iteration is a generation, or a step of that particle under async.
+    x_D: the position.
+    low, high: a utility in this range, both ends included, changes nothing; by default the range is empty.
+    personal_D: the particle's personal best, where it has one.
     """
 
     iteration: int
@@ -47,8 +50,8 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The utility of a proposal: higher is better, nan is none (failed, or stopped: but see `takes_estimates`)."""
+class Observation:
+    """The utility of a proposal: higher is better; nan is none (failed, or stopped: but see `takes_estimates`)."""
 
     iteration: int
     particle: int
@@ -69,20 +72,28 @@ class Optimizer(Settings, ABC, Generic[State]):
 
     @field_validator("schedule")
     @classmethod
-    def _stepping(cls, schedule: str) -> str:
+    def _supported(cls, schedule: str) -> str:
         if schedule == "async" and cls.step is Optimizer.step:
             raise ValueError("this type moves all its particles together; take sync")
         return schedule
 
     @property
+    def population(self) -> int:
+        """The population size: positions per generation, 1 for an optimizer without `particles`.
+
+        Budgets count by it. The first generation may hold more, as reference points are scored first.
+        """
+        return int(getattr(self, "particles", 1))
+
+    @property
     def climbs_soft(self) -> bool:
-        """Whether it is told softened scores where there are any. Then its proposals' low and high mean nothing."""
+        """Whether it learns from smoothed scores where there are any; its proposals' low and high then do not apply."""
         return False
 
     @property
     def takes_estimates(self) -> bool:
-        """Whether it learns from estimated utilities too: then a sequential test may stop candidates whose utility,
-        whatever it is, moves it."""
+        """Whether it learns from estimated utilities too. If so, a sequential test may stop candidates although any
+        utility of theirs affects the optimizer."""
         return False
 
     @property
@@ -96,15 +107,15 @@ class Optimizer(Settings, ABC, Generic[State]):
 
     @abstractmethod
     def ask(self, state: State) -> list[Proposal]:
-        """What is still to be scored in this state."""
+        """The proposals that are still to be scored in this state."""
 
     @abstractmethod
-    def tell(self, state: State, results: Sequence[Result]) -> State:
-        """The state after these results."""
+    def tell(self, state: State, observations: Sequence[Observation]) -> State:
+        """The state after these observations."""
 
-    def step(self, state: State, result: Result) -> tuple[State, list[Proposal]]:
-        """The state after this result, and what its particle wants scored next: one proposal, or none in the end.
+    def step(self, state: State, observation: Observation) -> tuple[State, list[Proposal]]:
+        """The state after this observation, and its particle's next proposal; none once the search is over.
 
-        An optimizer that knows generations alone leaves it as it is here.
+        An optimizer whose particles move together does not override this: it has no async schedule.
         """
-        raise AssertionError(f"{self.type} takes no schedule but sync: see _stepping")
+        raise AssertionError(f"{self.type} supports schedule: sync alone")

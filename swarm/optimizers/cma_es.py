@@ -1,6 +1,6 @@
-"""CMA-ES (Hansen & Ostermeier 2001), by the package cmaes, started at the best of the usual starts.
+"""CMA-ES (Hansen & Ostermeier 2001), by the package cmaes, started at the best of the initial design.
 
-It adapts its covariance to the ranking of each generation, so every candidate's utility matters: no race stops one.
+It adapts its covariance to the ranking of each generation, so every candidate's utility matters and racing stops none.
 """
 
 from typing import Literal
@@ -12,20 +12,21 @@ from pydantic import Field
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
-from swarm.optimizers.history import HistoryState, appended, costs, initial_state, proposed, unit
+from swarm.optimizers.history import HistoryState, appended, costs, initial_state, proposed
+from swarm.optimizers.positions import to_unit_cube
 
 
 class CMAES(Generational[HistoryState]):
-    """Settings and steps of CMA-ES. The first generation is PSO's; from its best one the distribution starts."""
+    """Settings and steps of CMA-ES. The distribution starts at the best of the first generation, which is PSO's."""
 
     type: Literal["cma_es"] = "cma_es"
-    particles: int = Field(10, ge=3, description="lambda: samples a generation")
+    particles: int = Field(10, ge=3, description="lambda: samples per generation")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     sigma: float = Field(0.15, gt=0, le=1, description="first step, as a share of the bounds' width")
 
     def init(self, space: Space, seed: int) -> HistoryState:
         if space.dimensions < 2:
-            raise ConfigError("optimizer.type: cma_es needs two coordinates at least; take optimizer.type: grid")
+            raise ConfigError("optimizer.type: cma_es needs at least two dimensions; take optimizer.type: grid")
         return initial_state(space, seed, self.particles)
 
     def advance(self, state: HistoryState) -> HistoryState:
@@ -34,10 +35,10 @@ class CMAES(Generational[HistoryState]):
         return proposed(state, np.stack([strategy.ask() for _ in range(self.particles)]))
 
     def replayed(self, state: HistoryState) -> CMA:
-        """The strategy after all generations that were told: its samples come again, as its seed is the same."""
-        start, *generations = state.history
+        """The strategy after the whole history. It draws the same samples again, as its seed is the same."""
+        first, *generations = state.history
         bounds_D2 = np.tile([0.0, 1.0], (state.space.dimensions, 1))
-        best_D = unit(state.space, start.x_ND)[costs(start).argmin()]
+        best_D = to_unit_cube(state.space, first.x_ND)[costs(first).argmin()]
         strategy = CMA(best_D, self.sigma, bounds_D2, seed=state.seed, population_size=self.particles)
         for generation in generations:
             samples = [strategy.ask() for _ in range(self.particles)]

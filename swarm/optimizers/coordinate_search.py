@@ -1,9 +1,10 @@
-"""Refinement of a grid, coarse to fine, one coordinate after another, around the best so far.
+"""Coordinate search: a grid refined around the best so far, coarse to fine, one coordinate after another.
 
-After alignment vectors (arXiv 2410.19206), which searches a coarse grid, then finer ones about its best. A whole grid
-fits no budget from five coordinates on, so each sweep goes through the coordinates in turn: first over each axis of the
-coarse grid, then to both neighbours at half the step, a quarter, ... down to the finest, where it sweeps until nothing
-better is found: some 70 evaluations for five coordinates, 130 for ten, and more where these depend on one another.
+After alignment vectors (arXiv 2410.19206), which searches a coarse grid, then finer ones around its best. From five
+coordinates on a whole grid exceeds every budget, so each sweep goes through the coordinates in turn: first over each
+axis of the coarse grid, then to both neighbours at half the step, at a quarter, ... down to the finest step, where it
+sweeps until it finds nothing better. This takes some 70 evaluations for five coordinates and 130 for ten, and more
+where the coordinates depend on one another.
 
 Shape suffixes: N candidates, D coordinates.
 """
@@ -13,16 +14,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.generational import Generation
-from swarm.optimizers.initial_design import distinct
+from swarm.optimizers.generational import ParticleGeneration
+from swarm.optimizers.positions import distinct_rows
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """axes: each coordinate's values in the coarse grid. finest: the last step. level: how often the step was halved.
+    """How far a coordinate search has come.
 
-    axis: the coordinate whose candidates are being scored; -1 for the anchors. found: whether something better was
-    found since the sweep began.
+    axes: each coordinate's values in the coarse grid.
+    finest: the last step.
+    best_D, best_utility: the best so far.
+    level: how often the step was halved.
+    axis: the coordinate whose candidates are being scored; -1 for the reference points.
+    found: whether something better was found since the sweep began.
     """
 
     axes: tuple[Array, ...]
@@ -39,18 +44,18 @@ class Sweep:
 
     @property
     def step(self) -> float:
-        """The distance of neighbours on this axis: halved with each level, but none is finer than the finest."""
+        """The distance of neighbours on this axis: halved with each level, but never below the finest."""
         coarse = spacing(self.axes[self.axis])
         return min(coarse, max(coarse * 0.5**self.level, self.finest))
 
 
 def spacing(values: Array) -> float:
-    """Between an axis's values; 0 for one value, where the bounds leave no room."""
+    """The distance of an axis's values; 0 for one value, where the bounds are equal."""
     return float(values[1] - values[0]) if len(values) > 1 else 0.0
 
 
-def with_generation(sweep: Sweep, generation: Generation) -> Sweep:
-    """The sweep after a generation: around its best one, where that is strictly better."""
+def after_generation(sweep: Sweep, generation: ParticleGeneration) -> Sweep:
+    """The sweep after a generation: around that generation's best, if it is strictly better."""
     utility_N = np.where(np.isnan(generation.utilities_N), -np.inf, generation.utilities_N)
     i = int(utility_N.argmax())
     if not utility_N[i] > sweep.best_utility:
@@ -58,7 +63,7 @@ def with_generation(sweep: Sweep, generation: Generation) -> Sweep:
     return replace(sweep, best_D=generation.x_ND[i], best_utility=float(utility_N[i]), found=True)
 
 
-def moved_on(sweep: Sweep, space: Space) -> tuple[Sweep, Array]:
+def next_axis(sweep: Sweep, space: Space) -> tuple[Sweep, Array]:
     """The sweep at the next coordinate that has candidates, and these. No candidates end the search. Shape ND."""
     while True:
         if sweep.axis + 1 < space.dimensions:
@@ -73,10 +78,14 @@ def moved_on(sweep: Sweep, space: Space) -> tuple[Sweep, Array]:
 
 
 def candidates(sweep: Sweep, space: Space) -> Array:
-    """The best with its coordinate at the coarse grid's other values, later at its neighbours'. Shape ND."""
+    """The best with one coordinate changed: to the coarse grid's other values, later to both neighbours. Shape ND."""
     d, best = sweep.axis, sweep.best_D[sweep.axis]
     values = sweep.axes[d] if sweep.level == 0 else np.array([best - sweep.step, best + sweep.step])
-    values = np.clip(np.round(values, 12), space.low_D[d], space.high_D[d])  # rounded: no step adds a last bit
+    values = np.clip(
+        np.round(values, 12), space.low_D[d], space.high_D[d]
+    )  # so that rounding errors do not add up over the steps
     x_ND = np.repeat(sweep.best_D[None], len(values), axis=0)
     x_ND[:, d] = values
-    return distinct(x_ND[np.abs(values - best) > 1e-9])
+    x_ND = x_ND[np.abs(values - best) > 1e-9]
+    distinct_ND: Array = x_ND[distinct_rows(x_ND)]
+    return distinct_ND

@@ -1,23 +1,24 @@
-"""A Gaussian process over utilities: what is to be expected anywhere, and how sure that is (Rasmussen & Williams 2006).
+"""Gaussian process regression: the expected utility anywhere, and its uncertainty (Rasmussen & Williams 2006).
 
 Utilities are a constant plus a smooth function plus noise. The kernel is Matérn's with nu 5/2, the same in all
-directions; its length and the share of noise are those of a grid that make what was seen most likely.
+directions; its length and the variance of the noise are those of a grid that make the observations most likely.
 
-What decides is rounded to far fewer digits than linear algebra gets wrong: a resumed search chooses as it did before,
-also where another number of threads sums up in another order.
+Values that decide something are rounded to far fewer digits than linear algebra gets wrong. So a resumed search
+chooses as it did before, even where another number of threads sums in another order.
 
-Shape suffixes: N points seen, M points asked, D coordinates.
+Shape suffixes: N observations, M points that are asked about, D coordinates.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from swarm.core.space import Array
 
-LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D
-NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, of the function's
-DIGITS = 7  # of what is compared, where the utilities' standard deviation is 1
+LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D, as distances in a cube grow with it
+NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, relative to the function's: from hardly any to half of all
+DIGITS = 7  # of values that are compared, in units of the utilities' standard deviation; see above
 
 
 def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
@@ -28,73 +29,72 @@ def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
     return kernel_NM
 
 
+class Fit(NamedTuple):
+    """Hyperparameters, and how likely they make the observations. The greatest is the likeliest.
+
+    likelihood: log marginal likelihood, up to a constant.
+    length: of the kernel.
+    noise: variance of the noise, over scale^2.
+    constant: mean of the function.
+    scale: standard deviation of the function.
+    """
+
+    likelihood: float
+    length: float
+    noise: float
+    constant: float
+    scale: float
+
+
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A fitted process, of utilities less `centre`, over `unit` (their mean and standard deviation).
+    """A process fitted to standardised utilities: less `y_mean`, over `y_std`.
 
-    mean: the constant. scale: standard deviation of the function. noise: variance of the noise, over scale^2.
+    x_ND: the observed positions.
+    cholesky_NN: lower factor of the observations' covariance, over scale^2.
+    weights_N: that covariance's inverse times the observations less the constant.
     """
 
     x_ND: Array
-    centre: float
-    unit: float
-    length: float
-    noise: float
-    mean: float
-    scale: float
-    root_NN: Array
+    y_mean: float
+    y_std: float
+    fit: Fit
+    cholesky_NN: Array
     weights_N: Array
 
     @classmethod
     def fitted(cls, x_ND: Array, y_N: Array) -> "GaussianProcess":
-        """The process that makes y_N most likely at x_ND: at least two points, not all of one utility."""
-        centre, unit = float(y_N.mean()), float(y_N.std())
-        y_N = (y_N - centre) / unit
-        fits = [_fit(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS]
-        _, length, noise, mean, scale = max(fits)
-        kernel_NN = matern(x_ND, x_ND, length) + noise * np.eye(len(y_N))
-        root_NN: Array = np.asarray(np.linalg.cholesky(kernel_NN), dtype=np.float64)
-        weights_N = np.linalg.solve(root_NN.T, np.linalg.solve(root_NN, y_N - mean))
-        return cls(x_ND, centre, unit, length, noise, mean, scale, root_NN, weights_N)
+        """The process that makes y_N most likely at x_ND: at least two observations, not all of one utility."""
+        y_mean, y_std = float(y_N.mean()), float(y_N.std())
+        y_N = (y_N - y_mean) / y_std
+        fit = max(likeliest(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS)
+        kernel_NN = matern(x_ND, x_ND, fit.length) + fit.noise * np.eye(len(y_N))
+        cholesky_NN: Array = np.asarray(np.linalg.cholesky(kernel_NN), dtype=np.float64)
+        weights_N = np.linalg.solve(cholesky_NN.T, np.linalg.solve(cholesky_NN, y_N - fit.constant))
+        return cls(x_ND, y_mean, y_std, fit, cholesky_NN, weights_N)
 
     def expected(self, x_MD: Array) -> Array:
         """The posterior mean (eq. 2.25), in utility. Shape M."""
-        expected_M: Array = self.centre + self.unit * self._standard(matern(x_MD, self.x_ND, self.length))
+        expected_M: Array = self.y_mean + self.y_std * self.standard_mean(self.kernel(x_MD, self.x_ND))
         return expected_M
 
-    def _standard(self, kernel_MN: Array) -> Array:
-        standard_M: Array = np.round(kernel_MN @ self.weights_N + self.mean, DIGITS)
-        return standard_M
+    def kernel(self, a_ND: Array, b_MD: Array) -> Array:
+        """The fitted kernel between positions. Shape NM."""
+        return matern(a_ND, b_MD, self.fit.length)
 
-    def chosen(self, x_MD: Array, kappas: Array, pending_KD: Array) -> list[int]:
-        """For each kappa another row, of greatest mean + kappa x standard deviation, one after the other.
+    def standard_mean(self, kernel_MN: Array) -> Array:
+        """The posterior mean in standardised utility, from the points' kernel with the observations. Shape M."""
+        mean_M: Array = np.round(kernel_MN @ self.weights_N + self.fit.constant, DIGITS)
+        return mean_M
 
-        The deviations are those that the outcomes of what is pending, and of what was chosen before, will leave,
-        whatever they are: so choices keep apart (GP-BUCB; Desautels et al. 2014, eq. 7).
-        """
-        pending, x_MD = len(pending_KD), np.vstack([pending_KD, x_MD])
-        kernel_NM = matern(self.x_ND, x_MD, self.length)
-        mean_M, known_NM = self._standard(kernel_NM.T), np.linalg.solve(self.root_NN, kernel_NM)
-        variance_M = np.maximum(1.0 - np.square(known_NM).sum(0), 0.0)
-        rows, learnt = list[int](), np.empty((0, len(x_MD)))
-        for turn in range(pending + len(kappas)):
-            row = turn
-            if turn >= pending:
-                sd_M = self.scale * np.sqrt(np.round(variance_M, DIGITS))
-                hopes_M = mean_M + kappas[turn - pending] * sd_M
-                hopes_M[rows] = -np.inf  # nobody is asked twice
-                row = int(hopes_M.argmax())
-            rows.append(row)
-            shared_M = matern(x_MD, x_MD[row : row + 1], self.length)[:, 0] - known_NM.T @ known_NM[:, row]
-            shared_M -= learnt.T @ learnt[:, row]
-            gained_M = shared_M / np.sqrt(max(shared_M[row], 0.0) + self.noise)
-            learnt = np.vstack([learnt, gained_M])
-            variance_M = np.maximum(variance_M - np.square(gained_M), 0.0)
-        return [row - pending for row in rows[pending:]]
+    def standard_deviation(self, variance_M: Array) -> Array:
+        """In standardised utility, from variances over scale^2. Shape M."""
+        deviation_M: Array = self.fit.scale * np.sqrt(np.round(variance_M, DIGITS))
+        return deviation_M
 
 
-def _fit(x_ND: Array, y_N: Array, length: float) -> tuple[float, float, float, float, float]:
-    """Log marginal likelihood (eq. 2.30, scale and constant at their best), length, noise, constant, scale."""
+def likeliest(x_ND: Array, y_N: Array, length: float) -> Fit:
+    """The likeliest fit of one kernel length: over all NOISES, with scale and constant at their best (eq. 2.30)."""
     values_N, vectors_NN = np.linalg.eigh(matern(x_ND, x_ND, length))
     y_N, ones_N = vectors_NN.T @ y_N, vectors_NN.sum(axis=0)
     fits = []
@@ -103,5 +103,7 @@ def _fit(x_ND: Array, y_N: Array, length: float) -> tuple[float, float, float, f
         mean = (ones_N * y_N / variance_N).sum() / (np.square(ones_N) / variance_N).sum()
         scale = np.sqrt((np.square(y_N - mean * ones_N) / variance_N).mean())
         likelihood = -len(y_N) * np.log(scale) - 0.5 * np.log(variance_N).sum()
-        fits.append((round(float(likelihood), DIGITS), float(length), noise, float(mean), round(float(scale), DIGITS)))
+        fits.append(
+            Fit(round(float(likelihood), DIGITS), float(length), noise, float(mean), round(float(scale), DIGITS))
+        )
     return max(fits)

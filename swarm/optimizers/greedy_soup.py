@@ -1,10 +1,11 @@
 """Greedy soup (Wortsman et al. 2022, arXiv 2203.05482, Recipe 1), of experts' coefficients in place of whole weights.
 
-The anchors are scored first; then, from the best expert alone, one expert after another in the order of their own
-utilities joins the plain average (the uniform average's scale 1) if the utility does not fall. A trial is a generation
-of one candidate, so there are as many as experts, less one: it ends by itself, and needs no more workers than anchors.
+The reference points are scored first. Then, from the best expert alone, one expert after another in the order of their
+own utilities joins the plain average (the uniform average of scale 1) if the utility does not fall. A trial is a
+generation of one candidate, so after E - 1 trials the search ends by itself. It needs no more workers than there are
+reference points.
 
-Shape suffixes: A anchors, E experts, D coordinates.
+Shape suffixes: R reference points, E experts, D coordinates.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,20 @@ import numpy as np
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Proposal
-from swarm.optimizers.generational import Generation, Generational, GenerationState, indifferent
-from swarm.optimizers.initial_design import clip, reference_points
+from swarm.optimizers.generational import Generational, GenerationState, ParticleGeneration, always_prunable
+from swarm.optimizers.initial_design import reference_points
+from swarm.optimizers.positions import clip
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoupState(GenerationState):
-    """ranked: the experts, best alone first; none before they are scored. tried: how many of them were.
+    """The soup so far.
 
-    soup: those that stayed. soup_D: their average. utility: its utility, -inf where there is none.
+    ranked: the experts, best alone first; empty before they are scored.
+    tried: how many of them were tried.
+    soup: those that stayed.
+    soup_D: their average.
+    utility: its utility, -inf where there is none.
     """
 
     ranked: tuple[int, ...] = ()
@@ -34,19 +40,19 @@ class SoupState(GenerationState):
 
 
 class GreedySoup(Generational[SoupState]):
-    """The steps of a greedy soup. It has no settings but the budgets."""
+    """The steps of a greedy soup. Its only settings are the budgets."""
 
     type: Literal["greedy_soup"] = "greedy_soup"
 
     def init(self, space: Space, seed: int) -> SoupState:
-        known_AD = reference_points(space)
-        return SoupState(space=space, seed=seed, generation=Generation.fresh(0, known_AD), soup_D=known_AD[0])
+        x_RD = reference_points(space)
+        return SoupState(space=space, seed=seed, generation=ParticleGeneration.fresh(0, x_RD), soup_D=x_RD[0])
 
-    def with_bounds(self, state: SoupState, proposal: Proposal) -> Proposal:
-        """The averages and the base do not count for the soup; a trial has to be as good as what there is."""
+    def with_pruning_bounds(self, state: SoupState, proposal: Proposal) -> Proposal:
+        """Utilities of averages and base do not matter to the soup; a trial has to be as good as the soup so far."""
         if not state.ranked:
-            alone = any(proposal.particle == i for i in _alone(state.space))
-            return proposal if alone else indifferent(proposal)
+            alone = proposal.particle in _alone(state.space)
+            return proposal if alone else always_prunable(proposal)
         if state.utility == -np.inf:
             return proposal
         return replace(
@@ -54,12 +60,12 @@ class GreedySoup(Generational[SoupState]):
         )
 
     def advance(self, state: SoupState) -> SoupState:
-        state = _judged(state) if state.ranked else _ranked(state)
+        state = _after_trial(state) if state.ranked else _ranked(state)
         left = state.ranked[state.tried : state.tried + 1]
         trial_ND = np.array([average(state.space, [*state.soup, expert]) for expert in left])
         return replace(
             state,
-            generation=Generation.fresh(
+            generation=ParticleGeneration.fresh(
                 state.generation.iteration + 1, trial_ND.reshape(len(left), state.space.dimensions)
             ),
         )
@@ -72,9 +78,9 @@ def average(space: Space, experts: Sequence[int]) -> Array:
 
 
 def _alone(space: Space) -> list[int]:
-    """Each expert's place among the anchors."""
-    known_AD = reference_points(space)
-    return [int(np.abs(known_AD - x_D).max(axis=1).argmin()) for x_D in clip(space.experts_ED, space)]
+    """Each expert's index among the reference points."""
+    x_RD = reference_points(space)
+    return [int(np.abs(x_RD - x_D).max(axis=1).argmin()) for x_D in clip(space.experts_ED, space)]
 
 
 def _ranked(state: SoupState) -> SoupState:
@@ -87,8 +93,8 @@ def _ranked(state: SoupState) -> SoupState:
     return replace(state, ranked=ranked, tried=1, soup=(first,), soup_D=soup_D, utility=float(utility_E[first]))
 
 
-def _judged(state: SoupState) -> SoupState:
-    """The soup with the expert that was tried, if the utility did not fall; without it where it is unknown."""
+def _after_trial(state: SoupState) -> SoupState:
+    """The soup with the expert that was tried, if the utility is known and did not fall; else without it."""
     expert, utility = state.ranked[state.tried], float(state.generation.utilities_N[0])
     state = replace(state, tried=state.tried + 1)
     if np.isnan(utility) or utility < state.utility:

@@ -1,6 +1,6 @@
-"""What an optimizer of another package remembers: every generation, from which its own object is made anew.
+"""The history of complete generations, from which an optimizer of another package is rebuilt on every call.
 
-So a state holds arrays alone, and ask and tell are pure, whatever the package does.
+So a state holds arrays alone, and ask and tell are pure, whatever that package does.
 
 Shape suffixes: N particles, D coordinates.
 """
@@ -10,46 +10,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.generational import Generation, GenerationState
+from swarm.optimizers.generational import GenerationState, ParticleGeneration
 from swarm.optimizers.initial_design import initial_design
+from swarm.optimizers.positions import from_unit_cube
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryState(GenerationState):
-    """told: the generations that are complete, the first one at the starts."""
+    """history: the complete generations; the first one is the initial design."""
 
-    history: tuple[Generation, ...] = ()
+    history: tuple[ParticleGeneration, ...] = ()
 
 
 def initial_state(space: Space, seed: int, particles: int) -> HistoryState:
-    """The state before anything is scored: PSO's first generation."""
-    return HistoryState(space=space, seed=seed, generation=Generation.fresh(0, initial_design(space, seed, particles)))
+    """The state before anything is scored: the first generation is the initial design, as PSO's."""
+    x_ND = initial_design(space, seed, particles)
+    return HistoryState(space=space, seed=seed, generation=ParticleGeneration.fresh(0, x_ND))
 
 
 def appended(state: HistoryState) -> HistoryState:
-    """The state with its complete generation among those told."""
+    """The state with its complete generation appended to the history."""
     return replace(state, history=(*state.history, state.generation))
 
 
 def proposed(state: HistoryState, unit_ND: Array) -> HistoryState:
-    """The state with the next generation, from shares of the bounds' width."""
-    x_ND = within(state.space, unit_ND)
-    return replace(state, generation=Generation.fresh(state.generation.iteration + 1, x_ND))
+    """The state with the next generation, given as points of the unit cube."""
+    x_ND = from_unit_cube(state.space, unit_ND)
+    return replace(state, generation=ParticleGeneration.fresh(state.generation.iteration + 1, x_ND))
 
 
-def within(space: Space, unit_ND: Array) -> Array:
-    """The positions at these shares of the bounds' width."""
-    x_ND: Array = space.low_D + unit_ND * (space.high_D - space.low_D)
-    return x_ND
-
-
-def unit(space: Space, x_ND: Array) -> Array:
-    """Positions as shares of the bounds' width, 0 to 1; 0 where a bound leaves no room."""
-    width_D = space.high_D - space.low_D
-    shares_ND: Array = np.divide(x_ND - space.low_D, width_D, out=np.zeros_like(x_ND), where=width_D > 0)
-    return np.clip(shares_ND, 0.0, 1.0)
-
-
-def costs(generation: Generation) -> Array:
-    """What is minimised: -utility; inf for what was not scored, the last in any ranking. Shape N."""
+def costs(generation: ParticleGeneration) -> Array:
+    """What is minimised: -utility; inf for what was not scored, which ranks last. Shape N."""
     return np.where(np.isnan(generation.utilities_N), np.inf, -generation.utilities_N)

@@ -1,7 +1,7 @@
 """Model Swarms (Feng et al. 2024, arXiv 2410.11163, Algorithm 1), as its authors coded it.
 
-It draws one scalar a term and a particle, starts from experts and affine pairs of them, and moves by differences.
-So it moves coefficients exactly as it would move weights, and coefficients that sum to one keep their sum.
+It draws one scalar per term and particle, starts from experts and affine pairs of them, and moves by differences. So it
+moves coefficients exactly as it would move weights, and coefficients that sum to one keep their sum.
 
 Shape suffixes: E experts, N particles, D coordinates.
 """
@@ -18,21 +18,20 @@ from swarm.optimizers.base import Proposal
 from swarm.optimizers.generational import Mask
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
+    Indices,
     Movement,
+    ParticleSwarm,
     SwarmState,
+    at_personal_bests,
     below_personal_best,
     global_best,
     global_worst,
-    launch,
-    next_generation,
+    initial_swarm,
     personal_best,
-    restart_one,
-    with_results,
 )
-from swarm.optimizers.swarming import Swarming
 
 
-class ModelSwarms(Swarming):
+class ModelSwarms(ParticleSwarm):
     """Settings and steps of Model Swarms. No bounds: crossover and repel extrapolate."""
 
     type: Literal["model_swarms"] = "model_swarms"
@@ -58,16 +57,11 @@ class ModelSwarms(Swarming):
         self._check(len(space.experts_ED))
         x_ND = self.initial_design(space.experts_ED, seed)
         others = [random_other(seed, i, self.particles) for i in range(self.particles)]
-        return launch(space, seed, x_ND, x_ND[others] - x_ND)  # v_i = x_j - x_i
+        return initial_swarm(space, seed, x_ND, x_ND[others] - x_ND)  # v_i = x_j - x_i
 
-    def with_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
-        """A new worst repels, so below the worst so far a utility matters too."""
+    def with_pruning_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
+        """A new worst repels, so a utility below the worst so far matters too."""
         return replace(below_personal_best(state, proposal), low=state.worst_utility)
-
-    def advance(self, state: SwarmState) -> SwarmState:
-        state = self.restarted(with_results(state))
-        movements = [self.move(state, i) for i in range(self.particles)]
-        return next_generation(state, movements, self.scored(state.seed, state.generation.iteration + 1))
 
     def move(self, state: SwarmState, i: int) -> Movement:
         """Particle i into the next iteration: the velocity and position updates of Algorithm 1."""
@@ -80,56 +74,40 @@ class ModelSwarms(Swarming):
             + s * (global_best(state, i) - x_D)
             + w * (x_D - global_worst(state, i))
         )  # v <- (r_v phi_v v + r_p phi_p (p - x) + r_g phi_g (g - x) - r_w phi_w (g_w - x)) / C
-        return Movement(x_D + self.length(iteration) * v_D, v_D)  # x <- x + lambda v
+        return Movement(x_D + self.step_length_in(iteration) * v_D, v_D)  # x <- x + lambda v
 
     def shares(self, rng: np.random.Generator) -> Array:
-        """What each term of the velocity weighs: r * phi divided by their sum C. Shape 4."""
+        """The weight of each term of the velocity: r * phi divided by their sum C. Shape 4."""
         phi = np.array([self.inertia, self.cognitive, self.social, self.repel])
         r = rng.uniform(size=4) if self.randomness else np.ones(4)
         shares: Array = r * phi / (r * phi).sum()
         return shares
 
-    def length(self, iteration: int) -> float:
-        """lambda <- max(phi_lambda lambda, lambda_min) after each iteration, the first of which is 1."""
+    def step_length_in(self, iteration: int) -> float:
+        """lambda in an iteration, the first of which is 1.
+
+        It equals the authors' lambda <- max(phi_lambda lambda, lambda_min) after each iteration.
+        """
         return max(self.step_length * self.step_decay ** (iteration - 1), self.min_step)
 
-    def restarted(self, state: SwarmState) -> SwarmState:
+    def restarted(self, state: SwarmState, particles_K: Indices) -> SwarmState:
         """Particles too long without a new personal best: x <- p, v <- 0. They move on from there."""
-        restart_N = self._restarting(state)[:, None]
-        p_ND = np.stack([personal_best(state, i) for i in range(self.particles)])
-        x_ND = np.where(restart_N, p_ND, state.generation.x_ND)
-        return replace(
-            state,
-            generation=replace(state.generation, x_ND=x_ND),
-            v_ND=np.where(restart_N, 0.0, state.v_ND),
-            # Deviation: the authors' code keeps counting, so a stagnant particle restarts in every iteration.
-            stale_N=np.where(restart_N[:, 0], 0, state.stale_N),
-        )
+        # Deviations: the authors' count is one higher, as it includes the iteration that found p; and a restart does
+        # not reset theirs, so that a stagnant particle restarts in every iteration.
+        due_K = (state.stale_N[particles_K] >= self.restart_patience) & self.restart
+        return at_personal_bests(state, particles_K[due_K])
 
-    def settled(self, state: SwarmState, i: int) -> SwarmState:
-        """Particle i restarted, where it is due."""
-        if not self._restarting(state)[i]:
-            return state
-        return restart_one(state, i)
-
-    def skips(self, state: SwarmState, i: int) -> bool:
-        iteration = state.generation.iteration
-        return self._skipped(state.seed, iteration) or self._dropped(state.seed, iteration, i)
-
-    def _restarting(self, state: SwarmState) -> Mask:
-        # Deviation: the authors' count is one higher, as it includes the iteration that found p.
-        return (state.stale_N >= self.restart_patience) & self.restart
-
-    def scored(self, seed: int, iteration: int) -> Mask:
+    def scored(self, state: SwarmState, particles_K: Indices) -> Mask:
         """drop-K and drop-N: who is scored. The others move on, and count as without a new best."""
-        if self._skipped(seed, iteration):
-            return np.zeros(self.particles, bool)
-        return np.array([not self._dropped(seed, iteration, i) for i in range(self.particles)])
+        iteration = state.generation.iteration
+        if self._iteration_dropped(state.seed, iteration):
+            return np.zeros(len(particles_K), bool)
+        return np.array([not self._particle_dropped(state.seed, iteration, int(i)) for i in particles_K])
 
-    def _skipped(self, seed: int, iteration: int) -> bool:
+    def _iteration_dropped(self, seed: int, iteration: int) -> bool:
         return draw(seed, iteration, 0, Stream.DROP_ITERATION).uniform() < self.drop_iteration
 
-    def _dropped(self, seed: int, iteration: int, i: int) -> bool:
+    def _particle_dropped(self, seed: int, iteration: int, i: int) -> bool:
         return draw(seed, iteration, i, Stream.DROP_PARTICLE).uniform() < self.drop_particle
 
     def initial_design(self, experts_ED: Array, seed: int) -> Array:

@@ -1,6 +1,6 @@
-"""Optuna's samplers (Akiba et al. 2019): a tree-structured Parzen estimator, or a Gaussian process.
+"""Optuna's samplers (Akiba et al. 2019): a tree-structured Parzen estimator (TPE), or a Gaussian process (GP).
 
-A generation is asked for together; its members know of each other by constant liar (TPE) or by chance (GP).
+A whole generation is asked for at once. TPE keeps its members apart by the constant liar; GP leaves that to chance.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,8 @@ from pydantic import Field
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
 from swarm.optimizers.generational import Generational
-from swarm.optimizers.history import HistoryState, appended, initial_state, proposed, unit
+from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
+from swarm.optimizers.positions import to_unit_cube
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -22,7 +23,7 @@ class Optuna(Generational[HistoryState]):
 
     type: Literal["optuna"] = "optuna"
     sampler: Literal["tpe", "gp"] = Field("tpe", description="tree-structured Parzen estimator or Gaussian process")
-    particles: int = Field(10, ge=1, description="samples a generation")
+    particles: int = Field(10, ge=1, description="samples per generation")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
 
     def init(self, space: Space, seed: int) -> HistoryState:
@@ -37,12 +38,12 @@ class Optuna(Generational[HistoryState]):
         return proposed(state, np.array([[trial.params[name] for name in names] for trial in asked]))
 
     def replayed(self, state: HistoryState) -> "Study":
-        """A study that has been told all generations."""
+        """A study with a trial for every observation."""
         optuna, names = _package(), state.space.coordinates
         study = optuna.create_study(direction="maximize", sampler=self._sampler(state))
         span = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in names}
         for generation in state.history:
-            for unit_D, utility in zip(unit(state.space, generation.x_ND), generation.utilities_N, strict=True):
+            for unit_D, utility in zip(to_unit_cube(state.space, generation.x_ND), generation.utilities_N, strict=True):
                 failed = bool(np.isnan(utility))
                 study.add_trial(
                     optuna.trial.create_trial(

@@ -14,19 +14,17 @@ from swarm.optimizers.initial_design import initial_design
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
     Movement,
+    ParticleSwarm,
     SwarmState,
     below_personal_best,
     global_best,
-    launch,
-    next_generation,
+    initial_swarm,
     personal_best,
-    with_results,
 )
-from swarm.optimizers.swarming import Swarming
 
 
-class PSO(Swarming):
-    """Settings and steps of PSO. With fewer particles than anchors, the most promising anchors start."""
+class PSO(ParticleSwarm):
+    """Settings and steps of PSO. Fewer particles than reference points start at the most promising ones."""
 
     type: Literal["pso"] = "pso"
     particles: int = Field(20, ge=2, description="particles; the first ones start at averages, experts and the base")
@@ -38,22 +36,18 @@ class PSO(Swarming):
     def init(self, space: Space, seed: int) -> SwarmState:
         x_ND = initial_design(space, seed, self.particles)
         others = [random_other(seed, i, self.particles) for i in range(self.particles)]
-        # Half the difference, as Standard PSO 2006 (Clerc 2012, hal-00764996), but to a particle rather than to a
-        # uniform point of the bounds: that keeps the first steps among the starts.
-        return launch(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
+        # Half the difference, as in Standard PSO 2006 (Clerc 2012, hal-00764996), but to another particle instead of a
+        # uniform point of the bounds: so the first steps stay among the starting points.
+        return initial_swarm(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
 
-    def with_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
+    def with_pruning_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
         return below_personal_best(state, proposal)
-
-    def advance(self, state: SwarmState) -> SwarmState:
-        state = with_results(state)
-        return next_generation(state, [self.move(state, i) for i in range(self.particles)])
 
     def move(self, state: SwarmState, i: int) -> Movement:
         """Particle i into the next iteration: the constricted update of Clerc & Kennedy 2002."""
         x_D = state.generation.x_ND[i]
         rng = draw(state.seed, state.generation.iteration + 1, i, Stream.MOVE)
-        u_p_D, u_g_D = rng.uniform(size=(2, len(x_D)))  # one a coordinate: not confined to differences of particles
+        u_p_D, u_g_D = rng.uniform(size=(2, len(x_D)))  # one per coordinate: moves can leave the particles' span
         v_D = self.constriction * (
             state.v_ND[i]
             + self.cognitive * u_p_D * (personal_best(state, i) - x_D)
@@ -63,7 +57,7 @@ class PSO(Swarming):
 
 
 def reflect(x_D: Array, v_D: Array, space: Space) -> Movement:
-    """A coordinate beyond a bound comes back by as much (at most to the other bound), its velocity reversed."""
+    """A coordinate beyond a bound is mirrored at it (at most to the other bound), its velocity reversed."""
     mirrored_D = np.where(x_D > space.high_D, 2 * space.high_D - x_D, x_D)
     mirrored_D = np.where(x_D < space.low_D, 2 * space.low_D - x_D, mirrored_D)
     outside_D = (x_D > space.high_D) | (x_D < space.low_D)

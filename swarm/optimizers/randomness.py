@@ -1,7 +1,7 @@
-"""All randomness of the optimizers: one generator for each (seed, iteration, particle, stream).
+"""All randomness of the optimizers: one generator per (seed, iteration, particle, stream).
 
-`iteration` is the generation that the draw makes, so a draw depends neither on the order of results nor on what was
-drawn before. Anybody can repeat one: `np.random.default_rng([seed, iteration, particle, stream])`.
+`iteration` is the generation that the draw is for. So a draw depends neither on the order of results nor on earlier
+draws, and anybody can repeat one: `np.random.default_rng([seed, iteration, particle, stream])`.
 """
 
 from enum import IntEnum
@@ -25,6 +25,6 @@ def draw(seed: int, iteration: int, particle: int, stream: Stream) -> np.random.
 
 
 def random_other(seed: int, particle: int, particles: int) -> int:
-    """Another particle than `particle`, each as likely as the next: whom an initial velocity points at."""
+    """A particle other than `particle`, each with the same probability: the one that an initial velocity points at."""
     other = int(draw(seed, 0, particle, Stream.VELOCITY).integers(particles - 1))
     return other + (other >= particle)

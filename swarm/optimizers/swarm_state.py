@@ -1,8 +1,11 @@
-"""The state that swarms share, and how a complete generation becomes bests.
+"""What PSO and Model Swarms share: the state of a swarm, and the rules by which results become bests and moves.
 
-Shape suffixes: N particles, D coordinates.
+Each rule takes the particles that it applies to: all of them under sync, one at a time under async.
+
+Shape suffixes: N particles of the swarm, K particles that a rule applies to, D coordinates.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -11,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Proposal
-from swarm.optimizers.generational import Generation, GenerationState, Mask
+from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.generational import Generational, GenerationState, Mask, ParticleGeneration
 
+Indices = NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Movement:
-    """Where one particle goes and how fast it went there. Shape D each."""
+    """One particle's new position and the velocity that took it there. Shape D each."""
 
     x_D: Array
     v_D: Array
@@ -27,29 +31,67 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmState(GenerationState):
-    """Velocities, personal bests, global best and worst; positions are the generation's.
+    """Velocities, personal bests, global best and worst; the positions are the generation's.
 
-    A utility of -inf (of +inf for the worst) says that there is none yet. stale_N: iterations since the personal
-    best was found or the particle restarted.
+    v_ND: velocities.
+    personal_best_ND, personal_utility_N: each particle's best; a utility of -inf means that there is none yet.
+    stale_N: iterations since the personal best was found or the particle restarted.
+    global_best_D, global_utility: the swarm's best; -inf means that there is none yet.
+    global_worst_D, worst_utility: the worst ever scored; +inf means that there is none yet.
     """
 
     v_ND: Array
     personal_best_ND: Array
     personal_utility_N: Array
-    stale_N: NDArray[np.int64]
+    stale_N: Indices
     global_best_D: Array
     global_utility: float
     global_worst_D: Array
     worst_utility: float
 
 
-def launch(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmState:
+class ParticleSwarm(Generational[SwarmState]):
+    """An optimizer whose particles move by their own bests and the swarm's."""
+
+    @abstractmethod
+    def move(self, state: SwarmState, i: int) -> Movement:
+        """Particle i into the iteration after the state's."""
+
+    def restarted(self, state: SwarmState, particles_K: Indices) -> SwarmState:
+        """The state in which those particles that are due to restart did, before they move. By default none is due."""
+        return state
+
+    def scored(self, state: SwarmState, particles_K: Indices) -> Mask:
+        """Which of the particles are scored in the state's iteration. By default all are. Shape K."""
+        return np.ones(len(particles_K), bool)
+
+    def advance(self, state: SwarmState) -> SwarmState:
+        everyone_N = np.arange(len(state.generation.x_ND))
+        state = self._moved(state, everyone_N, state.generation.utilities_N)
+        return replace(state, generation=replace(state.generation, open_N=self.scored(state, everyone_N)))
+
+    def step(self, state: SwarmState, observation: Observation) -> tuple[SwarmState, list[Proposal]]:
+        i = np.array([observation.particle])
+        state = replace(state, generation=replace(state.generation, iteration=observation.iteration))
+        state = self._moved(state, i, np.array([observation.utility]))
+        while not self.scored(state, i).all():
+            state = self._moved(state, i, np.array([np.nan]))
+        proposal = Proposal(state.generation.iteration, observation.particle, state.generation.x_ND[i[0]].copy())
+        return state, [self.with_pruning_bounds(state, proposal)]
+
+    def _moved(self, state: SwarmState, particles_K: Indices, utilities_K: Array) -> SwarmState:
+        """All movements are computed against the bests after all K results."""
+        state = self.restarted(with_utilities(state, particles_K, utilities_K), particles_K)
+        return with_movements(state, particles_K, [self.move(state, int(i)) for i in particles_K])
+
+
+def initial_swarm(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmState:
     """The state before anything is scored."""
     n = len(x_ND)
     return SwarmState(
         space=space,
         seed=seed,
-        generation=Generation.fresh(0, x_ND),
+        generation=ParticleGeneration.fresh(0, x_ND),
         v_ND=v_ND,
         personal_best_ND=x_ND,
         personal_utility_N=np.full(n, -np.inf),
@@ -61,87 +103,60 @@ def launch(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmState:
     )
 
 
-def with_results(state: SwarmState) -> SwarmState:
-    """Bests and worst after the generation: only a strictly better result replaces one; of equals, the first."""
-    x_ND, utilities_N = state.generation.x_ND, state.generation.utilities_N
-    better_N = utilities_N > state.personal_utility_N  # false for nan: a failed evaluation is never a best
+def with_utilities(state: SwarmState, particles_K: Indices, utilities_K: Array) -> SwarmState:
+    """Bests and worst after these particles' results. Only a strictly better one replaces another; of equals the first.
+
+    A utility of nan, of a particle that failed or was not scored, is neither better nor worse than any.
+    """
+    x_KD = state.generation.x_ND[particles_K]
+    better_K = utilities_K > state.personal_utility_N[particles_K]
+    stale_K = np.where(better_K, 0, state.stale_N[particles_K] + 1)
+    improved = particles_K[better_K]
     state = replace(
         state,
-        personal_best_ND=np.where(better_N[:, None], x_ND, state.personal_best_ND),
-        personal_utility_N=np.where(better_N, utilities_N, state.personal_utility_N),
-        stale_N=np.where(better_N, 0, state.stale_N + 1),
+        personal_best_ND=_replaced(state.personal_best_ND, improved, x_KD[better_K]),
+        personal_utility_N=_replaced(state.personal_utility_N, improved, utilities_K[better_K]),
+        stale_N=_replaced(state.stale_N, particles_K, stale_K),
     )
-    scored = np.flatnonzero(~np.isnan(utilities_N))
-    if scored.size:
-        state = _remember_best(state, int(scored[utilities_N[scored].argmax()]))
-        state = _remember_worst(state, int(scored[utilities_N[scored].argmin()]))
+    if np.isnan(utilities_K).all():
+        return state
+    best, worst = int(np.nanargmax(utilities_K)), int(np.nanargmin(utilities_K))
+    if utilities_K[best] > state.global_utility:
+        state = replace(state, global_best_D=x_KD[best], global_utility=float(utilities_K[best]))
+    if utilities_K[worst] < state.worst_utility:
+        state = replace(state, global_worst_D=x_KD[worst], worst_utility=float(utilities_K[worst]))
     return state
 
 
-def _remember_best(state: SwarmState, i: int) -> SwarmState:
-    utility = float(state.generation.utilities_N[i])
-    if utility <= state.global_utility:
+def at_personal_bests(state: SwarmState, particles_K: Indices) -> SwarmState:
+    """The state with these particles at their personal bests, at rest."""
+    if not len(particles_K):
         return state
-    return replace(state, global_best_D=state.generation.x_ND[i], global_utility=utility)
-
-
-def _remember_worst(state: SwarmState, i: int) -> SwarmState:
-    utility = float(state.generation.utilities_N[i])
-    if utility >= state.worst_utility:
-        return state
-    return replace(state, global_worst_D=state.generation.x_ND[i], worst_utility=utility)
-
-
-def with_result_of_one(state: SwarmState, i: int, utility: float) -> SwarmState:
-    """Bests and worst after particle i alone was scored (nan: it was not)."""
-    x_D = state.generation.x_ND[i]
-    better = utility > state.personal_utility_N[i]
-    state = replace(state, stale_N=_with(state.stale_N, i, 0 if better else state.stale_N[i] + 1))
-    if better:
-        state = replace(
-            state,
-            personal_best_ND=_with(state.personal_best_ND, i, x_D),
-            personal_utility_N=_with(state.personal_utility_N, i, utility),
-        )
-    if utility > state.global_utility:
-        state = replace(state, global_best_D=x_D, global_utility=utility)
-    if utility < state.worst_utility:
-        state = replace(state, global_worst_D=x_D, worst_utility=utility)
-    return state
-
-
-def restart_one(state: SwarmState, i: int) -> SwarmState:
-    """Particle i at its personal best, at rest."""
-    x_ND = _with(state.generation.x_ND, i, personal_best(state, i))
+    x_KD = np.stack([personal_best(state, int(i)) for i in particles_K])
     return replace(
         state,
-        generation=replace(state.generation, x_ND=x_ND),
-        v_ND=_with(state.v_ND, i, 0.0),
-        stale_N=_with(state.stale_N, i, 0),
+        generation=replace(state.generation, x_ND=_replaced(state.generation.x_ND, particles_K, x_KD)),
+        v_ND=_replaced(state.v_ND, particles_K, 0.0),
+        stale_N=_replaced(state.stale_N, particles_K, 0),
     )
 
 
-def moved(state: SwarmState, i: int, movement: Movement) -> SwarmState:
-    """The state after particle i alone moved, into the iteration after the state's."""
-    x_ND = _with(state.generation.x_ND, i, movement.x_D)
-    generation = replace(state.generation, iteration=state.generation.iteration + 1, x_ND=x_ND)
-    return replace(state, v_ND=_with(state.v_ND, i, movement.v_D), generation=generation)
-
-
-def at_iteration(state: SwarmState, iteration: int) -> SwarmState:
-    """The state as a particle in another iteration sees it."""
-    return replace(state, generation=replace(state.generation, iteration=iteration))
+def with_movements(state: SwarmState, particles_K: Indices, movements: Sequence[Movement]) -> SwarmState:
+    """The state in the next iteration, with these particles' new positions to be scored."""
+    x_ND = _replaced(state.generation.x_ND, particles_K, np.stack([movement.x_D for movement in movements]))
+    v_ND = _replaced(state.v_ND, particles_K, np.stack([movement.v_D for movement in movements]))
+    return replace(state, v_ND=v_ND, generation=ParticleGeneration.fresh(state.generation.iteration + 1, x_ND))
 
 
 def below_personal_best(state: SwarmState, proposal: Proposal) -> Proposal:
-    """What is no better than the particle's best, and so than the swarm's, changes neither."""
+    """A utility up to the particle's personal best changes neither that nor the global best, which is no lower."""
     best = float(state.personal_utility_N[proposal.particle])
-    known_D = state.personal_best_ND[proposal.particle].copy() if best > -np.inf else None
-    return replace(proposal, low=-np.inf, high=best, personal_D=known_D)
+    personal_D = state.personal_best_ND[proposal.particle].copy() if best > -np.inf else None
+    return replace(proposal, low=-np.inf, high=best, personal_D=personal_D)
 
 
 def personal_best(state: SwarmState, i: int) -> Array:
-    """The particle's best position; its own position, whose pull is nil, while it has none. Shape D."""
+    """The particle's best position; its own position, which exerts no pull, while it has none. Shape D."""
     best_ND = state.personal_best_ND if state.personal_utility_N[i] > -np.inf else state.generation.x_ND
     best_D: Array = best_ND[i]
     return best_D
@@ -157,14 +172,7 @@ def global_worst(state: SwarmState, i: int) -> Array:
     return state.global_worst_D if state.worst_utility < np.inf else state.generation.x_ND[i]
 
 
-def next_generation(state: SwarmState, movements: Sequence[Movement], open_N: Mask | None = None) -> SwarmState:
-    """The state after all particles moved, with the new positions to be scored."""
-    x_ND = np.stack([movement.x_D for movement in movements])
-    v_ND = np.stack([movement.v_D for movement in movements])
-    return replace(state, v_ND=v_ND, generation=Generation.fresh(state.generation.iteration + 1, x_ND, open_N))
-
-
-def _with(rows: NDArray[T], i: int, row: Array | float) -> NDArray[T]:
+def _replaced(rows: NDArray[T], indices: Indices, values: NDArray[T] | float) -> NDArray[T]:
     changed = rows.copy()
-    changed[i] = row
+    changed[indices] = values
     return changed

@@ -150,7 +150,7 @@ class Run:
 
     def _select(self) -> Result:
         self.listener.phase("selecting")
-        baselines = Baselines.of(self.plan.space, self.plan.catalog.names)
+        baselines = Baselines.of(self.plan.space)
         selection = Selection(self.archive, self.plan.weights, baselines, self.plan.config.optimizer.climbs_soft)
         finalists = selection.finalists(self.plan.config.selection.finalists)
         self._score(baselines.all(), "search", "select")

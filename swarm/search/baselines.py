@@ -1,35 +1,35 @@
-"""What every search has to beat: the base, each expert alone, the uniform average."""
+"""The candidates that every search has to beat: the base, each expert alone, the uniform average at several scales."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarm.core.candidates import Candidate
-from swarm.core.space import Array, Space
-
-BASE = "base"
+from swarm.core.space import Baseline, Space
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """What every search has to beat: the base, each expert alone, the uniform average at several scales."""
+    """The candidates at the baselines of a space.
+
+    experts: id -> each expert alone.
+    uniforms: the coefficient of every expert, to six digits -> the uniform average.
+    """
 
     base: Candidate
     experts: Mapping[str, Candidate]
     uniforms: Mapping[float, Candidate]
 
     @classmethod
-    def of(cls, space: Space, names: Sequence[str]) -> "Baselines":
+    def of(cls, space: Space) -> "Baselines":
         return cls(
-            base=_candidate(BASE, space.neutral_D),
-            experts={
-                name: _candidate(f"expert:{name}", x_D) for name, x_D in zip(names, space.experts_ED, strict=True)
-            },
-            uniforms={round(float(x_D[0]), 6): _candidate(f"uniform:{x_D[0]:.4g}", x_D) for x_D in space.uniforms_UD},
+            base=_candidate(space.base),
+            experts={each.id: _candidate(each) for each in space.experts},
+            uniforms={round(each.scale, 6): _candidate(each) for each in space.uniforms},
         )
 
     def all(self) -> list[Candidate]:
         return [self.base, *self.experts.values(), *self.uniforms.values()]
 
 
-def _candidate(name: str, x_D: Array) -> Candidate:
-    return Candidate(name, tuple(float(x) for x in x_D))
+def _candidate(baseline: Baseline) -> Candidate:
+    return Candidate(baseline.id, tuple(float(x) for x in baseline.position_D))

@@ -13,7 +13,7 @@ from swarm.core.candidates import Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import closed
 from swarm.journal.archive import Archive
-from swarm.optimizers.base import Proposal, Result
+from swarm.optimizers.base import Observation, Proposal
 from swarm.search.loop import Loop, Position, candidate_of, position_of
 
 SamePosition = Sequence[Proposal]  # of one generation; the first is scored, for all of them
@@ -52,7 +52,7 @@ class GenerationalSearch:
             return "patience"
         return ""
 
-    def _results(self, proposals: Sequence[Proposal]) -> list[Result]:
+    def _results(self, proposals: Sequence[Proposal]) -> list[Observation]:
         """What the optimizer learns of a generation. Raises RunError where all of the first one failed."""
         iteration = proposals[0].iteration
         best = next(iter(self.loop.ranked(iteration)), None)

@@ -13,7 +13,7 @@ from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
-from swarm.optimizers.base import Proposal, Result
+from swarm.optimizers.base import Observation, Proposal
 from swarm.preferences.weighted_sum import estimate, worth
 
 Position = tuple[float, ...]
@@ -92,7 +92,7 @@ class Loop:
         """Its utility as the search ranks it: NaN where it failed or was stopped."""
         return worth(evaluation, self.weights, self.optimizer.climbs_soft) if evaluation.status == "ok" else math.nan
 
-    def result(self, proposal: Proposal, evaluation: Evaluation, best: Evaluation | None) -> Result:
+    def result(self, proposal: Proposal, evaluation: Evaluation, best: Evaluation | None) -> Observation:
         """What the optimizer learns of a proposal. best: the best that was scored in full before it.
 
         An optimizer that takes estimates learns one for a stopped evaluation, which is never above the best.
@@ -102,7 +102,7 @@ class Loop:
             value = estimate(evaluation, best, self.weights, self.optimizer.climbs_soft)
         else:
             value = self.worth(evaluation)
-        return Result(proposal.iteration, proposal.particle, value)
+        return Observation(proposal.iteration, proposal.particle, value)
 
     # Where a candidate may be stopped
 

@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from bed.problem import box
 from common import Metric, main, options, paired, spread, zoo_path
 from peft import LoraConfig, get_peft_model
 from threadpoolctl import ThreadpoolController
@@ -28,7 +29,6 @@ from transformers import AutoModelForCausalLM
 from swarm.compositions.weights import Weights
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation
-from swarm.core.space import Space
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
@@ -38,8 +38,8 @@ from swarm.engines.transformers.packing import BatchLimits, packings
 from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.experts import merge_model
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.optimizers import bayesian
-from swarm.optimizers.base import Result
+from swarm.optimizers import thread_limits
+from swarm.optimizers.base import Observation
 from swarm.optimizers.bayesian import Bayesian
 
 APART = BatchLimits(8192, 1 << 20, share=False)
@@ -214,18 +214,17 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
 
 def _fitted(scored: Callable[[], object]) -> tuple[Callable[[], object], ...]:
     """A Gaussian process fitted to 80 utilities, then a pass; the fit with one of numpy's threads, or with all."""
-    axes, nowhere = np.eye(10), np.zeros(10)
-    space = Space(tuple(map(str, range(10))), nowhere, nowhere + 1, axes, nowhere, nowhere[None] + 0.1)
+    space = box(tuple(map(str, range(10))))
     optimizer, draw = Bayesian(particles=80), np.random.default_rng(0)
     state = optimizer.init(space, seed=0)
-    results = [Result(0, each.particle, draw.normal()) for each in optimizer.ask(state)]
+    results = [Observation(0, each.particle, draw.normal()) for each in optimizer.ask(state)]
 
     def side(blas: ThreadpoolController) -> None:
-        with patch.object(bayesian, "BLAS", blas):
+        with patch.object(thread_limits, "BLAS", blas):
             optimizer.tell(state, results)
         scored()
 
-    return lambda: side(bayesian.BLAS), lambda: side(bayesian.BLAS.select(internal_api="none"))
+    return lambda: side(thread_limits.BLAS), lambda: side(thread_limits.BLAS.select(internal_api="none"))
 
 
 def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:

@@ -77,7 +77,7 @@ def test_it_climbs_smoothed_scores_and_the_finalists_are_the_best_by_them(tmp_pa
         GenerationalSearch(found).run()
         means.append(np.mean([worth(evaluation, WEIGHTS, False) for evaluation in found.archive.searched()]))
     assert means[0] < means[1]
-    baselines = Baselines.of(space(3), ["a", "b", "c"])
+    baselines = Baselines.of(space(3))
     finalists = Selection(soft.archive, WEIGHTS, baselines, soft=True).finalists(4)
     everybody = sorted((worth(e, WEIGHTS, True) for e in soft.archive.searched()), reverse=True)
     chosen = [worth(soft.archive.of(candidate.id), WEIGHTS, True) for candidate in finalists]

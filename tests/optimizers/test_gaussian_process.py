@@ -5,10 +5,12 @@ import pytest
 
 from support.optimizer_runs import concave, positions, run, space
 from swarm.optimizers import OPTIMIZERS
-from swarm.optimizers.bayesian import MOST, Bayesian, seen
+from swarm.optimizers.acquisition import chosen
+from swarm.optimizers.bayesian import MAX_OBSERVATIONS, Bayesian, observations
 from swarm.optimizers.gaussian_process import GaussianProcess, matern
-from swarm.optimizers.generational import Generation
-from swarm.optimizers.history import HistoryState, unit
+from swarm.optimizers.generational import ParticleGeneration
+from swarm.optimizers.history import HistoryState
+from swarm.optimizers.positions import to_unit_cube
 
 NOTHING = np.empty((0, 3))
 
@@ -48,8 +50,8 @@ def test_of_noisy_utilities_it_knows_the_truth_better_than_they_do(points):
 def test_a_sure_choice_is_the_best_expected_and_bold_ones_keep_apart(points):
     process = GaussianProcess.fitted(points[:20], smooth(points[:20]))
     fresh = np.random.default_rng(3).uniform(size=(300, 3))
-    assert process.chosen(fresh, np.zeros(1), NOTHING)[0] == process.expected(fresh).argmax()
-    bold = fresh[process.chosen(fresh, np.full(8, 3.0), NOTHING)]
+    assert chosen(process, fresh, np.zeros(1), NOTHING)[0] == process.expected(fresh).argmax()
+    bold = fresh[chosen(process, fresh, np.full(8, 3.0), NOTHING)]
     apart = np.linalg.norm(bold[:, None] - bold, axis=2)[~np.eye(8, dtype=bool)]
     assert apart.min() > 0.0  # what is chosen once is known, whatever comes of it
 
@@ -74,13 +76,13 @@ def test_where_all_utilities_are_equal_it_looks_elsewhere():
 def test_of_many_observations_it_keeps_the_best_and_the_latest():
     rng = np.random.default_rng(0)
     history = tuple(
-        Generation(i, rng.uniform(size=(50, 2)), np.zeros(50, bool), rng.normal(size=50)) for i in range(12)
+        ParticleGeneration(i, rng.uniform(size=(50, 2)), np.zeros(50, bool), rng.normal(size=50)) for i in range(12)
     )
-    x_ND, y_N = seen(HistoryState(space=space(2), seed=0, generation=history[-1], history=history))
+    x_ND, y_N = observations(HistoryState(space=space(2), seed=0, generation=history[-1], history=history))
     everything = np.concatenate([generation.utilities_N for generation in history])
-    assert len(x_ND) == len(y_N) <= MOST
+    assert len(x_ND) == len(y_N) <= MAX_OBSERVATIONS
     assert set(np.sort(everything)[-100:]) <= set(y_N)
-    assert set(unit(space(2), history[-1].x_ND)[:, 0]) <= set(x_ND[:, 0])
+    assert set(to_unit_cube(space(2), history[-1].x_ND)[:, 0]) <= set(x_ND[:, 0])
 
 
 def test_the_last_bits_of_sums_change_no_choice(points):
@@ -91,7 +93,7 @@ def test_the_last_bits_of_sums_change_no_choice(points):
     one, other = GaussianProcess.fitted(points, noisy_N), GaussianProcess.fitted(points[order], noisy_N[order])
     assert not np.array_equal(one.weights_N[order], other.weights_N)
     kappas = np.linspace(0.0, 3.0, 10)
-    assert one.chosen(fresh, kappas, NOTHING) == other.chosen(fresh, kappas, NOTHING)
+    assert chosen(one, fresh, kappas, NOTHING) == chosen(other, fresh, kappas, NOTHING)
 
 
 @pytest.mark.parametrize("dimensions", [1, 4])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from support.optimizer_runs import space
 from swarm.core.space import Space
-from swarm.optimizers import Result
+from swarm.optimizers import Observation
 from swarm.optimizers.model_swarms import ModelSwarms
 
 SEED, EXPERTS, PARTICLES, ITERATIONS = 5, 5, 12, 20
@@ -113,9 +114,7 @@ def weight_swarm(restart_patience: int | None) -> WeightSwarm:
 
 
 def coefficient_space() -> Space:
-    eye = np.eye(EXPERTS)
-    names = tuple(f"expert{i}" for i in range(EXPERTS))
-    return Space(names, -2 * np.ones(EXPERTS), 2 * np.ones(EXPERTS), eye, 0 * eye[0], eye.mean(axis=0)[None])
+    return space(EXPERTS, low=-2.0, high=2.0)
 
 
 @pytest.mark.parametrize("restart_patience", [None, 3], ids=["without restarts", "with restarts"])
@@ -134,7 +133,7 @@ def test_coefficients_move_as_weights_do(restart_patience):
             for name, tensor in particle.x.items():
                 np.testing.assert_allclose(weights[name], tensor, rtol=1e-6, atol=1e-6 * np.abs(tensor).max())
         scores = by_weights.score()
-        results = [Result(p.iteration, p.particle, utility(w)) for p, w in zip(asked, composed, strict=True)]
+        results = [Observation(p.iteration, p.particle, utility(w)) for p, w in zip(asked, composed, strict=True)]
         np.testing.assert_allclose([result.utility for result in results], scores, rtol=1e-6)
         state = by_coefficients.tell(state, results)
         by_weights.move(iteration + 1)

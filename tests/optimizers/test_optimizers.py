@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
-from swarm.optimizers import OPTIMIZERS, Result
+from swarm.optimizers import OPTIMIZERS, Observation
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.randomness import random_other
 
@@ -81,7 +81,7 @@ def test_a_result_that_nobody_asked_for_is_a_bug(optimizer):
     state = optimizer.init(space(3), 0)
     first = score(optimizer.ask(state))[:1]
     history = optimizer.tell(state, first)
-    for stray in (*first, Result(0, 10_000, 1.0), Result(9, 1, 1.0)):
+    for stray in (*first, Observation(0, 10_000, 1.0), Observation(9, 1, 1.0)):
         with pytest.raises(AssertionError):
             optimizer.tell(history, [stray])
 

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 
 from support.optimizer_runs import concave, positions, run, space
 from swarm.core.errors import ConfigError
+from swarm.core.space import Baseline
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.initial_design import reference_points
@@ -43,13 +44,14 @@ def test_an_equal_utility_stays_and_a_failed_trial_does_not():
     assert failed.soup == (0,)
 
 
-def test_a_soup_of_one_expert_ends_with_its_anchors():
+def test_a_soup_of_one_expert_ends_with_its_reference_points():
     history, _ = run(GreedySoup(), where=space(1))
     assert [bool(generation) for generation in history[:2]] == [True, False]
 
 
 def test_an_expert_that_is_also_an_average_is_ranked_by_its_utility():
-    where = replace(space(2), uniforms_UD=np.array([[0.0, 1.0], [0.5, 0.5]]))
+    averages = (Baseline.uniform(1.0, np.array([0.0, 1.0])), Baseline.uniform(0.5, np.array([0.5, 0.5])))
+    where = replace(space(2), uniforms=averages)
     _, state = run(GreedySoup(), lambda x_D: float(x_D[1]), where=where)
     assert state.ranked == (1, 0)
 
@@ -116,7 +118,7 @@ def test_a_coordinate_without_room_is_passed_over():
 
 
 def test_a_finest_step_that_is_not_finer_is_refused():
-    with pytest.raises(ConfigError, match=r"optimizer\.refine: 0\.5 is no finer .* step of 0\.5"):
+    with pytest.raises(ConfigError, match=r"optimizer\.refine: 0\.5 is not finer .* step of 0\.5"):
         Grid(refine=0.5).init(space(3), 0)
     with pytest.raises(ValidationError, match="schedule"):
         Grid(refine=0.1, schedule="async")

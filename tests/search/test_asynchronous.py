@@ -17,7 +17,7 @@ from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.journal.archive import Archive
-from swarm.optimizers import OPTIMIZERS, Optimizer, Result
+from swarm.optimizers import OPTIMIZERS, Observation, Optimizer
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.grid import Grid
@@ -147,7 +147,7 @@ def test_a_journal_of_many_workers_replays_to_where_it_stood(tmp_path: Path, nam
 
 def test_the_journal_is_written_before_the_optimizer_learns(tmp_path: Path) -> None:
     class Watching(PSO):
-        def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
+        def step(self, state: Any, result: Observation) -> tuple[Any, list[Proposal]]:
             journaled = [line["id"] for line in lines(tmp_path)]
             assert f"{result.iteration}-{result.particle}" in journaled
             return super().step(state, result)
@@ -204,7 +204,7 @@ def test_a_single_step_moves_a_particle_where_a_generation_of_one_would(name: st
     """With no other result in between, step and tell agree on the first move."""
     optimizer = OPTIMIZERS[name](schedule="async", particles=4)
     state = optimizer.init(space(3), 1)
-    results = [Result(0, i, float("nan") if i else 0.5) for i in range(4)]
+    results = [Observation(0, i, float("nan") if i else 0.5) for i in range(4)]
     together = optimizer.ask(optimizer.tell(state, results))[0]
     _, (alone,) = optimizer.step(state, results[0])
     assert alone.iteration == together.iteration == 1

@@ -23,7 +23,7 @@ from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array
 from swarm.journal.archive import Archive
-from swarm.optimizers import OPTIMIZERS, Optimizer, Result
+from swarm.optimizers import OPTIMIZERS, Observation, Optimizer
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
@@ -198,14 +198,14 @@ def test_a_grid_ends_by_itself(tmp_path: Path) -> None:
 
 def test_a_line_is_journaled_before_the_optimizer_hears_of_it(tmp_path: Path) -> None:
     class Watchful(PSO):
-        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+        def tell(self, state: Any, results: Sequence[Observation]) -> Any:
             known = {(line["iteration"], line["particle"]): line for line in evaluations(tmp_path)}
             for result in results:
                 assert utility(known[result.iteration, result.particle]["scores"], WEIGHTS) == result.utility
             learnt.extend(results)
             return super().tell(state, results)
 
-    learnt: list[Result] = []
+    learnt: list[Observation] = []
     run(tmp_path, Watchful(particles=4, iterations=3))
     assert len(learnt) == 12
 
@@ -219,7 +219,7 @@ def test_a_failed_evaluation_is_learnt_as_nan_and_is_never_a_best(tmp_path: Path
     """What fails here would be the best of all, and its scores are in the evaluation."""
 
     class Listening(PSO):
-        def tell(self, state: Any, results: Sequence[Result]) -> Any:
+        def tell(self, state: Any, results: Sequence[Observation]) -> Any:
             learnt.extend(results)
             state = super().tell(state, results)
             assert state.global_utility < 0
@@ -230,7 +230,7 @@ def test_a_failed_evaluation_is_learnt_as_nan_and_is_never_a_best(tmp_path: Path
             return None
         return [Evaluation(candidate, "failed", {"near": 9.0, "small": 9.0}, error="no")]
 
-    learnt: list[Result] = []
+    learnt: list[Observation] = []
     run(tmp_path, Listening(particles=6, iterations=3), Scorer(failing))
     assert all(math.isnan(result.utility) == (result.particle % 2 == 0) for result in learnt)
     assert len(learnt) == 18

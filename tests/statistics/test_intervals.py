@@ -31,7 +31,7 @@ from swarm.statistics.intervals import (
 )
 
 EXPERTS = ("a", "b", "c")
-BASELINES = Baselines.of(space(3), EXPERTS)
+BASELINES = Baselines.of(space(3, names=EXPERTS))
 ALL = Recipe(WeightRecipe("delta", (Group("all", ("*",)),), {"a": (0.1,), "b": (0.2,), "c": (0.3,)}))
 Scores = Sequence[float] | Mapping[str, Sequence[float]]
 
@@ -335,7 +335,7 @@ def test_what_failed_on_test_has_no_score(story: Story) -> None:
 @pytest.mark.parametrize(("theirs", "found"), [(0.0, True), (1.0, False)])
 def test_the_verdict_is_by_the_corrected_intervals_of_all_baselines(story: Story, theirs: float, found: bool) -> None:
     """Better than all, or than all but one."""
-    story.tell(BASELINES.experts["b"], "test", [theirs, 1.0] * 20)
+    story.tell(BASELINES.experts["expert:b"], "test", [theirs, 1.0] * 20)
     summary = summary_of(story, [1.0] * 40, [0.0, 1.0] * 20)
     assert summary["verdict"]["found"] is found
     assert found == all(one["corrected"]["low"] > 0 for one in summary["paired"].values())
@@ -344,9 +344,9 @@ def test_the_verdict_is_by_the_corrected_intervals_of_all_baselines(story: Story
 
 def test_a_baseline_that_wins_is_compared_with_itself_and_found_nothing(story: Story) -> None:
     for split in ("search", "select", "test"):
-        story.tell(BASELINES.experts["a"], split, [1.0] * 40)
+        story.tell(BASELINES.experts["expert:a"], split, [1.0] * 40)
         story.baselines(split, [0.0, 1.0] * 20)
-    summary = story.summary(BASELINES.experts["a"])
+    summary = story.summary(BASELINES.experts["expert:a"])
     assert summary["best"]["source"] == "expert:a"
     same = {"low": 0.0, "high": 0.0}
     assert summary["paired"]["expert:a"] == {"difference": 0.0, **same, "corrected": same}

@@ -160,7 +160,7 @@ class Run:
 
     @property
     def finalists(self) -> list[Candidate]:
-        baselines = Baselines.of(space(DIMENSIONS), [str(i) for i in range(DIMENSIONS)])
+        baselines = Baselines.of(space(DIMENSIONS))
         return Selection(self.archive, self.scorer.weights, baselines, self.soft).finalists(FINALISTS)
 
     @property

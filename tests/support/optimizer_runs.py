@@ -3,27 +3,33 @@
 Shape suffixes: D coordinates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from swarm.core.space import Space
-from swarm.optimizers import Optimizer, Proposal, Result
+from swarm.core.space import Baseline, Space
+from swarm.optimizers import Observation, Optimizer, Proposal
 
 Utility = Callable[[np.ndarray], float]
 
 
-def space(experts: int, low: float = -0.5, high: float = 1.5) -> Space:
+def space(experts: int, low: float = -0.5, high: float = 1.5, names: Sequence[str] = ()) -> Space:
+    """One coefficient per expert; the uniform averages are not in the order of their scales."""
+    names = tuple(names) or tuple(f"expert{i}" for i in range(experts))
     return Space(
-        coordinates=tuple(f"expert{i}" for i in range(experts)),
+        coordinates=names,
         low_D=np.full(experts, low),
         high_D=np.full(experts, high),
-        experts_ED=np.eye(experts),
-        neutral_D=np.zeros(experts),
-        uniforms_UD=np.outer([1.0, 0.5, 2.0], np.full(experts, 1 / experts)),
+        base=Baseline.base(np.zeros(experts)),
+        experts=tuple(map(Baseline.expert, names, np.eye(experts))),
+        uniforms=tuple(uniform(total / experts, experts) for total in (1.0, 0.5, 2.0)),
     )
+
+
+def uniform(scale: float, experts: int) -> Baseline:
+    return Baseline.uniform(scale, np.full(experts, scale))
 
 
 def concave(x_D: np.ndarray) -> float:
@@ -36,8 +42,8 @@ def half_failing(x_D: np.ndarray) -> float:
     return float("nan") if x_D[0] > 0.3 else concave(x_D)
 
 
-def score(proposals: list[Proposal], utility: Utility = concave) -> list[Result]:
-    return [Result(p.iteration, p.particle, utility(p.x_D)) for p in proposals]
+def score(proposals: list[Proposal], utility: Utility = concave) -> list[Observation]:
+    return [Observation(p.iteration, p.particle, utility(p.x_D)) for p in proposals]
 
 
 def run(

@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from swarm.compositions.weights import UNIFORM_MULTIPLES, Weights
-from swarm.core.space import Array, Space
+from swarm.compositions.weights import Weights, uniform_scales
+from swarm.core.space import Array, Baseline, Space
 
 SIZE = 200  # examples of search, and of select
 Sampled = Literal["search", "select"]
@@ -34,14 +34,13 @@ class Problem(Protocol):
 
 
 def box(names: Sequence[str]) -> Space:
-    """The space of one coefficient an expert, as `composition: {type: weights}` has it without settings."""
+    """The space of one coefficient per expert, as `composition: {type: weights}` has it without settings."""
     n, weights = len(names), Weights()
-    averages = [multiple / n for multiple in UNIFORM_MULTIPLES if multiple <= n]
     return Space(
         coordinates=tuple(names),
         low_D=np.full(n, weights.low),
         high_D=np.full(n, weights.high),
-        experts_ED=np.eye(n),
-        neutral_D=np.zeros(n),
-        uniforms_UD=np.outer(averages, np.ones(n)),
+        base=Baseline.base(np.zeros(n)),
+        experts=tuple(map(Baseline.expert, names, np.eye(n))),
+        uniforms=tuple(Baseline.uniform(scale, np.full(n, scale)) for scale in uniform_scales(n, weights.high)),
     )

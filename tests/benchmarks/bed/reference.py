@@ -8,7 +8,7 @@ from cmaes import CMA
 from bed.problem import Problem
 from swarm.core.space import Array
 from swarm.optimizers import OPTIMIZERS
-from swarm.optimizers.base import Result
+from swarm.optimizers.base import Observation
 
 GENERATIONS = 12  # by the process, then as many by CMA-ES from its best
 STARTS = 2
@@ -47,7 +47,7 @@ def climbed(problem: Problem, seed: int) -> float:
     state, top, top_D = optimizer.init(problem.space, seed), -np.inf, problem.space.neutral_D
     for _ in range(GENERATIONS):
         asked = optimizer.ask(state)
-        results = [Result(p.iteration, p.particle, problem.truth(p.x_D)) for p in asked]
+        results = [Observation(p.iteration, p.particle, problem.truth(p.x_D)) for p in asked]
         for proposal, result in zip(asked, results, strict=True):
             if result.utility > top:
                 top, top_D = result.utility, proposal.x_D

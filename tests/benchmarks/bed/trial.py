@@ -118,7 +118,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
     )
     GenerationalSearch(loop).run()
     searched = scoring.examples
-    baselines = Baselines.of(problem.space, problem.space.coordinates)
+    baselines = Baselines.of(problem.space)
     selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft)
     chosen = selection.finalists(FINALISTS)
     complete(archive, scoring, baselines.all(), "search")

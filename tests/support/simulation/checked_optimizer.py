@@ -6,7 +6,7 @@ from typing import Any
 
 from support.simulation.machines import Violation
 from swarm.core.space import Space
-from swarm.optimizers import Optimizer, Proposal, Result
+from swarm.optimizers import Observation, Optimizer, Proposal
 
 
 class CheckedOptimizer:
@@ -24,17 +24,17 @@ class CheckedOptimizer:
     def init(self, space: Space, seed: int) -> Any:
         return self._keep(self._optimizer.init(space, seed))
 
-    def tell(self, state: Any, results: Sequence[Result]) -> Any:
+    def tell(self, state: Any, results: Sequence[Observation]) -> Any:
         for result in results:
             self._check(result)
         return self._keep(self._optimizer.tell(state, results))
 
-    def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
+    def step(self, state: Any, result: Observation) -> tuple[Any, list[Proposal]]:
         self._check(result)
         state, proposals = self._optimizer.step(state, result)
         return self._keep(state), proposals
 
-    def _check(self, result: Result) -> None:
+    def _check(self, result: Observation) -> None:
         name = f"{result.iteration}-{result.particle}"
         written = self._written.get(name)
         if written is None:

@@ -12,7 +12,7 @@ from support.simulation.machines import Violation
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Feed
 from swarm.journal.archive import Archive
-from swarm.optimizers import Result
+from swarm.optimizers import Observation
 from swarm.preferences.weighted_sum import utility
 
 
@@ -119,7 +119,7 @@ def replay_is_equal(search: FinishedSearch, archive: Archive) -> None:
             f"{candidate.id} is not at the position that the journal implies",
         )
         value = utility(evaluation.scores, WEIGHTS) if evaluation.status == "ok" else math.nan
-        state, proposals = optimizer.step(state, Result(proposal.iteration, proposal.particle, value))
+        state, proposals = optimizer.step(state, Observation(proposal.iteration, proposal.particle, value))
         open_ |= {f"{p.iteration}-{p.particle}": p for p in proposals}
     require(same(state, search.sessions[-1].state), "the live search has another state than a replay of its journal")
 

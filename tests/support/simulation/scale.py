@@ -26,7 +26,7 @@ from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
 from swarm.journal.file import Journal, Line
 from swarm.journal.records import Kind
-from swarm.optimizers import Optimizer, Proposal, Result
+from swarm.optimizers import Observation, Optimizer, Proposal
 from swarm.optimizers.pso import PSO
 from swarm.search import SCHEDULES
 from swarm.search.loop import Loop
@@ -132,11 +132,11 @@ class MeteredOptimizer:
         with self._meter.part("optimizer"):
             return self._optimizer.ask(state)
 
-    def tell(self, state: Any, results: Sequence[Result]) -> Any:
+    def tell(self, state: Any, results: Sequence[Observation]) -> Any:
         with self._meter.part("optimizer"):
             return self._optimizer.tell(state, results)
 
-    def step(self, state: Any, result: Result) -> tuple[Any, list[Proposal]]:
+    def step(self, state: Any, result: Observation) -> tuple[Any, list[Proposal]]:
         with self._meter.part("optimizer"):
             return self._optimizer.step(state, result)
 
