@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,9 +88,13 @@ def test_the_schema_knows_the_new_kinds(extended: Path) -> None:
     assert all(f'"{example.kind}"' in kinds for example in examples())
 
 
-def test_the_registry_tests_hold_for_the_new_optimizer(extended: Path) -> None:
-    promises = str(ROOT / "tests/optimizers/test_optimizers.py")
-    out = run(extended, "-m", "pytest", "-v", "-k", "steps", "-p", "no:cacheprovider", promises)
+@pytest.mark.parametrize(
+    ("kind", "tests"),
+    [("steps", "optimizers/test_optimizers.py"), ("fine", "compositions/test_compositions.py")],
+    ids=lambda value: value.split("/")[0],
+)
+def test_the_registry_tests_hold_for_the_new_kinds(extended: Path, kind: str, tests: str) -> None:
+    out = run(extended, "-m", "pytest", "-v", "-k", kind, "-p", "no:cacheprovider", str(ROOT / "tests" / tests))
     assert re.search(r"[1-9]\d* passed", out)
 
 
@@ -113,4 +118,17 @@ def test_a_search_runs_on_the_new_kinds(extended: Path, tmp_path: Path) -> None:
     run(extended, "-c", f"from swarm.cli.main import main; import sys; sys.argv = {argv!r}; main()")
     resolved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert resolved["optimizer"]["sigma"] == 0.2
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]["evaluations"] == 6
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["counts"]["evaluations"] == 6
+    uniform = summary["baselines"]["uniform"]["coefficient"]
+    assert uniform in (0.5, 1.0), "two experts: the coefficients of the plain average, and of twice that"
+    found = {line["id"]: line["position"] for line in journal(tmp_path / "run") if line["id"].startswith("uniform:")}
+    for name, position in found.items():
+        assert [x * abs(x) for x in position] == pytest.approx([float(name.removeprefix("uniform:"))] * 2)
+    assert set(found) == {"uniform:0.5", "uniform:1"}
+
+
+def journal(run_dir: Path) -> list[dict[str, Any]]:
+    """The run's evaluations."""
+    records = map(json.loads, (run_dir / "journal.jsonl").read_text().splitlines())
+    return [record for record in records if "position" in record]

@@ -1,7 +1,9 @@
 """What a composition is: which coordinates there are, and what a position means.
 
-Promises: `space` and `recipe` are pure; `recipe` of the neutral position leaves the base as it is; the
-position of an expert alone gives that expert.
+Promises, held by tests for every composition in the registry:
+- `space` and `recipe` are pure.
+- The recipe of the base's position leaves the base as it is; the recipe of an expert alone gives that expert.
+- The recipe of every baseline has the coefficients that its id and its scale state.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +22,7 @@ class Composition(Settings, ABC):
 
     @abstractmethod
     def space(self, catalog: Catalog) -> Space:
-        """The coordinates, bounds and anchors. Raises ConfigError where the experts do not allow this composition."""
+        """Coordinates, bounds and baselines. Raises ConfigError where the experts do not allow this composition."""
 
     @abstractmethod
     def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:

@@ -78,14 +78,6 @@ class Optimizer(Settings, ABC, Generic[State]):
         return schedule
 
     @property
-    def population(self) -> int:
-        """The population size: positions per generation, 1 for an optimizer without `particles`.
-
-        Budgets count by it. The first generation may hold more, as reference points are scored first.
-        """
-        return int(getattr(self, "particles", 1))
-
-    @property
     def climbs_soft(self) -> bool:
         """Whether it learns from smoothed scores where there are any; its proposals' low and high then do not apply."""
         return False
@@ -98,7 +90,10 @@ class Optimizer(Settings, ABC, Generic[State]):
 
     @property
     def population(self) -> int:
-        """How many positions it asks for at once."""
+        """How many positions it asks for at once: its `particles`, 1 where it has none.
+
+        A first generation that is to hold all reference points may be larger.
+        """
         return int(getattr(self, "particles", 1))
 
     @abstractmethod

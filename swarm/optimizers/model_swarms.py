@@ -97,12 +97,11 @@ class ModelSwarms(ParticleSwarm):
         due_K = (state.stale_N[particles_K] >= self.restart_patience) & self.restart
         return at_personal_bests(state, particles_K[due_K])
 
-    def scored(self, state: SwarmState, particles_K: Indices) -> Mask:
+    def scored(self, seed: int, iteration: int, particles_K: Indices) -> Mask:
         """drop-K and drop-N: who is scored. The others move on, and count as without a new best."""
-        iteration = state.generation.iteration
-        if self._iteration_dropped(state.seed, iteration):
+        if self._iteration_dropped(seed, iteration):
             return np.zeros(len(particles_K), bool)
-        return np.array([not self._particle_dropped(state.seed, iteration, int(i)) for i in particles_K])
+        return np.array([not self._particle_dropped(seed, iteration, int(i)) for i in particles_K])
 
     def _iteration_dropped(self, seed: int, iteration: int) -> bool:
         return draw(seed, iteration, 0, Stream.DROP_ITERATION).uniform() < self.drop_iteration

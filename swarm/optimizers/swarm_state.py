@@ -61,20 +61,21 @@ class ParticleSwarm(Generational[SwarmState]):
         """The state in which those particles that are due to restart did, before they move. By default none is due."""
         return state
 
-    def scored(self, state: SwarmState, particles_K: Indices) -> Mask:
-        """Which of the particles are scored in the state's iteration. By default all are. Shape K."""
+    def scored(self, seed: int, iteration: int, particles_K: Indices) -> Mask:
+        """Which of the particles are scored in an iteration. By default all are. Shape K."""
         return np.ones(len(particles_K), bool)
 
     def advance(self, state: SwarmState) -> SwarmState:
         everyone_N = np.arange(len(state.generation.x_ND))
         state = self._moved(state, everyone_N, state.generation.utilities_N)
-        return replace(state, generation=replace(state.generation, open_N=self.scored(state, everyone_N)))
+        open_N = self.scored(state.seed, state.generation.iteration, everyone_N)
+        return replace(state, generation=replace(state.generation, open_N=open_N))
 
     def step(self, state: SwarmState, observation: Observation) -> tuple[SwarmState, list[Proposal]]:
         i = np.array([observation.particle])
         state = replace(state, generation=replace(state.generation, iteration=observation.iteration))
         state = self._moved(state, i, np.array([observation.utility]))
-        while not self.scored(state, i).all():
+        while not self.scored(state.seed, state.generation.iteration, i).all():
             state = self._moved(state, i, np.array([np.nan]))
         proposal = Proposal(state.generation.iteration, observation.particle, state.generation.x_ND[i[0]].copy())
         return state, [self.with_pruning_bounds(state, proposal)]

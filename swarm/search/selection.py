@@ -1,7 +1,7 @@
-"""Who is scored on fresh examples, and who wins: the honest half of a search.
+"""Which candidates are scored on fresh examples, and which one wins: the part of a search that guards against luck.
 
-The finalists are the best of the search split. They and the baselines are scored on the select split; the
-best there wins, and only the winner and the baselines meet the test split.
+The finalists are the best on the search split. They and the baselines are scored on the select split; the best there
+wins, and only the winner and the baselines are scored on the test split.
 """
 
 import math
@@ -19,9 +19,12 @@ from swarm.statistics.winners_curse import predicted
 
 @dataclass(frozen=True)
 class Selection:
-    """How the archive's candidates are compared: the objectives' weights decide.
+    """How the archive's candidates are compared: by the weighted sum of their scores.
 
-    soft: the finalists are the best by softened scores, as the optimizer saw them. Who wins is decided by scores alone.
+    archive: every evaluation so far.
+    weights: of each objective.
+    baselines: what the winner is compared with.
+    soft: the finalists are the best by smoothed scores, as the optimizer saw them. Scores alone decide who wins.
     """
 
     archive: Archive
@@ -30,14 +33,14 @@ class Selection:
     soft: bool = False
 
     def finalists(self, count: int) -> list[Candidate]:
-        """The best of the search, at most `count`. Raises RunError where nothing was scored."""
+        """The best on the search split, at most `count`. Raises RunError where nothing was scored."""
         ranked = self.archive.ranked(self.weights, soft=self.soft)
         if not ranked:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
         return [evaluation.candidate for evaluation in ranked[:count]]
 
     def uniform(self) -> tuple[float, Candidate]:
-        """The uniform average at the scale that does best on the search split."""
+        """The uniform average that is best on the search split, and the coefficient of every expert in it."""
         return max(self.baselines.uniforms.items(), key=lambda item: self._mean(item[1], "search"))
 
     def contenders(self) -> list[Candidate]:
@@ -47,7 +50,7 @@ class Selection:
     def winner(self, finalists: Iterable[Candidate]) -> Candidate:
         """The best on the select split; of equals the better on the search split, then the earlier.
 
-        Raises RunError where all of them failed there.
+        Raises RunError if all of them failed on the select split.
         """
         candidates = [*finalists, *self.contenders()]
         best = max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
@@ -56,9 +59,10 @@ class Selection:
         return best
 
     def predicted(self, finalists: Sequence[Candidate], winner: Candidate) -> dict[str, Score]:
-        """Objective -> what the winner will score on fresh examples, from the select split alone.
+        """Objective -> the winner's predicted score on fresh examples, from the select split alone.
 
-        Contenders are the finalists, and the baselines that came near them: others had no chance to be chosen.
+        The winner was chosen among the finalists and the baselines that are no worse than the worst finalist: the
+        others had no chance.
         """
         bar = min(self._mean(candidate, "select") for candidate in (*finalists, winner))
         near = [c for c in (winner, *finalists, *self.contenders()) if self._mean(c, "select") >= bar > -math.inf]

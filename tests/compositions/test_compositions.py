@@ -44,6 +44,10 @@ def everything(folder: Path) -> Catalog:
     return opened(folder)
 
 
+def coefficients(recipe: Recipe) -> dict[str, tuple[float, ...]]:
+    return dict(recipe.weights.coefficients)
+
+
 def tensors(catalog: Catalog, recipe: Recipe) -> dict[str, torch.Tensor]:
     return dict(composed_tensors(catalog, recipe, torch.float32))
 
@@ -60,9 +64,24 @@ def test_a_space_is_consistent(composition: Composition, adapters: Catalog) -> N
     assert space.experts_ED.shape == (len(adapters.experts), n)
     assert space.uniforms_UD.shape[1] == n
     assert len(space.uniforms_UD) >= 1
-    anchors_AD = np.vstack([space.neutral_D, space.experts_ED, space.uniforms_UD])
-    assert (anchors_AD >= space.low_D).all()
-    assert (anchors_AD <= space.high_D).all()
+    baselines_BD = np.stack([baseline.position_D for baseline in space.baselines])
+    assert (baselines_BD >= space.low_D).all()
+    assert (baselines_BD <= space.high_D).all()
+
+
+@pytest.mark.parametrize("composition", CASES)
+def test_a_baseline_has_the_coefficients_that_its_id_states(composition: Composition, adapters: Catalog) -> None:
+    space = composition.space(adapters)
+    assert space.base.id == "base"
+    assert [baseline.id for baseline in space.experts] == [f"expert:{name}" for name in adapters.names]
+    assert [baseline.id for baseline in space.uniforms] == [f"uniform:{each.scale:.4g}" for each in space.uniforms]
+    assert len({baseline.id for baseline in space.baselines}) == len(space.baselines)
+    for baseline in space.baselines:
+        alone = baseline.id.removeprefix("expert:")
+        recipe = composition.recipe(baseline.position_D.tolist(), adapters)
+        for name, found in coefficients(recipe).items():
+            takes_part = alone == name or baseline in space.uniforms
+            assert found == pytest.approx((baseline.scale if takes_part else 0.0,) * len(found)), baseline.id
 
 
 @pytest.mark.parametrize("composition", CASES)

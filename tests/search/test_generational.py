@@ -253,7 +253,7 @@ def test_dropped_particles_and_iterations_are_not_scored_and_the_budget_counts_t
     state = optimizer.init(space(3), 0)
     expected = []
     for iteration in range(12):
-        mask_N = np.ones(6, bool) if iteration == 0 else optimizer.scored(state.seed, iteration)
+        mask_N = np.ones(6, bool) if iteration == 0 else optimizer.scored(state.seed, iteration, np.arange(6))
         expected += [(iteration, int(i)) for i in np.flatnonzero(mask_N)]
     assert [(line["iteration"], line["particle"]) for line in evaluations(tmp_path)] == expected
     assert len({iteration for iteration, _ in expected}) < 12

@@ -32,7 +32,7 @@ def scored_once(search: FinishedSearch, archive: Archive) -> None:
 def budget_kept(search: FinishedSearch, archive: Archive) -> None:
     """The budget is kept exactly."""
     optimizer = search.scenario.optimizer
-    particles = int(getattr(optimizer, "particles", 1))
+    particles = optimizer.population
     if optimizer.evaluations is not None:
         require(archive.evaluations <= optimizer.evaluations, "more was evaluated than the budget allows")
     if search.reason == "evaluations":
