@@ -40,6 +40,14 @@ def test_another_seed_is_another_run(name):
 
 
 @every_optimizer
+def test_it_asks_for_its_population_at_once(optimizer):
+    """After the first generation, which holds the reference points. A coordinate search asks for one axis at a time."""
+    _, second = run(optimizer, generations=2)[0]
+    assert 1 <= len(second) <= optimizer.population
+    assert len(second) == optimizer.population or optimizer == CASES["refined-grid"]
+
+
+@every_optimizer
 def test_ask_is_idempotent_and_asks_only_for_what_is_open(optimizer):
     _, state = run(optimizer, generations=2)
     asked = optimizer.ask(state)
@@ -144,9 +152,13 @@ def test_a_random_other_is_anybody_else():
     assert others == {(i, j) for i in range(4) for j in range(4) if i != j}
 
 
-def test_the_functions_that_the_docs_name_exist():
-    text = (Path(__file__).parents[2] / "docs" / "algorithm.md").read_text()
-    named = re.findall(r"`optimizers/(\w+)\.py` `([\w.]+)`", text)
-    assert len(named) > 15
-    for module, name in named:
-        attrgetter(name)(import_module(f"swarm.optimizers.{module}"))
+def test_what_the_page_of_algorithms_names_exists():
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "algorithm.md").read_text()
+    named = re.findall(r"`(\w+/[\w/]+)\.py` `([\w.]+)`", text)
+    assert len(named) > 35
+    assert {path.split("/")[0] for path, _ in named} >= {"optimizers", "evaluation", "preferences", "engines"}
+    for path, name in named:
+        attrgetter(name)(import_module(f"swarm.{path.replace('/', '.')}"))
+    for file in re.findall(r"`([\w/]+\.py)`", text):
+        assert (root / "swarm" / file).is_file() or (root / file).is_file(), file
