@@ -1,7 +1,7 @@
 """Acquisition: which candidates a Gaussian process is asked about, and which of them are scored next.
 
-A batch is chosen by GP-BUCB (Desautels, Krause & Burdick 2014, JMLR 15): each choice is the candidate of greatest
-upper confidence bound, after the fantasy update by those chosen before it.
+GP-BUCB (Desautels, Krause & Burdick 2014, JMLR 15) chooses a generation: each choice is the candidate of greatest upper
+confidence bound, after the fantasy updates of those chosen before it.
 
 Shape suffixes: N observations, M candidates, K centres or chosen candidates, D coordinates. Positions are points of the
 unit cube: shares of the bounds' width.
@@ -16,14 +16,14 @@ from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.initial_design import combinations
 from swarm.optimizers.positions import distinct_rows, to_unit_cube
 
-# Some 2,400 candidates a batch: with them a search of 200 evaluations takes a second of fitting and choosing in all.
+# In all 2,400 candidates per generation: the process is cheap to ask, and each is scored far more slowly.
 LOCAL_CANDIDATES = 1500  # most of them: once a few generations are scored, better positions are near good ones
 LOCAL_CENTRES = 8  # several, so that one lucky score does not decide where the search goes
-LOCAL_STEPS = (0.01, 0.25)  # shortest and longest step from a centre; shorter ones are the refinement's
-MIXTURE_CANDIDATES = 300  # random combinations of the experts: the search never loses sight of the whole space
+LOCAL_STEPS = (0.01, 0.25)  # shortest and longest standard deviation around a centre: from fine tuning to exploring
+MIXTURE_CANDIDATES = 300  # random combinations of the experts, so that the whole space stays in view
 REFINED_CANDIDATES = 200  # of each refinement step
 REFINED_CENTRES = 5  # best expected candidates that are refined: the surface may have several maxima
-REFINEMENT_STEPS = (0.05, 0.025, 0.0125)  # halved each time, down to about the shortest local step
+REFINEMENT_STEPS = (0.05, 0.025, 0.0125)  # standard deviations, halved each time down to about the shortest local one
 
 
 def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator) -> Array:
@@ -51,7 +51,7 @@ def local_candidates(centres_KD: Array, rng: np.random.Generator) -> Array:
     size, dimensions = LOCAL_CANDIDATES, centres_KD.shape[1]
     centre_M = np.minimum(rng.exponential(2.0, size).astype(int), len(centres_KD) - 1)
     length_M1 = np.exp(rng.uniform(np.log(LOCAL_STEPS[0]), np.log(LOCAL_STEPS[1]), (size, 1)))
-    few = max(2.0 / dimensions, 0.3)
+    few = max(2.0 / dimensions, 0.3)  # the chance that a coordinate changes
     share_M1 = np.where(rng.uniform(size=(size, 1)) < 0.5, few, 1.0)
     step_MD = length_M1 * rng.normal(size=(size, dimensions)) * (rng.uniform(size=(size, dimensions)) < share_M1)
     moved_MD: Array = np.clip(centres_KD[centre_M] + step_MD, 0.0, 1.0)
@@ -70,10 +70,10 @@ def untried(x_MD: Array, tried_ND: Array) -> Array:
 
 
 def chosen(process: GaussianProcess, x_MD: Array, kappas: Array, pending_KD: Array) -> list[int]:
-    """For each kappa another candidate, of greatest mean + kappa x standard deviation, one after the other.
+    """For each kappa in turn the row of another candidate, the one of greatest mean + kappa x standard deviation.
 
-    The deviations are those that remain after the outcomes of what is pending and of what was chosen before, whatever
-    these outcomes are. So the choices keep apart (eq. 7).
+    pending_KD: positions that are being scored. The deviations are those that remain after the outcomes of these and of
+    what was chosen before, whatever the outcomes are (eq. 7). So the choices keep apart.
     """
     pending = len(pending_KD)
     posterior = FantasyPosterior.of(process, np.vstack([pending_KD, x_MD]))
@@ -82,7 +82,7 @@ def chosen(process: GaussianProcess, x_MD: Array, kappas: Array, pending_KD: Arr
         posterior = posterior.updated(row)
     for kappa in kappas:
         upper_M = posterior.upper_confidence_bound(kappa)
-        upper_M[rows] = -np.inf  # nobody is asked twice
+        upper_M[rows] = -np.inf  # no candidate is chosen twice
         rows.append(int(upper_M.argmax()))
         posterior = posterior.updated(rows[-1])
     return [row - pending for row in rows[pending:]]

@@ -27,15 +27,15 @@ from swarm.optimizers.thread_limits import one_blas_thread
 # Utilities below this quantile count as being at it: how bad a bad weighting is says nothing of where the best is. Mean
 # regret was 1.06 points with it, 1.17 without, 1.33 with half of the utilities raised (docs/log.md).
 LOWEST_QUANTILE = 0.2
-MAX_OBSERVATIONS = 400  # that are fitted, as a fit costs the cube of them: twice the default budget of evaluations
-BEST_SHARE = 3 / 4  # of MAX_OBSERVATIONS; the others are the latest
+MAX_OBSERVATIONS = 400  # that are fitted: the cost of a fit rises with their cube. Twice the default budget
+BEST_SHARE = 3 / 4  # of MAX_OBSERVATIONS, as the best decide where to look; the others are the latest
 
 
 class Bayesian(Generational[HistoryState]):
-    """Settings and steps of Bayesian optimisation. It starts at all reference points: they are scored anyway."""
+    """Settings and steps of Bayesian optimisation. It starts at all reference points."""
 
     type: Literal["bayesian"] = "bayesian"
-    particles: int = Field(10, ge=1, description="candidates a generation")
+    particles: int = Field(10, ge=1, description="candidates per generation")
     evaluations: int | None = Field(200, ge=1, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     boldness: float = Field(
@@ -58,7 +58,7 @@ class Bayesian(Generational[HistoryState]):
         return True
 
     def init(self, space: Space, seed: int) -> HistoryState:
-        # Under async all particles that start stay in flight, so there are no more than `particles`.
+        # Under async each position of the first generation is a particle, so there are `particles` of them.
         points = len(reference_points(space)) if self.schedule == "sync" else 0
         return initial_state(space, seed, max(self.particles, points))
 
@@ -101,7 +101,7 @@ class Bayesian(Generational[HistoryState]):
 def observations(state: HistoryState) -> tuple[Array, Array]:
     """Positions in the unit cube, each once, and utilities: the best and the latest, if more than MAX_OBSERVATIONS.
 
-    A failed candidate counts as the worst. A utility below LOWEST_QUANTILE counts as being there.
+    A failed candidate counts as the worst. A utility below LOWEST_QUANTILE counts as being at it.
     """
     x_ND = to_unit_cube(state.space, np.vstack([generation.x_ND for generation in state.history]))
     y_N = np.concatenate([generation.utilities_N for generation in state.history])

@@ -44,18 +44,18 @@ class Sweep:
 
     @property
     def step(self) -> float:
-        """The distance of neighbours on this axis: halved with each level, but never below the finest."""
+        """The distance to the neighbours on this axis: halved with each level, but never below the finest."""
         coarse = spacing(self.axes[self.axis])
         return min(coarse, max(coarse * 0.5**self.level, self.finest))
 
 
 def spacing(values: Array) -> float:
-    """The distance of an axis's values; 0 for one value, where the bounds are equal."""
+    """The distance between neighbouring values of an axis; 0 if there is one value only, where the bounds are equal."""
     return float(values[1] - values[0]) if len(values) > 1 else 0.0
 
 
 def after_generation(sweep: Sweep, generation: ParticleGeneration) -> Sweep:
-    """The sweep after a generation: around that generation's best, if it is strictly better."""
+    """The sweep after a generation: around the best of it, if that is strictly better."""
     utility_N = np.where(np.isnan(generation.utilities_N), -np.inf, generation.utilities_N)
     i = int(utility_N.argmax())
     if not utility_N[i] > sweep.best_utility:
@@ -81,11 +81,10 @@ def candidates(sweep: Sweep, space: Space) -> Array:
     """The best with one coordinate changed: to the coarse grid's other values, later to both neighbours. Shape ND."""
     d, best = sweep.axis, sweep.best_D[sweep.axis]
     values = sweep.axes[d] if sweep.level == 0 else np.array([best - sweep.step, best + sweep.step])
-    values = np.clip(
-        np.round(values, 12), space.low_D[d], space.high_D[d]
-    )  # so that rounding errors do not add up over the steps
+    # Rounded, so that rounding errors do not add up over the steps.
+    values = np.clip(np.round(values, 12), space.low_D[d], space.high_D[d])
     x_ND = np.repeat(sweep.best_D[None], len(values), axis=0)
     x_ND[:, d] = values
-    x_ND = x_ND[np.abs(values - best) > 1e-9]
+    x_ND = x_ND[np.abs(values - best) > 1e-9]  # the others are the best itself
     distinct_ND: Array = x_ND[distinct_rows(x_ND)]
     return distinct_ND

@@ -117,7 +117,7 @@ class Grid(Generational[GridState]):
             budget, key = self.evaluations, "optimizer.evaluations"
         if candidates > budget:
             raise ConfigError(
-                f"optimizer.points: {self.points} values for each of {dimensions} coordinates make {candidates:,}"
-                f" candidates, more than the {budget:,} of {key}; take fewer points or coordinates, raise that,"
+                f"optimizer.points: {self.points} values for each of {dimensions} dimensions make {candidates:,}"
+                f" candidates, more than the {budget:,} of {key}; take fewer points or dimensions, raise that,"
                 " or take optimizer.type: pso"
             )

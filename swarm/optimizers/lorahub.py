@@ -21,7 +21,9 @@ from swarm.optimizers.history import HistoryState, appended
 from swarm.optimizers.positions import clip
 from swarm.optimizers.pso import reflect
 
-REACH = 1.5  # the authors' bound on a coefficient, to either side of the base, where the space's bounds allow it
+COEFFICIENT_BOUND = (
+    1.5  # the authors' bound on a coefficient, to either side of the base, where the space's bounds allow it
+)
 TOLERANCE = 1e-6  # COBYLA ends by itself below this share of its first step; the same in nevergrad
 
 
@@ -40,7 +42,7 @@ class LoraHub(Generational[HistoryState]):
     l1: float = Field(0.05, ge=0, description="weight of the mean absolute coefficient, in utility")
 
     def init(self, space: Space, seed: int) -> HistoryState:
-        space = within_reach(space)
+        space = within_lorahub_bounds(space)
         return HistoryState(
             space=space, seed=seed, generation=ParticleGeneration.fresh(0, clip(space.neutral_D, space)[None])
         )
@@ -80,7 +82,7 @@ class LoraHub(Generational[HistoryState]):
         return costs
 
 
-def within_reach(space: Space) -> Space:
+def within_lorahub_bounds(space: Space) -> Space:
     """The space with the bounds that it and LoraHub both allow."""
-    low_D, high_D = clip(space.neutral_D - REACH, space), clip(space.neutral_D + REACH, space)
+    low_D, high_D = clip(space.neutral_D - COEFFICIENT_BOUND, space), clip(space.neutral_D + COEFFICIENT_BOUND, space)
     return replace(space, low_D=low_D, high_D=high_D)

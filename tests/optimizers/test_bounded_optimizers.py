@@ -1,4 +1,4 @@
-"""PSO, random search and grid: bounds, anchors, and what each does.
+"""PSO, random search and grid: bounds, reference points, and what each does.
 
 Shape suffixes: D coordinates, N particles.
 """
@@ -26,7 +26,7 @@ def test_bounds_are_kept(name):
 
 
 @pytest.mark.parametrize("name", BOUNDED)
-def test_the_anchors_come_first_in_their_order(name):
+def test_the_reference_points_come_first_in_their_order(name):
     history, _ = run(OPTIMIZERS[name](), generations=1)
     expected = np.vstack([np.full(3, 1 / 3), np.full(3, 0.5 / 3), np.full(3, 2 / 3), np.eye(3), np.zeros(3)])
     np.testing.assert_array_equal(positions(history)[:7], expected)
@@ -64,12 +64,12 @@ def test_pso_starts_at_half_the_way_to_another_particle():
     assert all(np.isclose(np.delete(x_ND, i, axis=0), goal_D).all(axis=1).any() for i, goal_D in enumerate(goals_ND))
 
 
-def test_pso_with_few_particles_starts_at_the_most_promising_anchors():
+def test_pso_with_few_particles_starts_at_the_most_promising_reference_points():
     history, _ = run(PSO(particles=4), generations=1)
     np.testing.assert_array_equal(positions(history), reference_points(space(3))[:4])
 
 
-def test_one_expert_is_one_anchor_though_it_is_its_own_average():
+def test_one_expert_is_one_reference_point_though_it_is_its_own_average():
     assert reference_points(space(1)).tolist() == [[1.0], [0.5], [1.5], [0.0]]  # the double average is cut at the bound
 
 
@@ -93,14 +93,14 @@ def test_random_search_reaches_beyond_the_combinations():
 def test_grid_is_complete_and_ends():
     history, state = run(Grid(points=3, particles=7), generations=5)
     grid = {(a, b, c) for a in (-0.5, 0.5, 1.5) for b in (-0.5, 0.5, 1.5) for c in (-0.5, 0.5, 1.5)}
-    assert [len(generation) for generation in history] == [7, 7, 7, 7, 6]  # 7 anchors and 27
+    assert [len(generation) for generation in history] == [7, 7, 7, 7, 6]  # 7 reference points and 27
     assert grid < set(map(tuple, positions(history)))
     assert len(set(map(tuple, positions(history)))) == 34
     assert Grid().ask(state) == []
 
 
 def test_a_grid_beyond_the_budget_is_refused():
-    with pytest.raises(ConfigError, match=r"optimizer\.points: 5 .* 6 coordinates .* 15,625 .* 10,000 .* pso"):
+    with pytest.raises(ConfigError, match=r"optimizer\.points: 5 .* 6 dimensions .* 15,625 .* 10,000 .* pso"):
         Grid().init(space(6), 0)
     with pytest.raises(ConfigError, match=r"100 of optimizer\.evaluations"):
         Grid(evaluations=100).init(space(3), 0)

@@ -47,13 +47,13 @@ def test_of_noisy_utilities_it_knows_the_truth_better_than_they_do(points):
     assert off < 0.5 * np.square(noisy_N - smooth(points)).mean()
 
 
-def test_a_sure_choice_is_the_best_expected_and_bold_ones_keep_apart(points):
+def test_with_kappa_0_the_choice_is_the_best_expected_and_choices_of_greater_kappa_keep_apart(points):
     process = GaussianProcess.fitted(points[:20], smooth(points[:20]))
     fresh = np.random.default_rng(3).uniform(size=(300, 3))
     assert chosen(process, fresh, np.zeros(1), NOTHING)[0] == process.expected(fresh).argmax()
-    bold = fresh[chosen(process, fresh, np.full(8, 3.0), NOTHING)]
-    apart = np.linalg.norm(bold[:, None] - bold, axis=2)[~np.eye(8, dtype=bool)]
-    assert apart.min() > 0.0  # what is chosen once is known, whatever comes of it
+    apart_ND = fresh[chosen(process, fresh, np.full(8, 3.0), NOTHING)]
+    apart = np.linalg.norm(apart_ND[:, None] - apart_ND, axis=2)[~np.eye(8, dtype=bool)]
+    assert apart.min() > 0.0  # the outcome of a choice leaves no doubt there, whatever it is
 
 
 @pytest.mark.parametrize("dimensions", [1, 3, 12])
@@ -118,6 +118,6 @@ def test_no_position_is_asked_for_twice_not_even_in_a_corner(dimensions):
     )
 
 
-def test_a_particle_alone_is_neither_timid_nor_bold():
+def test_a_particle_alone_takes_the_middle_kappa():
     assert Bayesian(particles=1, boldness=3).kappas().tolist() == [1.5]
     assert Bayesian(particles=3, boldness=3).kappas().tolist() == [0.0, 1.5, 3.0]

@@ -1,4 +1,4 @@
-"""Model Swarms: its starts, its ablations, its drops, its refusals.
+"""Model Swarms: its initial design, its ablations, dropping, and the settings that it refuses.
 
 Shape suffixes: N particles.
 """
@@ -68,7 +68,7 @@ def test_dropped_iterations_and_particles_move_on_unscored():
 
 
 def test_dropping_moves_with_the_same_draws():
-    """Until results differ, who is scored changes nothing in how particles move."""
+    """As long as no result differs, particles move the same whichever of them are scored."""
     flat = lambda x_D: 0.0  # noqa: E731
     full, dropped = run(ModelSwarms(), flat, 6)[0], run(ModelSwarms(drop_particle=0.5), flat, 6)[0]
     for generation, part in zip(full, dropped, strict=True):

@@ -118,21 +118,21 @@ def test_a_failure_is_never_a_best_nor_a_worst(name):
 @every_optimizer
 @pytest.mark.parametrize("seed", range(5))
 def test_what_changes_nothing_may_as_well_be_unknown(optimizer, seed):
-    """Utilities between low and high are told as nan: the proposals stay the same."""
+    """Where nan stands for utilities between low and high, the proposals stay the same."""
     history, blind = optimizer.init(space(3), seed), optimizer.init(space(3), seed)
-    hidden = stakes = 0
+    hidden = prunable = 0
     for _ in range(8):
         asked = optimizer.ask(history)
         assert same(optimizer.ask(blind), asked)
         results = score(asked)
         history = optimizer.tell(history, results)
         unknown = [p.low <= r.utility <= p.high for p, r in zip(asked, results, strict=True)]
-        stakes += sum(p.low <= p.high for p in asked)
+        prunable += sum(p.low <= p.high for p in asked)
         hidden += sum(unknown)
         blind = optimizer.tell(
             blind, [replace(r, utility=float("nan")) if u else r for r, u in zip(results, unknown, strict=True)]
         )
-    assert hidden or not stakes, "an optimizer may say nothing: then all is scored"
+    assert hidden or not prunable, "an optimizer need not state bounds: then everything is scored"
 
 
 @every_optimizer
