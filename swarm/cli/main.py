@@ -21,6 +21,7 @@ from swarm.core.interrupts import heed_interrupts, leave
 if TYPE_CHECKING:
     from swarm.cli.progress import Progress
     from swarm.config.schema import Config
+    from swarm.journal.summary import Summary
 
 MISTAKE = 2
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
@@ -105,7 +106,7 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
     if as_json:
-        _print_json({key: summary[key] for key in RESULT if key in summary})
+        _print_json(summary.content(RESULT))
     else:
         _print_summary(summary, run_dir)
 
@@ -133,7 +134,7 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
 
     summary = rebuild_report(run_dir)
     if as_json:
-        _print_json(summary)
+        _print_json(summary.content() if summary else {})
     else:
         _print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
 
@@ -239,7 +240,7 @@ def _build_zoo(name: str, directory: Path) -> Path:
         return zoo.build(name, directory, on_step)
 
 
-def _print_summary(summary: Mapping[str, object], folder: Path) -> None:
+def _print_summary(summary: "Summary", folder: Path) -> None:
     from swarm.cli.table import summary_table
 
     console.print(summary_table(summary))

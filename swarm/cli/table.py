@@ -1,91 +1,122 @@
 """The result of a run as a table for the terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-Json = Mapping[str, Any]
+from swarm.journal.summary import Baseline, Best, Gain, Summary
+from swarm.statistics.intervals import Score
+
+T = TypeVar("T")
+SCORES = ("search", "select", "test", "95 % interval")
+IMPROVEMENT = "improvement\nover baseline"
 
 
-def summary_table(summary: Json) -> Group:
-    """Best and baselines on each split with intervals, what the best gains over each on test, and the verdict.
+def summary_table(summary: Summary) -> Group:
+    """Scores of the best and the baselines, the improvement over each baseline on test, the cost, and the verdict."""
+    return Group(ScoreTable(summary), Text(_details(summary)), Text(_verdict(summary), style="bold"))
 
-    The gains' intervals allow for the number of baselines, as the verdict does; those of older runs stand alone.
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the table.
+
+    scores: a cell for each of SCORES.
+    improvement: the improvement over this baseline and its interval; two empty cells for the best itself.
     """
+
+    name: Text
+    scores: tuple[str, ...]
+    improvement: tuple[str, str]
+
+
+class ScoreTable:
+    """One table where the terminal is wide enough, else the scores, and the improvements below them."""
+
+    def __init__(self, summary: Summary) -> None:
+        self._rows = [row for objective in summary.objectives for row in _rows(summary, objective)]
+        self._improvement = (IMPROVEMENT, _interval_heading(summary))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = _table((*SCORES, *self._improvement), [(row.name, *row.scores, *row.improvement) for row in self._rows])
+        if Measurement.get(console, options.update(width=10_000), whole).maximum <= options.max_width:
+            yield whole
+            return
+        yield _table(SCORES, [(row.name, *row.scores) for row in self._rows])
+        yield ""
+        yield _table(self._improvement, [(row.name, *row.improvement) for row in self._rows if any(row.improvement)])
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "search", "select", "test", "95 % interval", "best gains", "corrected interval"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for objective in _objectives(summary["best"]["test"]):
-        _add_rows(table, summary, objective)
-    return Group(table, Text(_closing(summary)), Text(_verdict(summary), style="bold"))
+    table.add_column("", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
-def _objectives(score: Json | None) -> list[str]:
-    """The objectives' names, or one empty name where there is a single objective."""
-    return [""] if score is None or "mean" in score else list(score)
+def _rows(summary: Summary, objective: str) -> Iterator[TableRow]:
+    best = summary.best
+    suffix = f" [{objective}]" if len(summary.objectives) > 1 else ""
+    yield TableRow(Text(f"best ({best.id}){suffix}", style="bold"), _scores(best, objective), ("", ""))
+    for name, baseline in summary.baselines.items():
+        coefficient = "" if baseline.coefficient is None else f", {baseline.coefficient:.3g} each"
+        gain = _of(summary.paired.get(name), objective)
+        improvement = ("", "") if name == best.source else _improvement(gain)
+        yield TableRow(Text(f"{name}{coefficient}{suffix}"), _scores(baseline, objective), improvement)
 
 
-def _add_rows(table: Table, summary: Json, objective: str) -> None:
-    suffix = f" [{objective}]" if objective else ""
-    best = summary["best"]
-    table.add_row(Text(f"best ({best['id']}){suffix}", style="bold"), *_cells(best, objective), "", "")
-    for name, baseline in summary["baselines"].items():
-        label = f"uniform at {baseline['coefficient']:.3g}" if name == "uniform" else name
-        itself = name == best.get("source")
-        gain = ("", "") if itself else _gain(_of(summary["paired"][name], objective))
-        table.add_row(Text(label + suffix), *_cells(baseline, objective), *gain)
+def _interval_heading(summary: Summary) -> str:
+    comparisons = len(summary.gains)
+    if comparisons > 1 and summary.is_corrected:
+        return f"95 % interval, corrected\nfor {comparisons} comparisons"
+    return "95 % interval" if comparisons < 2 else "95 % interval,\nnot corrected"
 
 
-def _cells(scores: Json, objective: str) -> list[str]:
-    search, select, test = (_of(scores[split], objective) for split in ("search", "select", "test"))
-    interval = f"{test['low']:.3f} to {test['high']:.3f}" if test else ""
-    return [_mean(search), _mean(select), _mean(test), interval]
+def _scores(owner: Best | Baseline, objective: str) -> tuple[str, ...]:
+    search, select, test = (_of(scores, objective) for scores in (owner.search, owner.select, owner.test))
+    interval = f"{test.low:.3f} to {test.high:.3f}" if test else ""
+    return _mean(search), _mean(select), _mean(test), interval
 
 
-def _of(score: Json | None, objective: str) -> Json | None:
-    return score[objective] if score is not None and objective else score
+def _of(by_objective: Mapping[str, T] | None, objective: str) -> T | None:
+    return by_objective.get(objective) if by_objective else None
 
 
-def _mean(score: Json | None) -> str:
-    return f"{score['mean']:.3f}" if score else "failed"
+def _mean(score: Score | None) -> str:
+    return f"{score.mean:.3f}" if score else "failed"
 
 
-def _gain(gain: Json | None) -> tuple[str, str]:
+def _improvement(gain: Gain | None) -> tuple[str, str]:
     if gain is None:
         return "failed", ""
-    interval = gain.get("corrected") or gain
-    return f"{gain['difference']:+.3f}", f"{interval['low']:+.3f} to {interval['high']:+.3f}"
+    shown = gain.shown
+    return f"{shown.difference:+.3f}", f"{shown.low:+.3f} to {shown.high:+.3f}"
 
 
-def _closing(summary: Json) -> str:
-    counts, emergence = summary["counts"], summary["emergence"]
-    lines = [f"{counts['evaluations']} evaluations, {counts['failures']} failures, {summary['seconds']['total']:.0f} s"]
-    for name, foretold in _by_objective(summary.get("predicted"), "mean").items():
-        of, interval = f" {name}" if name else "", f"{foretold['low']:.3f} to {foretold['high']:.3f}"
-        lines.append(f"foretold{of} before test was opened: {foretold['mean']:.3f} ({interval})")
-    if summary["optimism"] is not None:
-        lines.append(f"optimism: the best looked {summary['optimism']:+.3f} better on search than it is on test")
-    if emergence:
-        lines.append(
-            f"emergence: {emergence['newly_right']} of {emergence['n']} test items are right that the base and every "
-            f"single expert get wrong, {emergence['newly_wrong']} the other way round"
-        )
+def _details(summary: Summary) -> str:
+    counts = summary.counts
+    lines = [f"{counts.evaluations} evaluations, {counts.failures} failures, {summary.seconds.total:.0f} s"]
+    for name, score in (summary.predicted or {}).items():
+        of = f" [{name}]" if len(summary.objectives) > 1 else ""
+        lines.append(f"predicted test score{of}: {score.mean:.3f} (95 % interval {score.low:.3f} to {score.high:.3f})")
+    if summary.optimism is not None:
+        lines.append(f"generalisation gap (search - test): {summary.optimism:+.3f}")
+    if found := summary.emergence:
+        counted = f"{found.newly_right} / {found.newly_wrong} of {found.n} test examples"
+        lines.append(f"newly right / newly wrong against every source: {counted}")
     return "\n".join(lines)
 
 
-def _verdict(summary: Json) -> str:
+def _verdict(summary: Summary) -> str:
     """What may be claimed, with the minus signs of the table."""
-    verdicts = _by_objective(summary.get("verdict"), "found")
-    return "\n".join(f"{name}: {found['text']}" if name else found["text"] for name, found in verdicts.items()).replace(
-        "−", "-"
-    )
-
-
-def _by_objective(found: Json | None, leaf: str) -> dict[str, Json]:
-    """Objective -> what is found; what has the leaf itself is of the only one, which needs no name."""
-    if not found:
-        return {}
-    return {"": found} if leaf in found and not isinstance(found[leaf], Mapping) else dict(found)
+    several = len(summary.objectives) > 1
+    verdicts = (summary.verdict or {}).items()
+    return "\n".join(f"{name}: {found.text}" if several else found.text for name, found in verdicts).replace("−", "-")

@@ -1,6 +1,5 @@
 """What is exported: a recipe with its base and experts, and what is known of its quality."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Expert
 from swarm.experts.lora import Adapter
+from swarm.journal.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Exported:
     catalog: the base and experts that it refers to.
     recipe: the coefficients.
     dtype: the engine's, as torch names it ("bfloat16").
-    summary: the run's summary.json; {} where nothing was scored.
+    summary: of the run whose best this is; None where there is none.
     config_yaml: the run's configuration; "" where it is not known.
     candidate_id: the recipe's candidate in the run.
     """
@@ -27,7 +27,7 @@ class Exported:
     catalog: Catalog
     recipe: Recipe
     dtype: str
-    summary: Mapping[str, object]
+    summary: Summary | None
     config_yaml: str
     candidate_id: str
 

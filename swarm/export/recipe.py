@@ -1,11 +1,10 @@
 """A recipe as a small JSON file: coefficients, and the paths and fingerprints of base and experts."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
@@ -14,6 +13,7 @@ from swarm.core.settings import Settings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
+from swarm.journal.summary import Summary
 
 FILE = "recipe.json"
 
@@ -67,7 +67,7 @@ class RecipeFile(Settings):
     recipe: Recipe
     dtype: Literal["float32", "bfloat16", "float16"]
     candidate: str
-    summary: Mapping[str, object]
+    summary: Annotated[Summary | None, BeforeValidator(lambda found: found or None)]
     config: str
 
     @model_validator(mode="after")
@@ -94,7 +94,8 @@ def write_recipe(what: Exported, folder: Path) -> None:
             "config": what.config_yaml,
         }
     )
-    write_json(folder / FILE, content.model_dump())
+    summary = what.summary.content() if what.summary else {}
+    write_json(folder / FILE, content.model_dump() | {"summary": summary})
 
 
 def read_recipe(path: Path) -> Exported:

@@ -1,27 +1,40 @@
-"""The lines of a journal as types: what is written, and what is read back."""
+"""The records of a journal as types: what a run writes, one line each, and reads back."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
+from swarm.core.outcomes import Failure
 from swarm.core.requests import Method
+from swarm.statistics.intervals import Score
 
-Kind = Literal["start", "evaluation", "failure", "select", "test", "end"]
-SCORED = ("evaluation", "select", "test")
+Kind = Literal["evaluation", "select", "test"]
 
 
 class JournalRecord(BaseModel):
-    """`elapsed`: seconds that the run had worked when the line was written, over all its sessions."""
+    """One line of a journal.
+
+    elapsed: seconds that the run had worked when the line was written, over all its sessions.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    left_out_if_empty: ClassVar[tuple[str, ...]] = ()
 
+    kind: str
     elapsed: float = 0.0
+
+    def content(self) -> dict[str, Any]:
+        """The line as it is written: the kind, the fields that were given, the time."""
+        absent = {name for name in self.left_out_if_empty if not getattr(self, name)}
+        fields = self.model_dump(mode="json", exclude_unset=True, exclude={"kind", "elapsed", *absent})
+        return {"kind": self.kind, **fields, "elapsed": self.elapsed}
 
 
 class Item(BaseModel):
-    """One example as the journal keeps it, its prompt cut, so that a report can show it."""
+    """One example as the journal keeps it for the report, with its prompt cut."""
 
     id: str
     task: str
@@ -30,19 +43,29 @@ class Item(BaseModel):
 
 
 class Source(BaseModel):
-    """Where weights were read from, and their fingerprint."""
+    """Where weights were read from.
+
+    fingerprint: a hash of the weights.
+    trained_on: files that an expert was trained on, where the config names them.
+    """
 
     path: str
     fingerprint: str
+    trained_on: tuple[str, ...] = ()
 
 
 class StartRecord(JournalRecord):
     """The first line: what the run rests on.
 
+    settings: a fingerprint of the settings that decide scores and positions.
     items: objective -> split -> examples in order.
+    notes: what the user should know of data and experts.
     code: objective -> file in the folder of the user's modules -> fingerprint; empty in journals of earlier versions.
     """
 
+    left_out_if_empty: ClassVar[tuple[str, ...]] = ("code",)
+
+    kind: Literal["start"] = "start"
     time: str
     version: str
     seed: int
@@ -57,39 +80,52 @@ class StartRecord(JournalRecord):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """Base and experts under the names that errors call them by."""
+        """Base and experts under the names that error messages use."""
         return {"base": self.base, **{f"expert {name}": source for name, source in self.experts.items()}}
 
 
 class FailureRecord(JournalRecord):
-    """An attempt at a candidate that failed and is made again. attempt: how many are charged to the candidate."""
+    """A failed attempt at a candidate that will be tried again.
 
+    attempt: how many attempts are charged to the candidate by now.
+    """
+
+    kind: Literal["failure"] = "failure"
     id: str
     attempt: int
     error: str
     worker: str
 
+    @classmethod
+    def of(cls, failure: Failure) -> "FailureRecord":
+        return cls(id=failure.candidate.id, attempt=failure.attempt, error=failure.error, worker=failure.worker)
+
 
 class EndRecord(JournalRecord):
-    """A phase that has ended, and why.
+    """The end of a phase, and its reason.
 
-    workers: of a search, on average in its last session. predicted: of a selection, objective -> the winner's score on
-    fresh examples (mean, low, high, n), foretold before the test split is opened.
+    workers: of a search, the average number of workers in its last session.
+    predicted: of a selection, objective -> predicted test score of the winner, made before the test split is opened.
     """
 
+    kind: Literal["end"] = "end"
     phase: Literal["search", "select", "run"]
     reason: str
     workers: float = 1
-    predicted: dict[str, dict[str, int | float]] = {}
+    predicted: dict[str, Score] = {}
 
 
 class EvaluationRecord(JournalRecord):
-    """A line that holds an evaluation: of the search ("evaluation"), the selection or the test.
+    """An evaluation: of the search ("evaluation"), the selection or the test.
 
-    `same_as` names the candidate that scored the same position first: nothing was run for this line. A `stopped` one
-    holds the first examples alone, and their means. `guides`: what sequential racing compares.
-    `soft`: mean softened scores, which an optimizer may climb.
+    examples: objective -> one score per example, in the split's order; where it was stopped, the first ones only.
+    outputs: objective -> one text per example; kept for the test only.
+    guides: objective -> one value per example, which sequential racing compares.
+    soft: objective -> mean smoothed score, which an optimizer may climb.
+    same_as: the candidate that scored the same position first; nothing was run for this line.
     """
+
+    left_out_if_empty: ClassVar[tuple[str, ...]] = ("outputs", "guides", "soft", "error", "same_as")
 
     kind: Kind
     id: str
@@ -119,7 +155,7 @@ class EvaluationRecord(JournalRecord):
 
     @classmethod
     def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
-        """The line of an evaluation; what the model said is kept for the test alone."""
+        """Outputs are kept for the test only, guides and smoothed scores for the search only."""
         candidate = evaluation.candidate
         return cls(
             kind=kind,
@@ -145,11 +181,6 @@ class EvaluationRecord(JournalRecord):
             same_as=same_as,
         )
 
-    def content(self) -> dict[str, Any]:
-        """The line as it is written: what is empty is left out, and the archive adds the time."""
-        empty = {name for name in ("outputs", "guides", "soft", "error", "same_as") if not getattr(self, name)}
-        return self.model_dump(mode="json", exclude={"elapsed", *empty})
-
     def evaluation(self) -> Evaluation:
         return Evaluation(
             Candidate(self.id, self.position, self.iteration, self.particle),
@@ -169,9 +200,29 @@ class EvaluationRecord(JournalRecord):
         )
 
 
-LINES: dict[str, type[JournalRecord]] = {
+Record = StartRecord | FailureRecord | EndRecord | EvaluationRecord
+
+RECORDS: dict[str, type[Record]] = {
     "start": StartRecord,
     "failure": FailureRecord,
     "end": EndRecord,
-    **dict.fromkeys(SCORED, EvaluationRecord),
+    "evaluation": EvaluationRecord,
+    "select": EvaluationRecord,
+    "test": EvaluationRecord,
 }
+
+
+def read_record(content: object) -> Record:
+    """The record that a line's JSON holds; fields of other versions are ignored. Raises ValueError."""
+    if not isinstance(content, Mapping):
+        raise ValueError("not a JSON object")
+    kind = content.get("kind")
+    if not isinstance(kind, str) or kind not in RECORDS:
+        raise ValueError(f"unknown kind {kind!r}")
+    return RECORDS[kind].model_validate(content)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first field that is wrong, and why."""
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc'] if part != '')}: {problem['msg']}".removeprefix(": ")

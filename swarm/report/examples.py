@@ -1,4 +1,4 @@
-"""What changed on single test examples, and scores by task: the best beside the baselines."""
+"""The best and the baselines on single test examples, and by task."""
 
 import math
 from collections.abc import Sequence
@@ -8,22 +8,31 @@ from swarm.journal.records import EvaluationRecord, Item
 from swarm.report.read_journal import Journal
 from swarm.report.score_table import kind_of
 
-RIGHT = 0.5  # a score above it counts as right
+RIGHT = 0.5  # a score above it counts as right, as in the summary's emergence
 
 
 @dataclass(frozen=True)
 class Change:
-    """A test item on which the best differs from all of them (newly right) or from some (newly wrong)."""
+    """A test example that is newly right or newly wrong against every source.
+
+    best_said, base_said: their outputs.
+    had: the sources that had it right: "base" and the names of experts.
+    """
 
     item: Item
     best_said: str
     base_said: str
-    had: tuple[str, ...]  # who had it right: "base" and experts' names
+    had: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """right: neither base nor any single expert had it, the best has. wrong: one of them had it, the best has not."""
+    """Every change between the sources, which are the base and the single experts, and the best.
+
+    right: newly right: wrong for every source, right for the best.
+    wrong: newly wrong: right for some source, wrong for the best.
+    n: test examples.
+    """
 
     right: tuple[Change, ...]
     wrong: tuple[Change, ...]
@@ -32,7 +41,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Swap:
-    """A test item that one of the two had right and the other had not."""
+    """A test example that one of two had right and the other had wrong."""
 
     item: Item
     best_said: str
@@ -41,7 +50,12 @@ class Swap:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The best beside one baseline, item by item. both, neither: how many both or none of them had right."""
+    """The best against one baseline, example by example.
+
+    other: the baseline's name.
+    right, wrong: examples newly right and newly wrong.
+    both, neither: how many examples both had right, and both had wrong.
+    """
 
     other: str
     right: tuple[Swap, ...]
@@ -55,13 +69,13 @@ class Contrast:
 
     @property
     def has_words(self) -> bool:
-        """Whether the journal has what they said; not every objective lets them say anything."""
+        """Whether the journal has their outputs: only objectives that generate text do."""
         return any(swap.best_said or swap.other_said for swap in (*self.right, *self.wrong))
 
 
 @dataclass(frozen=True)
 class Column:
-    """Whose scores stand in a column. kind: base, expert, uniform or best."""
+    """A column of the table of tasks. kind: base, expert, uniform or best."""
 
     key: str
     kind: str
@@ -70,7 +84,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """Means on one task of the test split, one a column."""
+    """Mean scores on one task of the test split, one per column."""
 
     task: str
     n: int
@@ -84,7 +98,7 @@ class TaskTable:
 
 
 def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
-    """None until the best, and the base or an expert, were tested."""
+    """None before the best, and the base or an expert, are tested."""
     items, best = _test_items(journal, objective), journal.tested.get(best_id)
     others = {key: line for key, line in journal.tested.items() if kind_of(key) in ("base", "expert")}
     if not items or best is None or not others:
@@ -102,7 +116,7 @@ def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
 
 
 def contrast(journal: Journal, best_id: str, other: str, objective: str) -> Contrast | None:
-    """None until both were tested, and where they are the same position."""
+    """None before both are tested, and where both are the same position."""
     best, base = journal.tested.get(best_id), journal.tested.get(tested_key(journal, other))
     if best is None or base is None or best is base:
         return None
@@ -115,7 +129,7 @@ def contrast(journal: Journal, best_id: str, other: str, objective: str) -> Cont
 
 
 def by_task(journal: Journal, best_id: str, objective: str) -> TaskTable | None:
-    """None unless there are several tasks and the best was tested. A task stands where its best expert stands."""
+    """None unless there are several tasks and the best was tested. Tasks are in the order of their best experts."""
     rows: dict[str, list[int]] = {}
     for i, item in enumerate(_test_items(journal, objective)):
         rows.setdefault(item.task, []).append(i)
@@ -132,12 +146,12 @@ def by_task(journal: Journal, best_id: str, objective: str) -> TaskTable | None:
 
 
 def tested_key(journal: Journal, key: str) -> str:
-    """The id a baseline was tested under: "uniform" may stand there with its scale, "uniform:0.25"."""
+    """The id that a baseline was tested under; that of "uniform" includes its scale, as in "uniform:0.25"."""
     return next((found for found in journal.tested if found == key or found.startswith(f"{key}:")), key)
 
 
 def _columns(journal: Journal, best_id: str) -> tuple[Column, ...]:
-    """The base, the experts, the uniform average, the best: those that were tested."""
+    """The base, the experts, the uniform average and the best, as far as they were tested."""
     experts = [Column(f"expert:{name}", "expert", name) for name in journal.start.experts]
     uniform = Column(tested_key(journal, "uniform"), "uniform", "uniform")
     columns = (Column("base", "base", "base"), *experts, uniform, Column(best_id, "best", "best"))

@@ -1,6 +1,6 @@
-"""The positions of a search in two dimensions: the plane in which they vary most (principal components).
+"""The positions of a search, projected onto their first two principal components.
 
-Shape suffixes: N candidates, D coordinates, K the two components.
+Shape suffixes: N candidates, D dimensions, K the two components.
 """
 
 import math
@@ -9,16 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
+from swarm.journal.summary import Best
 from swarm.report.examples import tested_key
 from swarm.report.read_journal import Journal
-from swarm.report.summary import Best
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A component: its share of the variance, and the coordinates that move most along it, with their signs."""
+    """A principal component.
+
+    share: of the variance.
+    pulls: the dimensions with the largest loadings, each with its loading.
+    """
 
     share: float
     pulls: tuple[tuple[str, float], ...]
@@ -35,7 +39,11 @@ class Landmark:
 
 @dataclass(frozen=True)
 class Plane:
-    """Every candidate of the search, its score NaN where it has none; path: the best so far, in the journal's order."""
+    """Every candidate of the search, projected.
+
+    scores: one per candidate, NaN where it has none.
+    path: the best so far, in the journal's order.
+    """
 
     axes: tuple[Axis, Axis]
     candidates: tuple[Point, ...]
@@ -45,7 +53,7 @@ class Plane:
 
 
 def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
-    """None where positions do not span a plane. The components are of the candidates alone, each weighing the same."""
+    """None where the positions do not span a plane. Candidates alone decide the components, all with equal weight."""
     names = journal.start.coordinates
     lines = [line for line in journal.evaluations if len(line.position) == len(names)]
     x_ND = np.array([line.position for line in lines], dtype=np.float64)
@@ -69,7 +77,7 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
 
 
 def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:
-    """The two directions of most variance; each points to where its strongest coordinate grows."""
+    """The two directions of most variance, (K, D); the sign makes the largest loading of each positive."""
     _, singular, directions = np.linalg.svd(centred_ND, full_matrices=False)
     w_KD = directions[:2]
     strongest_K = np.abs(w_KD).argmax(axis=1)
@@ -80,13 +88,13 @@ def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, 
 
 
 def _pulls(w_D: Array, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
-    """At most three coordinates, those at least half as strong as the strongest."""
+    """At most three dimensions, those with at least half the largest loading."""
     order = np.argsort(-np.abs(w_D), kind="stable")[:3]
     return tuple((names[d], float(w_D[d])) for d in order if abs(w_D[d]) >= 0.5 * abs(w_D[order[0]]))
 
 
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:
-    """The baselines where they were scored, of uniform averages the tested one, and the best last."""
+    """The baselines at their positions (of the uniform averages, the tested one), and the best last."""
     baselines = {line.id: line.position for line in (*journal.selects, *journal.tests.values())}
     uniform = tested_key(journal, "uniform")
     found = []

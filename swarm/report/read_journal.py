@@ -1,22 +1,20 @@
-"""The journal's lines by kind."""
+"""A journal's records by kind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from swarm.core.errors import RunError
-from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, JournalRecord, StartRecord
-from swarm.report.parse import Json
-
-L = TypeVar("L", bound=JournalRecord)
+from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Record, StartRecord
 
 
 @dataclass(frozen=True)
 class Journal:
-    """All lines, by kind. `ends` maps a phase to the reason it ended; `elapsed` is the latest time seen.
+    """All records, by kind.
 
-    tests: by id, as they were run. tested: by every id that stands for a tested position; a finalist may be an
-    expert alone, and is then tested under one of the two names.
+    tests: id -> record, as they were run.
+    tested: every id of a tested position -> record; a finalist may be an expert alone, tested under one of the two ids.
+    ends: phase -> the reason it ended.
+    elapsed: the latest time of any record, in seconds.
     """
 
     start: StartRecord
@@ -37,24 +35,21 @@ class Journal:
         return tuple(self.start.items)
 
 
-def read_journal(lines: Sequence[Json]) -> Journal:
-    """Lines in order. Raises RunError without a start line."""
-    initial_design = _of_kind(lines, "start", StartRecord)
-    if not initial_design:
+def read_journal(records: Sequence[Record]) -> Journal:
+    """Records in the journal's order. Raises RunError without a start record."""
+    start = next((record for record in records if isinstance(record, StartRecord)), None)
+    if start is None:
         raise RunError("journal.jsonl has no start line: nothing was recorded; run `swarm search` again")
-    selects, tests = _of_kind(lines, "select", EvaluationRecord), _of_kind(lines, "test", EvaluationRecord)
-    at = {line.position: line for line in tests}
+    scored = [record for record in records if isinstance(record, EvaluationRecord)]
+    selects, tests = (tuple(record for record in scored if record.kind == kind) for kind in ("select", "test"))
+    at = {record.position: record for record in tests}
     return Journal(
-        start=initial_design[0],
-        evaluations=_of_kind(lines, "evaluation", EvaluationRecord),
-        failures=_of_kind(lines, "failure", FailureRecord),
+        start=start,
+        evaluations=tuple(record for record in scored if record.kind == "evaluation"),
+        failures=tuple(record for record in records if isinstance(record, FailureRecord)),
         selects=selects,
-        tests={line.id: line for line in tests},
-        tested={line.id: at[line.position] for line in (*selects, *tests) if line.position in at},
-        ends={line.phase: line.reason for line in _of_kind(lines, "end", EndRecord)},
-        elapsed=max((JournalRecord.model_validate(line).elapsed for line in lines), default=0.0),
+        tests={record.id: record for record in tests},
+        tested={record.id: at[record.position] for record in (*selects, *tests) if record.position in at},
+        ends={record.phase: record.reason for record in records if isinstance(record, EndRecord)},
+        elapsed=max(record.elapsed for record in records),
     )
-
-
-def _of_kind(lines: Sequence[Json], kind: str, model: type[L]) -> tuple[L, ...]:
-    return tuple(model.model_validate(line) for line in lines if line.get("kind") == kind)

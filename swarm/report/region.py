@@ -1,4 +1,4 @@
-"""The good region: candidates whose search score cannot be told from the highest, and what their coefficients are.
+"""The good region: candidates whose search score is within one standard error of the highest, and their coefficients.
 
 Shape suffixes: N candidates, P examples.
 """
@@ -14,12 +14,12 @@ from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
 
-LEAST = 5  # with fewer, a range says nothing
+LEAST = 5  # candidates: with fewer, percentiles are little more than the extremes
 
 
 @dataclass(frozen=True)
 class Range:
-    """From the 10th to the 90th percentile of a coefficient over the region."""
+    """The 10th and the 90th percentile of a coefficient over the region."""
 
     low: float
     high: float
@@ -27,9 +27,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Region:
-    """Candidates, the highest first, out of `compared`; the first `alike` of them cannot be told from the highest.
+    """The good candidates and the ranges of their coefficients.
 
-    objectives: how many they are. ranges: expert -> group -> range, as in `Coefficients`.
+    ids: the candidates, the highest first.
+    alike: how many of them, from the first on, are within one standard error of the highest.
+    compared: how many candidates they were chosen from.
+    objectives: how many there are.
+    ranges: expert -> group -> range, as in `Coefficients`.
     """
 
     ids: tuple[str, ...]
@@ -40,9 +44,9 @@ class Region:
 
 
 def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None:
-    """Within one standard error of the paired difference from the highest weighted mean over the objectives.
+    """The candidates within one standard error, of the paired difference, of the highest weighted mean of objectives.
 
-    Where these are fewer than LEAST, the next highest fill it up. None where the search has fewer whole candidates.
+    Where these are fewer than LEAST, the next highest are added. None where the search has fewer full evaluations.
     """
     lines = _whole(journal)
     if len(lines) < LEAST:
@@ -59,14 +63,14 @@ def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None
 
 
 def _whole(journal: Journal) -> list[EvaluationRecord]:
-    """Each position once, scored on all examples: what was stopped or failed cannot be compared."""
+    """The full evaluations, each position once: a stopped or failed one cannot be compared."""
     scored = [line for line in journal.evaluations if line.status == "ok" and not line.repeated and line.examples]
     most = max((line.n_examples for line in scored), default=0)
     return [line for line in scored if line.n_examples == most]
 
 
 def _behind(lines: list[EvaluationRecord], weights: Mapping[str, float]) -> tuple[Array, Array]:
-    """How far each is behind the highest, and the standard error of that."""
+    """The difference of each from the highest, and its standard error: two arrays (N,)."""
     whole_N = np.array([utility(line.scores, weights) for line in lines])
     total = sum(weights[name] for name in lines[0].examples)
     gap_N, variance_N = np.zeros(len(lines)), np.zeros(len(lines))

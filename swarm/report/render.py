@@ -8,6 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm.core.files import write_text
+from swarm.journal.records import Record
+from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
@@ -20,16 +22,19 @@ from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import is_finished, state
-from swarm.report.summary import Best, Coefficients, Scores, Summary, read_summary
 from swarm.report.weights import read_weights
 from swarm.statistics.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Section:
-    """Everything about one objective. cells: the drawn interval of each row; scale: their ends.
+    """Everything about one objective.
 
-    verdict: what may be claimed, None for older runs. corrected: whether the rows' gains allow for one another.
+    verdict: what may be claimed; older runs have none.
+    corrected: whether the intervals of the rows' gains hold for all baselines together.
+    cells: the drawn interval of each row.
+    scale: the ends of the drawn intervals.
+    chance: examples that one more expert would get right and no source does.
     """
 
     name: str
@@ -68,28 +73,28 @@ class Page:
     troubles: tuple[Trouble, ...]
     notes: tuple[str, ...]
     journal: Journal
-    summary: Summary
+    versions: Mapping[str, str]
+    export_check: ExportCheck | None
     reason: str
 
 
-def write_report(run_dir: Path, lines: Sequence[Mapping[str, object]], summary: Mapping[str, object]) -> None:
-    """Writes `report.html` and `report.md` into `run_dir`, each in one step.
+def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | None) -> None:
+    """Write `report.html` and `report.md` into `run_dir`, each whole or not at all.
 
-    `lines` are the journal's, in order; `summary` is `summary.json`, or {} while the run is unfinished.
-    The objectives' weights are those of `config.yaml` there. Raises RunError if the journal has no start line.
+    `records` are the journal's, in order; `summary` is None while the run is unfinished. The objectives' weights are
+    those of `config.yaml` in `run_dir`. Raises RunError if the journal has no start record.
     """
-    journal = read_journal(lines)
+    journal = read_journal(records)
     page = _page(run_dir.resolve().name, journal, summary, read_weights(run_dir, journal.objectives))
     for name in ("report.html", "report.md"):
         write_text(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
 
 
-def _page(run: str, journal: Journal, summary_json: Mapping[str, object], weights: Mapping[str, float]) -> Page:
-    summary = read_summary(summary_json, journal.objectives)
+def _page(run: str, journal: Journal, summary: Summary | None, weights: Mapping[str, float]) -> Page:
+    summary = summary.named(journal.objectives) if summary else None
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
     baselines, coefficients = score_table.find_baselines(journal, summary), best.coefficients if best else {}
-    spent = costs(journal, dict(summary.counts), dict(summary.seconds))
-    region = good_region(journal, weights)
+    spent, region = costs(journal, summary), good_region(journal, weights)
     return Page(
         run=run,
         finished=is_finished(summary),
@@ -102,9 +107,10 @@ def _page(run: str, journal: Journal, summary_json: Mapping[str, object], weight
         costs=spent,
         time_figure=bars.time_figure(spent),
         troubles=troubles(journal),
-        notes=tuple(dict.fromkeys((*journal.start.notes, *summary.notes))),
+        notes=tuple(dict.fromkeys((*journal.start.notes, *(summary.notes if summary else ())))),
         journal=journal,
-        summary=summary,
+        versions=summary.versions if summary else {},
+        export_check=summary.export_check if summary else None,
         reason=words.REASONS.get(journal.ends.get("search", ""), ""),
     )
 
@@ -112,30 +118,30 @@ def _page(run: str, journal: Journal, summary_json: Mapping[str, object], weight
 def _section(
     name: str,
     journal: Journal,
-    summary: Summary,
+    summary: Summary | None,
     best: Best | None,
-    baselines: Mapping[str, Scores],
+    baselines: Mapping[str, SplitScores],
     unit: words.Unit,
 ) -> Section:
     label = f", {name}" if len(journal.objectives) > 1 else ""
     rows = score_table.table(name, best, baselines, summary)
     scale = bars.interval_scale(rows)
     single, best_id, source = score_table.best_single(rows), best.id if best else "", best.source if best else "search"
-    incumbent = score_table.best_baseline(rows, best)
+    strongest = score_table.best_baseline(rows, best)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
     tasks = by_task(journal, best_id, name)
-    against = contrast(journal, best_id, incumbent.key, name) if incumbent and unit.percent else None
+    against = contrast(journal, best_id, strongest.key, name) if strongest and unit.percent else None
     return Section(
         name=name,
         unit=unit,
         headline=score_table.headline(title + label, rows, unit),
-        verdict=summary.verdict.get(name),
+        verdict=summary.verdict.get(name) if summary and summary.verdict else None,
         corrected=score_table.are_corrected(rows),
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         scale=scale,
-        optimism=bars.optimism_figure(_flattery(name, best, incumbent, summary), unit, label) if best else None,
+        optimism=bars.optimism_figure(_split_scores(name, best, strongest, summary), unit, label) if best else None,
         search_curve=curves.search_curve_figure(search_curve(journal, name), references, unit, label),
         map=map_figure(plane(journal, name, best), unit, label),
         tasks=tasks,
@@ -143,13 +149,16 @@ def _section(
         contrast=against,
         contrast_figure=bars.contrast_figure(against, label),
         changes=changes(journal, best_id, name) if unit.percent else None,
-        chance=summary.chance.get(name),
+        chance=summary.emergence.chance if summary and summary.emergence and len(journal.objectives) == 1 else None,
     )
 
 
-def _flattery(name: str, best: Best, incumbent: score_table.Row | None, summary: Summary) -> bars.SplitScores:
+def _split_scores(
+    name: str, best: Best, strongest: score_table.Row | None, summary: Summary | None
+) -> bars.SplitScores:
     scores = {split: found[name] for split, found in best.scores.items() if name in found}
-    return bars.SplitScores(scores, summary.predicted.get(name), score_table.optimism(name, best, summary), incumbent)
+    predicted = summary.predicted.get(name) if summary and summary.predicted else None
+    return bars.SplitScores(scores, predicted, score_table.generalisation_gap(name, best, summary), strongest)
 
 
 def _environment(name: str) -> Environment:

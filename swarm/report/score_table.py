@@ -5,20 +5,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from swarm.journal.records import EvaluationRecord
+from swarm.journal.summary import SPLITS, Best, SplitScores, Summary
 from swarm.preferences.weighted_sum import utility
-from swarm.report.coefficients import of_position, with_group_names
+from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
-from swarm.report.summary import SPLITS, Best, Gain, Scores, Summary
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
-from swarm.statistics.intervals import Score
+from swarm.statistics.intervals import Difference, Score
 
 ORDER = {"best": 0, "uniform": 1, "expert": 2, "base": 3}
-ALONE = "each of these intervals stands alone: how many comparisons there are is not allowed for"
+ALONE = "each of these intervals stands alone: it is not corrected for the number of comparisons"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. kind: one of ORDER. gain: best minus this row, on test; None of the best itself."""
+    """One row of the table.
+
+    kind: one of ORDER.
+    gain: best minus this row on test; None for the best itself.
+    corrected: whether the interval of the gain holds for all rows together.
+    """
 
     key: str
     kind: str
@@ -26,12 +31,16 @@ class Row:
     search: Score | None
     select: Score | None
     test: Score | None
-    gain: Gain | None
+    gain: Difference | None = None
+    corrected: bool = True
 
 
 @dataclass(frozen=True)
 class Headline:
-    """label: score rest; then the claims, which say no more than the verdict does."""
+    """The first lines of the report: "label: score rest", then the claims.
+
+    claims: what the gains show; never more than the verdict.
+    """
 
     label: str
     score: str
@@ -56,21 +65,21 @@ def units(journal: Journal) -> dict[str, Unit]:
     }
 
 
-def find_best(journal: Journal, summary: Summary, weights: Mapping[str, float]) -> Best | None:
+def find_best(journal: Journal, summary: Summary | None, weights: Mapping[str, float]) -> Best | None:
     """The summary's best; in an unfinished run the highest (by the objectives' weights) on the search split so far."""
-    if summary.best:
-        return replace(summary.best, coefficients=with_group_names(summary.best.coefficients, journal))
+    if summary:
+        return summary.best
     scored = [line for line in journal.evaluations if line.status == "ok" and line.scores]
     if not scored:
         return None
     line = max(scored, key=lambda line: utility(line.scores, weights))
-    return Best(line.id, "search", of_position(line.position, journal), {"search": _without_interval(line)})
+    return Best(id=line.id, coefficients=of_position(line.position, journal), search=_without_interval(line))
 
 
-def find_baselines(journal: Journal, summary: Summary) -> Mapping[str, Scores]:
+def find_baselines(journal: Journal, summary: Summary | None) -> Mapping[str, SplitScores]:
     """The summary's baselines; in an unfinished run those that the journal has, without intervals."""
-    if summary.baselines:
-        return summary.baselines
+    if summary:
+        return {name: baseline.scores for name, baseline in summary.baselines.items()}
     found: dict[str, dict[str, Mapping[str, Score]]] = {}
     for line in journal.selects:
         if kind_of(line.id) in ORDER:
@@ -78,26 +87,29 @@ def find_baselines(journal: Journal, summary: Summary) -> Mapping[str, Scores]:
     return found
 
 
-def table(objective: str, best: Best | None, baselines: Mapping[str, Scores], summary: Summary) -> tuple[Row, ...]:
+def table(
+    objective: str, best: Best | None, baselines: Mapping[str, SplitScores], summary: Summary | None
+) -> tuple[Row, ...]:
     """The best, then the uniform average, single experts (the better on test first) and the base."""
     rows = []
     for key, scores in baselines.items():
-        gain = summary.paired.get(key, {}).get(objective) if not is_source(key, best) else None
-        rows.append(_row(key, kind_of(key), _row_name(key, summary), scores, objective, gain))
+        row = _row(key, kind_of(key), _row_name(key, summary), scores, objective)
+        gain = (summary.paired.get(key) or {}).get(objective) if summary and not is_source(key, best) else None
+        rows.append(replace(row, gain=gain.shown, corrected=gain.corrected is not None) if gain else row)
     if best:
-        searched = "Composed expert" if summary.best else "Best so far"
+        searched = "Composed expert" if summary else "Best so far"
         name = searched if best.source == "search" else f"Best: {baseline_name(best.source)}"
         rows.append(_row(best.id, "best", name, best.scores, objective))
     return tuple(sorted(rows, key=lambda row: (ORDER.get(row.kind, len(ORDER)), -_rank(row))))
 
 
 def best_single(rows: tuple[Row, ...]) -> Row | None:
-    """The single expert that is best on test (before the test: on search), the strongest that could be chosen."""
+    """The single expert that is best on test, or on search before the test."""
     return next((row for row in rows if row.kind == "expert"), None)
 
 
 def best_baseline(rows: tuple[Row, ...], best: Best | None) -> Row | None:
-    """The baseline that is best on test, though nobody could have known it; never the one that is the best itself."""
+    """The baseline that is best on test, with hindsight; never the one that is the best itself."""
     others = [row for row in rows if row.kind != "best" and row.test and not is_source(row.key, best)]
     return max(others, key=_rank, default=None)
 
@@ -118,8 +130,8 @@ def headline(label: str, rows: tuple[Row, ...], unit: Unit) -> Headline | None:
 
 
 def are_corrected(rows: tuple[Row, ...]) -> bool:
-    """Whether the gains' intervals allow for one another."""
-    return all(row.gain.corrected for row in rows if row.gain)
+    """Whether the gains' intervals hold for all baselines together."""
+    return all(row.corrected for row in rows if row.gain)
 
 
 def is_source(key: str, best: Best | None) -> bool:
@@ -127,10 +139,10 @@ def is_source(key: str, best: Best | None) -> bool:
     return best is not None and key in (best.source, kind_of(best.source))
 
 
-def optimism(objective: str, best: Best, summary: Summary) -> float:
-    """How much search flattered the best: the summary's figure, else search minus test; NaN if unknown."""
-    if objective in summary.optimism:
-        return summary.optimism[objective]
+def generalisation_gap(objective: str, best: Best, summary: Summary | None) -> float:
+    """Search minus test; NaN where one is unknown. The summary's is of the utility, so of a single objective."""
+    if summary and summary.optimism is not None and len(summary.objectives) == 1:
+        return summary.optimism
     search, test = (best.scores.get(split, {}).get(objective) for split in ("search", "test"))
     return search.mean - test.mean if search and test else math.nan
 
@@ -140,14 +152,15 @@ def _rank(row: Row) -> float:
     return score.mean if score else -math.inf
 
 
-def _row(key: str, kind: str, name: str, scores: Scores, objective: str, gain: Gain | None = None) -> Row:
+def _row(key: str, kind: str, name: str, scores: SplitScores, objective: str) -> Row:
     search, select, test = (scores.get(split, {}).get(objective) for split in SPLITS)
-    return Row(key, kind, name, search, select, test, gain)
+    return Row(key, kind, name, search, select, test)
 
 
-def _row_name(key: str, summary: Summary) -> str:
-    if key == "uniform" and math.isfinite(summary.uniform_coefficient):
-        return f"Uniform average, each {summary.uniform_coefficient:.3g}"
+def _row_name(key: str, summary: Summary | None) -> str:
+    coefficient = summary.baselines[key].coefficient if summary and key == "uniform" else None
+    if coefficient is not None:
+        return f"Uniform average, {coefficient:.3g} each"
     return capital(baseline_name(key).removeprefix("the "))
 
 

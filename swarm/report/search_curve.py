@@ -1,4 +1,4 @@
-"""How the search went: every candidate's score by iteration, the best so far, each iteration's median and quartiles."""
+"""The search by iteration (scores, best so far, median and quartiles), its cost, and its failures."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.journal.records import EvaluationRecord
+from swarm.journal.summary import RunSeconds, Summary
 from swarm.report.read_journal import Journal
 
-LEAST = 4  # of fewer candidates quartiles say nothing
+LEAST = 4  # scores: the fewest that quartiles are drawn for
 
 
 @dataclass(frozen=True)
 class Population:
-    """One iteration's scores: median, quartiles and 10th percentile. at: the middle of its column."""
+    """The scores of one iteration.
+
+    at: the middle of its column.
+    low, high: the quartiles.
+    tenth: the 10th percentile.
+    """
 
     at: float
     median: float
@@ -24,10 +30,14 @@ class Population:
 
 @dataclass(frozen=True)
 class SearchCurve:
-    """One objective's search. points and best: (where, score); failed: where.
+    """The search in one objective.
 
-    Iteration i is the column from i to i + 1; its candidates stand side by side in it, in the journal's order.
-    total: evaluations made. populations: of iterations with at least LEAST scores.
+    Iteration i is the column from i to i + 1; its candidates are side by side in it, in the journal's order.
+
+    total: evaluations, without repeats.
+    points, best: (place, score) of every candidate, and of every new best.
+    populations: the iterations with at least LEAST scores.
+    failed: the places of candidates without a score.
     """
 
     total: int
@@ -39,9 +49,9 @@ class SearchCurve:
 
 
 def search_curve(journal: Journal, objective: str) -> SearchCurve:
-    """Repeats of a scored position cost nothing and do not count as evaluations; they are of the population.
+    """Repeats of a scored position cost nothing and are not counted as evaluations; they belong to the population.
 
-    A stopped candidate stands at the mean of its first examples; it is never the best.
+    A stopped candidate is shown at the mean of its first examples; it is never the best.
     """
     top = -math.inf
     points, best, failed = [], [], []
@@ -88,7 +98,15 @@ def _populations(points: list[tuple[float, float]]) -> tuple[Population, ...]:
 
 @dataclass(frozen=True)
 class CostModel:
-    """What the run took. attempts: those that failed; unscored: candidates that never got a score."""
+    """What the run cost.
+
+    repeated: candidates at a position that was scored before.
+    stopped: evaluations that racing stopped.
+    unscored: candidates that never got a score.
+    attempts: failed attempts.
+    parts: what the time went to, in seconds; parts without any are left out.
+    has_idle: whether idle time is known, so that the parts add up to the total.
+    """
 
     evaluations: int
     repeated: int
@@ -100,36 +118,47 @@ class CostModel:
     workers: int
     total_seconds: float
     parts: tuple[tuple[str, float], ...]
-    has_idle: bool  # whether idle time is known, and so the parts are all there is
+    has_idle: bool
 
 
-def costs(journal: Journal, counts: dict[str, int], seconds: dict[str, float]) -> CostModel:
-    """The summary's counts and seconds where it has them, the journal's otherwise."""
+def costs(journal: Journal, summary: Summary | None) -> CostModel:
+    """The counts and seconds of the summary, which include selection and test; without one, those of the search."""
     lines = journal.evaluations
     made = [line for line in lines if not line.repeated]
-    known = {"compose": _total(made, "compose_seconds"), "forward": _total(made, "forward_seconds")} | seconds
+    counts, seconds = (summary.counts, summary.seconds) if summary else (None, None)
     return CostModel(
-        evaluations=counts.get("evaluations", len(made)),
+        evaluations=counts.evaluations if counts else len(made),
         repeated=len(lines) - len(made),
         stopped=sum(line.status == "stopped" for line in lines),
         unscored=sum(line.status == "failed" for line in lines),
         attempts=sum(trouble.times for trouble in troubles(journal)),
-        examples=counts.get("example_evaluations", sum(line.n_examples for line in made)),
-        tokens=counts.get("tokens", sum(line.tokens for line in made)),
+        examples=counts.example_evaluations if counts else sum(line.n_examples for line in made),
+        tokens=counts.tokens if counts else sum(line.tokens for line in made),
         workers=len({line.worker for line in made if line.worker}),
-        total_seconds=seconds.get("total", journal.elapsed),
-        parts=tuple((part, known[part]) for part in ("forward", "compose", "idle", "other") if known.get(part, 0) > 0),
-        has_idle="idle" in seconds,
+        total_seconds=seconds.total if seconds else journal.elapsed,
+        parts=tuple((part, size) for part, size in _parts(made, seconds).items() if size > 0),
+        has_idle=seconds is not None,
     )
 
 
-def _total(lines: list[EvaluationRecord], name: str) -> float:
-    return float(sum(getattr(line, name) for line in lines))
+def _parts(made: list[EvaluationRecord], seconds: RunSeconds | None) -> dict[str, float]:
+    """Seconds of an average worker by what it did; without a summary, those of all workers, idle time unknown."""
+    if seconds:
+        return {
+            "forward": seconds.forward,
+            "compose": seconds.compose,
+            "idle": seconds.idle,
+            "other": seconds.other,
+        }
+    return {
+        "forward": sum(line.forward_seconds for line in made),
+        "compose": sum(line.compose_seconds for line in made),
+    }
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One error and everything it hit."""
+    """One error with the candidates and workers that it occurred on."""
 
     error: str
     times: int
@@ -138,7 +167,7 @@ class Trouble:
 
 
 def troubles(journal: Journal) -> tuple[Trouble, ...]:
-    """Failed attempts by their error, the most frequent first. A candidate's last one is its failed evaluation."""
+    """Failed attempts by error, the most frequent first. The last attempt at a candidate is its failed evaluation."""
     hits = [(failure.error, failure.id, failure.worker) for failure in journal.failures]
     hits += [(s.error, s.id, s.worker) for s in journal.scored if s.status == "failed" and not s.repeated]
     groups: dict[str, list[tuple[str, str]]] = {}

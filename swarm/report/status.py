@@ -1,23 +1,22 @@
 """How far the run got, in sentences."""
 
+from swarm.journal.summary import Best, Summary
 from swarm.report.read_journal import Journal
-from swarm.report.summary import Best, Summary
 from swarm.report.words import REASONS, Unit, baseline_name, count
 
-RESUME = "To go on from here: swarm resume, with this directory."
+RESUME = "To continue: swarm resume, with this directory."
 
 
-def is_finished(summary: Summary) -> bool:
-    """Whether the best stands and was scored on test."""
-    return summary.best is not None and "test" in summary.best.scores
+def is_finished(summary: Summary | None) -> bool:
+    """Whether the best is chosen and was scored on test."""
+    return summary is not None and summary.best.test is not None
 
 
-def state(journal: Journal, summary: Summary, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
+def state(journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
     """What a reader must know before the figures."""
-    if is_finished(summary):
-        return _origin(summary)
-    if summary.best:
-        return ("Unfinished: the best is chosen, but has not been scored on the test split yet.", *_origin(summary))
+    if summary:
+        untested = "Unfinished: the best is chosen, but has no score on the test split."
+        return (*(() if is_finished(summary) else (untested,)), *_source(summary))
     made = sum(not line.repeated for line in journal.evaluations)
     found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
     if best is None:
@@ -26,8 +25,8 @@ def state(journal: Journal, summary: Summary, best: Best | None, units: dict[str
         f"{units[name].score(score.mean)} on {count(score.n, 'search example')}{_of(name, journal)}"
         for name, score in best.scores["search"].items()
     )
-    flattery = "That flatters it: the search chose it by these very examples, and nothing has been tested."
-    return (*found, f"The best so far ({best.id}) has {', '.join(scores)}.", flattery, RESUME)
+    bias = "That score is biased upwards: the search chose the best by these same examples. Nothing has been tested."
+    return (*found, f"The best so far ({best.id}) has {', '.join(scores)}.", bias, RESUME)
 
 
 def _phase(journal: Journal) -> tuple[str, ...]:
@@ -38,9 +37,9 @@ def _phase(journal: Journal) -> tuple[str, ...]:
     return (f"The search is over: {reason}. {count(finalists, 'candidate')} scored on the select split.",)
 
 
-def _origin(summary: Summary) -> tuple[str, ...]:
+def _source(summary: Summary) -> tuple[str, ...]:
     """Why a baseline is the best, where no verdict says so."""
-    if summary.best is None or summary.best.source == "search" or summary.verdict:
+    if summary.best.source == "search" or summary.verdict:
         return ()
     than = baseline_name(summary.best.source)
     return (f"No searched weighting did better than {than} on the select split, so {than} is the result.",)

@@ -5,9 +5,8 @@ Every step first asks the archive what is known already: a resumed run and an un
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from swarm.config.load import dump_config, load_config
 from swarm.config.schema import Config
@@ -16,35 +15,26 @@ from swarm.core.examples import Split
 from swarm.core.files import write_text
 from swarm.core.outcomes import Failure, closed
 from swarm.journal.archive import Archive
-from swarm.journal.records import Kind
+from swarm.journal.records import EndRecord, Kind
+from swarm.journal.summary import Summary
 from swarm.report import write_report
 from swarm.run.directory import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
-from swarm.run.finish import Finish
+from swarm.run.finish import FinalStep
+from swarm.run.listener import Listener
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, needs_of
-from swarm.run.summarise import Json, Result
+from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
 from swarm.search import SCHEDULES
 from swarm.search.baselines import Baselines
 from swarm.search.loop import Loop
 from swarm.search.selection import Selection
-from swarm.search.status import Counts, Status, StatusCounter
+from swarm.search.status import Counts, StatusCounter
 from swarm.workers.pool import LocalPool, Pool
 from swarm.workers.ray.backend import RayBackend
 from swarm.workers.ray.probe_nodes import check_feasible
 from swarm.workers.scheduling.coordinator import Coordinator
-
-
-class RunListener(Protocol):
-    """Receives the progress of a run."""
-
-    def phase(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def evaluated(self, evaluation: Evaluation, status: Status) -> None: ...
-
 
 OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
 
@@ -57,7 +47,7 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
     return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
-def start_run(config: Config, folder: Path, listener: RunListener) -> Json:
+def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
     load_trackers(config)
@@ -66,11 +56,11 @@ def start_run(config: Config, folder: Path, listener: RunListener) -> Json:
     check_disk(plan, folder)
     with new_run(folder) as archive:
         write_text(folder / CONFIG, dump_config(config))
-        archive.append("start", **start_record(plan))
+        archive.append(start_record(plan))
         return Run(plan, folder, archive, listener).carry_on()
 
 
-def resume_run(folder: Path, listener: RunListener, overrides: Sequence[str] = ()) -> Json:
+def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) -> Summary:
     """Continue a stopped run, to the same result as an uninterrupted one; overrides change workers or budgets."""
     config = load_config(config_path(folder), overrides)
     with known_run(folder) as archive:
@@ -81,7 +71,7 @@ def resume_run(folder: Path, listener: RunListener, overrides: Sequence[str] = (
         if archive.journal.dropped_bytes:
             listener.note(f"a crash cut the journal's last line; its {archive.journal.dropped_bytes} bytes are dropped")
         if archive.start is None:
-            archive.append("start", **start_record(plan))
+            archive.append(start_record(plan))
         check_same(archive, plan)
         if not archive.ended("run"):
             check_disk(plan, folder)
@@ -98,11 +88,11 @@ class Run:
     plan: Plan
     folder: Path
     archive: Archive
-    listener: RunListener
+    listener: Listener
     open_pool: OpenPool = open_pool
     _pool: Pool | None = field(default=None, init=False)
 
-    def carry_on(self) -> Json:
+    def carry_on(self) -> Summary:
         """Do what has not been done yet. Returns the summary."""
         if self.archive.ended("run") and (self.folder / SUMMARY).is_file():
             return self._finished()
@@ -113,14 +103,14 @@ class Run:
                 self._test(result)
             finally:
                 self._close()
-            summary = Finish(self.plan, self.folder, self.archive, self.listener).run(result)
+            summary = FinalStep(self.plan, self.folder, self.archive, self.listener).run(result)
             self._tracking.finish(summary)
         return summary
 
-    def _finished(self) -> Json:
+    def _finished(self) -> Summary:
         """The summary of a run that has ended: only its report is written again."""
         summary = read_summary(self.folder)
-        write_report(self.folder, self.archive.lines, summary)
+        write_report(self.folder, self.archive.records, summary)
         return summary
 
     def _search(self) -> None:
@@ -141,7 +131,8 @@ class Run:
             sequential=self.plan.config.racing.sequential,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
-        self.archive.append("end", phase="search", reason=reason, workers=round(counter.workers(pool.workers), 2))
+        workers = round(counter.workers(pool.workers), 2)
+        self.archive.append(EndRecord(phase="search", reason=reason, workers=workers))
 
     def _evaluated(self, evaluation: Evaluation, counter: StatusCounter, workers: int) -> None:
         status = counter.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
@@ -157,8 +148,8 @@ class Run:
         self._score([*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
         if self.archive.ended("select") is None:
-            predicted = {name: asdict(score) for name, score in selection.predicted(finalists, winner).items()}
-            self.archive.append("end", phase="select", reason=winner.id, predicted=predicted)
+            predicted = selection.predicted(finalists, winner)
+            self.archive.append(EndRecord(phase="select", reason=winner.id, predicted=predicted))
         recipe = self.plan.config.composition.recipe(winner.position, self.plan.catalog)
         return Result(selection, winner, recipe)
 

@@ -69,7 +69,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     space = config.composition.space(catalog)
     config.optimizer.init(space, config.seed)
     recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
-    check_form(Exported(catalog, recipe, config.engine.dtype, {}, "", ""), config.export.format)
+    check_form(Exported(catalog, recipe, config.engine.dtype, None, "", ""), config.export.format)
     check_finite(catalog)
     on_step("encoding examples")
     encoder = Encoder.of(catalog.base.path)

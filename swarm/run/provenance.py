@@ -12,32 +12,34 @@ from pathlib import Path
 from swarm import __version__
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
+from swarm.core.examples import Split
 from swarm.data.splits import Splits
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
-from swarm.journal.records import StartRecord
+from swarm.journal.records import Item, Source, StartRecord
+from swarm.journal.summary import SPLITS
 from swarm.optimizers import Optimizer
 from swarm.run.directory import CONFIG
 from swarm.run.plan import Plan
-from swarm.run.summarise import Json
 
 PROMPT_CHARACTERS = 240  # of a prompt in the journal: enough for a report
 
 
-def start_record(plan: Plan) -> Json:
+def start_record(plan: Plan) -> StartRecord:
     """The first line of the journal."""
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "seed": plan.config.seed,
-        "optimizer": plan.config.optimizer.type,
-        "settings": settings_of(plan.config),
-        "coordinates": list(plan.space.coordinates),
-        **sources(plan),
-        "items": {name: items(splits) for name, splits in plan.splits.items()},
-        "notes": plan.notes,
-        **({"code": code} if (code := code_of(plan.config)) else {}),
-    }
+    return StartRecord(
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        seed=plan.config.seed,
+        optimizer=plan.config.optimizer.type,
+        settings=settings_of(plan.config),
+        coordinates=tuple(plan.space.coordinates),
+        base=base_source(plan),
+        experts=expert_sources(plan),
+        items={name: items(splits) for name, splits in plan.splits.items()},
+        notes=tuple(plan.notes),
+        code=code_of(plan.config),
+    )
 
 
 def code_of(config: Config) -> dict[str, dict[str, str]]:
@@ -60,16 +62,18 @@ def _fingerprint(file: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def sources(plan: Plan) -> Json:
-    """Path and fingerprint of the base and every expert, and what experts were trained on, where that is given."""
-    base, trained_on = plan.catalog.base, {e.name: e.trained_on for e in plan.config.experts if e.trained_on}
+def base_source(plan: Plan) -> Source:
+    base = plan.catalog.base
+    return Source(path=str(base.path), fingerprint=base.tensors.fingerprint)
+
+
+def expert_sources(plan: Plan) -> dict[str, Source]:
+    """Where the experts were read from, and what they were trained on where the config says it."""
+    trained_on = {e.name: e.trained_on for e in plan.config.experts if e.trained_on}
+    found = {e.name: Source(path=str(e.path), fingerprint=e.fingerprint) for e in plan.catalog.experts}
     return {
-        "base": {"path": str(base.path), "fingerprint": base.tensors.fingerprint},
-        "experts": {
-            e.name: {"path": str(e.path), "fingerprint": e.fingerprint}
-            | ({"trained_on": trained_on[e.name]} if e.name in trained_on else {})
-            for e in plan.catalog.experts
-        },
+        name: source.model_copy(update={"trained_on": tuple(trained_on[name])}) if name in trained_on else source
+        for name, source in found.items()
     }
 
 
@@ -84,7 +88,7 @@ def check_same(archive: Archive, plan: Plan) -> None:
     check_settings(archive, plan.config)
     if not archive.ended("run"):
         check_code(archive, plan.config)
-    began, now = _began(archive), StartRecord.model_validate(start_record(plan))
+    began, now = _began(archive), start_record(plan)
     for key, name in (("coordinates", "list of coordinates"), ("seed", "seed"), ("items", "choice of examples")):
         if getattr(began, key) != getattr(now, key):
             raise _changed(archive, name)
@@ -139,7 +143,7 @@ def _began(archive: Archive) -> StartRecord:
         raise RunError(
             f"{archive.journal.path}: nothing has been scored yet; swarm resume {archive.journal.path.parent}"
         )
-    return StartRecord.model_validate(archive.start)
+    return archive.start
 
 
 def _changed(archive: Archive, name: str) -> RunError:
@@ -169,14 +173,14 @@ def settings_of(config: Config) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def items(splits: Splits) -> dict[str, list[dict[str, str]]]:
+def items(splits: Splits) -> dict[Split, tuple[Item, ...]]:
     """The examples as the journal keeps them for reports, with prompts cut. Split -> examples in order."""
     return {
-        split: [
-            {"id": e.id, "task": e.task, "prompt": _prompt_text(e.prompt)[:PROMPT_CHARACTERS], "answer": e.answer}
+        split: tuple(
+            Item(id=e.id, task=e.task, prompt=_prompt_text(e.prompt)[:PROMPT_CHARACTERS], answer=e.answer)
             for e in getattr(splits, split)
-        ]
-        for split in ("search", "select", "test")
+        )
+        for split in SPLITS
     }
 
 

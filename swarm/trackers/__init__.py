@@ -1,16 +1,20 @@
-"""The trackers: where else a run is shown while it goes on. To add one, write one file and one line.
+"""The trackers: experiment tracking tools that show a run while it goes on, and its result at the end.
+
+May import: the core, the journal's summary, the search's status. Never in here: anything that decides a result, or
+delays a run. `thread.py` calls each tracker from a background thread, so a tracker may be slow, hang or raise.
+
+To add a tracker, write one file and one line:
 
 1. Write `swarm/trackers/NAME.py` with a frozen settings class that derives from `TrackerSettings` (base.py): its `type`
-   a Literal of NAME, `modules` what it imports (before the run starts: what is missing is the user's mistake), and
-   `start`, which opens a run of the tool and returns a `Tracker`: `log` and `finish`, as `base.py` promises.
-   Import the tool inside `start` alone. Keep whatever lies on disk, and the id that a resumed run goes on by, in the
-   folder that `start` is given. `numbers` and `results` give what is logged its names: use them.
+   a Literal of NAME, `modules` the packages it imports (they are checked before the run starts), and `start`, which
+   opens a run of the tool and returns a `Tracker`: `log` and `finish`, with the guarantees of `base.py`. Import the
+   tool only inside `start`. Keep all files, and the id by which a resumed run continues, in the folder that `start` is
+   given. Name what is logged with `numbers` and `results`.
 2. Import the class here and add its line to TRACKERS. The configuration, its schema and the tests that all trackers
-   must pass (tests/trackers/test_trackers.py) take it from there.
-3. Name what it needs in an extra of the same name in pyproject.toml.
+   must pass (tests/trackers/test_trackers.py) include it from then on.
+3. Name the packages it needs in an extra of the same name in pyproject.toml.
 
-`courier.py` calls a tracker from a thread of its own, so it may be slow, hang or raise. `ray_metrics.py` is no kind of
-the registry: every run on Ray has it.
+`ray_metrics.py` is not in the registry: every run on Ray has it.
 """
 
 from swarm.trackers.base import TrackedRun, Tracker, TrackerSettings

@@ -1,11 +1,11 @@
-"""What a tracker is: settings that open a run in somebody's tool, and the two calls that follow.
+"""What a tracker is: settings that open a run in an experiment tracking tool, and the two calls that follow.
 
-Promises, held by tests for every kind in the registry:
+Guarantees, tested for every kind in the registry:
 - Nothing of the tool is imported until a config names it, and no network is used that the config did not ask for.
-- What lies on disk is in the folder that `start` is given. Started there again, it goes on with the same run.
-- `log` gets standings in the search's order, at step `evaluations`. It may miss some, never the last one.
+- Files are written only to the folder that `start` is given. Started there again, a tracker continues the same run.
+- `log` gets the status of the search in order, at step `evaluations`. It may miss some, never the last one.
 - `finish` is called once: with the summary, or with None where the run was interrupted and may be resumed.
-- All three are called from one thread. What they raise ends the tracker, never the run.
+- All three are called from one thread. An exception from them ends the tracker, never the run.
 """
 
 import os
@@ -18,6 +18,7 @@ from typing import ClassVar, Protocol
 
 from swarm.core.errors import ConfigError, SwarmError
 from swarm.core.settings import Settings
+from swarm.journal.summary import Summary
 from swarm.search.status import Status
 
 UNLOGGED = ("best_id", "most", "seconds_left")
@@ -26,7 +27,12 @@ KEPT = ("best", "optimism", "counts", "seconds")
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What is tracked. folder: the tracker's own. config: the resolved one, as plain data."""
+    """What is tracked.
+
+    name: of the run.
+    folder: the tracker's own.
+    config: the resolved one, as plain data.
+    """
 
     name: str
     folder: Path
@@ -38,17 +44,17 @@ class TrackedRun:
 
 
 class Tracker(Protocol):
-    """A run in somebody's tool."""
+    """An open run of a tool."""
 
-    def log(self, standing: Status) -> None:
-        """How the search stands, at step `standing.evaluations`."""
+    def log(self, status: Status) -> None:
+        """The status of the search at step `status.evaluations`."""
 
-    def finish(self, summary: Mapping[str, object] | None) -> None:
+    def finish(self, summary: Summary | None) -> None:
         """The end; None: interrupted."""
 
 
 class TrackerSettings(Settings, ABC):
-    """Settings shared by all trackers. modules: what it imports."""
+    """Settings shared by all trackers. modules: the packages that a kind imports."""
 
     type: str
     modules: ClassVar[tuple[str, ...]]
@@ -59,13 +65,13 @@ class TrackerSettings(Settings, ABC):
         return {}
 
     def load(self) -> None:
-        """Import the tool. Raises ConfigError where it is not there."""
+        """Import the tool. Raises ConfigError where it is not installed."""
         for name, value in self.environment.items():
             os.environ.setdefault(name, value)
         for module in self.modules:
             try:
                 import_module(module)
-            except Exception as error:  # a broken installation raises whatever it likes
+            except Exception as error:  # a broken installation may raise anything
                 raise ConfigError(
                     f"trackers: type {self.type!r} needs the package {module}, which cannot be imported "
                     f'({first_line(error)}); pip install "swarm-experts[{self.type}]", or leave it out'
@@ -73,22 +79,22 @@ class TrackerSettings(Settings, ABC):
 
     @abstractmethod
     def start(self, run: TrackedRun) -> Tracker:
-        """Open the tool's run, or go on with the one that its folder knows."""
+        """Open a run of the tool, or continue the one whose id its folder holds."""
 
 
-def numbers(standing: Status) -> dict[str, float]:
-    """The standing by the names that trackers show: search/best, search/mean, ...; what is not known is left out."""
-    known = {name: value for name, value in asdict(standing).items() if name not in UNLOGGED and value is not None}
+def numbers(status: Status) -> dict[str, float]:
+    """The status by the names that trackers show: search/best, search/mean, ...; unknown values are left out."""
+    known = {name: value for name, value in asdict(status).items() if name not in UNLOGGED and value is not None}
     return {f"search/{name}": float(value) for name, value in known.items()}
 
 
-def results(summary: Mapping[str, object]) -> dict[str, float]:
-    """The summary's main numbers by their place there: result/best/test/mean, result/optimism, ..."""
-    return dict(_leaves({key: summary[key] for key in KEPT if key in summary}, "result"))
+def results(summary: Summary | None) -> dict[str, float]:
+    """The summary's main numbers by their path in it: result/best/test/mean, result/optimism, ..."""
+    return dict(_leaves(summary.content(KEPT), "result")) if summary else {}
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line; a foreign one with its kind."""
+    """An error in one line; one that is not Swarm's with its class."""
     lines = str(error).strip().splitlines() or [""]
     return lines[0] if isinstance(error, SwarmError) else f"{type(error).__name__}: {lines[0]}"
 

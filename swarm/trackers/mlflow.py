@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from swarm.core.files import write_text
+from swarm.journal.summary import Summary
 from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ID = "run_id"
-A_CALL = 100  # parameters and metrics that one call may log
-LONGEST = 500  # characters of a parameter that every server takes
-FORBIDDEN = re.compile(r"[^\w\-. :/]")
+BATCH = 100  # parameters and metrics: the most that one call may log
+PARAMETER_CHARACTERS = 500  # the longest parameter that every version of the server accepts
+FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a parameter or metric
 Item = TypeVar("Item")
 
 
 class Mlflow(TrackerSettings):
-    """A run of MLflow. A resumed one goes on with it, by the id that the run directory keeps."""
+    """A run of MLflow. A resumed run continues it, by the id that the run directory holds."""
 
     modules: ClassVar[tuple[str, ...]] = ("mlflow", "sqlalchemy", "alembic")
 
@@ -56,7 +57,7 @@ class Mlflow(TrackerSettings):
         known = client.get_experiment_by_name(self.experiment)
         if known is not None:
             return str(known.experiment_id)
-        # A database of our own would put artifacts where the program was started.
+        # A local database would put artifacts into the current working directory.
         place = None if self.tracking_uri else (run.folder / "artifacts").as_uri()
         return str(client.create_experiment(self.experiment, artifact_location=place))
 
@@ -69,12 +70,12 @@ class MlflowRun:
         self._run_id = run_id
         self._step = 0
 
-    def log(self, standing: Status) -> None:
-        self._step = standing.evaluations
-        self._log(numbers(standing))
+    def log(self, status: Status) -> None:
+        self._step = status.evaluations
+        self._log(numbers(status))
 
-    def finish(self, summary: Mapping[str, object] | None) -> None:
-        self._log(results(summary or {}))
+    def finish(self, summary: Summary | None) -> None:
+        self._log(results(summary))
         self._client.set_terminated(self._run_id, status="KILLED" if summary is None else "FINISHED")
 
     def _log(self, values: Mapping[str, float]) -> None:
@@ -82,20 +83,20 @@ class MlflowRun:
 
         now = int(1000 * time.time())
         metrics = [Metric(FORBIDDEN.sub("_", name), value, now, self._step) for name, value in values.items()]
-        for some in _calls(metrics):
-            self._client.log_batch(self._run_id, metrics=some)
+        for batch in _batches(metrics):
+            self._client.log_batch(self._run_id, metrics=batch)
 
 
 def _log_config(client: "MlflowClient", run_id: str, config: Mapping[str, object]) -> None:
     from mlflow.entities import Param
 
-    params = [Param(FORBIDDEN.sub("_", key), str(value)[:LONGEST]) for key, value in _leaves(config)]
-    for some in _calls(params):
-        client.log_batch(run_id, params=some)
+    params = [Param(FORBIDDEN.sub("_", key), str(value)[:PARAMETER_CHARACTERS]) for key, value in _leaves(config)]
+    for batch in _batches(params):
+        client.log_batch(run_id, params=batch)
 
 
 def _leaves(content: object, place: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted keys as --set takes them, each with its value."""
+    """Dotted keys as in --set, each with its value."""
     if isinstance(content, Mapping | list) and content:
         inner = content.items() if isinstance(content, Mapping) else enumerate(content)
         for key, value in inner:
@@ -104,5 +105,5 @@ def _leaves(content: object, place: str = "") -> Iterator[tuple[str, object]]:
         yield place, content
 
 
-def _calls(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    return (items[i : i + A_CALL] for i in range(0, len(items), A_CALL))
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[i : i + BATCH] for i in range(0, len(items), BATCH))

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import yaml
 
+from swarm.journal.summary import Summary
 from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
 
@@ -13,7 +14,7 @@ FLUSH_SECONDS = 10
 
 
 class TensorBoard(TrackerSettings):
-    """Event files, by the writer that comes with torch. A resumed run adds a file to the same folder: one curve."""
+    """Event files, by torch's writer. A resumed run adds a file to the same folder, and they show as one curve."""
 
     modules: ClassVar[tuple[str, ...]] = ("tensorboard", "torch.utils.tensorboard")
 
@@ -33,12 +34,12 @@ class EventFiles:
         self._writer.add_text("config", f"```yaml\n{yaml.safe_dump(dict(config), sort_keys=False)}\n```")
         self._step = 0
 
-    def log(self, standing: Status) -> None:
-        self._step = standing.evaluations
-        for name, value in numbers(standing).items():
+    def log(self, status: Status) -> None:
+        self._step = status.evaluations
+        for name, value in numbers(status).items():
             self._writer.add_scalar(name, value, self._step)
 
-    def finish(self, summary: Mapping[str, object] | None) -> None:
-        for name, value in results(summary or {}).items():
+    def finish(self, summary: Summary | None) -> None:
+        for name, value in results(summary).items():
             self._writer.add_scalar(name, value, self._step)
         self._writer.close()

@@ -100,7 +100,7 @@ class Searches:
                 Run(self.plan, Path(folder), archive, watch, open_pool).carry_on()
             self.startup.append(watch.began - start)
             self.seconds.append(watch.seconds)
-            self.parts = {name: float(value) for name, value in summary.seconds(archive).items()}
+            self.parts = summary.seconds(archive).model_dump()
             self.evaluations, self.tokens = archive.evaluations, sum(e.tokens for e in archive.searched())
 
 

@@ -138,7 +138,7 @@ def _merged(zoo: Path, adapter: Path, folder: Path) -> Path:
     catalog = open_catalog(zoo / "base", [ExpertSpec(adapter.name, adapter)])
     path = folder / adapter.name
     path.mkdir()
-    write_checkpoint(Exported(catalog, Weights().recipe([1.0], catalog), "bfloat16", {}, "", ""), path)
+    write_checkpoint(Exported(catalog, Weights().recipe([1.0], catalog), "bfloat16", None, "", ""), path)
     return path
 
 

@@ -102,7 +102,7 @@ def searched(condition: Condition, seed: int, folder: Path, arguments: argparse.
         "seed": seed,
     }
     run_dir = folder / "run"
-    summary = start_run(resolve(parse_config(raw, "benchmark"), ROOT), run_dir, Silent())
+    summary = start_run(resolve(parse_config(raw, "benchmark"), ROOT), run_dir, Silent()).content()
     shutil.rmtree(run_dir)
     return summary
 

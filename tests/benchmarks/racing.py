@@ -119,7 +119,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
         return pool.run(asked, "search")
 
     archive = Archive(folder / "journal.jsonl")
-    archive.append("start", **start_record(plan))
+    archive.append(start_record(plan))
     loop = Loop(
         optimizer=plan.config.optimizer,
         space=plan.space,

@@ -50,7 +50,7 @@ def test_a_run_directory_in_use_is_left_alone(scene: Scene) -> None:
     before = content(run)
     with locked(run):
         done = run_cli("resume", run)
-    assert (done.code, done.err) == (2, f"swarm: {run} is in use by another swarm; wait for it or stop it\n")
+    assert (done.code, done.err) == (2, f"swarm: {run} is in use by another swarm process; wait for it or stop it\n")
     assert content(run) == before
 
 

@@ -65,6 +65,19 @@ def test_help_and_version_load_nothing_heavy(option: str) -> None:
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
+def test_a_report_needs_no_torch(finished_run: Path, tmp_path: Path) -> None:
+    """In a fresh process: it is rebuilt quickly, and where no model could be loaded."""
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    code = (
+        "import sys; from swarm.cli.main import main\n"
+        "try: main()\n"
+        "finally: print('heavy:', [name for name in ('torch', 'transformers', 'ray') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "report", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(run / "report.html"), str(run / "report.md"), "heavy: []"]
+
+
 def test_the_version() -> None:
     assert run_cli("--version").out == f"{__version__}\n"
 

@@ -156,7 +156,7 @@ def bests(found: Run) -> list[tuple[str, float]]:
 
 
 def positions(found: Run) -> list[tuple[str, tuple[float, ...]]]:
-    return [(line["id"], tuple(line["position"])) for line in found.archive.lines if line["kind"] == "evaluation"]
+    return [(e.candidate.id, e.candidate.position) for e in found.archive.history()]
 
 
 @pytest.mark.parametrize("sizes", [{"right": 200}, TWO], ids=["one objective", "two objectives"])

@@ -66,7 +66,7 @@ def loop(folder: Path, optimizer: Optimizer) -> Loop:
 
     folder.mkdir()
     archive = Archive(folder / "journal.jsonl")
-    archive.append("start", **START)
+    archive.append(START)
     return Loop(optimizer, space(3), 0, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 

@@ -57,7 +57,7 @@ def test_mergekit_merges_the_same_weights(
     catalog = make_catalog(tmp_path, getattr(torch, base_dtype), tied)
     weights = Weights(groups=groups)
     position = [0.7 - 0.31 * i + 0.05 * i * i for i in range(weights.space(catalog).dimensions)]
-    what = Exported(catalog, weights.recipe(position, catalog), dtype, {}, "", "0-0")
+    what = Exported(catalog, weights.recipe(position, catalog), dtype, None, "", "0-0")
     config = export(what, tmp_path / "config", "mergekit") / "mergekit.yaml"
     command = [MERGEKIT, str(config), str(tmp_path / "out"), *LORA_OPTIONS, str(tmp_path / "cache")]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})

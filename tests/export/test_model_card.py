@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from support.exports import exported, make_experts, opened
+from support.summaries import SCORE, summary_with
 from swarm.core.errors import RunError
 from swarm.export import EXPORTS, export
 
@@ -33,14 +34,12 @@ def test_every_form_is_whole_with_an_honest_card(folder: Path, tmp_path: Path, f
 
 
 def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: Path) -> None:
-    score = {"mean": 0.8125, "low": 0.75, "high": 0.86, "n": 200}
-    summary = {
-        "best": {"id": "3-1", "search": score, "select": score, "test": score},
-        "baselines": {"uniform": {"test": score}, "expert:plain": {"test": {"mean": 0.5}}, "base": {"test": None}},
-        "paired": {"uniform": {"difference": 0.11, "low": -0.01, "high": 0.23}},
-        "optimism": 0.03,
-        "versions": {"swarm": "9.9"},
-    }
+    summary = summary_with(
+        baselines={"uniform": {"test": SCORE}, "expert:plain": {"test": SCORE}, "base": {"test": None}},
+        paired={"uniform": {"difference": 0.11, "low": -0.01, "high": 0.23}},
+        optimism=0.03,
+        versions={"swarm": "9.9"},
+    )
     what = replace(exported(opened(folder, "plain")), summary=summary, config_yaml="seed: 0\n")
     card = (export(what, tmp_path / "best", "hf") / "README.md").read_text()
     assert "0.812 [0.750, 0.860], n = 200" in card
@@ -50,44 +49,43 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
         "+0.030",
         "swarm 9.9",
         "seed: 0",
-        "so those two scores flatter",
-        "each of which stands alone",
+        "so those two scores are\nbiased upwards",
+        "each for its comparison alone",
     ):
         assert words in card
     other = (export(replace(what, candidate_id="1-1"), tmp_path / "other", "hf") / "README.md").read_text()
     assert "Not scored" in other
     assert "0.812" not in other
-    several = {"best": {"id": "3-1", "test": {"maths": score, "style": score}}}
+    several = summary_with(best={"id": "3-1", "test": {"maths": SCORE, "style": SCORE}})
     card = (export(replace(what, summary=several), tmp_path / "several", "hf") / "README.md").read_text()
     assert "| this model | maths | – | – | 0.812" in card
 
 
 def test_the_card_claims_what_the_verdict_does(folder: Path, tmp_path: Path) -> None:
-    score = {"mean": 0.8125, "low": 0.75, "high": 0.86, "n": 200}
     alone = {"difference": 0.11, "low": 0.01, "high": 0.21}
     text = "Nothing was found that is better than the uniform average."
-    summary = {
-        "best": {"id": "3-1", "source": "search", "test": score},
-        "baselines": {"uniform": {"test": score}},
+    verdict = {"found": False, "text": text}
+    corrected = {
+        "baselines": {"uniform": {"test": SCORE}},
         "paired": {
             "uniform": alone | {"corrected": {"low": -0.02, "high": 0.24}},
             "base": alone | {"corrected": {"low": 0.005, "high": 0.215}},
         },
-        "verdict": {"found": False, "text": text},
     }
-    what = replace(exported(opened(folder, "plain")), summary=summary)
+    what = replace(exported(opened(folder, "plain")), summary=summary_with(**corrected, verdict=verdict))
     card = (export(what, tmp_path / "one", "recipe") / "README.md").read_text()
     assert f"**{text}**" in card
     assert "uniform average: +0.110 \\[-0.020, +0.240\\]: no difference shown" in card
     assert "the base alone: +0.110 \\[+0.005, +0.215\\]: better" in card
-    assert "hold for all baselines at once" in card
-    assert "stands alone" not in card
-    won = summary | {"best": {"id": "3-1", "source": "uniform", "test": score}}
+    assert "95 % intervals, corrected for 2 comparisons:" in card
+    assert "comparison alone" not in card
+    won = summary_with(**corrected, best={"id": "3-1", "source": "uniform", "test": SCORE})
     card = (export(replace(what, summary=won), tmp_path / "won", "recipe") / "README.md").read_text()
     assert "minus the uniform average" not in card
-    several = dict.fromkeys(("text", "style"), summary["verdict"])
-    card = (
-        export(replace(what, summary=summary | {"verdict": several}), tmp_path / "two", "recipe") / "README.md"
-    ).read_text()
+    several = summary_with(
+        best={"id": "3-1", "test": dict.fromkeys(("text", "style"), SCORE)},
+        verdict=dict.fromkeys(("text", "style"), verdict),
+    )
+    card = (export(replace(what, summary=several), tmp_path / "two", "recipe") / "README.md").read_text()
     assert f"**text: {text}**" in card
     assert f"**style: {text}**" in card

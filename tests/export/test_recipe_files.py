@@ -9,6 +9,7 @@ import pytest
 
 from support.exports import assert_holds, exported, make_experts, opened
 from support.models import make_adapter
+from support.summaries import summary_with
 from swarm.core.errors import ExpertError, UserError
 from swarm.export import export, read_recipe
 
@@ -20,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("algebra", ["delta", "factors"])
 def test_a_recipe_exports_the_same_bits_later(folder: Path, tmp_path: Path, algebra: str) -> None:
-    summary = {"best": {"id": "3-1", "test": {"mean": 0.1 + 0.2, "low": 0.2, "high": 0.4, "n": 7}}}
+    summary = summary_with(best={"id": "3-1", "test": {"mean": 0.1 + 0.2, "low": 0.2, "high": 0.4, "n": 7}})
     what = exported(opened(folder, "plain", "same"), "bfloat16", algebra=algebra, groups="modules")
     what = replace(what, summary=summary, config_yaml="base: x\n")
     out = export(what, tmp_path / "recipe", "recipe")

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from support.report_runs import EXPERTS, KINDS, SMALL, Fake, Maker
+from support.report_runs import EXPERTS, KINDS, SMALL, Fake, Maker, journal_of
 from swarm.journal.records import Item
 from swarm.report import words
 from swarm.report.examples import Column, Contrast, Swap, TaskScores, TaskTable, by_task, contrast
@@ -16,11 +16,10 @@ from swarm.report.figures.labels import HEIGHT, LETTER, Named, placed
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
 from swarm.report.projection import Axis, Plane, plane
-from swarm.report.read_journal import Journal, read_journal
+from swarm.report.read_journal import Journal
 from swarm.report.region import good_region
 from swarm.report.score_table import Row
 from swarm.report.search_curve import LEAST, SearchCurve, costs, search_curve
-from swarm.report.summary import read_summary
 from swarm.statistics.intervals import Score
 
 EQUAL = {"letters": 1.0, "likelihood": 1.0}
@@ -34,7 +33,7 @@ def run() -> Fake:
 
 @pytest.fixture(scope="module")
 def journal(run: Fake) -> Journal:
-    return read_journal(run.lines)
+    return journal_of(run.lines)
 
 
 def classed(drawing: str, class_: str) -> list[ElementTree.Element]:
@@ -54,7 +53,7 @@ def texts(drawing: str) -> list[str]:
 
 def test_every_candidate_is_a_dot_or_a_cross(run: Fake, journal: Journal) -> None:
     drawn = curves.search_curve_figure(search_curve(journal, "letters"), {}, UNIT, "")
-    seen = map_figure(plane(journal, "letters", read_summary(run.summary, ("letters",)).best), UNIT, "")
+    seen = map_figure(plane(journal, "letters", run.typed_summary.best), UNIT, "")
     scored = sum(line.status != "failed" for line in journal.evaluations)
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
         for drawing in (figure.wide, figure.narrow):
@@ -74,7 +73,7 @@ def test_of_very_many_dots_a_part_is_drawn_and_the_caption_says_so() -> None:
 
 
 def test_the_map_names_its_axes_and_its_landmarks(run: Fake, journal: Journal) -> None:
-    found = plane(journal, "letters", read_summary(run.summary, ("letters",)).best)
+    found = plane(journal, "letters", run.typed_summary.best)
     figure = map_figure(found, UNIT, "")
     said = texts(figure.wide)
     for arrow, axis in zip("→↑", found.axes, strict=True):
@@ -137,7 +136,7 @@ def test_of_very_many_experts_the_lowest_are_omitted_and_counted() -> None:
 def test_an_iteration_of_few_candidates_has_no_quartiles() -> None:
     maker = Maker(sizes=SMALL, iterations=6, particles=LEAST - 1)
     maker.search()
-    found = search_curve(read_journal(maker.lines), "letters")
+    found = search_curve(journal_of(maker.lines), "letters")
     assert found.populations == ()
     figure = curves.search_curve_figure(found, {}, UNIT, "")
     assert count_dots(figure.wide, "dots") == 6 * (LEAST - 1)
@@ -177,8 +176,8 @@ def test_newly_right_and_wrong_are_segments_of_one_bar() -> None:
 @pytest.mark.parametrize("kind", ["plain", "grouped", "many groups"])
 def test_each_coefficient_has_a_dot_and_the_range_of_the_near_best(kind: str) -> None:
     fake = KINDS[kind]()
-    journal = read_journal(fake.lines)
-    region, coefficients = good_region(journal, EQUAL), read_summary(fake.summary, ("letters",)).best.coefficients
+    journal = journal_of(fake.lines)
+    region, coefficients = good_region(journal, EQUAL), fake.typed_summary.best.coefficients
     named = {e: dict(zip(region.ranges[e], groups.values(), strict=True)) for e, groups in coefficients.items()}
     figure = coefficients_figure(named, region)
     for drawing in (figure.wide, figure.narrow):
@@ -203,12 +202,12 @@ def test_no_label_is_outside_its_figure(kind: str) -> None:
 
 
 def pictures(fake: Fake) -> list[Figure]:
-    journal = read_journal(fake.lines)
-    best = read_summary(fake.summary, journal.objectives).best
+    journal = journal_of(fake.lines)
+    best = fake.typed_summary.best
     units = {name: words.Unit(name == "letters") for name in journal.objectives}
     drawn = [
         coefficients_figure(best.coefficients, good_region(journal, EQUAL)),
-        bars.time_figure(costs(journal, {}, {})),
+        bars.time_figure(costs(journal, None)),
     ]
     for name, unit in units.items():
         scores = {split: found[name] for split, found in best.scores.items()}
@@ -236,13 +235,13 @@ def test_shades_rise_with_the_score() -> None:
 
 
 def test_figures_without_data_are_omitted() -> None:
-    journal = read_journal(Maker(sizes=SMALL).lines)
+    journal = journal_of(Maker(sizes=SMALL).lines)
     assert curves.search_curve_figure(search_curve(journal, "letters"), {}, UNIT, "") is None
     assert map_figure(plane(journal, "letters", None), UNIT, "") is None
     assert tasks_figure(None, UNIT, "") is None
     assert coefficients_figure({}) is None
     assert bars.optimism_figure(bars.SplitScores({}, None, 0.1, None), UNIT, "") is None
-    assert bars.time_figure(costs(journal, {}, {})) is None
+    assert bars.time_figure(costs(journal, None)) is None
 
 
 def test_a_baseline_that_won_is_not_compared_with_itself() -> None:

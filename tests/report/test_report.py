@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.report_runs import KINDS, SMALL, Fake, Maker, Page
+from support.report_runs import KINDS, SMALL, Fake, Maker, Page, journal_of
 from swarm.core.errors import RunError
 from swarm.report import words, write_report
 from swarm.report.examples import changes, contrast
-from swarm.report.read_journal import read_journal
 from swarm.statistics.intervals import Difference
 from swarm.statistics.multiple_comparisons import Comparison, Interval
 from swarm.statistics.verdict import judge
@@ -127,16 +126,15 @@ def test_an_unfinished_run_says_so_with_what_is_known(run: Fake, stop: str, tmp_
 
 
 def test_a_chosen_but_untested_best_is_unfinished(run: Fake, tmp_path: Path) -> None:
-    best = {key: value for key, value in run.summary["best"].items() if key != "test"}
     lines = [line for line in run.lines if line["kind"] != "test"]
-    html, markdown = Fake(lines, {"best": best}).write(tmp_path)
-    assert "has not been scored on the test split yet" in html
-    assert "has not been scored" in markdown
+    summary = run.summary | {"best": run.summary["best"] | {"test": None}}
+    for text in Fake(lines, summary).write(tmp_path):
+        assert "the best is chosen, but has no score on the test split" in text
 
 
 def test_an_empty_journal_is_the_users_to_mend(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no start line"):
-        write_report(tmp_path, [], {})
+        write_report(tmp_path, [], None)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +206,7 @@ def test_the_same_journal_is_the_same_page(run: Fake, tmp_path: Path) -> None:
 
 def test_examples_shown_are_capped_and_the_rest_counted(run: Fake, tmp_path: Path) -> None:
     html, markdown = run.write(tmp_path)
-    journal, best_id = read_journal(run.lines), run.summary["best"]["id"]
+    journal, best_id = journal_of(run.lines), run.summary["best"]["id"]
     found, against = changes(journal, best_id, "letters"), contrast(journal, best_id, "uniform", "letters")
     assert html.count('class="example"') == min(20, len(found.right)) + min(20, len(found.wrong))
     assert len(found.right) > 20
@@ -221,7 +219,7 @@ def test_examples_shown_are_capped_and_the_rest_counted(run: Fake, tmp_path: Pat
 
 def test_coefficients_stand_with_their_range(tmp_path: Path) -> None:
     fake = KINDS["grouped"]()
-    fake.summary["best"]["coefficients"]["sort"] = [0.5, -0.25, 0.0]
+    fake.summary["best"]["coefficients"]["sort"] = {"attention": 0.5, "mlp": -0.25, "embedding": 0.0}
     html, markdown = fake.write(tmp_path)
     assert "bar negative" in html
     assert 'class="good"' in html

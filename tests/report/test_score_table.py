@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.report_runs import EXPERTS, KINDS, SMALL, TASKS, UNIFORM, Fake, Maker
+from support.report_runs import EXPERTS, KINDS, SMALL, TASKS, UNIFORM, Fake, Maker, journal_of
 from swarm.core.errors import RunError
 from swarm.report import score_table
 from swarm.report.examples import by_task, changes, contrast
 from swarm.report.projection import plane
-from swarm.report.read_journal import Journal, read_journal
+from swarm.report.read_journal import Journal
 from swarm.report.region import LEAST, good_region
 from swarm.report.search_curve import costs, search_curve, troubles
-from swarm.report.summary import read_summary
 from swarm.report.weights import read_weights
 
 EQUAL = {"letters": 1.0, "likelihood": 1.0}
@@ -26,7 +25,7 @@ def run() -> Fake:
 
 @pytest.fixture(scope="module")
 def journal(run: Fake) -> Journal:
-    return read_journal(run.lines)
+    return journal_of(run.lines)
 
 
 def best_id(run: Fake) -> str:
@@ -61,8 +60,10 @@ def test_a_contrast_parts_the_test_examples(run: Fake, journal: Journal) -> None
 
 def test_the_best_baseline_is_never_the_best_itself(run: Fake) -> None:
     for fake, source in ((run, "search"), (KINDS["uniform wins"](), "uniform")):
-        summary = read_summary(fake.summary, ("letters",))
-        rows = score_table.table("letters", summary.best, summary.baselines, summary)
+        summary = fake.typed_summary
+        rows = score_table.table(
+            "letters", summary.best, score_table.find_baselines(journal_of(fake.lines), summary), summary
+        )
         found = score_table.best_baseline(rows, summary.best)
         others = [row.test.mean for row in rows if row.kind != "best" and row.key != source]
         assert found.test.mean == max(others)
@@ -76,7 +77,7 @@ def test_a_position_is_known_under_all_its_names() -> None:
     fake.lines.append(finalist | {"id": "0-7", "split": "select"})
     lines = [line for line in fake.lines if (line["kind"], line.get("id")) != ("test", "expert:sort")]
     tested = next(line for line in fake.lines if (line["kind"], line.get("id")) == ("test", "expert:sort"))
-    journal = read_journal([*lines, tested | {"id": "0-7"}])
+    journal = journal_of([*lines, tested | {"id": "0-7"}])
     assert journal.tested["expert:sort"] == journal.tested["0-7"] == journal.tests["0-7"]
 
 
@@ -84,7 +85,7 @@ def test_best_so_far_only_rises_and_only_whole_evaluations_count() -> None:
     maker = Maker(iterations=4, sizes=SMALL)
     lines = maker.run().lines
     next(line for line in lines if line["kind"] == "evaluation").update(status="stopped", scores={"letters": 1.0})
-    found = search_curve(read_journal(lines), "letters")
+    found = search_curve(journal_of(lines), "letters")
     heights = [score for _, score in found.best]
     assert heights == sorted(set(heights))
     assert heights[-1] < 1.0
@@ -103,17 +104,17 @@ def test_every_candidate_stands_in_the_column_of_its_iteration(journal: Journal)
 
 def test_failures_are_grouped_by_error_and_counted() -> None:
     fake = KINDS["failures"]()
-    journal = read_journal(fake.lines)
+    journal = journal_of(fake.lines)
     found = troubles(journal)
     unscored = sum(line.status == "failed" for line in journal.evaluations)
     assert sum(trouble.times for trouble in found) == len(journal.failures) + unscored > unscored > 0
     assert len({trouble.error for trouble in found}) == len(found)
-    assert costs(journal, {}, {}).unscored == unscored == len(search_curve(journal, "letters").failed)
+    assert costs(journal, None).unscored == unscored == len(search_curve(journal, "letters").failed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_good_region_is_led_by_the_highest_and_never_too_small(kind: str) -> None:
-    journal = read_journal(KINDS[kind]().lines)
+    journal = journal_of(KINDS[kind]().lines)
     whole = {line.id: line for line in journal.evaluations if line.status == "ok" and not line.repeated}
     found = good_region(journal, EQUAL)
     sums = [sum(whole[id].scores.values()) for id in found.ids]
@@ -136,7 +137,7 @@ def test_the_good_region_is_one_standard_error_wide(journal: Journal) -> None:
 @pytest.mark.parametrize("share", [0.0625, 0.5, 0.9375])
 def test_the_objectives_weights_decide_which_candidates_are_good(share: float) -> None:
     fake = KINDS["two objectives"]()
-    journal = read_journal(fake.lines)
+    journal = journal_of(fake.lines)
     weights = {"letters": 4 * share, "likelihood": 4 * (1 - share)}
     lines = {line.id: line for line in journal.evaluations if not line.repeated}
     heights = {
@@ -144,9 +145,7 @@ def test_the_objectives_weights_decide_which_candidates_are_good(share: float) -
     }
     found = good_region(journal, weights)
     assert heights[found.ids[0]] == pytest.approx(max(heights.values()))
-    assert score_table.find_best(journal, read_summary({}, journal.objectives), weights).id == max(
-        heights, key=heights.get
-    )
+    assert score_table.find_best(journal, None, weights).id == max(heights, key=heights.get)
     top = lines[found.ids[0]]
     for id, line in lines.items():
         behind, variance = 0.0, 0.0
@@ -162,7 +161,7 @@ def test_weights_are_those_of_the_runs_config(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("objectives: [{name: letters, weight: 0.25}, {name: likelihood}]\n")
     assert read_weights(tmp_path, names) == {"letters": 0.25, "likelihood": 1.0, "style": 1.0}
     (tmp_path / "config.yaml").write_text("objectives: [{name")
-    with pytest.raises(RunError, match=r"config.yaml is no YAML .*put back"):
+    with pytest.raises(RunError, match=r"config.yaml is not valid YAML .*put back"):
         read_weights(tmp_path, names)
 
 
@@ -178,14 +177,14 @@ def test_ranges_hold_most_of_the_good_ones(journal: Journal) -> None:
 def test_too_few_candidates_have_no_good_region() -> None:
     maker = Maker(sizes=SMALL, iterations=1, particles=LEAST - 1)
     maker.search()
-    assert good_region(read_journal(maker.lines), EQUAL) is None
+    assert good_region(journal_of(maker.lines), EQUAL) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plane_holds_the_variance_that_it_says(kind: str) -> None:
     fake = KINDS[kind]()
-    journal = read_journal(fake.lines)
-    found = plane(journal, "letters", read_summary(fake.summary, journal.objectives).best)
+    journal = journal_of(fake.lines)
+    found = plane(journal, "letters", fake.typed_summary.best)
     x_ND, flat_NK = np.array([line.position for line in journal.evaluations]), np.array(found.candidates)
     shares_K = flat_NK.var(axis=0) / x_ND.var(axis=0).sum()
     assert [axis.share for axis in found.axes] == pytest.approx(list(shares_K))
@@ -196,7 +195,7 @@ def test_the_plane_holds_the_variance_that_it_says(kind: str) -> None:
 
 
 def test_the_same_position_is_the_same_point(run: Fake, journal: Journal) -> None:
-    found = plane(journal, "letters", read_summary(run.summary, ("letters",)).best)
+    found = plane(journal, "letters", run.typed_summary.best)
     candidates = {line.id: at for line, at in zip(journal.evaluations, found.candidates, strict=True)}
     assert found.landmarks[-1].at == candidates[best_id(run)]
     scores = dict(zip(found.candidates, found.scores, strict=True))
@@ -210,8 +209,8 @@ def test_what_spans_no_plane_has_none() -> None:
     for line in lines:
         if line["kind"] == "evaluation":
             line["position"] = [1.0, 0.0, 0.0, 0.0]
-    assert plane(read_journal(lines), "letters", None) is None
-    assert plane(read_journal(lines[:1]), "letters", None) is None
+    assert plane(journal_of(lines), "letters", None) is None
+    assert plane(journal_of(lines[:1]), "letters", None) is None
 
 
 def test_an_experts_name_may_hold_dots() -> None:
@@ -221,8 +220,8 @@ def test_an_experts_name_may_hold_dots() -> None:
     lines[0] |= {"experts": {"a": source, "a.b": source}, "coordinates": ["a.x", "a.b.x"]}
     line = maker.line("evaluation", "0-0", np.zeros(len(EXPERTS)), "search")
     lines.append(line | {"position": [1, 2], "scores": {"letters": 0.5}})
-    journal = read_journal(lines)
-    assert score_table.find_best(journal, read_summary({}, ("letters",)), EQUAL).coefficients == {
+    journal = journal_of(lines)
+    assert score_table.find_best(journal, None, EQUAL).coefficients == {
         "a": {"x": 1},
         "a.b": {"x": 2},
     }
@@ -230,9 +229,9 @@ def test_an_experts_name_may_hold_dots() -> None:
 
 def test_coefficients_keep_their_groups_names_and_signs() -> None:
     fake = KINDS["grouped"]()
-    fake.summary["best"]["coefficients"]["sort"] = [0.5, -0.25, 0.0]
-    journal = read_journal(fake.lines)
-    best = score_table.find_best(journal, read_summary(fake.summary, journal.objectives), EQUAL)
+    fake.summary["best"]["coefficients"]["sort"] = {"attention": 0.5, "mlp": -0.25, "embedding": 0.0}
+    journal = journal_of(fake.lines)
+    best = score_table.find_best(journal, fake.typed_summary, EQUAL)
     assert best.coefficients["sort"] == {"attention": 0.5, "mlp": -0.25, "embedding": 0.0}
 
 
@@ -252,4 +251,4 @@ def test_without_tasks_there_is_no_table_of_them() -> None:
     fake = Maker(sizes=SMALL, iterations=2).run()
     for item in fake.lines[0]["items"]["letters"]["test"]:
         item["task"] = ""
-    assert by_task(read_journal(fake.lines), best_id(fake), "letters") is None
+    assert by_task(journal_of(fake.lines), best_id(fake), "letters") is None

@@ -65,7 +65,7 @@ def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, heard: list[
     folder.mkdir(exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
-        archive.append("start", **START)
+        archive.append(START)
     listen = ([] if heard is None else heard).append
     loop = Loop(optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: listen(e.candidate.id), finalists=4)
     return AsynchronousSearch(loop).run()

@@ -61,7 +61,7 @@ def loop(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int 
     folder.mkdir(exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
-        archive.append("start", **START)
+        archive.append(START)
     return Loop(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
@@ -167,7 +167,7 @@ def test_minutes_count_over_all_sessions(tmp_path: Path) -> None:
 
 def test_minutes_begin_with_the_first_evaluation(tmp_path: Path) -> None:
     """Starting workers and loading experts takes no search time."""
-    started = {"kind": "start", **START, "elapsed": 600.0}
+    started = START.model_copy(update={"elapsed": 600.0}).content()
     (tmp_path / "journal.jsonl").write_text(json.dumps(started) + "\n")
     assert run(tmp_path, PSO(particles=4, minutes=1, evaluations=4)) == "evaluations"
 

@@ -72,7 +72,7 @@ def paced(count: StatusCounter, clock: Clock, n: int, every: float, before: int 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     opened = Archive(tmp_path / "journal.jsonl")
-    opened.append("start", **START)
+    opened.append(START)
     return opened
 
 
@@ -178,7 +178,7 @@ def test_failures_are_attempts_and_candidates_counted_as_they_come(archive: Arch
         archive.append_evaluation("evaluation", evaluation)
         if evaluation.candidate.particle == 2:
             archive.append_failure(Failure(evaluation.candidate, 1, "the worker died", "worker-0"))
-    assert archive.failures == counts(archive)["failures"] > 4
+    assert archive.failures == counts(archive).failures > 4
     archive.journal.close()
     assert Archive(tmp_path / "journal.jsonl").failures == archive.failures
 

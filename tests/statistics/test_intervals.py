@@ -17,6 +17,7 @@ from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.journal.archive import Archive
+from swarm.journal.records import EndRecord
 from swarm.run.summarise import Result, summarise
 from swarm.search.baselines import Baselines
 from swarm.search.selection import Selection
@@ -143,7 +144,7 @@ class Story:
 
     def __init__(self, folder: Path, weights: Mapping[str, float]) -> None:
         self.archive = Archive(folder / "journal.jsonl")
-        self.archive.append("start", **START)
+        self.archive.append(START)
         self.selection = Selection(self.archive, weights, BASELINES)
 
     def tell(self, candidate: Candidate, split: Split, scores: Scores | None) -> None:
@@ -164,7 +165,7 @@ class Story:
                 self.tell(candidate, split, scores)
 
     def summary(self, winner: Candidate) -> dict[str, Any]:
-        return summarise(Result(self.selection, winner, ALL))
+        return summarise(Result(self.selection, winner, ALL)).content()
 
 
 @pytest.fixture
@@ -236,7 +237,7 @@ def summary_of(story: Story, best: Scores, others: Scores) -> dict[str, Any]:
     story.archive.append_repeat("evaluation", Candidate("1-0", winner.position, 1, 0), "search")
     story.archive.append_failure(Failure(particle(2), 1, "died", "w"))
     story.tell(particle(2), "search", others)
-    story.archive.append("end", phase="search", reason="iterations", workers=1)
+    story.archive.append(EndRecord(phase="search", reason="iterations", workers=1))
     for split in ("search", "select", "test"):
         if split != "search":
             story.tell(winner, split, best)
@@ -299,7 +300,7 @@ def test_counts_are_exact(story: Story) -> None:
 @pytest.mark.parametrize("workers", [1, 8])
 def test_seconds_add_up_to_the_total(story: Story, workers: int) -> None:
     """Also where earlier sessions had more workers than the last one, and so more seconds than the clock."""
-    story.archive.append("end", phase="search", reason="iterations", workers=workers)
+    story.archive.append(EndRecord(phase="search", reason="iterations", workers=workers))
     for i in range(40):
         story.tell(particle(i), "search", [0.5])
     story.baselines("search", [0.5])
@@ -359,5 +360,5 @@ def test_grouped_coefficients_are_maps(story: Story) -> None:
     grouped = Recipe(WeightRecipe("delta", groups, {"a": (0.1, 0.2), "b": (0.3, 0.4), "c": (0.0, 0.0)}))
     story.tell(particle(0), "search", [0.8])
     story.baselines("search", [0.1])
-    best = summarise(Result(story.selection, particle(0), grouped))["best"]
-    assert best["coefficients"]["b"] == {"mlp": 0.3, "rest": 0.4}  # type: ignore[index]
+    best = summarise(Result(story.selection, particle(0), grouped)).best
+    assert best.coefficients["b"] == {"mlp": 0.3, "rest": 0.4}

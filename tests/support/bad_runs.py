@@ -108,16 +108,16 @@ CASES = [
     Case("zoo-not-built", zoo_not_built, "zoo:tiny", "not built", "swarm zoo build tiny"),
     Case("taken-run-dir", taken_run_dir, "--run-dir", "holds a run already", "swarm resume"),
     Case("run-dir-in-use-for-else", run_dir_of_others, "--run-dir", "holds notes.txt", "name a new or an empty"),
-    Case("run-dir-is-a-file", run_dir_is_a_file, "--run-dir", "run cannot be made", "name another directory"),
+    Case("run-dir-is-a-file", run_dir_is_a_file, "--run-dir", "run cannot be created", "name another directory"),
     Case("run-dir-in-a-file", run_dir_in_a_file, "--run-dir", "file/run", "name another directory"),
     *(
-        Case(f"{command}-no-run", lambda s, c=command: [c, s.folder], "run directory", "config.yaml", "give the")  # type: ignore[misc]
+        Case(f"{command}-no-run", lambda s, c=command: [c, s.folder], "not a run dir", "config.yaml", "give the")  # type: ignore[misc]
         for command in ("resume", "test", "report")
     ),
     Case("corrupt-journal", resumed_after(corrupt_line), "journal.jsonl:5", "corrupt", "cut it to its first 4 lines"),
     Case("journal-is-a-folder", resumed_after(journal_as_folder), "journal.jsonl", "Is a directory", "restore it"),
     Case("lock-is-a-folder", resumed_after(lock_as_folder), ".lock", "Is a directory", "make"),
-    Case("broken-summary", broken_summary, "summary.json", "JSON", "swarm resume"),
+    Case("broken-summary", broken_summary, "summary.json", "is not valid JSON", "swarm resume"),
     Case("lost-start", resumed_after(lost_first_line), "journal.jsonl:1", "out of place", "restore it from a copy"),
     Case(
         "other-settings",

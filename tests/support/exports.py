@@ -38,7 +38,7 @@ def exported(catalog: Catalog, dtype: str = "float32", **composition: object) ->
     weights = Weights(**composition)
     dimensions = weights.space(catalog).dimensions
     position = [0.7 - 0.31 * i + 0.05 * i * i for i in range(dimensions)]
-    return Exported(catalog, weights.recipe(position, catalog), dtype, {}, "", "3-1")
+    return Exported(catalog, weights.recipe(position, catalog), dtype, None, "", "3-1")
 
 
 def assert_holds(checkpoint: Path, what: Exported) -> None:

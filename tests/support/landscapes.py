@@ -135,7 +135,7 @@ def loop(folder: Path, optimizer: Optimizer[Any], scorer: Scorer, seed: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
-        archive.append("start", **START)
+        archive.append(START)
     return Loop(
         optimizer=optimizer,
         space=space(DIMENSIONS),

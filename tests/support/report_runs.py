@@ -2,14 +2,17 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 
+from swarm.journal.records import Record, read_record
+from swarm.journal.summary import Summary
 from swarm.report import write_report
+from swarm.report.read_journal import Journal, read_journal
 
 EXPERTS = ("reverse", "sort", "count", "upper")
 TASKS = ("reverse", "sort", "count", "reverse then sort", "sort then count", "upper then reverse")
@@ -21,17 +24,33 @@ SIZES = {"search": 200, "select": 200, "test": 800}
 UNIFORM = "uniform:0.25"
 
 
+def records_of(lines: Sequence[object]) -> list[Record]:
+    """The records of lines as a file would hold them."""
+    return [read_record(line) for line in json.loads(json.dumps(lines))]
+
+
+def journal_of(lines: Sequence[object]) -> Journal:
+    return read_journal(records_of(lines))
+
+
 @dataclass(frozen=True)
 class Fake:
-    """A run as the journal and the summary would tell it."""
+    """A run as the journal and the summary would tell it; without a summary ({}) it is unfinished."""
 
     lines: list[dict[str, object]]
     summary: dict[str, object]
 
+    @property
+    def typed_summary(self) -> Summary | None:
+        """As the report sees it."""
+        if not self.summary:
+            return None
+        found = Summary.model_validate(json.loads(json.dumps(self.summary)))
+        return found.named(tuple(self.lines[0]["items"]))
+
     def write(self, run_dir: Path) -> tuple[str, str]:
         run_dir.mkdir(parents=True, exist_ok=True)
-        round_trip = json.loads(json.dumps([self.lines, self.summary]))
-        write_report(run_dir, *round_trip)
+        write_report(run_dir, records_of(self.lines), self.typed_summary)
         return (run_dir / "report.html").read_text(), (run_dir / "report.md").read_text()
 
 
@@ -188,7 +207,8 @@ class Maker:
 
     def coefficients(self, position: np.ndarray) -> dict[str, object]:
         rows = position.reshape(len(EXPERTS), -1).tolist()
-        return {name: row if self.groups else row[0] for name, row in zip(EXPERTS, rows, strict=True)}
+        named = {name: dict(zip(self.groups, row, strict=False)) for name, row in zip(EXPERTS, rows, strict=True)}
+        return named if self.groups else {name: row[0] for name, row in zip(EXPERTS, rows, strict=True)}
 
     def summary(self, id: str, position: np.ndarray, special: dict[str, np.ndarray], source: str) -> dict[str, object]:
         names = {key.partition(":")[0] if key == UNIFORM else key: at for key, at in special.items()}
@@ -199,15 +219,15 @@ class Maker:
             name: self.bare({k: paired(test[k], v) for k, v in self.scored(at, "test").items()})
             for name, at in names.items()
         }
-        best = {"id": id, "coefficients": self.coefficients(position), "source": source} | self.splits(position)
+        best = {"id": id, "source": source, "coefficients": self.coefficients(position)} | self.splits(position)
         return {
             "best": best, "baselines": baselines, "paired": differences,
             "predicted": self.bare({k: interval(v) for k, v in self.scored(position, "select").items()}),
-            "emergence": self.bare({k: {"newly_right": 0, "newly_wrong": 0, "n": 800, "chance": 2.1} for k in test}),
+            "emergence": {"newly_right": 0, "newly_wrong": 0, "n": 800, "chance": 2.1},
             "counts": {"evaluations": self.iterations * min(19, self.particles), "example_evaluations": 71200,
                        "tokens": 3100000, "failures": sum(line["kind"] == "failure" for line in self.lines)},
             "seconds": {"total": 512.0, "compose": 45.0, "forward": 731.0, "idle": 190.0, "other": 58.0},
-            "seed": 0, "versions": {"python": "3.11.7", "torch": "2.8.0", "swarm": "0.1.0"},
+            "versions": {"python": "3.11.7", "torch": "2.8.0", "swarm": "0.1.0"}, "seed": 0,
             "notes": ["The select split has fewer than 300 examples."], "export_check": {"n": 64, "equal": 64},
         }  # fmt: skip
 

@@ -19,6 +19,7 @@ from swarm.engines.transformers.engine import TransformersEngine, TransformersSe
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.journal.records import Source, StartRecord
 from swarm.objectives.base import Objective
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.run.pipeline import start_run
@@ -26,10 +27,10 @@ from swarm.run.pipeline import start_run
 TIMES = ("elapsed", "seconds", "compose_seconds", "forward_seconds", "worker", "time")
 ADAPTERS = ("one", "two", "three")
 
-START = {
-    "time": "2026-11-21T00:00:00+00:00", "version": "0", "seed": 0, "optimizer": "x", "coordinates": [],
-    "base": {"path": "b", "fingerprint": "f"}, "experts": {}, "items": {}, "notes": [],
-}  # fmt: skip
+START = StartRecord(
+    time="2026-11-21T00:00:00+00:00", version="0", seed=0, optimizer="x", coordinates=(),
+    base=Source(path="b", fingerprint="f"), experts={}, items={}, notes=(),
+)  # fmt: skip
 
 
 class Silent:
@@ -120,7 +121,7 @@ def write_examples(path: Path, n: int, seed: int = 0) -> Path:
 
 
 def start(folder: Path, run_dir: Path, config: Mapping[str, object]) -> dict[str, Any]:
-    """A whole run in this process; `config` replaces sections of a small one."""
+    """A whole run in this process, and its summary; `config` replaces sections of a small one."""
     small = {
         "base": "base",
         "experts": list(ADAPTERS),
@@ -130,7 +131,7 @@ def start(folder: Path, run_dir: Path, config: Mapping[str, object]) -> dict[str
         "cluster": {"type": "local"},
     }
     parsed = resolve(parse_config(small | dict(config), "test"), folder)
-    return start_run(parsed, run_dir, Silent())
+    return start_run(parsed, run_dir, Silent()).content()
 
 
 def journal(run_dir: Path) -> list[dict[str, Any]]:

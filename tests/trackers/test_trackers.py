@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,30 +15,31 @@ import yaml
 
 from support.playground import Playground, run_cli, summary_of
 from support.runs import journal, timeless
+from support.summaries import SCORE, summary_with
 from support.tracked import READERS, Points
 from swarm.config.load import parse_config
 from swarm.config.schema import json_schema
 from swarm.core.errors import ConfigError
+from swarm.journal.summary import Summary
 from swarm.run.provenance import settings_of
 from swarm.search.status import Status
 from swarm.trackers import TRACKERS, TrackedRun, Tracker, Tracking, thread
 from swarm.trackers.base import numbers, results
 
 ROOT = Path(__file__).parents[2]
-STANDING = Status(
+STATUS = Status(
     best=0.75, best_id="3-1", mean=0.5, iteration=3, evaluations=10, most=100, evaluations_per_minute=30.0,
     tokens=4000, tokens_per_second=200.0, workers=2, busy=0.875, failures=1, seconds_left=180.0,
 )  # fmt: skip
-SUMMARY: Mapping[str, object] = {
-    "best": {"id": "3-1", "coefficients": {"a+b": 0.5}, "test": {"mean": 0.625, "n": 20}},
-    "baselines": {"base": {"test": {"mean": 0.25}}},
-    "optimism": 0.125,
-    "counts": {"evaluations": 20},
-}
+SUMMARY = summary_with(
+    best={"id": "3-1", "coefficients": {"a+b": 0.5}, "test": {"mean": 0.625, "low": 0.5, "high": 0.75, "n": 20}},
+    baselines={"base": {"test": SCORE}},
+    optimism=0.125,
+)
 
 
 def at(evaluations: int) -> Status:
-    return replace(STANDING, evaluations=evaluations)
+    return replace(STATUS, evaluations=evaluations)
 
 
 def needs(kind: str) -> None:
@@ -47,7 +47,7 @@ def needs(kind: str) -> None:
         pytest.importorskip(module, reason=f"the extra {kind} is not installed")
 
 
-def session(kind: str, run: TrackedRun, steps: list[int], summary: Mapping[str, object] | None) -> None:
+def session(kind: str, run: TrackedRun, steps: list[int], summary: Summary | None) -> None:
     settings = TRACKERS[kind](type=kind)
     settings.load()
     tracker = settings.start(run)
@@ -69,7 +69,7 @@ def test_what_is_logged_can_be_read_back(tmp_path: Path, kind: str) -> None:
     needs(kind)
     session(kind, TrackedRun.of(tmp_path, kind, config()), [1, 5, 9], SUMMARY)
     points = READERS[kind](tmp_path / "trackers" / kind)
-    for name, value in numbers(STANDING).items():
+    for name, value in numbers(STATUS).items():
         assert steps_of(points, name) == [1, 5, 9], name
         assert name == "search/evaluations" or {v for _, v in points[name]} == {value}
     assert points["result/best/test/mean"][-1][1] == 0.625
@@ -99,7 +99,7 @@ def test_all_that_it_leaves_is_in_its_folder(tmp_path: Path, monkeypatch: pytest
 def test_wandb_when_disabled_keeps_nothing(tmp_path: Path) -> None:
     needs("wandb")
     tracker = TRACKERS["wandb"](type="wandb", mode="disabled").start(TrackedRun.of(tmp_path, "wandb", config()))
-    tracker.log(STANDING)
+    tracker.log(STATUS)
     tracker.finish(SUMMARY)
     assert list(tmp_path.rglob("*.wandb")) == []
 
@@ -169,11 +169,11 @@ class Listed:
         self._breaks, self._hangs = breaks, hangs
         self._come("start")
 
-    def log(self, standing: Status) -> None:
+    def log(self, status: Status) -> None:
         self._come("log")
-        self.told.append(standing.evaluations)
+        self.told.append(status.evaluations)
 
-    def finish(self, summary: Mapping[str, object] | None) -> None:
+    def finish(self, summary: Summary | None) -> None:
         self._come("finish")
         self.told.append(summary)
 
@@ -209,7 +209,7 @@ def test_one_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, place:
     stuck.go.set()
 
 
-def test_the_last_standing_is_never_missed_and_an_interruption_is_told() -> None:
+def test_the_last_status_is_never_missed_and_an_interruption_is_passed_on() -> None:
     told = Listed()
 
     def interrupted() -> None:
@@ -237,9 +237,12 @@ def test_results_are_the_summarys_main_numbers() -> None:
     assert results(SUMMARY) == {
         "result/best/coefficients/a+b": 0.5,
         "result/best/test/mean": 0.625,
+        "result/best/test/low": 0.5,
+        "result/best/test/high": 0.75,
         "result/best/test/n": 20.0,
         "result/optimism": 0.125,
-        "result/counts/evaluations": 20.0,
+        **{f"result/counts/{name}": float(value) for name, value in SUMMARY.content()["counts"].items()},
+        **{f"result/seconds/{name}": value for name, value in SUMMARY.content()["seconds"].items()},
     }
 
 

@@ -3,11 +3,11 @@
 import math
 from functools import partial
 
+from swarm.journal.summary import Coefficients
 from swarm.report.coefficients import group_names
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Scale
 from swarm.report.region import Range, Region
-from swarm.report.summary import Coefficients
 from swarm.report.words import count, cut, signed
 
 

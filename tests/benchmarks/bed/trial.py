@@ -18,6 +18,7 @@ from swarm.core.space import Array
 from swarm.evaluation.racing import Race, Racing
 from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.journal.archive import Archive
+from swarm.journal.records import Source, StartRecord
 from swarm.objectives.base import SURROGATE_DIGITS
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
@@ -26,7 +27,16 @@ from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 
 WEIGHTS = {"right": 1.0}
-START: dict[str, Any] = {"seed": 0, "base": {"path": "", "fingerprint": ""}, "experts": {}, "versions": {}}
+START = StartRecord(
+    time="",
+    version="",
+    seed=0,
+    optimizer="",
+    coordinates=(),
+    base=Source(path="", fingerprint=""),
+    experts={},
+    items={},
+)
 FINALISTS = 8
 UNRACED = Racing(rungs=())
 MEMORY = Path("/dev/shm")
@@ -104,7 +114,7 @@ def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Ra
 
 
 def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> Trial:
-    archive.append("start", **START)
+    archive.append(START)
     loop = Loop(
         optimizer=optimizer,
         space=problem.space,

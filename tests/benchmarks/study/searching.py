@@ -23,6 +23,7 @@ from swarm.core.outcomes import Feed, Outcome
 from swarm.core.requests import Text
 from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
+from swarm.journal.summary import Baseline
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.preferences.weighted_sum import utility
@@ -30,6 +31,7 @@ from swarm.run.directory import new_run
 from swarm.run.pipeline import Run
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import start_record
+from swarm.statistics.intervals import Score
 from swarm.workers.pool import LocalPool
 
 Known = dict[tuple[object, ...], Evaluation]
@@ -99,10 +101,10 @@ def searched(config: Config, variant: str, voters: Sequence[int], known: Known) 
     plan = make_plan(resolve(config, ROOT))
     pool = Remembering(plan, known)
     with tempfile.TemporaryDirectory() as folder, new_run(Path(folder) / "run") as archive:
-        archive.append("start", **start_record(plan))
+        archive.append(start_record(plan))
         summary = Run(plan, Path(folder) / "run", archive, Quiet(), open_pool=lambda plan, note: pool).carry_on()
-    best = summary["best"]
-    assert isinstance(best, dict)
+    best = summary.best
+    assert best.test is not None
     bests = personal_bests(archive, plan.weights)
     ranked = sorted(bests.values(), key=lambda e: (-utility(e.scores, plan.weights), e.candidate.age))
     votes = voted(plan, pool, [evaluation.candidate for evaluation in ranked], voters)
@@ -111,10 +113,10 @@ def searched(config: Config, variant: str, voters: Sequence[int], known: Known) 
         key=key_of(config, voters),
         variant=variant,
         seed=config.seed,
-        test=best["test"]["mean"],
+        test=mean(best.test),
         finalist=tested(pool, finalist(archive, plan)),
-        delivered=best["id"],
-        source=best["source"],
+        delivered=best.id,
+        source=best.source,
         examples=sum(evaluation.n_examples for evaluation in made),
         evaluations=len(made),
         stopped=sum(evaluation.status == "stopped" for evaluation in made),
@@ -122,7 +124,7 @@ def searched(config: Config, variant: str, voters: Sequence[int], known: Known) 
         bests=[utility(bests[i].scores, plan.weights) for i in sorted(bests)],
         leader=ranked[0].candidate.particle or 0,
         votes=votes,
-        experts=experts(summary["baselines"]),
+        experts=experts(summary.baselines),
     )
 
 
@@ -188,8 +190,13 @@ def majority(objective: ExactMatch, examples: Sequence[Example], written: Sequen
     return scores
 
 
-def experts(baselines: object) -> dict[str, tuple[float, float]]:
+def experts(baselines: Mapping[str, Baseline]) -> dict[str, tuple[float, float]]:
     """Expert -> mean scores on search and test, out of a summary's baselines."""
-    assert isinstance(baselines, dict)
-    named = {name.removeprefix("expert:"): each for name, each in baselines.items() if name.startswith("expert:")}
-    return {name: (each["search"]["mean"], each["test"]["mean"]) for name, each in named.items()}
+    named = {name.removeprefix("expert:"): one for name, one in baselines.items() if name.startswith("expert:")}
+    return {name: (mean(one.scores["search"]), mean(one.scores["test"])) for name, one in named.items()}
+
+
+def mean(scores: Mapping[str, Score]) -> float:
+    """The score of the only objective."""
+    (score,) = scores.values()
+    return score.mean

@@ -22,7 +22,8 @@ from swarm.core.examples import Example
 from swarm.core.outcomes import Feed, Outcome
 from swarm.evaluation.workload import EncodedExample, Workload
 from swarm.journal.archive import Archive
-from swarm.journal.file import Journal, Line
+from swarm.journal.file import JournalFile
+from swarm.journal.records import EvaluationRecord, Record
 from swarm.preferences.weighted_sum import utility
 from swarm.search import SCHEDULES
 from swarm.search.asynchronous import AsynchronousSearch
@@ -59,7 +60,7 @@ class KillSwitch:
         return self._kill in (Kill("step", self._steps), Kill("line", self._lines))
 
 
-class KillableJournal(Journal):
+class KillableJournal(JournalFile):
     """A journal whose process may be killed before, in or after a line. written: the utility of every id on disk."""
 
     def __init__(
@@ -69,40 +70,39 @@ class KillableJournal(Journal):
         self.dropped_bytes = archive.journal.dropped_bytes
         self._switch, self._streams, self._log = switch, streams, log
         self.written: dict[str, float] = {}
-        for line in archive.lines:
-            self._remember(line)
+        for record in archive.records:
+            self._remember(record)
 
-    def append(self, line: Line) -> None:
+    def append(self, record: Record) -> None:  # type: ignore[override]
         if not self._switch.last_line():
-            self._write(line)
+            self._write(record)
             return
         rng = self._streams.of("torn")
         how = rng.choice(("before", "in", "after"))
         self._log(f"killed {how} a line")
         if how == "in":
-            text = json.dumps(line).encode()
+            text = json.dumps(record.content()).encode()
             with self._open() as stream:
                 stream.write(text[: rng.randint(1, len(text))])
         elif how == "after":
-            self._write(line)
+            self._write(record)
         raise Killed(f"{how} a line")
 
-    def _write(self, line: Line) -> None:
+    def _write(self, record: Record) -> None:
         before = self.path.stat().st_size - self.dropped_bytes
-        super().append(line)
+        super().append(record)
         if self.path.stat().st_size <= before:
             raise Violation("a line is not on disk")
+        line = record.content()
         self._log("line " + " ".join(str(line[key]) for key in ("kind", "id", "attempt", "status") if key in line))
-        self._remember(line)
+        self._remember(record)
 
-    def _remember(self, line: Line) -> None:
-        if line["kind"] != "evaluation":
+    def _remember(self, record: Record) -> None:
+        if not isinstance(record, EvaluationRecord) or record.kind != "evaluation":
             return
-        name = str(line["id"])
-        if name in self.written:
-            raise Violation(f"{name} is evaluated twice")
-        scored = line["status"] == "ok"
-        self.written[name] = utility(line["scores"], WEIGHTS) if scored else math.nan  # type: ignore[arg-type]
+        if record.id in self.written:
+            raise Violation(f"{record.id} is evaluated twice")
+        self.written[record.id] = utility(record.scores, WEIGHTS) if record.status == "ok" else math.nan
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def open_archive(folder: Path) -> Archive:
     """The archive in a folder. A new journal gets its start line."""
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
-        archive.append("start", **START)
+        archive.append(START)
         archive.journal.close()
     return archive
 

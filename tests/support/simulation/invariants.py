@@ -12,6 +12,7 @@ from support.simulation.machines import Violation
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Feed
 from swarm.journal.archive import Archive
+from swarm.journal.records import EvaluationRecord, FailureRecord
 from swarm.optimizers import Observation
 from swarm.preferences.weighted_sum import utility
 
@@ -62,10 +63,10 @@ def _tries(search: FinishedSearch, archive: Archive, name: str) -> int:
     """The attempts charged to a candidate before its last one, in the session in which it failed."""
     ends = [0, *(session.lines for session in search.sessions)]
     for begin, end in pairwise(ends):
-        lines = archive.lines[begin:end]
-        if any(line["kind"] == "evaluation" and line["id"] == name for line in lines):
-            mine = [line for line in lines if line["kind"] == "failure" and line["id"] == name]
-            return max((int(str(line["attempt"])) for line in mine), default=0)
+        records = archive.records[begin:end]
+        if any(isinstance(record, EvaluationRecord) and record.id == name for record in records):
+            mine = [record for record in records if isinstance(record, FailureRecord) and record.id == name]
+            return max((record.attempt for record in mine), default=0)
     raise Violation(f"{name} is in no session")
 
 
@@ -83,7 +84,7 @@ def respawns_within_budget(search: FinishedSearch, archive: Archive) -> None:
 
 def told_in_order(search: FinishedSearch, archive: Archive) -> None:
     """Each optimizer received the journal's results, at most without the last one; async: in the journal's order."""
-    ids = [str(line["id"]) if line["kind"] == "evaluation" else None for line in archive.lines]
+    ids = [record.id if isinstance(record, EvaluationRecord) else None for record in archive.records]
     for session in search.sessions:
         known = [name for name in ids[: session.lines] if name is not None]
         if search.scenario.optimizer.schedule == "async":
@@ -150,11 +151,11 @@ def end_is_final(search: FinishedSearch, archive: Archive) -> None:
         require(not feed, "a finished search has another candidate")
         return iter(())
 
-    lines = len(archive.lines)
+    lines = len(archive.records)
     require(
         search_of(search.scenario, archive, no_workers).run() == search.reason, "a finished search ends in another way"
     )
-    require(len(archive.lines) == lines, "a finished search writes another line")
+    require(len(archive.records) == lines, "a finished search writes another line")
 
 
 INVARIANTS: tuple[Callable[[FinishedSearch, Archive], None], ...] = (

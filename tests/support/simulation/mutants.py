@@ -7,7 +7,7 @@ from typing import Any
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
-from swarm.journal.records import Kind
+from swarm.journal.records import Record, StartRecord
 from swarm.workers.scheduling.dispatcher import Dispatcher
 
 
@@ -39,16 +39,16 @@ def count_late_answers(
     return _answered(self, attempt_id, evaluations, now) or evaluations
 
 
-def write_late(self: Archive, kind: Kind, **content: object) -> None:
+def write_late(self: Archive, record: Record) -> None:
     """A line is in the index at once, and on disk only when the next one comes."""
     held = self.__dict__.pop("held", None)
     if held is not None:
         self.journal.append(held)
-    if kind == "start":
-        _append(self, kind, **content)
+    if isinstance(record, StartRecord):
+        _append(self, record)
         return
-    self.__dict__["held"] = {"kind": kind, **content, "elapsed": 0.0}
-    self._index(self.__dict__["held"])
+    self.__dict__["held"] = record
+    self._index(record)
 
 
 MUTANTS = {

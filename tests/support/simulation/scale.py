@@ -24,8 +24,8 @@ from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
 from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
-from swarm.journal.file import Journal, Line
-from swarm.journal.records import Kind
+from swarm.journal.file import JournalFile
+from swarm.journal.records import JournalRecord, Kind
 from swarm.optimizers import Observation, Optimizer, Proposal
 from swarm.optimizers.pso import PSO
 from swarm.search import SCHEDULES
@@ -91,7 +91,7 @@ class MeteredBackend(SimBackend):
         return events
 
 
-class MeteredJournal(Journal):
+class MeteredJournal(JournalFile):
     """Its time counts as the journal's: the line as JSON, written and synced to disk."""
 
     def __init__(self, path: Path, meter: Meter, on_line: Callable[[int], None]) -> None:
@@ -99,9 +99,9 @@ class MeteredJournal(Journal):
         self._meter, self._on_line = meter, on_line
         self.lines = 0
 
-    def append(self, line: Line) -> None:
+    def append(self, record: JournalRecord) -> None:
         with self._meter.part("journal"):
-            super().append(line)
+            super().append(record)
         self.lines += 1
         self._on_line(self.lines)
 
@@ -185,7 +185,7 @@ def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda li
         meter, _model(size), RandomStreams("scale"), _scorer(), FaultBudget(cluster.attempts, lambda name: None), 2
     )
     archive = MeteredArchive(folder / "journal.jsonl", meter, on_line)
-    archive.append("start", **START)
+    archive.append(START)
     coordinator = Coordinator(backend, cluster)
     coordinator.load("search", workload_of(EXAMPLES))
     iterations = 50 + size.evaluations // size.particles
