@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from swarm.journal.summary import Baseline, Best, Gain, Summary
+from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def _interval_heading(summary: Summary) -> str:
     return "95 % interval" if comparisons < 2 else "95 % interval,\nnot corrected"
 
 
-def _scores(owner: Best | Baseline, objective: str) -> tuple[str, ...]:
+def _scores(owner: Best | BaselineScores, objective: str) -> tuple[str, ...]:
     search, select, test = (_of(scores, objective) for scores in (owner.search, owner.select, owner.test))
     interval = f"{test.low:.3f} to {test.high:.3f}" if test else ""
     return _mean(search), _mean(select), _mean(test), interval

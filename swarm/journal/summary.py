@@ -75,7 +75,7 @@ class Best(SummaryPart):
         return _known(self.search, self.select, self.test)
 
 
-class Baseline(SummaryPart):
+class BaselineScores(SummaryPart):
     """A baseline's scores, as in `Best`.
 
     coefficient: of the uniform average, the coefficient of every expert.
@@ -91,7 +91,7 @@ class Baseline(SummaryPart):
         return _known(self.search, self.select, self.test)
 
 
-Scored = TypeVar("Scored", Best, Baseline)
+Scored = TypeVar("Scored", Best, BaselineScores)
 
 
 class RunCounts(SummaryPart):
@@ -142,7 +142,7 @@ class Summary(SummaryPart):
     """
 
     best: Best
-    baselines: Mapping[str, Baseline]
+    baselines: Mapping[str, BaselineScores]
     paired: Mapping[str, Gains | None]
     verdict: Verdicts | None = None
     predicted: Scores | None = None
@@ -182,12 +182,12 @@ class Summary(SummaryPart):
     @property
     def objectives(self) -> tuple[str, ...]:
         """The names of the objectives; "" for a single one that has none."""
-        every: tuple[Best | Baseline, ...] = (self.best, *self.baselines.values())
+        every: tuple[Best | BaselineScores, ...] = (self.best, *self.baselines.values())
         return next((tuple(scores) for one in every for scores in one.scores.values()), ("",))
 
     @property
     def gains(self) -> Mapping[str, Mapping[str, Gain]]:
-        """Baseline -> objective -> gain; without the baseline that is the best, and those without a test score."""
+        """BaselineScores -> objective -> gain; without the baseline that is the best, and those without a test score."""
         return {name: gains for name, gains in self.paired.items() if gains and name != self.best.source}
 
     @property

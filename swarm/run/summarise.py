@@ -11,7 +11,7 @@ from swarm.core.examples import Split
 from swarm.core.recipes import Recipe
 from swarm.journal.archive import Archive
 from swarm.journal.records import EvaluationRecord, FailureRecord
-from swarm.journal.summary import Baseline, Best, Coefficients, Gain, RunCounts, RunSeconds, Summary
+from swarm.journal.summary import BaselineScores, Best, Coefficients, Gain, RunCounts, RunSeconds, Summary
 from swarm.preferences.weighted_sum import utility
 from swarm.search.selection import Selection
 from swarm.statistics.intervals import Emergence, Score, concatenate, emergence, mean_interval
@@ -117,10 +117,10 @@ def _costly(archive: Archive) -> list[EvaluationRecord]:
     return [record for record in archive.scored if not record.repeated]
 
 
-def _baselines(archive: Archive, candidates: Mapping[str, Candidate], scale: float) -> dict[str, Baseline]:
+def _baselines(archive: Archive, candidates: Mapping[str, Candidate], scale: float) -> dict[str, BaselineScores]:
     """scale: the coefficient of every expert in the uniform average."""
     found = {
-        name: Baseline(
+        name: BaselineScores(
             search=_scores(archive, candidate, "search"),
             select=_scores(archive, candidate, "select"),
             test=_scores(archive, candidate, "test"),

@@ -9,7 +9,7 @@ import pytest
 from support.report_runs import KINDS
 from support.summaries import LEAST, SCORE, summary_with
 from swarm.core.errors import RunError
-from swarm.journal.summary import SPLITS, Baseline, Best, Gain, Summary
+from swarm.journal.summary import SPLITS, BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
 
 CORRECTED = {"difference": 0.1, "low": 0.05, "high": 0.15, "corrected": {"low": 0.01, "high": 0.19}}
@@ -104,7 +104,7 @@ def test_parts_can_be_asked_for() -> None:
 
 
 def test_only_what_is_known_is_written() -> None:
-    assert Baseline(search=None).model_dump(exclude_unset=True) == {"search": None}
+    assert BaselineScores(search=None).model_dump(exclude_unset=True) == {"search": None}
     assert summary_with().content() == LEAST
 
 
