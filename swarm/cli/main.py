@@ -82,7 +82,7 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     """Validate config, experts, data and cluster, and print the plan. Nothing is started."""
     from swarm.config.load import load_config
     from swarm.config.references import resolve
-    from swarm.run.forecast import forecast, lines, look
+    from swarm.run.forecast import describe, forecast, inspect_cluster
     from swarm.run.plan import make_plan
     from swarm.run.tracking import load_trackers
     from swarm.workers.ray.probe_nodes import check_feasible
@@ -91,11 +91,11 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     load_trackers(loaded)
     check_feasible(loaded.cluster)
     plan = make_plan(resolve(loaded, config.resolve().parent))
-    cluster = look(plan)
+    cluster = inspect_cluster(plan)
     if as_json:
         _print_json(forecast(plan).as_dict() | {"cluster": cluster})
     else:
-        _print_lines([*lines(plan), *(f"cluster      {line}" for line in cluster)])
+        _print_lines([*describe(plan), *(f"cluster      {line}" for line in cluster)])
 
 
 @app.command("test")

@@ -187,7 +187,7 @@ class Summary(SummaryPart):
 
     @property
     def gains(self) -> Mapping[str, Mapping[str, Gain]]:
-        """BaselineScores -> objective -> gain; without the baseline that is the best, and those without a test score."""
+        """Baseline -> objective -> gain; without the baseline that is the best, and those without a test score."""
         return {name: gains for name, gains in self.paired.items() if gains and name != self.best.source}
 
     @property

@@ -84,7 +84,7 @@ def forecast(plan: Plan) -> Forecast:
     )
 
 
-def lines(plan: Plan) -> list[str]:
+def describe(plan: Plan) -> list[str]:
     """The forecast in words, one fact per line."""
     f = forecast(plan)
     free = free_disk(Path()) / GIB
@@ -106,7 +106,7 @@ def lines(plan: Plan) -> list[str]:
     ]
 
 
-def look(plan: Plan) -> list[str]:
+def inspect_cluster(plan: Plan) -> list[str]:
     """What the running cluster that the config or RAY_ADDRESS names holds, and notes, one per line; else nothing.
 
     Raises ConfigError where its nodes lack what a worker needs.
@@ -116,7 +116,7 @@ def look(plan: Plan) -> list[str]:
 
 
 def _workers(cluster: ClusterSettings) -> str:
-    """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is checked by `look`."""
+    """The workers in words. Raises ConfigError for what this machine cannot hold; a cluster is checked by `inspect_cluster`."""
     ray = cluster.on_ray
     if ray is None:
         return "1, in this process"

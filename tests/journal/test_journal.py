@@ -219,7 +219,7 @@ EVALUATION = Evaluation(
     compose_seconds=0.01,
     forward_seconds=0.1,
     worker="worker-0",
-    guides={"x": (0.25, 0.75)},
+    surrogates={"x": (0.25, 0.75)},
     soft={"x": 0.625},
 )
 SCORED = (
