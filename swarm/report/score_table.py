@@ -13,7 +13,7 @@ from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, u
 from swarm.statistics.intervals import Difference, Score
 
 ORDER = {"best": 0, "uniform": 1, "expert": 2, "base": 3}
-ALONE = "each of these intervals stands alone: it is not corrected for the number of comparisons"
+ALONE = "these intervals are not corrected for the number of comparisons"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from swarm.core.outcomes import Feed, Outcome
 from swarm.core.requests import Text
 from swarm.evaluation.workload import Workload
 from swarm.journal.archive import Archive
-from swarm.journal.summary import Baseline
+from swarm.journal.summary import BaselineScores
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.extraction import EXTRACTIONS
 from swarm.preferences.weighted_sum import utility
@@ -190,7 +190,7 @@ def majority(objective: ExactMatch, examples: Sequence[Example], written: Sequen
     return scores
 
 
-def experts(baselines: Mapping[str, Baseline]) -> dict[str, tuple[float, float]]:
+def experts(baselines: Mapping[str, BaselineScores]) -> dict[str, tuple[float, float]]:
     """Expert -> mean scores on search and test, out of a summary's baselines."""
     named = {name.removeprefix("expert:"): one for name, one in baselines.items() if name.startswith("expert:")}
     return {name: (mean(one.scores["search"]), mean(one.scores["test"])) for name, one in named.items()}
