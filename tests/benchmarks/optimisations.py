@@ -233,13 +233,13 @@ def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
     made = MergedWeights(
         AutoModelForCausalLM.from_pretrained(zoo / "base", local_files_only=True, use_safetensors=True), catalog
     )
-    step, alone = count(1), merge_model.ALONE
+    step, fewest = count(1), merge_model.MIN_ELEMENTS_FOR_THREADS
 
     def side(threads: bool) -> None:
-        merge_model.ALONE = 0 if threads else alone
+        merge_model.MIN_ELEMENTS_FOR_THREADS = 0 if threads else fewest
         for _ in range(20):
             made.put(Weights().recipe([0.001 * next(step)] * len(specs), catalog))
-        merge_model.ALONE = alone
+        merge_model.MIN_ELEMENTS_FOR_THREADS = fewest
 
     return lambda: side(False), lambda: side(True)
 

@@ -148,14 +148,14 @@ def tested(pool: Remembering, candidate: Candidate) -> float:
 
 def starts(archive: Archive, weights: Mapping[str, float]) -> list[float]:
     """Search scores of the first generation, by particle."""
-    first = [evaluation for evaluation in archive.told() if evaluation.candidate.iteration == 0]
+    first = [evaluation for evaluation in archive.history() if evaluation.candidate.iteration == 0]
     return [utility(e.scores, weights) for e in sorted(first, key=lambda e: e.candidate.age)]
 
 
 def personal_bests(archive: Archive, weights: Mapping[str, float]) -> dict[int, Evaluation]:
     """Particle -> its best in full; of equals the earlier."""
     found: dict[int, Evaluation] = {}
-    for evaluation in sorted(archive.told(), key=lambda e: e.candidate.age):
+    for evaluation in sorted(archive.history(), key=lambda e: e.candidate.age):
         i = evaluation.candidate.particle
         assert i is not None, "a search's candidates are particles"
         if evaluation.status != "ok":
