@@ -1,4 +1,4 @@
-"""The benchmarks: each one starts, the cheap ones measure at toy settings, and their lines are as agreed."""
+"""The benchmarks: every script starts, the cheap ones run at toy settings, their JSON lines have the agreed keys."""
 
 import ast
 import json
@@ -16,14 +16,14 @@ KEYS = {"benchmark", "metric", "value", "unit", "target", "holds"}
 SKIPPED = 77
 SCRIPTS = [path for path in sorted(FOLDER.glob("*.py")) if '__name__ == "__main__"' in path.read_text()]
 
-sys.path.append(str(FOLDER))  # scripts find each other by lying in one folder
+sys.path.append(str(FOLDER))  # the scripts import each other from their own folder
 
 import common  # noqa: E402
 import table  # noqa: E402
 
 
 def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A benchmark in a process of its own."""
+    """Run a benchmark in a process of its own."""
     command = [sys.executable, str(FOLDER / script), *options]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=280, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -31,7 +31,7 @@ def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
-    """The JSON lines, each checked against the contract."""
+    """The JSON lines, each with the agreed keys and types."""
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert found
@@ -96,7 +96,7 @@ def test_a_search_is_measured_against_its_forward_passes() -> None:
         "racing.py --seeds 2 --optimizers pso --particles 4 --iterations 2",
     ],
 )
-def test_the_others_run_at_toy_settings(call: str) -> None:
+def test_the_other_scripts_run_at_toy_settings(call: str) -> None:
     script, *options = call.split()
     assert all(float(str(line["value"])) >= 0 for line in lines(run(script, *options, "--json")))
 
@@ -110,7 +110,7 @@ def test_reloading_writes_the_same_texts() -> None:
 
 
 @pytest.mark.real
-def test_harness_chooses_alike_or_says_what_to_install() -> None:
+def test_harness_chooses_the_same_options_or_says_what_to_install() -> None:
     options = ("--items", "4", "--batch-sizes", "8", "--repetitions", "1", "--dtypes", "float32", "--json")
     done = run("harness.py", *options)
     if done.returncode == SKIPPED:
@@ -130,18 +130,18 @@ def test_a_value_is_rounded_on_the_side_of_the_verdict() -> None:
     assert content["holds"] == (content["value"] <= 1.10)
 
 
-def test_sides_take_turns() -> None:
+def test_the_sides_alternate() -> None:
     calls: list[str] = []
     seconds = common.by_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
     assert "".join(calls) == "ab" + "abbaab"
     assert [len(each) for each in seconds.values()] == [3, 3]
 
 
-def test_the_ratio_is_of_neighbours() -> None:
+def test_the_ratio_is_of_adjacent_repetitions() -> None:
     assert common.Paired(ours=(1.0, 10.0, 100.0), theirs=(2.0, 20.0, 300.0)).ratio == 2.0
 
 
-def test_the_page_names_outcomes_and_no_path() -> None:
+def test_the_page_states_outcomes_and_contains_no_path() -> None:
     line = common.Metric("gpu", f"read from {common.ROOT}/x", 1234.5, "x", ">= 2000").content()
     results = [
         table.Result("gpu", [line], 0, "", f"`python {common.ROOT}/gpu.py`, today"),
@@ -149,13 +149,13 @@ def test_the_page_names_outcomes_and_no_path() -> None:
     ]
     text = table.page(results, "make bench")
     assert "0 of 1 targets hold. Missed: gpu: read from .../x." in text
-    assert "Not here: skipped: no lm-eval" in text
+    assert "No results: skipped: no lm-eval" in text
     assert str(common.ROOT) not in text
     assert "FAILS" in text
     assert "`python .../gpu.py`, today" in text
 
 
-def test_what_ran_before_is_kept_with_its_origin(tmp_path: Path) -> None:
+def test_a_result_is_kept_with_its_provenance(tmp_path: Path) -> None:
     line = common.Metric("gpu", "speed", 2.0, "x", ">= 1").content()
     table.keep(tmp_path / "kept", table.Result("gpu", [line], 0, "", "called so"))
     assert table.result_of("gpu", (), tmp_path / "kept") == table.Result("gpu", [line], 0, "", "called so")

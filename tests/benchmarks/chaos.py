@@ -1,13 +1,13 @@
-"""Searches on a real Ray cluster to which everything happens, against undisturbed ones.
+"""Searches on a real Ray cluster with injected faults, against undisturbed ones.
 
 faults: two nodes with two workers each. While at least 100 candidates are scored, workers are killed (SIGKILL), one
 candidate hangs, one ends every process that scores it, a node is removed, another joins, the driver is killed and the
-run resumed. The journal of positions and scores has to equal that of an undisturbed run in which the poison candidate
-fails by an error instead.
-kills: the driver is killed (SIGKILL) at random moments of a search of at least 200 evaluations and resumed each time.
+run resumed. The journal's positions and scores must equal those of an undisturbed run in which the candidate that kills
+its worker (the poison candidate) raises an error instead.
+kills: the driver is killed (SIGKILL) at random moments of a search of at least 200 evaluations, and resumed each time.
 workers: the same search with 1, 2 and 4 workers.
 
-Models are tiny, so this says nothing of speed. It takes about ten minutes on two cores.
+The models are tiny, so this does not measure speed. It takes about ten minutes on two cores.
 """
 
 import argparse
@@ -40,7 +40,7 @@ WORKER_CPUS = 1
 
 @dataclass(frozen=True)
 class Ground:
-    """A playground with a trap as its objective, and the cluster that its searches run on."""
+    """A playground whose objective injects faults (chaos_trap.py), and the cluster that its searches run on."""
 
     folder: Path
     cluster: Cluster
@@ -66,7 +66,7 @@ class Ground:
         return path
 
     def mode(self, **content: object) -> None:
-        """What the trap does from now on."""
+        """Set what the objective does from now on, and clear its records."""
         for name in ("calls", "hung"):
             (self.folder / name).unlink(missing_ok=True)
         for file in (self.folder / "pids").iterdir():
@@ -78,7 +78,7 @@ class Ground:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def kill_worker(self) -> bool:
-        """SIGKILL the process that has scored last."""
+        """SIGKILL the live process that scored most recently; False where there is none."""
         pids = sorted((self.folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in pids:
             try:
@@ -91,7 +91,7 @@ class Ground:
 
 @contextmanager
 def ground(nodes: int) -> Iterator[Ground]:
-    """A cluster with a head that holds no worker, and nodes with two workers' cores each."""
+    """A cluster of a head without workers, and `nodes` nodes with cores for two workers each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ |= {"CHAOS_FOLDER": str(folder), "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
@@ -118,7 +118,7 @@ def start(*words: object) -> "subprocess.Popen[bytes]":
 def finish(process: "subprocess.Popen[bytes]") -> None:
     _, err = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"swarm ended with {process.returncode}: {err.decode()[-2000:]}")
+        raise RuntimeError(f"swarm exited with status {process.returncode}: {err.decode()[-2000:]}")
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
@@ -133,7 +133,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
 
 
 def scored(run: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Every line with scores, by what it is of; times, workers and the words of an error aside."""
+    """(kind, split, id) -> the line with its scores, without times, workers and the text of an error."""
     kept = [line for line in lines(run) if line["kind"] in ("evaluation", "select", "test")]
     aside = {*TIMES, "error", "tokens"}
     return {(n["kind"], n["split"], n["id"]): {k: v for k, v in n.items() if k not in aside} for n in kept}
@@ -144,7 +144,7 @@ def ids(run: Path) -> Counter[str]:
 
 
 def scorers(run: Path) -> set[str]:
-    """The workers that have scored."""
+    """The workers that have scored at least one candidate."""
     return {line["worker"] for line in lines(run) if line["kind"] == "evaluation"}
 
 
@@ -155,7 +155,7 @@ def summary(run: Path) -> dict[str, Any]:
 
 
 def faults(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """One search with all kinds of faults, beside the same one without."""
+    """One search with all kinds of faults, and the same search without."""
     with ground(nodes=2) as here:
         config, calm, done = here.config(10, 13), here.folder / "calm", here.folder / "chaos"
         here.mode()
@@ -179,7 +179,7 @@ def faults(arguments: argparse.Namespace) -> Iterator[Metric]:
         yield count("evaluations", len(ids(done)), "candidates", ">= 100")
         yield count("injected", sum(injected.values()), "faults", ">= 5")
         yield count("kinds", sum(n > 0 for n in injected.values()), "kinds", ">= 4")
-        yield count("workers that came with the new node", len(joined), "workers", ">= 1")
+        yield count("workers on the node that joined", len(joined), "workers", ">= 1")
         yield count("evaluations lost", len(ids(calm).keys() - ids(done).keys()), "candidates", "<= 0")
         yield count("counted twice", sum(n > 1 for n in ids(done).values()), "candidates", "<= 0")
         yield count("lines that differ", differing(calm, done), "lines", "<= 0")
@@ -187,7 +187,7 @@ def faults(arguments: argparse.Namespace) -> Iterator[Metric]:
 
 
 def disturbed(here: Ground, config: Path, done: Path, wanted: int) -> tuple[Counter[str], set[str]]:
-    """Run the search and do it harm at shares of its evaluations; the faults, and the workers of the new node."""
+    """Run the search, injecting faults at given shares of its evaluations: the faults, and the new node's workers."""
     removable = here.cluster.worker_nodes.copy()
     process, injected = start("search", config, "--run-dir", done), Counter[str]()
     moments: list[tuple[float, str, Callable[[], object]]] = [
@@ -217,13 +217,13 @@ def disturbed(here: Ground, config: Path, done: Path, wanted: int) -> tuple[Coun
 
 
 def differing(calm: Path, done: Path) -> int:
-    """Lines of positions and scores that are not the same in both."""
+    """The number of lines whose position or scores differ."""
     one, other = scored(calm), scored(done)
     return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
 
 
 def kills(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """The driver killed again and again, at moments that chance chooses."""
+    """The driver is killed repeatedly, at random moments."""
     with ground(nodes=1) as here:
         config = here.config(particles=12, iterations=18)
         here.mode(sleep=0.02)
@@ -254,7 +254,7 @@ def kills(arguments: argparse.Namespace) -> Iterator[Metric]:
         yield Metric(BENCHMARK, "kills: the same summary", summary(straight) == summary(torn), "of 1", ">= 1")
         examples = sum(1 for _ in (here.folder / "mine.jsonl").open())
         yield Metric(
-            BENCHMARK, "kills: texts scored again a kill, at most 2 workers' examples", repeated / arguments.kills,
+            BENCHMARK, "kills: texts scored again per kill, at most 2 workers' examples", repeated / arguments.kills,
             "texts", f"<= {2 * examples}",
         )  # fmt: skip
 
@@ -283,5 +283,5 @@ if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--kills", type=int, default=20, help="times the driver is killed (default 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments of the kills")
     main(run, parser)

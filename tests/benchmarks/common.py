@@ -1,7 +1,7 @@
-"""What the benchmarks share: metrics with targets, interleaved timing, the zoos, the command line.
+"""Shared by the benchmarks: metrics with targets, interleaved timing, the zoos, the command line.
 
 A script ends with `main(run, options(__doc__))`; `run` gets the parsed arguments and returns its metrics. Where the
-environment it needs is missing it raises `Skip` with the remedy. Scripts lie beside this file and import `common`.
+environment that it needs is missing it raises `Skip`, which says what to install.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before torch is imported by whoever imports this.
+# Must be set before torch is imported, so this module is imported first.
 os.environ |= {"HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
 
 SKIPPED = 77  # exit status of a script that cannot run here
@@ -31,7 +31,13 @@ class Skip(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Metric:
-    """One measured number. `target` is a comparison with a number, such as "<= 1.10", or None where none is set."""
+    """One measured number.
+
+    benchmark: the script's name.
+    metric: what was measured.
+    value: the number, in `unit`.
+    target: a comparison with a number, such as "<= 1.10"; None where there is none.
+    """
 
     benchmark: str
     metric: str
@@ -66,23 +72,23 @@ class Metric:
 
 @dataclass(frozen=True)
 class Paired:
-    """Seconds of two sides, measured by turns: the i-th of both lie next to each other in time."""
+    """Seconds of two sides, measured alternately: the i-th repetitions of both are adjacent in time."""
 
     ours: Sequence[float]
     theirs: Sequence[float]
 
     @property
     def ratios(self) -> list[float]:
-        """Theirs over ours, sorted: above 1 we are faster."""
+        """Theirs over ours, sorted; above 1, ours is faster."""
         return sorted(theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
     @property
     def ratio(self) -> float:
-        """The median of the ratios of neighbours."""
+        """The median of the ratios of adjacent repetitions."""
         return statistics.median(self.ratios)
 
     def metrics(self, benchmark: str, what: str, names: tuple[str, str], target: str | None) -> list[Metric]:
-        """Both medians, the ratio against its target, and the smallest and largest ratio that was seen."""
+        """Both medians, the ratio with its target, and the smallest and largest ratio."""
         return [
             Metric(benchmark, f"{what}: {names[0]}", statistics.median(self.ours), "s"),
             Metric(benchmark, f"{what}: {names[1]}", statistics.median(self.theirs), "s"),
@@ -92,7 +98,7 @@ class Paired:
 
 
 def spread(benchmark: str, metric: str, values: Sequence[float], unit: str = "x") -> list[Metric]:
-    """The smallest and the largest of the repetitions of a metric."""
+    """The smallest and the largest value over the repetitions of a metric."""
     return [
         Metric(benchmark, f"{metric}, smallest of {len(values)}", min(values), unit),
         Metric(benchmark, f"{metric}, largest of {len(values)}", max(values), unit),
@@ -100,9 +106,9 @@ def spread(benchmark: str, metric: str, values: Sequence[float], unit: str = "x"
 
 
 def by_turns(sides: Mapping[str, Callable[[], object]], repetitions: int, warmups: int = 1) -> dict[str, list[float]]:
-    """Wall-clock seconds of every side, `repetitions` each; the order turns round each time, so that drift cancels.
+    """Wall-clock seconds of every side, `repetitions` each; the order is reversed each time, so that drift cancels.
 
-    Each side is first called `warmups` times without a clock. Device work has to be awaited by the side itself.
+    Each side is first called `warmups` times untimed. A side must itself wait for its work on a device.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for side in sides.values():
@@ -115,13 +121,13 @@ def by_turns(sides: Mapping[str, Callable[[], object]], repetitions: int, warmup
 
 
 def paired(ours: Callable[[], object], theirs: Callable[[], object], repetitions: int, warmups: int = 1) -> Paired:
-    """Time two sides by turns."""
+    """Time two sides alternately."""
     seconds = by_turns({"ours": ours, "theirs": theirs}, repetitions, warmups)
     return Paired(seconds["ours"], seconds["theirs"])
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call, with what others left behind collected before."""
+    """Wall-clock seconds of one call, after a garbage collection."""
     gc.collect()
     start = time.perf_counter()
     call()
@@ -129,47 +135,49 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def zoo_path(name: str) -> Path:
-    """The folder of a zoo in the cache; built first where it is missing (tiny: a minute, smollm2: 20). Or Skip."""
+    """The folder of a zoo in the cache; built if missing (tiny: 1 minute, smollm2: 20). Raises Skip if it cannot be."""
     from swarm import zoo
     from swarm.core.errors import UserError
 
-    def tell(text: str, share: float) -> None:
+    def report(text: str, share: float) -> None:
         print(f"zoo {name}: {text} ({share:.0%})", file=sys.stderr)
 
     try:
-        return zoo.build(name, zoo.cache_directory() / name, tell)
+        return zoo.build(name, zoo.cache_directory() / name, report)
     except UserError as error:
         raise Skip(str(error)) from None
 
 
 def kept_lines(file: Path) -> list[dict[str, Any]]:
-    """The JSON objects that a file keeps, a line each. A last line that was cut is left out."""
+    """The JSON objects of a file, one per line. An incomplete last line is left out."""
     lines = file.read_text().split("\n")[:-1] if file.exists() else []
     return [json.loads(line) for line in lines]
 
 
 def keep_line(file: Path, content: Mapping[str, Any]) -> None:
-    """One more line."""
+    """Append one line."""
     with file.open("a") as handle:
         handle.write(json.dumps(content) + "\n")
 
 
 def say(text: str) -> None:
-    """Progress, where the table and the JSON lines are not."""
+    """Print progress to stderr; metrics go to stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
 def options(doc: str) -> argparse.ArgumentParser:
     """The arguments that every script takes."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a metric")
-    parser.add_argument("--repetitions", type=int, default=5, help="of every side of a comparison (default 5)")
-    parser.add_argument("--threads", type=int, default=0, help="torch threads (default: what torch takes)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per metric")
+    parser.add_argument(
+        "--repetitions", type=int, default=5, help="repetitions of each side of a comparison (default 5)"
+    )
+    parser.add_argument("--threads", type=int, default=0, help="torch threads (default: torch's own)")
     return parser
 
 
 def main(run: Callable[[argparse.Namespace], Iterable[Metric]], parser: argparse.ArgumentParser) -> None:
-    """Run a script: parse, set threads, measure, print. Ends with status 77 where the environment is missing."""
+    """Run a script: parse, set threads, measure, print. Exits with status 77 where something is missing."""
     arguments = parser.parse_args()
     if arguments.threads:
         import torch
@@ -184,7 +192,7 @@ def main(run: Callable[[argparse.Namespace], Iterable[Metric]], parser: argparse
 
 
 def table(metrics: Sequence[Metric]) -> str:
-    """The metrics for reading, one a line."""
+    """The metrics as text, one per line."""
     rows = [(f"{m.metric}", f"{number(m.value)} {m.unit}", m.target or "", verdict(m.holds)) for m in metrics]
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -192,7 +200,7 @@ def table(metrics: Sequence[Metric]) -> str:
 
 
 def number(value: float) -> str:
-    """Four figures, and no exponent for the numbers that people read."""
+    """Four significant figures; large numbers without an exponent."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

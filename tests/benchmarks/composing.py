@@ -1,12 +1,11 @@
-"""How fast a recipe is put into a live model, against a plain copy of as many bytes.
+"""How fast a recipe is composed in a live model, as a share of the bandwidth of a plain copy.
 
-Full updates: four checkpoints of a base of `--weights` million weights, in layers of SmolLM2-135M's shapes and of those
-of Llama-3.2-1B, bfloat16, all held in memory. Bytes: the base
-and four experts read, the result written; the copy (`copy_`) reads and writes as many together. LoRA: the SmolLM2 zoo's
-base and experts, the seconds of one recipe. Every repetition puts another recipe. Compiled: what a worker does from
-`merge_compiled.MIN_WEIGHTS` weights in full updates on; eager: what it does with fewer, or without a C++ compiler.
-Compiling itself comes before the clock and is reported apart: it is once a machine and worker, later workers find it on
-disk.
+Full updates: four checkpoints of a base of `--weights` million weights, in layers of the shapes of SmolLM2-135M and of
+Llama-3.2-1B, bfloat16, all held in memory. Bytes: the base and four experts are read, the result is written; the copy
+(`copy_`) reads and writes as many in total. LoRA: the SmolLM2 zoo's base and experts, in seconds per recipe. Every
+repetition composes another recipe. Compiled: what a worker does from `merge_compiled.MIN_WEIGHTS` weights in full
+updates on; eager: what it does with fewer, or without a C++ compiler. Compilation happens before the clock starts and
+is reported apart; later workers load its result from disk.
 """
 
 import argparse
@@ -38,7 +37,7 @@ SHAPES = {  # of one layer
 
 
 def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
-    """A linear combination of full checkpoints, against a copy."""
+    """A linear combination of full checkpoints, against a plain copy."""
     shapes = SHAPES[size]
     layers = max(1, weights // sum(torch.Size(shape).numel() for shape in shapes))
     base, *experts, live = ([_tensor(shape) for _ in range(layers) for shape in shapes] for _ in range(EXPERTS + 2))
@@ -60,9 +59,9 @@ def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
             [(out, merge_plan(b, t, "delta", None)) for out, b, t in zip(live, base, terms, strict=True)], compiled
         )
 
-    initial_state = time.perf_counter()
+    start = time.perf_counter()
     put(compiled)
-    yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - initial_state, "s")
+    yield Metric(BENCHMARK, f"{size} shapes: first compiled recipe", time.perf_counter() - start, "s")
     say(f"composing {elements / 1e6:.0f} million weights from {EXPERTS} checkpoints, {torch.get_num_threads()} threads")
     sides = {"compiled": lambda: put(compiled), "copy": lambda: target.copy_(source), "eager": lambda: put(None)}
     seconds = by_turns(sides, repetitions)
@@ -76,7 +75,7 @@ def full_updates(size: str, weights: int, repetitions: int) -> Iterator[Metric]:
 
 
 def lora(repetitions: int) -> Iterator[Metric]:
-    """One recipe of the SmolLM2 zoo's adapters."""
+    """Seconds per recipe of the SmolLM2 zoo's adapters."""
     zoo = zoo_path("smollm2")
     experts = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", experts)
@@ -109,5 +108,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--weights", type=int, default=100, help="millions of weights of the full updates (default 100)"
     )
-    parser.add_argument("--no-zoo", action="store_true", help="leave the SmolLM2 zoo out")
+    parser.add_argument("--no-zoo", action="store_true", help="without the SmolLM2 zoo")
     main(run, parser)

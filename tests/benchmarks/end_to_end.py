@@ -1,13 +1,13 @@
-"""A whole search against the bare forward passes of the same tokens, one worker.
+"""A whole search against the bare forward passes over the same tokens, one worker.
 
-Ours: the search phase of a run, from the first candidate handed out to its end: ask, compose, tokenise what is not
-tokenised yet, score, journal with fsync, tell. Loading and opening come before and are reported apart.
-Bare: the same inputs, recorded in a first run, given to the base as transformers loads it, with nothing in between
-(`replay.py`). Passes that hold several particles count as plain ones there: their detour is ours to pay. Batches are
-those of the search, cut where racing looks at a candidate; what the search would need bare without that stands beside.
-Both lie in one process and take turns. Workers and their examples are opened anew for every search.
-It says nothing of Ray or several workers. A search is short here: what is paid once a worker weighs less in a long one.
-The shares of `summary.seconds` are of the whole run so far, opening the worker included (idle).
+Ours: the search phase of a run, from the first candidate to the last: ask, compose, tokenise what is not yet
+tokenised, score, journal with fsync, tell. Loading and opening come before it and are reported apart.
+Bare: the same inputs, recorded in a first run, are given to the base as transformers loads it, with nothing in between
+(`replay.py`). Passes that hold several particles are replayed as plain ones: the cost of their per-row LoRA layers
+counts as ours. The batches are those of the search, split at racing's rungs; the time without rungs is reported apart.
+Both sides alternate in one process. Workers and their examples are opened anew for every search.
+This does not measure Ray or several workers. The search is short: costs paid once per worker weigh less in a long one.
+The shares of `summary.seconds` are of the whole run so far, including the opening of the worker (idle).
 """
 
 import argparse
@@ -38,7 +38,13 @@ UNRACED = ["racing={rungs: []}"]
 
 @dataclass(frozen=True)
 class Case:
-    """A shipped config, shortened, and how much longer than its forward passes its search may take."""
+    """A shipped config, shortened.
+
+    zoo: the zoo that it needs.
+    config: its file in configs/.
+    overrides: what shortens it.
+    target: for the time of its search over that of the bare forward passes.
+    """
 
     zoo: str
     config: str
@@ -58,7 +64,7 @@ class SearchIsOver(Exception):  # noqa: N818
 
 @dataclass
 class Stopwatch:
-    """A run's listener that notes when the search began and ends the run after it."""
+    """A listener that measures the search phase and ends the run after it."""
 
     on_start: Callable[[], None] = lambda: None
     began: float = 0.0
@@ -75,13 +81,18 @@ class Stopwatch:
     def note(self, text: str) -> None:
         say(text)
 
-    def evaluated(self, evaluation: Evaluation, standing: Status) -> None:
+    def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         assert evaluation.status != "failed", evaluation.error
 
 
 @dataclass
 class Searches:
-    """Searches of one plan: how long each took, and what the last one's journal holds."""
+    """Searches of one plan.
+
+    seconds, startup: of each search, the seconds of its search phase and those before it.
+    parts: the seconds of the last search by what they were spent on, and their total.
+    evaluations, tokens: of the last search.
+    """
 
     plan: Plan
     seconds: list[float] = field(default_factory=list)
@@ -91,7 +102,7 @@ class Searches:
     tokens: int = 0
 
     def search(self, on_start: Callable[[], None] = lambda: None) -> None:
-        """One search in a directory of its own."""
+        """Run one search in a directory of its own."""
         watch = Stopwatch(on_start)
         with tempfile.TemporaryDirectory() as folder:
             archive = Archive(Path(folder) / "journal.jsonl")
@@ -138,7 +149,7 @@ def measure(case: Case, arguments: argparse.Namespace) -> Iterator[Metric]:
 
 
 def prepared(case: Case, arguments: argparse.Namespace, more: Sequence[str]) -> tuple[Searches, list[ModelCall], float]:
-    """A plan whose search has been run once and recorded, the calls, and the seconds that planning took."""
+    """A plan whose search has run once, the model calls recorded in it, and the seconds that planning took."""
     zoo_path(case.zoo)
     overrides = [*LOCAL, *case.overrides, *more]
     if arguments.examples:
@@ -155,12 +166,12 @@ def prepared(case: Case, arguments: argparse.Namespace, more: Sequence[str]) -> 
 
 
 def seconds_metrics(zoo: str, parts: dict[str, float]) -> Iterator[Metric]:
-    """The summary's own account of a search: shares of its total, and whether they add up to it."""
+    """The summary's breakdown of a search's seconds: shares of the total, and whether they add up to it."""
     shares = {name: value / parts["total"] for name, value in parts.items() if name != "total"}
     for name, share in shares.items():
         yield Metric("end_to_end", f"{zoo}: summary.seconds.{name} / total", share, "share")
     off = abs(sum(shares.values()) - 1) + sum(max(0.0, -share) for share in shares.values())
-    yield Metric("end_to_end", f"{zoo}: summary.seconds, what does not add up", off, "share", "<= 0.001")
+    yield Metric("end_to_end", f"{zoo}: summary.seconds, share that does not add up", off, "share", "<= 0.001")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
@@ -173,7 +184,7 @@ def parser() -> argparse.ArgumentParser:
     made = options(__doc__)
     made.add_argument("--zoo", choices=["all", *(case.zoo for case in CASES)], default="all")
     made.add_argument("--examples", type=int, default=0, help="search examples (default: the config's 200)")
-    made.add_argument("--evaluations", type=int, default=0, help="candidates at most (default: 80 and 4)")
+    made.add_argument("--evaluations", type=int, default=0, help="candidates, at most (default: 80 and 4)")
     return made
 
 

@@ -1,13 +1,13 @@
-"""What waits for a large GPU, on Llamas of 1B and 8B with random weights: under 8 minutes on one card.
+"""Measurements that need a large GPU, on Llamas of 1B and 8B with random weights: under 8 minutes on one card.
 
-- scoring: floating-point operations a second in a pass over multiple-choice items (2 a weight and position, and the
-  head where options lie; attention is not counted), as a share of what one plain matrix product reaches on the device
-- swap: bytes that composing reads and writes a second, against a copy of as many bytes on the device
-- stacked against merged: the same 8 particles both ways, over items a particle
-- writing: tokens a second with 1, 4 and 8 particles together
-- reloading: a candidate as the research code scores it (`reloading.py`) against ours
+- scoring: floating-point operations per second in a pass over multiple-choice items (2 per weight and position, and the
+  head at the options' positions; attention is not counted), as a share of what one plain matrix product reaches
+- swap: bytes that composing reads and writes per second, against a copy of as many bytes on the device
+- stacked against merged: the same 8 particles with both methods, for several numbers of items per particle
+- writing: tokens per second with 1, 4 and 8 particles in one batch
+- reloading: a candidate as the research code scores it (`reloading.py`), against ours
 
-`--device cpu --toy` runs all of it at a toy shape in seconds: it says that the script works, nothing else.
+`--device cpu --toy` runs all of it at a toy shape in seconds: this tests the script, and its figures mean nothing.
 """
 
 import argparse
@@ -35,7 +35,7 @@ PARTICLES = 8
 
 @dataclass(frozen=True)
 class Bench:
-    """One shape on one device, both ways of scoring opened."""
+    """One shape on one device, with an engine open for each method of scoring."""
 
     shape: Shape
     catalog: Catalog
@@ -65,7 +65,7 @@ class Bench:
         return Metric("gpu", f"{self.shape.name}: {name}", value, unit, target)
 
     def median(self, call: Callable[[], object]) -> float:
-        """Seconds of a call, device work awaited."""
+        """Median seconds of a call, including its work on the device."""
 
         def awaited() -> None:
             call()
@@ -80,7 +80,7 @@ def synchronize(device: str) -> None:
 
 
 def scoring(bench: Bench) -> Iterator[Metric]:
-    """Operations a second of a merged pass, against a plain product."""
+    """Operations per second of a merged pass, against a plain matrix product."""
     requests = choices(bench.shape, bench.shape.ladder[-1])
     recipe = bench.recipes(1)
     (reply,) = bench.merged.answer(recipe, requests)
@@ -91,7 +91,7 @@ def scoring(bench: Bench) -> Iterator[Metric]:
     size = 8192 if bench.device.startswith("cuda") else 512
     a, b = (torch.randn(size, size, dtype=bench.dtype, device=bench.device) for _ in range(2))
     plain = 2 * size**3 / bench.median(lambda: a @ b)
-    yield bench.metric("scoring: positions a pass", reply.tokens, "tokens")
+    yield bench.metric("scoring: positions per pass", reply.tokens, "tokens")
     yield bench.metric("scoring: speed", reply.tokens / seconds, "tokens/s")
     yield bench.metric("scoring: operations", operations / seconds / 1e12, "TFLOP/s")
     yield bench.metric(f"scoring: plain product of {size} x {size}", plain / 1e12, "TFLOP/s")
@@ -99,7 +99,7 @@ def scoring(bench: Bench) -> Iterator[Metric]:
 
 
 def swap(bench: Bench) -> Iterator[Metric]:
-    """Bytes that composing moves a second, against a copy on the device."""
+    """Bytes that composing moves per second, against a copy on the device."""
     touched = sum(bench.catalog.base.tensors.info[name].elements for name in bench.catalog.parameters())
     moved = 2 * touched * bench.dtype.itemsize
     one = choices(bench.shape, 1)
@@ -115,7 +115,7 @@ def swap(bench: Bench) -> Iterator[Metric]:
 
 
 def stacked_against_merged(bench: Bench) -> Iterator[Metric]:
-    """Seconds of the same particles both ways, over items a particle."""
+    """The ratio of seconds of both methods for the same particles, for several numbers of items per particle."""
     recipes = bench.recipes(PARTICLES, seed=2)
     for items in bench.shape.ladder:
         requests = choices(bench.shape, items)
@@ -134,7 +134,7 @@ def answered(bench: Bench, engine: Engine, recipes: Sequence[Recipe], requests: 
 
 
 def writing(bench: Bench) -> Iterator[Metric]:
-    """Tokens a second with more and more particles in one batch."""
+    """Tokens generated per second with 1, 4 and 8 particles in one batch."""
     requests = Encoder.of(bench.catalog.base.path).encode(texts(bench.shape.texts, bench.shape.new_tokens))
     for particles in (1, 4, PARTICLES):
         engine = bench.merged if particles == 1 else bench.stacked
@@ -145,7 +145,7 @@ def writing(bench: Bench) -> Iterator[Metric]:
 
 
 def reloading(bench: Bench, target: str | None) -> Iterator[Metric]:
-    """A candidate as the research code scores it, against ours, 200 items of 10 tokens."""
+    """A candidate as the research code scores it, against ours: 200 items of 10 tokens."""
     base, adapters = bench.catalog.base.path, [expert.path for expert in bench.catalog.experts]
     requests = texts(20 if bench.shape is TOY else 200, 10)
     name = {value: key for key, value in DTYPES.items()}[bench.dtype]
@@ -154,24 +154,22 @@ def reloading(bench: Bench, target: str | None) -> Iterator[Metric]:
     drawn = candidates(bench.repetitions + 1, len(adapters), seed=4)
     ours_next, theirs_next = iter(drawn), iter(drawn)
     times = paired(lambda: ours.answers(next(ours_next)), lambda: theirs.answers(next(theirs_next)), bench.repetitions)
-    yield from times.metrics("gpu", f"{bench.shape.name}: a candidate", ("ours", "reloading"), target)
+    yield from times.metrics("gpu", f"{bench.shape.name}: one candidate", ("ours", "reloading"), target)
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise Skip(
-            "there is no GPU here; docs/gpu-todo.md says what waits for one. --device cpu --toy tries the script"
-        )
+        raise Skip("there is no GPU here; docs/gpu-todo.md lists what needs one. --device cpu --toy tests the script")
     for shape in [TOY] if arguments.toy else [LLAMAS[name] for name in arguments.shapes]:
         with tempfile.TemporaryDirectory() as folder:
             yield from shape_metrics(shape, Path(folder), arguments)
 
 
 def shape_metrics(shape: Shape, folder: Path, arguments: argparse.Namespace) -> Iterator[Metric]:
-    """All checks of one shape."""
+    """All measurements of one shape."""
     start = time.perf_counter()
     bench = Bench.of(shape, folder, arguments)
-    say(f"gpu: {shape.name} made and opened after {time.perf_counter() - start:.0f} s")
+    say(f"gpu: {shape.name} built and opened after {time.perf_counter() - start:.0f} s")
     for check in (scoring, swap, stacked_against_merged, writing):
         yield from check(bench)
         say(f"gpu: {shape.name}: {check.__name__} done after {time.perf_counter() - start:.0f} s")
@@ -184,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--device", default="cuda")
     made.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
     made.add_argument("--shapes", nargs="+", choices=list(LLAMAS), default=list(LLAMAS))
-    made.add_argument("--toy", action="store_true", help="a toy shape instead")
+    made.add_argument("--toy", action="store_true", help="a toy shape instead, to test the script")
     return made
 
 

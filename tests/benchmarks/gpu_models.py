@@ -1,4 +1,4 @@
-"""Llamas with random weights and LoRA adapters of them, made on the device and saved: nothing is downloaded."""
+"""Llamas with random weights and LoRA adapters for them, made on the device and saved: nothing is downloaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,14 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 @dataclass(frozen=True)
 class Shape:
-    """A Llama's shape, and how much is asked of it."""
+    """A Llama's shape, and how much it is measured with.
+
+    tied: whether the head shares the embedding's weights.
+    experts: number of LoRA adapters.
+    ladder: numbers of multiple-choice items per particle, few to many.
+    texts: prompts to generate from.
+    new_tokens: tokens to generate per prompt.
+    """
 
     name: str
     hidden: int
@@ -31,7 +38,7 @@ class Shape:
     vocabulary: int
     tied: bool
     experts: int
-    ladder: tuple[int, ...]  # multiple-choice items a particle, few to many
+    ladder: tuple[int, ...]
     texts: int
     new_tokens: int
 
@@ -60,7 +67,7 @@ LLAMAS = {
 
 
 def make_catalog(shape: Shape, folder: Path, device: str, dtype: torch.dtype) -> Catalog:
-    """Save a base, its tokenizer and its adapters, and open them."""
+    """Save a base, its tokenizer and its adapters, and open them as a catalog."""
     torch.manual_seed(0)
     base = folder / "base"
     with torch.device(device):
@@ -76,7 +83,7 @@ def make_catalog(shape: Shape, folder: Path, device: str, dtype: torch.dtype) ->
 
 
 def choices(shape: Shape, items: int) -> Requests:
-    """Random multiple choice: 96 tokens of prompt and four options of 8 tokens an item."""
+    """Random multiple-choice items: prompts of 96 tokens with four options of 8 tokens each."""
     generator = torch.Generator().manual_seed(items)
 
     def draw(count: int) -> tuple[int, ...]:
@@ -90,7 +97,7 @@ def choices(shape: Shape, items: int) -> Requests:
 
 
 def texts(count: int, new_tokens: int) -> list[Generation]:
-    """Prompts of about 100 byte tokens, each different from its first letters on."""
+    """Prompts of about 100 byte tokens that differ from their first letters on, so that none share a prefix."""
     return [Generation(f"{i} " + chr(97 + i % 26) * (90 + i % 20), new_tokens) for i in range(count)]
 
 

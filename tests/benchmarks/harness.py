@@ -1,14 +1,15 @@
-"""Multiple choice against lm-eval's HFLM: the same items, the same model, equal dtype. Runs where lm-eval is installed.
+"""Multiple choice against lm-eval's HFLM: the same items, model and dtype. Runs where lm-eval is installed.
 
-Ours: the requests of `multiple_choice` encoded and answered. Theirs: `HFLM.loglikelihood` on the same prompts and
-continuations, its batch size the best of several that are tried once each. Both tokenise within the clock; models,
-engine, HFLM and Instances are made before it. The choices of both are taken by the same objective.
-For each candidate: PEFT's `add_weighted_adapter` (`cat`, which is exact) and HFLM, the adapter merged or left beside
-the weights, whichever was faster once; ours composes the recipe and answers requests that are encoded once a run.
+Ours: the requests of `multiple_choice` are encoded and answered. Theirs: `HFLM.loglikelihood` on the same prompts and
+continuations, with the fastest of several batch sizes, each tried once. Both tokenise within the measured time; models,
+engine, HFLM and Instances are made before it. The same objective takes both sides' choices.
+Per candidate, theirs is PEFT's `add_weighted_adapter` (`cat`, which is exact) and HFLM, with the adapter merged or
+unmerged, whichever was faster when tried once; ours composes the recipe and answers requests that are encoded once per
+run.
 
-It says nothing of single-letter options, where HFLM's cache scores all with one row, nor of its start-up.
+This does not cover single-letter options, where HFLM's cache scores all of them in one row, nor HFLM's start-up.
 
-SWARM_LMEVAL names the python of an environment with lm-eval and swarm, if this one has none.
+SWARM_LMEVAL names the python of an environment with lm-eval and swarm, if this one has no lm-eval.
 """
 
 import argparse
@@ -45,7 +46,7 @@ INSTALL = (
 
 @dataclass(frozen=True)
 class Items:
-    """Multiple-choice examples, the objective that asks them, and what it asks."""
+    """Multiple-choice examples, their objective, and its requests for them."""
 
     objective: MultipleChoice
     examples: Sequence[Example]
@@ -69,7 +70,7 @@ class Items:
 
 
 class Ours:
-    """The engine, and the requests encoded once."""
+    """Swarm: the engine, and the requests encoded once."""
 
     def __init__(self, items: Items, catalog: Catalog, dtype: str) -> None:
         self._items = items
@@ -94,7 +95,7 @@ class Ours:
 
 
 class Theirs:
-    """HFLM on a live model, which may carry the experts as PEFT adapters."""
+    """lm-eval: HFLM on a live model, which may hold the experts as PEFT adapters."""
 
     def __init__(self, items: Items, catalog: Catalog, dtype: str, adapters: bool) -> None:
         from lm_eval.api.instance import Instance
@@ -143,7 +144,7 @@ class Theirs:
 
 
 def fastest(values: Sequence[int | bool], use: Callable[..., None], call: Callable[[], None]) -> int | bool:
-    """The value with which a call took least."""
+    """The value with which one call was fastest; it is set on return."""
     seconds: dict[int | bool, float] = {}
     for value in values:
         use(value)
@@ -173,7 +174,7 @@ def scoring(items: Items, catalog: Catalog, dtype: str, arguments: argparse.Name
     say(f"harness: {dtype}: HFLM is fastest with batches of {size}")
     times = paired(ours.base, theirs.base, arguments.repetitions)
     yield Metric("harness", f"{dtype}: batch size of HFLM, best of {_list(arguments.batch_sizes)}", size, "rows")
-    yield from items_a_second(f"{dtype}", times, len(items.examples), "HFLM")
+    yield from items_per_second(f"{dtype}", times, len(items.examples), "HFLM")
     yield same_choice(dtype, ours.chosen, theirs.chosen)
 
 
@@ -189,11 +190,11 @@ def candidates(items: Items, catalog: Catalog, arguments: argparse.Namespace) ->
     times = paired(
         lambda: ours.candidate(next(ours_next)), lambda: theirs.candidate(next(theirs_next)), arguments.repetitions
     )
-    yield from items_a_second("candidates in float32", times, len(items.examples), "add_weighted_adapter + HFLM")
+    yield from items_per_second("candidates in float32", times, len(items.examples), "add_weighted_adapter + HFLM")
     yield same_choice("candidates in float32", ours.chosen, theirs.chosen)
 
 
-def items_a_second(what: str, times: Paired, n: int, theirs: str) -> Iterator[Metric]:
+def items_per_second(what: str, times: Paired, n: int, theirs: str) -> Iterator[Metric]:
     """Both speeds and their ratio."""
     yield Metric("harness", f"{what}: ours", n / float(np.median(times.ours)), "items/s")
     yield Metric("harness", f"{what}: {theirs}", n / float(np.median(times.theirs)), "items/s")
@@ -202,13 +203,13 @@ def items_a_second(what: str, times: Paired, n: int, theirs: str) -> Iterator[Me
 
 
 def same_choice(what: str, ours: Sequence[str], theirs: Sequence[str]) -> Metric:
-    """The share of items on which both sides choose the same. Of float32 more is asked than of bfloat16."""
+    """The share of items on which both sides choose the same option. Only float32 has a target."""
     same = float(np.mean([a == b for a, b in zip(ours, theirs, strict=True)]))
     return Metric("harness", f"{what}: same choice", same, "share", ">= 0.995" if "float32" in what else None)
 
 
 def examples_of(data: Path | None, corpus: Path, n: int) -> list[Example]:
-    """`n` examples of the file, or of a set made from the zoo's own words."""
+    """`n` examples of the file, or made from the words of the zoo's prompts."""
     if data is None:
         return made_up(corpus, n)
     if data.suffix == ".jsonl":
@@ -218,7 +219,7 @@ def examples_of(data: Path | None, corpus: Path, n: int) -> list[Example]:
 
 
 def made_up(corpus: Path, n: int) -> list[Example]:
-    """Four options behind one prompt each: seeded words of the zoo's prompts, as long as exam questions are."""
+    """Prompts with four options each: random words of the zoo's prompts, of the length of exam questions."""
     words = sorted({word for example in read_examples(corpus) for word in re.findall(r"[a-z]+", str(example.prompt))})
     rng = random.Random(0)
 
@@ -244,7 +245,7 @@ def parser() -> argparse.ArgumentParser:
     made = options(__doc__)
     made.add_argument("--data", type=Path, help="multiple choice: .jsonl, or .json as Model Swarms publishes it")
     made.add_argument("--items", type=int, default=50, help="items scored (default 50)")
-    made.add_argument("--batch-sizes", type=int, nargs="+", default=[8, 16, 32, 64], help="of HFLM, to be tried")
+    made.add_argument("--batch-sizes", type=int, nargs="+", default=[8, 16, 32, 64], help="batch sizes of HFLM to try")
     made.add_argument("--dtypes", nargs="+", choices=list(DTYPES), default=["float32", "bfloat16"])
     return made
 

@@ -1,9 +1,9 @@
-"""A linear combination of four full checkpoints merged in memory, by mergekit and by us, on SmolLM2 in bfloat16.
+"""A linear combination of four full checkpoints merged in memory, by mergekit and by Swarm, on SmolLM2 in bfloat16.
 
 The checkpoints are the zoo's base with one LoRA expert merged into each. Theirs: mergekit's `plan_in_memory` and
-`Executor`, as mergekit-evolve evaluates a candidate, `linear` with `normalize: false`, each tensor copied into a live
-model's parameter; one process that has imported everything. Ours: `MergedWeights.put`. Both read memory-mapped files
-that the system holds in memory; every repetition is another candidate. mergekit adds up in bfloat16, we in float32.
+`Executor`, as mergekit-evolve evaluates a candidate; `linear` with `normalize: false`; each tensor is copied into the
+parameter of a live model; one process that has imported everything. Ours: `MergedWeights.put`. Both read memory-mapped
+files from the page cache; every repetition is another candidate. mergekit sums in bfloat16, Swarm in float32.
 
 mergekit pins its own versions: SWARM_MERGEKIT=/path/to/mergekit-yaml (or the python beside it) names its environment.
 """
@@ -30,7 +30,7 @@ BENCHMARK = "merging"
 TARGET = ">= 8"
 EXPERTS = 4
 REMEDY = (
-    "SWARM_MERGEKIT names no mergekit; install it apart (python -m venv .venv-mergekit && "
+    "SWARM_MERGEKIT names no mergekit; install it in an environment of its own (python -m venv .venv-mergekit && "
     ".venv-mergekit/bin/pip install mergekit==0.1.5) and set SWARM_MERGEKIT=.venv-mergekit/bin/mergekit-yaml"
 )
 SERVER = """
@@ -76,7 +76,7 @@ for line in sys.stdin:
 
 
 class Mergekit:
-    """A process that merges a line of coefficients at a time."""
+    """A process that reads a line of coefficients and merges with them."""
 
     def __init__(self, python: Path, base: Path, experts: Sequence[Path]) -> None:
         command = [str(python), "-c", SERVER, str(torch.get_num_threads()), str(base), *map(str, experts)]
@@ -84,7 +84,7 @@ class Mergekit:
         self._answer("ready")
 
     def put(self, shares: Sequence[float]) -> None:
-        """Merge; returns when the live model has the weights."""
+        """Merge; returns once the live model holds the weights."""
         assert self._process.stdin
         print(*shares, file=self._process.stdin, flush=True)
         self._answer("done")
@@ -98,7 +98,7 @@ class Mergekit:
         assert self._process.stdout
         line = self._process.stdout.readline().strip()
         if line != expected:
-            raise RuntimeError(f"mergekit's process said {line!r} instead of {expected!r}; its error is above")
+            raise RuntimeError(f"mergekit's process printed {line!r} instead of {expected!r}; its error is above")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
         def shares() -> list[float]:
             return [0.1 * (i + 1) + 0.001 * next(steps) for i in range(EXPERTS)]
 
-        say(f"merging {EXPERTS} checkpoints of SmolLM2 by turns, {torch.get_num_threads()} threads")
+        say(f"merging {EXPERTS} checkpoints of SmolLM2 alternately, {torch.get_num_threads()} threads")
         both = paired(
             ours=lambda: composer.put(Weights().recipe(shares(), catalog)),
             theirs=lambda: mergekit.put(shares()),
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
 
 
 def _python() -> Path:
-    """The interpreter of mergekit's environment. Raises Skip."""
+    """The interpreter of mergekit's environment. Raises Skip where there is none."""
     named = os.environ.get("SWARM_MERGEKIT", "")
     folder = Path(named) if Path(named).is_dir() else Path(named).parent
     if not named or not (folder / "mergekit-yaml").is_file():
@@ -134,7 +134,7 @@ def _python() -> Path:
 
 
 def _merged(zoo: Path, adapter: Path, folder: Path) -> Path:
-    """The base with one adapter in it, as a checkpoint in bfloat16."""
+    """The base with one adapter merged in, saved as a bfloat16 checkpoint."""
     catalog = open_catalog(zoo / "base", [ExpertSpec(adapter.name, adapter)])
     path = folder / adapter.name
     path.mkdir()

@@ -1,14 +1,14 @@
-"""Runs in which there is nothing to find: how many of them say so.
+"""Runs without anything to find: how many of them report that they found nothing.
 
-Identical experts: copies of one expert of the tiny zoo under different names, the seed changing. The search can then
-only scale that expert. It is `upper`, whose accuracy on all 1600 examples no scale from -1 to 6 raises above what it
-has alone (0.243; the next best 0.242), so that there is no gain. Of others that is not true: three quarters of
-`scrambled` are two points better than `scrambled`, and no uniform average has that scale; it would be found rightly.
-Shuffled labels: different experts, and four answers to choose from, of which the right one is permuted among the
-examples of the file. All weightings score a quarter but for chance.
-A run counts where its verdict finds nothing. Uncorrected: by the intervals that do not allow for the number of
-comparisons. Control: runs with ten experts and the right labels, in which there is something to find; without them,
-silence would pass.
+Identical experts: copies of one expert of the tiny zoo under different names, one run per seed. The search can only
+scale that expert. It is `upper`: on all 1600 examples no scale from -1 to 6 is more accurate than the expert itself
+(0.243; the next best 0.242), so there is nothing to gain. This does not hold for every expert: three quarters of
+`scrambled` score two points more than `scrambled`, and no uniform average has that scale, so finding it would be right.
+Shuffled labels: different experts and four answers to choose from; the right answers are permuted among the examples of
+the file. All weightings score a quarter, up to chance.
+A run counts where its verdict is that nothing was found. Uncorrected: by the intervals that are not corrected for the
+number of comparisons. Control: runs with ten experts and the right labels, in which there is something to find; without
+them, a program that never reports a gain would pass.
 """
 
 import argparse
@@ -44,7 +44,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Condition:
-    """What a run is given besides its seed."""
+    """What a run is given besides its seed: the config's experts and its objective."""
 
     experts: Sequence[Mapping[str, str]]
     objective: Mapping[str, object]
@@ -61,7 +61,7 @@ def identical(zoo: Path, folder: Path) -> Condition:
 
 
 def shuffled(zoo: Path, folder: Path, seed: int) -> Condition:
-    """The right answers permuted among the examples that have as many choices."""
+    """The right answers, permuted among the examples with the same number of choices."""
     source = with_choices(zoo / "data" / "examples.jsonl", folder / "choices.jsonl")
     lines = [json.loads(line) for line in source.read_text().splitlines()]
     for size in {len(line["choices"]) for line in lines}:
@@ -85,7 +85,7 @@ def originals(names: Sequence[str]) -> Sequence[Mapping[str, str]]:
 
 
 def searched(condition: Condition, seed: int, folder: Path, arguments: argparse.Namespace) -> Json:
-    """The summary of a whole run."""
+    """Run a search from start to end: its summary."""
     raw = {
         "base": "zoo:tiny",
         "experts": list(condition.experts),
@@ -128,12 +128,12 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     yield metric("shuffled labels: runs that found nothing", silent(chance), f"of {len(chance)}")
     both = [*same, *chance]
     yield metric("runs that found nothing", silent(both), f"of {len(both)}", f">= {math.ceil(0.95 * len(both))}")
-    yield metric("runs that a searched weighting won on select", sum(map(is_composed, both)), f"of {len(both)}")
-    what = "shuffled labels: runs with an interval above or below zero"
+    yield metric("runs in which a searched weighting won on select", sum(map(is_composed, both)), f"of {len(both)}")
+    what = "shuffled labels: runs with an interval that excludes zero"
     yield metric(f"{what}, uncorrected", sum(map(differs_uncorrected, chance)), f"of {len(chance)}")
     yield metric(what, sum(map(differs, chance)), f"of {len(chance)}")
-    gains = [lead(summary) for summary in both]
-    yield metric("lead on test over the best baseline there, on average", 100 * statistics.fmean(gains), "points")
+    gains = [gain_over_best_baseline(summary) for summary in both]
+    yield metric("mean gain on test over the best baseline there", 100 * statistics.fmean(gains), "points")
     yield metric("control: runs that found something", len(real) - silent(real), f"of {len(real)}", f">= {len(real)}")
 
 
@@ -154,7 +154,7 @@ def differs(summary: Json) -> bool:
     return any(found["low"] > 0 or found["high"] < 0 for found in corrected)
 
 
-def lead(summary: Json) -> float:
+def gain_over_best_baseline(summary: Json) -> float:
     return float(min(found["difference"] for found in summary["paired"].values()))
 
 
@@ -164,7 +164,7 @@ def metric(what: str, value: float, unit: str, target: str | None = None) -> Met
 
 if __name__ == "__main__":
     parser = options(__doc__ or "")
-    parser.add_argument("--runs", type=int, default=20, help="with identical experts, and as many with shuffled labels")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each condition")
     parser.add_argument("--optimizer", default="bayesian")
     parser.add_argument("--particles", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=6)

@@ -1,10 +1,10 @@
-"""What each part of the scoring engine is worth: the same requests with it and without it.
+"""What each part of the scoring engine gains: the same requests with it and without it.
 
-SmolLM2 in bfloat16, for what writing costs the tiny zoo in float32. Without: a prompt a continuation, no shared prefix,
-a prefix again for every rung, batches filled up with rows of any length, logits of every column, all layers run for
-every candidate; requests encoded and laid out for every candidate, every text decoded after every token or decoded
-again, small matrices composed by threads of their own, a Gaussian process fitted by all of numpy's threads. Margins
-cost: what is asked for them is compared with the same texts without.
+SmolLM2 in bfloat16; for the costs of generation, the tiny zoo in float32. Without means: one prompt per continuation,
+no shared prefix, the prefix recomputed at every rung, batches of rows of any length, logits at every column, all layers
+run for every candidate; requests encoded and packed for every candidate, every text decoded after every token or
+decoded again, small matrices composed with several threads, a Gaussian process fitted with all of numpy's threads.
+Margins have a cost: generation with them is compared with the same texts without.
 """
 
 import argparse
@@ -46,7 +46,7 @@ APART = BatchLimits(8192, 1 << 20, share=False)
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """One metric a part."""
+    """One metric per part, with its spread."""
     zoo = zoo_path("tiny" if arguments.toy else "smollm2")
     n = 2 if arguments.toy else 24
     catalog = open_catalog(zoo / "base", [])
@@ -60,22 +60,22 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
         yield from spread("optimisations", what, found.ratios)
 
     choices = asked(n, prefix=0, own=60, options=4, length=10)
-    yield from ratio("a prompt once for its four options of 10 tokens", *_shared(engine, nothing, choices))
+    yield from ratio("prompt computed once for its four options of 10 tokens", *_shared(engine, nothing, choices))
     single = asked(n, prefix=0, own=60, options=4, length=1)
-    yield from ratio("a prompt once for four options of one token", *_shared(engine, nothing, single))
+    yield from ratio("prompt computed once for four options of one token", *_shared(engine, nothing, single))
     shots = asked(n, prefix=200, own=30, options=1, length=4)
-    yield from ratio("200 tokens of few-shot prefix once", *_shared(engine, nothing, shots))
-    yield from ratio("200 tokens of few-shot prefix once for four rungs", *_rungs(engine, nothing))
-    yield from ratio("rows of 30 to 150 tokens in batches of like length", *_alike(engine, nothing, n))
+    yield from ratio("few-shot prefix of 200 tokens computed once", *_shared(engine, nothing, shots))
+    yield from ratio("few-shot prefix of 200 tokens computed once for four rungs", *_rungs(engine, nothing))
+    yield from ratio("rows of 30 to 150 tokens in batches of similar length", *_alike(engine, nothing, n))
     yield from ratio("logits only where a continuation is predicted", *_picked(engine, choices))
     with tempfile.TemporaryDirectory() as folder:
         upper = _upper_layers(zoo / "base", Path(folder))
-        yield from ratio("the lower half of the layers once a run", *_frozen_layers(upper, choices))
+        yield from ratio("lower half of the layers computed once per run", *_frozen_layers(upper, choices))
     yield from _host_work(arguments, ratio)
 
 
 def asked(prompts: int, prefix: int, own: int, options: int, length: int) -> Requests:
-    """Prompts with a common prefix and tokens of their own, each with continuations."""
+    """Prompts with a common prefix and `own` further tokens, each with `options` continuations of `length` tokens."""
     draw = random.Random(0)
 
     def tokens(count: int) -> tuple[int, ...]:
@@ -101,13 +101,13 @@ def _shared(engine: TransformersEngine, recipe: Recipe, requests: Requests) -> t
 
 
 def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], object], ...]:
-    """Four rungs of six questions; or as if other weights had come between them."""
+    """Four rungs of six examples; without: as if other weights had been composed in between."""
     whole = asked(24, prefix=200, own=30, options=1, length=4)
     rungs = [Requests(whole.items[k : k + 6]) for k in range(0, 24, 6)]
 
-    def side(forgetful: bool) -> None:
+    def side(recompute: bool) -> None:
         for rung in rungs:
-            if forgetful or rung is rungs[0]:
+            if recompute or rung is rungs[0]:
                 engine._prefixes.use(None)
             engine.answer([recipe], rung)
 
@@ -118,18 +118,18 @@ def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable
     items = tuple(asked(1, prefix=0, own=30 + 120 * i // (4 * n), options=1, length=4).items[0] for i in range(4 * n))
     requests = Requests(items)
     cpu = torch.device("cpu")
-    ours, filled = (Batcher(BatchLimits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
+    ours, mixed = (Batcher(BatchLimits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
 
     def side(batcher: Batcher) -> None:
         kept, engine._batcher = engine._batcher, batcher
         engine.answer([recipe], requests)
         engine._batcher = kept
 
-    return lambda: side(ours), lambda: side(filled)
+    return lambda: side(ours), lambda: side(mixed)
 
 
 def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[], object], ...]:
-    """The engine's own pass, and the same columns with all logits turned into log-probabilities."""
+    """The engine's own pass, and the same columns with log-probabilities from all logits."""
     forward = engine._forward
     batches = packings(requests.items, BatchLimits(2048, 1 << 20), torch.device("cpu"))
 
@@ -148,7 +148,7 @@ def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[]
 
 
 def _upper_layers(base: Path, folder: Path) -> Catalog:
-    """Two adapters of the upper half of the layers: noise, which costs what trained ones do."""
+    """Two untrained adapters of the upper half of the layers; they cost what trained ones do."""
     specs = []
     for name in ("one", "two"):
         model = AutoModelForCausalLM.from_pretrained(base)
@@ -171,7 +171,7 @@ def _frozen_layers(catalog: Catalog, requests: Requests) -> tuple[Callable[[], o
 
 
 def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metric]]) -> Iterator[Metric]:
-    """What is not the model's work, where the model is tiny: 200 words that are written."""
+    """Work outside the model, measured on a tiny model that generates 200 words."""
     zoo = zoo_path("tiny")
     catalog = open_catalog(zoo / "base", [])
     engine, nothing = TransformersSettings(dtype="float32").open(catalog), Weights().recipe([], catalog)
@@ -185,19 +185,23 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     def decoded(everywhere: bool) -> None:
         stopping._may_stop = (lambda token, stop: True) if everywhere else may_stop  # type: ignore[method-assign]
         stopping._non_stop = defaultdict(set) if everywhere else non_stop
-        forgotten()
+        without_cache()
         stopping._may_stop, stopping._non_stop = may_stop, non_stop  # type: ignore[method-assign]
 
-    def forgotten() -> None:
+    def without_cache() -> None:
         stopping._cached_decode.cache_clear()
         engine.answer([nothing], known)
 
     yield from ratio("tiny zoo: texts decoded only where they may end", lambda: decoded(False), lambda: decoded(True))
-    yield from ratio("tiny zoo: texts that were written before", lambda: engine.answer([nothing], known), forgotten)
-    aimed = encoder.encode([replace(r, targets=(word.upper(),)) for r, word in zip(requests, words, strict=True)])
+    yield from ratio(
+        "tiny zoo: texts that were generated before", lambda: engine.answer([nothing], known), without_cache
+    )
+    with_targets = encoder.encode(
+        [replace(r, targets=(word.upper(),)) for r, word in zip(requests, words, strict=True)]
+    )
     yield from ratio(
         "tiny zoo: with margins",
-        lambda: engine.answer([nothing], aimed),
+        lambda: engine.answer([nothing], with_targets),
         lambda: engine.answer([nothing], known),
     )
     yield from ratio(
@@ -206,14 +210,14 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     )
     yield from ratio("tiny zoo: small matrices composed in one thread", *_composed(zoo))
     yield from ratio(
-        "tiny zoo: requests encoded and laid out once a run",
+        "tiny zoo: requests encoded and packed once per run",
         lambda: engine.answer([nothing], known),
         lambda: engine.answer([nothing], encoder.encode(requests)),
     )
 
 
 def _fitted(scored: Callable[[], object]) -> tuple[Callable[[], object], ...]:
-    """A Gaussian process fitted to 80 utilities, then a pass; the fit with one of numpy's threads, or with all."""
+    """A Gaussian process fitted to 80 utilities, then a pass; the fit with one BLAS thread, or with all."""
     space = box(tuple(map(str, range(10))))
     optimizer, draw = Bayesian(particles=80), np.random.default_rng(0)
     state = optimizer.init(space, seed=0)
@@ -246,5 +250,5 @@ def _composed(zoo: Path) -> tuple[Callable[[], object], ...]:
 
 if __name__ == "__main__":
     parser = options(__doc__)
-    parser.add_argument("--toy", action="store_true", help="few requests on the tiny zoo: whether the script works")
+    parser.add_argument("--toy", action="store_true", help="a few requests on the tiny zoo, to test the script")
     main(run, parser)

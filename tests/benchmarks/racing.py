@@ -1,13 +1,14 @@
 """Racing: the same search in full, with the exact bound, and with the sequential test, seed by seed.
 
-On landscapes (tests/landscapes.py: 200 examples with margins, the best is known to be somewhere) and on the tiny zoo,
-where the model writes. With `--objective multiple_choice` it chooses among four answers there (the wrong ones are those
-that other tasks give to the same word).
+On landscapes (tests/support/landscapes.py: 200 examples with margins, whose optimum is known) and on the tiny zoo,
+where the model generates. With `--objective multiple_choice` it chooses among four answers there (the wrong ones are
+other tasks' answers to the same word).
 
-The exact bound must leave every position, every new best and the winner as they are; under `bayesian` it stops nobody.
-The sequential test may lose little, on a part of the example evaluations: on landscapes the winner's test score has to
-lie in the interval of the full search's. On the zoo two searches that part ways end some points apart, whatever parts
-them, so there the differences are averaged over seeds. What is counted is examples; seconds stand beside.
+The exact bound must leave every position, every new best and the winner unchanged; under `bayesian` it stops nothing.
+The sequential test may lose a little for a share of the example evaluations: on landscapes the winner's test score must
+lie within the interval of the full search's. On the zoo any two searches that diverge end some points apart, whatever
+made them diverge, so there the differences are averaged over seeds. The cost is counted in examples; seconds are given
+as well.
 """
 
 import argparse
@@ -58,12 +59,22 @@ LANDSCAPES: dict[str, Optimizer[Any]] = {
     "model_swarms": ModelSwarms(particles=15, iterations=12),
 }
 FINALISTS = 8
-CHECKED = 8  # stopped candidates a seed that are scored in full afterwards, to see what was lost
+CHECKED = 8  # stopped candidates per seed that are scored in full afterwards, to see what was lost
 
 
 @dataclass(frozen=True)
 class Raced:
-    """One search: its evaluations in order, its winner, and what share of the stopped would have been a new best."""
+    """One search.
+
+    positions: (id, position) of each evaluation, in order.
+    bests: (id, utility) of each new best, in order.
+    winner: the finalist that is best on select.
+    tested: its scores on the test split, one per example.
+    examples, seconds: example evaluations and worker seconds of the search.
+    stopped: candidates that were stopped.
+    checked: of these, how many were scored in full afterwards.
+    lost: of these, how many would have been new bests.
+    """
 
     positions: Sequence[tuple[str, tuple[float, ...]]]
     bests: Sequence[tuple[str, float]]
@@ -77,7 +88,7 @@ class Raced:
 
 
 def bests(made: Sequence[Evaluation], weights: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Every new best in its turn."""
+    """Every new best, in order: its id and utility."""
     top, records = -math.inf, []
     for evaluation in made:
         value = utility(evaluation.scores, weights)
@@ -88,11 +99,11 @@ def bests(made: Sequence[Evaluation], weights: Mapping[str, float]) -> list[tupl
 
 
 class Scorer:
-    """A pool that remembers what it scored in full on select and test, by position: variants share their finalists."""
+    """Scores candidates in full, with a cache by split and position: the variants share finalists."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.unbounded = plan.config.optimizer.takes_estimates  # the exact bound stops nobody
+        self.unbounded = plan.config.optimizer.takes_estimates  # then the exact bound stops nothing
         self._known: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
         self._pool = self.pool(VARIANTS["full"], "search", "select", "test")
 
@@ -152,7 +163,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
 
 
 def is_best(task: Task, scorer: Scorer, weights: Mapping[str, float]) -> bool:
-    """Whether the full score would have been a new personal best (for who has none: the best of all)."""
+    """Whether the full score would have been a new personal best, or without one, a new best of all."""
     incumbent = task.pruning.personal or task.pruning.best
     if incumbent is None:
         return False
@@ -225,8 +236,8 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
         data = with_choices(source, Path(folder) / "choices.jsonl") if chosen else source
         with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
             for name in arguments.optimizers:
-                jobs = [(seed, name, data, arguments) for seed in range(arguments.seeds)]
-                yield from on_the_zoo(f"zoo:tiny, {name}", pool.starmap(raced, jobs, chunksize=1))
+                seeds = [(seed, name, data, arguments) for seed in range(arguments.seeds)]
+                yield from on_the_zoo(f"zoo:tiny, {name}", pool.starmap(raced, seeds, chunksize=1))
 
 
 def on_the_zoo(where: str, found: Sequence[Mapping[str, Raced]]) -> Iterable[Metric]:
@@ -236,20 +247,24 @@ def on_the_zoo(where: str, found: Sequence[Mapping[str, Raced]]) -> Iterable[Met
     if exact:
         same_bests = sum(a.bests == b.bests for a, b in zip(full, exact, strict=True))
         same = sum((a.positions, a.winner) == (b.positions, b.winner) for a, b in zip(full, exact, strict=True))
-        yield metric(f"{where}, exact: seeds with the full search's journal of bests", same_bests, "seeds", f">= {n}")
+        yield metric(
+            f"{where}, exact: seeds with the full search's sequence of new bests", same_bests, "seeds", f">= {n}"
+        )
         yield metric(f"{where}, exact: seeds with the full search's positions and winner", same, "seeds", f">= {n}")
-        yield metric(f"{where}, exact: example evaluations of full", share(exact, full), "share")
-        yield metric(f"{where}, exact: worker seconds of full", seconds(exact, full), "share")
+        yield metric(f"{where}, exact: example evaluations, share of full", share(exact, full), "share")
+        yield metric(f"{where}, exact: worker seconds per candidate, share of full", seconds(exact, full), "share")
     shares = [one.examples / (200 * len(one.positions)) for one in sequential]
-    yield metric(f"{where}, sequential: example evaluations of full", mean(shares), "share")
-    yield metric(f"{where}, sequential: example evaluations of full, the worst seed", max(shares), "share")
-    yield metric(f"{where}, sequential: worker seconds of full, a candidate", seconds(sequential, full), "share")
+    yield metric(f"{where}, sequential: example evaluations, share of full", mean(shares), "share")
+    yield metric(f"{where}, sequential: example evaluations, share of full, worst seed", max(shares), "share")
+    yield metric(
+        f"{where}, sequential: worker seconds per candidate, share of full", seconds(sequential, full), "share"
+    )
     gains = [100 * (mean(b.tested) - mean(a.tested)) for a, b in zip(full, sequential, strict=True)]
     half = 1.96 * statistics.stdev(gains) / math.sqrt(n) if n > 1 else math.nan
-    yield metric(f"{where}, sequential: test score less full's", mean(gains), "points")
-    yield metric(f"{where}, sequential: test score less full's, half its 95 % interval", half, "points")
+    yield metric(f"{where}, sequential: test score minus full's", mean(gains), "points")
+    yield metric(f"{where}, sequential: test score minus full's, half-width of its 95 % interval", half, "points")
     inside = sum(within(a, b) for a, b in zip(full, sequential, strict=True))
-    yield metric(f"{where}, sequential: seeds whose test score is in full's interval", inside, "seeds")
+    yield metric(f"{where}, sequential: seeds with the test score in full's interval", inside, "seeds")
     checked = sum(one.checked for one in sequential)
     yield metric(f"{where}, sequential: stopped candidates scored again in full", checked, "candidates")
     lost = sum(one.lost for one in sequential)
@@ -257,7 +272,7 @@ def on_the_zoo(where: str, found: Sequence[Mapping[str, Raced]]) -> Iterable[Met
 
 
 def landscapes(name: str, seeds: int) -> Iterable[Metric]:
-    """The same search on synthetic landscapes with the noise of 200 examples and guides: see tests/landscapes.py."""
+    """The same search on synthetic landscapes of 200 examples with surrogates: see tests/support/landscapes.py."""
     optimizer, shares, inside = LANDSCAPES[name], [], 0
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):
@@ -269,9 +284,9 @@ def landscapes(name: str, seeds: int) -> Iterable[Metric]:
             interval = mean_interval(full.tested())
             inside += interval.low <= mean(sequential.tested()) <= interval.high
     what, target = f"landscapes, {name}, sequential", "<= 0.65" if name != "model_swarms" else None
-    yield metric(f"{what}: example evaluations of full", mean(shares), "share", target)
+    yield metric(f"{what}: example evaluations, share of full", mean(shares), "share", target)
     enough = f">= {math.ceil(0.9 * seeds)}"
-    yield metric(f"{what}: seeds whose test score is in full's interval", inside, "seeds", enough)
+    yield metric(f"{what}: seeds with the test score in full's interval", inside, "seeds", enough)
 
 
 def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:
@@ -288,7 +303,7 @@ def share(ours: Sequence[Raced], theirs: Sequence[Raced]) -> float:
 
 
 def seconds(ours: Sequence[Raced], theirs: Sequence[Raced]) -> float:
-    """Worker seconds a candidate, ours over theirs."""
+    """Worker seconds per candidate, ours over theirs."""
     a, b = (sum(one.seconds for one in each) / sum(len(one.positions) for one in each) for each in (ours, theirs))
     return a / b
 
@@ -296,9 +311,9 @@ def seconds(ours: Sequence[Raced], theirs: Sequence[Raced]) -> float:
 if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--optimizers", nargs="*", default=["bayesian", "pso"], help="on the zoo")
+    parser.add_argument("--optimizers", nargs="*", default=["bayesian", "pso"], help="optimizers on the zoo")
     parser.add_argument("--objective", default="exact_match", choices=["exact_match", "multiple_choice"])
-    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, each on one core")
+    parser.add_argument("--jobs", type=int, default=2, help="seeds run in parallel, one core each")
     parser.add_argument("--particles", type=int, default=12)
     parser.add_argument("--iterations", type=int, default=10)
     experts = ["upper", "next", "prev", "mirror", "rot", "digit", "vowel", "kind", "scrambled", "echo"]

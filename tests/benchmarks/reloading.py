@@ -1,12 +1,12 @@
-"""A candidate as Model Swarms' research code scores it, against ours, for the same items answered on SmolLM2.
+"""Scoring a candidate as Model Swarms' research code does, against Swarm, on the same SmolLM2 items.
 
-Theirs, after the public code of arXiv 2410.11163 (a fork of it was read): the experts' adapter files are read, their
-factors added up apart with weights and saved; base, adapter and tokenizer are loaded from disk for the candidate; it
-writes greedily in batches of 10, in the order of the data. Kinder than the original: the padding is masked, the merge
-keeps to memory-mapped files, and velocities, which it keeps as adapters too, are left out.
-Ours: one engine, opened once, is given the recipe (`algebra: factors`) and the same requests, encoded once.
+Theirs, after the public code of arXiv 2410.11163 (a fork of it was read): the experts' adapter files are read, the
+weighted sums of their factors, A and B separately, are saved; base, adapter and tokenizer are loaded from disk for
+every candidate; it generates greedily in batches of 10, in the order of the data. Differences from the original, all in
+its favour: padding is masked, the merge uses memory-mapped files, and velocities, which the original also stores as
+adapters, are left out. Ours: one engine, opened once, gets the recipe (`algebra: factors`) and the same requests, encoded once.
 Every repetition is another candidate; both sides get the same ones, in the same dtype on the same device.
-It says nothing of the authors' own program, which wants GPUs and a larger model: there loading weighs more.
+This does not measure the authors' own program, which needs GPUs and a larger model: there loading costs more.
 """
 
 import argparse
@@ -40,7 +40,7 @@ ADAPTER = "adapter_model.safetensors"
 
 @dataclass(frozen=True)
 class Reloading:
-    """The research code's way, one call a candidate."""
+    """The research code's method: one call per candidate."""
 
     base: Path
     adapters: Sequence[Path]
@@ -49,7 +49,7 @@ class Reloading:
     device: str = "cpu"
 
     def answers(self, coefficients: Sequence[float]) -> list[str]:
-        """What the candidate writes, each text cut where its request stops."""
+        """The texts that the candidate generates, one per request."""
         with tempfile.TemporaryDirectory() as folder, redirect_stderr(StringIO()):
             self._merge(coefficients, Path(folder))
             model = AutoModelForCausalLM.from_pretrained(self.base, dtype=self.dtype)
@@ -63,7 +63,7 @@ class Reloading:
         return texts
 
     def _merge(self, coefficients: Sequence[float], folder: Path) -> None:
-        """Save the weighted sum of the adapters' factors, A and B apart, as an adapter."""
+        """Save the weighted sums of the adapters' factors, A and B separately, as an adapter."""
         total: dict[str, Tensor] = {}
         for coefficient, adapter in zip(coefficients, self.adapters, strict=True):
             for name, tensor in load_file(adapter / ADAPTER).items():
@@ -83,7 +83,7 @@ def _written(model: nn.Module, tokenizer: AutoTokenizer, requests: Sequence[Gene
 
 
 class InMemory:
-    """Our way: base and experts are opened once, a candidate is a recipe."""
+    """Swarm's method: base and experts are opened once, a candidate is a recipe."""
 
     def __init__(self, base: Path, adapters: Sequence[Path], requests: Sequence[Generation], settings: dict) -> None:
         specs = [ExpertSpec(f"e{i}", path) for i, path in enumerate(adapters)]
@@ -106,7 +106,7 @@ def candidates(n: int, experts: int, seed: int) -> list[tuple[float, ...]]:
 
 
 def requests_of(data: Path, n: int) -> list[Generation]:
-    """What the shipped config asks of `n` examples, every task among them; without stop texts: theirs has none."""
+    """The shipped config's requests for `n` examples of all tasks, without stop texts: the research code has none."""
     (objective,) = load_config(ROOT / "configs" / "smollm2.yaml").objectives
     examples = read_examples(data)
     chosen = examples[:: max(1, len(examples) // n)][:n]
@@ -118,14 +118,14 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     zoo = zoo_path("smollm2")
     adapters = sorted((zoo / "experts").iterdir())
     requests = requests_of(zoo / "data" / "examples.jsonl", arguments.items)
-    yield Metric("reloading", "items answered a candidate", len(requests), "items")
+    yield Metric("reloading", "items per candidate", len(requests), "items")
     yield from speed(zoo / "base", adapters, requests, arguments)
     few = requests[:: max(1, len(requests) // arguments.check_items)]
     yield from agreement(zoo / "base", adapters, few)
 
 
 def speed(base: Path, adapters: Sequence[Path], requests: Sequence[Generation], arguments: argparse.Namespace):
-    """Seconds a candidate of both sides."""
+    """Seconds per candidate, both sides."""
     ours = InMemory(base, adapters, requests, {"dtype": arguments.dtype})
     theirs = Reloading(base, adapters, requests, DTYPES[arguments.dtype])
     drawn = candidates(arguments.repetitions + 1, len(adapters), seed=0)
@@ -134,11 +134,11 @@ def speed(base: Path, adapters: Sequence[Path], requests: Sequence[Generation], 
         lambda: ours.answers(next(ours_next)), lambda: theirs.answers(next(theirs_next)), arguments.repetitions
     )
     say(f"reloading: {arguments.repetitions} candidates done")
-    yield from times.metrics("reloading", f"a candidate, {arguments.dtype}", ("ours", "reloading"), ">= 2")
+    yield from times.metrics("reloading", f"one candidate, {arguments.dtype}", ("ours", "reloading"), ">= 2")
 
 
 def agreement(base: Path, adapters: Sequence[Path], requests: Sequence[Generation]) -> Iterator[Metric]:
-    """Whether both sides write the same, in float32, where rounding decides nearly nothing."""
+    """The share of identical texts in float32, where rounding hardly matters."""
     (coefficients,) = candidates(1, len(adapters), seed=1)
     ours = InMemory(base, adapters, requests, {"dtype": "float32"}).answers(coefficients)
     theirs = Reloading(base, adapters, requests, torch.float32).answers(coefficients)
@@ -148,7 +148,7 @@ def agreement(base: Path, adapters: Sequence[Path], requests: Sequence[Generatio
 
 def parser() -> argparse.ArgumentParser:
     made = options(__doc__)
-    made.add_argument("--items", type=int, default=200, help="items a candidate (default 200)")
+    made.add_argument("--items", type=int, default=200, help="items per candidate (default 200)")
     made.add_argument("--check-items", type=int, default=40, help="items whose texts are compared (default 40)")
     made.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
     return made

@@ -1,8 +1,8 @@
-"""Records the model calls of a program and makes them again on a plain model: the bare time of the forward passes.
+"""Records the model calls of a program and repeats them on a plain model: the bare time of the forward passes.
 
-Of a call are kept its inputs, of key-value caches only the shapes, and how many positions it made logits at. It is
-replayed on a model that transformers has loaded from the base, without any hook of ours but one that makes as many
-logits, on a cache of noise that is made before the clock starts. On CPU, where calls are synchronous.
+A recorded call holds its inputs, the shapes of key-value caches, and the number of positions at which it made logits.
+It is replayed on the base as transformers loads it, without any hook but one that makes as many logits, on a cache of
+noise that is made before the clock starts. For CPU, where calls are synchronous.
 """
 
 import copy
@@ -20,7 +20,11 @@ from transformers import AutoModelForCausalLM, Cache, PreTrainedModel
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One call of the model. logits: at how many positions of the batch it made them."""
+    """One call of the model.
+
+    keywords: its arguments.
+    logits: the number of positions of the batch at which it made logits.
+    """
 
     keywords: Mapping[str, object]
     logits: int
@@ -28,7 +32,7 @@ class ModelCall:
 
 @contextmanager
 def recorded() -> Iterator[list[ModelCall]]:
-    """The model calls that are made inside, in their order."""
+    """The model calls made within the context, in order."""
     calls: list[ModelCall] = []
     original: Callable[..., object] = nn.Module.__call__
     depth = 0
@@ -61,7 +65,7 @@ class PlainModel:
 
     @torch.inference_mode()
     def seconds(self, calls: Sequence[ModelCall]) -> float:
-        """Seconds of all calls, without what lies between them."""
+        """Seconds of all calls, without the time between them."""
         return sum(self._seconds(call) for call in calls)
 
     def _seconds(self, call: ModelCall) -> float:
@@ -79,14 +83,14 @@ class PlainModel:
 
 
 def _kept(value: object) -> object:
-    """What a recorded call keeps of an argument: tensors as they are now, caches as shapes."""
+    """What a recorded call keeps of an argument: a copy of a tensor, the shapes of a cache."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     return _with_tensors(value, lambda tensor: tensor.to("meta")) if isinstance(value, Cache) else value
 
 
 def _live(value: object) -> object:
-    """The argument as the model takes it: a cache is filled with noise."""
+    """The argument as the model takes it; a cache is filled with noise."""
     if not isinstance(value, Cache):
         return value
     return _with_tensors(value, lambda tensor: torch.randn(tensor.shape, dtype=tensor.dtype))

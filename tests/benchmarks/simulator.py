@@ -1,18 +1,20 @@
-"""The coordinator on a simulated cluster in virtual time: faults by the thousand, idle workers, its own cost.
+"""The coordinator on a simulated cluster in virtual time: thousands of faults, idle workers, its own cost.
 
-A seed fixes every delay, crash, preemption, late answer and kill of the driver. Whatever comes, a search must score
-every candidate once, keep its budget and resume to where it would have come undisturbed. `--seed N --trace` shows one.
+A seed determines every delay, crash, preemption, late answer and kill of the driver. Whatever happens, a search must
+score every candidate exactly once, keep its budget, and on resume reach the same result as an undisturbed run.
+`--seed N --trace` shows one.
 
-Idle share: of the time that workers are ready, until the search's end, what they do not score in. Starting up is not
-in it, waiting for the last ones at the end is. 32 workers, 64 particles, 4,000 evaluations of 10 to 40 s, 2 % of the
-attempts fail, half of them with their worker; then workers of which the slowest takes four times as long.
+Idle share: the share of the time that workers are ready, until the search ends, in which they score nothing. Starting
+a worker does not count, waiting for the last evaluations does. 32 workers, 64 particles, 4,000 evaluations of 10 to
+40 s; 2 % of the attempts fail, half of them together with their worker. In a second case the slowest worker takes four
+times as long as the fastest.
 
-Own cost: processor time of dispatch, search, optimizer and archive, the simulator's own taken out; PSO with as many
-particles as workers, 16 coordinates, 200 examples an evaluation, five generations at the largest size. The journal's
-file (JSON, write, fsync to memory) is apart.
+Own cost: processor time of dispatch, search, optimizer and archive, without the simulator's own. PSO with as many
+particles as workers, 16 dimensions, 200 examples per evaluation, five generations at the largest size. Writing the
+journal's file (JSON, write, fsync to memory) is reported apart.
 
-Memory: what the process holds more (tracemalloc) for each byte that the journal grows. It grows no faster than the
-journal where that is no more in the later half of a run than in the earlier half.
+Memory: growth of the process (tracemalloc) per byte of journal. It is linear in the journal if it is no larger in the
+later half of a run than in the earlier half.
 """
 
 import argparse
@@ -45,7 +47,7 @@ def seeds(arguments: argparse.Namespace) -> Iterator[Metric]:
 
 
 def idle(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """The share of ready workers' time that nobody uses."""
+    """The share of ready workers' time in which they score nothing."""
     for even, what in ((True, "evaluations spread 4 to 1"), (False, "workers spread 4 to 1")):
         for schedule in SCHEDULES:
             with temporary_folder() as where:
@@ -56,7 +58,7 @@ def idle(arguments: argparse.Namespace) -> Iterator[Metric]:
 
 
 def cost(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """Milliseconds an evaluation, events a second."""
+    """Milliseconds per evaluation, events per second."""
     for workers in arguments.sizes:
         for schedule in SCHEDULES:
             evaluations = max(5 * workers, min(arguments.evaluations, 4000))
@@ -68,15 +70,15 @@ def cost(arguments: argparse.Namespace) -> Iterator[Metric]:
 
 def _costs(what: str, found: Measured, largest: bool) -> Iterator[Metric]:
     own = found.milliseconds(*OWN)
-    yield Metric(NAME, f"{what}: coordinator an evaluation", own, "ms", "<= 1" if largest else None)
+    yield Metric(NAME, f"{what}: coordinator time per evaluation", own, "ms", "<= 1" if largest else None)
     for part in OWN:
-        yield Metric(NAME, f"{what}: of that {part}", found.milliseconds(part), "ms")
-    yield Metric(NAME, f"{what}: journal's file an evaluation", found.milliseconds("journal"), "ms")
+        yield Metric(NAME, f"{what}: of which {part}", found.milliseconds(part), "ms")
+    yield Metric(NAME, f"{what}: journal file per evaluation", found.milliseconds("journal"), "ms")
     yield Metric(NAME, f"{what}: events", found.events / (own / 1000.0 * found.evaluations), "1/s")
 
 
 def memory(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """Bytes that the process grows by with each byte of the journal."""
+    """Bytes that the process grows by per byte of the journal."""
     marks = {share * arguments.evaluations // 10: (0, 0) for share in (2, 6, 10)}
     with temporary_folder() as where:
 
@@ -91,8 +93,8 @@ def memory(arguments: argparse.Namespace) -> Iterator[Metric]:
             tracemalloc.stop()
     (early, early_file), (middle, middle_file), (late, late_file) = marks.values()
     first, second = (middle - early) / (middle_file - early_file), (late - middle) / (late_file - middle_file)
-    yield Metric(NAME, "memory a byte of journal", second, "bytes")
-    yield Metric(NAME, "memory a byte of journal: later half / earlier half", second / first, "x", "<= 1.05")
+    yield Metric(NAME, "memory per byte of journal", second, "bytes")
+    yield Metric(NAME, "memory per byte of journal: later half / earlier half", second / first, "x", "<= 1.05")
 
 
 PARTS = {"seeds": seeds, "idle": idle, "cost": cost, "memory": memory}

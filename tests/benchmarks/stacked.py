@@ -1,8 +1,8 @@
 """Several particles in one batch against merging one after another, and how well the cost model chooses.
 
-SmolLM2 with its six adapters in bfloat16. The grid runs over particles, prompts and their length, with continuations
-that are scored and texts that are written; the choice is right where the cost model picks the faster side, or the two
-lie within 5 % of one another.
+SmolLM2 with its six adapters in bfloat16. The grid varies the number of particles, of prompts and their length, with
+continuations to score and texts to generate. A choice is right where the cost model picks the faster side, or where the
+two are within 5 % of each other.
 """
 
 import argparse
@@ -21,13 +21,19 @@ from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 EXPERTS = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")
 TIE = 1.05
-VOCABULARY = 200  # token ids that every base of ours has
+VOCABULARY = 200  # token ids that both zoos' bases have
 TARGETS = {32: ">= 1.8", 128: ">= 1.2"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """So many particles, each asked so many prompts of so many tokens: to be continued, or to write so much."""
+    """One point of the grid.
+
+    particles: in one batch, or one after another.
+    prompts: per particle.
+    length: tokens per prompt.
+    written: tokens to generate per prompt; 0: a continuation of one token is scored.
+    """
 
     particles: int
     prompts: int
@@ -36,7 +42,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        kind = f"writing {self.written}" if self.written else "scoring"
+        kind = f"generating {self.written}" if self.written else "scoring"
         return f"{self.particles} particles, {self.prompts} prompts of {self.length} tokens, {kind}"
 
     def requests(self, seed: int) -> Requests:
@@ -56,7 +62,7 @@ TOY = [Case(2, 1, 16), Case(2, 2, 16, written=2)]
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """The two lengths that are promised, the agreement of both ways, then the grid."""
+    """The two lengths with targets, the agreement of both methods, then the grid."""
     catalog = _catalog(arguments)
     merged, stacked = (
         TransformersSettings(dtype=arguments.dtype, method=method).open(catalog)  # type: ignore[arg-type]
@@ -77,8 +83,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
         ratio = ratios[len(ratios) // 2]
         chosen = costs.stacked_pays(case.particles, case.requests(0))
         right += ratio > 1 / TIE if chosen else ratio < TIE
-        foretold = costs.merged(case.particles, case.requests(0)) / costs.stacked(case.particles, case.requests(0))
-        say(f"{case.name}: measured {ratio:.2f}, foretold {foretold:.2f}")
+        predicted = costs.merged(case.particles, case.requests(0)) / costs.stacked(case.particles, case.requests(0))
+        say(f"{case.name}: measured {ratio:.2f}, predicted {predicted:.2f}")
         yield Metric("stacked", f"{case.name}: merged / stacked", ratio, "x")
     yield Metric(
         "stacked", f"the cost model picks the faster side in {len(grid)} cases", right / len(grid), "share", ">= 0.90"
@@ -99,7 +105,7 @@ def _recipes(catalog: Catalog, particles: int, seed: int) -> list[Recipe]:
 def _ratios(
     case: Case, catalog: Catalog, stacked: TransformersEngine, merged: TransformersEngine, repetitions: int
 ) -> Sequence[float]:
-    """Merged over stacked, other particles every time: nothing is in place already."""
+    """Merged over stacked, with other particles every time, so that no weights are already composed."""
     requests = case.requests(1)
     seeds = {"stacked": 0, "merged": 0}
 
@@ -111,7 +117,7 @@ def _ratios(
 
 
 def _difference(catalog: Catalog, arguments: argparse.Namespace) -> Metric:
-    """The largest difference of a continuation's log-likelihood between the two ways, in float32."""
+    """The largest difference of a continuation's log-likelihood between the two methods, in float32."""
     requests, recipes = Case(4, 8, 48).requests(2), _recipes(catalog, 4, 3)
     replies = [
         TransformersSettings(dtype="float32", method=method).open(catalog).answer(recipes, requests)  # type: ignore[arg-type]
@@ -129,5 +135,5 @@ def _difference(catalog: Catalog, arguments: argparse.Namespace) -> Metric:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "bfloat16"])
-    parser.add_argument("--toy", action="store_true", help="two cases on the tiny zoo: whether the script works")
+    parser.add_argument("--toy", action="store_true", help="two cases on the tiny zoo, to test the script")
     main(run, parser)

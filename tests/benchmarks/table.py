@@ -1,7 +1,7 @@
 """Runs every benchmark in a process of its own and writes docs/benchmarks.md: `make bench`.
 
-A benchmark is a script beside this one that can be run. What a section says of its lines is the script's docstring.
-Status 77 is a script that cannot run here; its last line says what to install.
+Every script in this folder that can be run is a benchmark. The text of its section is the script's docstring.
+Exit status 77 means that the script cannot run here; its last line says what to install.
 """
 
 import argparse
@@ -28,12 +28,13 @@ OWN_ENVIRONMENT = {"vllm_engine": ROOT / ".venv-vllm" / "bin" / "python"}
 INTRODUCTION = """\
 # Benchmarks
 
-`{command}` wrote this page on {date}. Both sides of a comparison are measured in one run, by turns; figures are medians
-of the repetitions, and a ratio is the median of the ratios of neighbours in time. They are of one machine, and a shared
-one changes from minute to minute: the smallest and largest ratios say how much. Lines without a target are there to
-read the others by. Each section says how and when it was measured. Scripts of `tests/benchmarks/` that are not listed
-were not run for this page: discovery, nothing and studies write pages of their own ([results](results)), vLLM's figures
-are in [vllm.md](vllm.md), and what waits for a GPU in [gpu-todo.md](gpu-todo.md).
+`{command}` wrote this page on {date}. The two sides of a comparison alternate within one run. Figures are medians over
+the repetitions; a ratio is the median of the ratios of repetitions adjacent in time. All figures are from one shared
+machine, whose speed varies from minute to minute: the smallest and largest ratios show by how much. Rows without a
+target give context to the others. Each section names its command, date and commit. Scripts of `tests/benchmarks/` that
+are not listed were not run for this page. The results of discovery and studies have pages of their own
+([results](results)), those of nothing are in the [log](log.md), those of vLLM in [vllm.md](vllm.md), and measurements
+that need a GPU are listed in [gpu-todo.md](gpu-todo.md).
 
 - machine: {machine}
 - versions: {versions}
@@ -44,19 +45,26 @@ are in [vllm.md](vllm.md), and what waits for a GPU in [gpu-todo.md](gpu-todo.md
 
 @dataclass(frozen=True)
 class Result:
-    """What a script printed, or why it printed nothing. origin: how it was called, when, at which commit."""
+    """What a script printed, or why it printed nothing.
+
+    name: of the script, without ".py".
+    lines: the JSON lines that it printed.
+    status: its exit status.
+    last_line: the last line that is no metric; the reason where the script failed or was skipped.
+    provenance: its command, the date and the commit.
+    """
 
     name: str
     lines: Sequence[Mapping[str, object]]
     status: int
-    last_words: str
-    origin: str
+    last_line: str
+    provenance: str
 
     @property
     def outcome(self) -> str:
         if self.status == SKIPPED:
-            return self.last_words
-        return f"failed with status {self.status}: {self.last_words}" if self.status else ""
+            return self.last_line
+        return f"failed with status {self.status}: {self.last_line}" if self.status else ""
 
 
 def scripts() -> list[str]:
@@ -66,35 +74,36 @@ def scripts() -> list[str]:
 
 
 def run_script(name: str, options: Sequence[str]) -> Result:
-    """Run one; what it says on the way is passed on."""
+    """Run one script; its progress messages are passed on."""
     say(f"== {name}")
     python = OWN_ENVIRONMENT.get(name, Path(sys.executable))
     command = [str(python if python.exists() else sys.executable), str(HERE / f"{name}.py"), "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
-        lines, words = [], [""]
+        lines, messages = [], [""]
         for line in process.stdout or ():
             if line.startswith('{"benchmark"'):
                 lines.append(json.loads(line))
             elif line.strip():
                 say(line.rstrip())
-                words.append(line.strip())
+                messages.append(line.strip())
     call = " ".join([f"python tests/benchmarks/{name}.py", *options])
-    origin = f"`{call}`, {time.strftime('%Y-%m-%d')}, commit {commit()}"
-    return Result(name, lines, process.returncode, words[-1], origin)
+    provenance = f"`{call}`, {time.strftime('%Y-%m-%d')}, commit {commit()}"
+    return Result(name, lines, process.returncode, messages[-1], provenance)
 
 
 def kept(folder: Path, name: str) -> Result | None:
-    """What a script printed before, from NAME.jsonl in the folder, and NAME.origin."""
-    file, origin = folder / f"{name}.jsonl", folder / f"{name}.origin"
+    """The result of an earlier run, from NAME.jsonl and NAME.origin in the folder; None where there is none."""
+    file, provenance = folder / f"{name}.jsonl", folder / f"{name}.origin"
     if not file.is_file():
         return None
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    return Result(name, lines, 0, "", origin.read_text().strip() if origin.is_file() else "")
+    return Result(name, lines, 0, "", provenance.read_text().strip() if provenance.is_file() else "")
 
 
 def keep(folder: Path, result: Result) -> None:
+    """Save a result where `kept` finds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{result.name}.origin").write_text(result.origin + "\n")
+    (folder / f"{result.name}.origin").write_text(result.provenance + "\n")
     (folder / f"{result.name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in result.lines))
 
 
@@ -116,19 +125,19 @@ def page(results: Sequence[Result], command: str) -> str:
 
 
 def section(result: Result) -> str:
-    """One script's docstring and its lines."""
+    """One script's docstring, its metrics and their provenance."""
     doc = ast.get_docstring(ast.parse((HERE / f"{result.name}.py").read_text())) or ""
     parts = [f"## {result.name}", doc]
     if result.outcome:
-        parts.append(f"Not here: {result.outcome}")
+        parts.append(f"No results: {result.outcome}")
     if result.lines:
         parts.append("\n".join(rows(result.lines)))
-        parts += [result.origin] if result.origin else []
+        parts += [result.provenance] if result.provenance else []
     return "\n\n".join(parts) + "\n"
 
 
 def rows(lines: Sequence[Mapping[str, object]]) -> Iterator[str]:
-    yield "| what | value | target | |"
+    yield "| metric | value | target | |"
     yield "|---|---:|---|---|"
     for line in lines:
         cells = (line["metric"], f"{number(float(str(line['value'])))} {line['unit']}", line["target"] or "")
@@ -136,7 +145,7 @@ def rows(lines: Sequence[Mapping[str, object]]) -> Iterator[str]:
 
 
 def machine() -> str:
-    """Processor, cores, memory, accelerator."""
+    """Processor, cores, memory, torch threads, accelerator."""
     import torch
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -147,7 +156,7 @@ def machine() -> str:
 
 
 def known_versions() -> str:
-    """Of everything that decides a figure, lm-eval's from its own environment."""
+    """The versions of all packages that affect a figure; lm-eval's from its own environment."""
     found = versions() | {package: importlib.metadata.version(package) for package in PACKAGES}
     if other := os.environ.get("SWARM_LMEVAL"):
         ask = "import importlib.metadata as m; print(m.version('lm_eval'))"
@@ -169,7 +178,7 @@ def _processor() -> str:
 
 
 def result_of(name: str, options: Sequence[str], folder: Path | None) -> Result:
-    """What was kept of a script in the folder; else it is run, and kept there if it went well."""
+    """The result kept in the folder; without one the script is run, and its result kept if it succeeded."""
     before = kept(folder, name) if folder else None
     if before is not None:
         return before
@@ -183,11 +192,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=[], help="benchmarks to run (default: all)")
     parser.add_argument("--output", type=Path, default=PAGE, help="the page (default: docs/benchmarks.md)")
-    parser.add_argument("--kept", type=Path, default=None, help="folder: what ran before is not run again")
+    parser.add_argument(
+        "--kept", type=Path, default=None, help="folder of results: a script that has one is not run again"
+    )
     arguments, options = parser.parse_known_args()
     unknown = [name for name in arguments.names if name not in scripts()]
     if unknown:
-        parser.error(f"{unknown[0]} is none of {', '.join(scripts())}")
+        parser.error(f"unknown benchmark {unknown[0]}; known are {', '.join(scripts())}")
     results = [result_of(name, options, arguments.kept) for name in arguments.names or scripts()]
     command = f"python tests/benchmarks/table.py {' '.join(arguments.names)}" if arguments.names else "make bench"
     arguments.output.write_text(page(results, command))

@@ -1,7 +1,7 @@
-"""The vLLM engine beside the transformers engine on SmolLM2: do they agree, and what does each cost.
+"""The vLLM engine against the transformers engine on SmolLM2: whether they agree, and what each costs.
 
 Runs in vLLM's own environment: `.venv-vllm/bin/python tests/benchmarks/vllm_engine.py` (`make .venv-vllm/.installed`).
-In bfloat16 both engines are also compared with float32, so that one sees what rounding alone does.
+In bfloat16 each engine is also compared with float32, which shows the effect of rounding alone.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from swarm.engines.vllm.engine import VllmSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 
 NAME = "vllm_engine"
-ALIVE: list[Engine] = []  # a vLLM that is thrown away takes what all vLLMs of a process share with it
+ALIVE: list[Engine] = []  # kept: closing one vLLM also closes what all vLLMs of a process share
 Answers = dict[tuple[str, str, str], tuple[Sequence[Answer], Sequence[Answer]]]
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     """Agreement, speed, adapters."""
     if importlib.util.find_spec("vllm") is None:
-        raise Skip("vLLM is not installed here; run it with .venv-vllm/bin/python")
+        raise Skip("vLLM is not installed here; run this script with .venv-vllm/bin/python")
     zoo = zoo_path("smollm2")
     specs = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", specs)
@@ -52,7 +52,7 @@ def agreement(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Iterator[Metr
         ):
             share = ">= 0.95" if " and transformers" in title else None
             yield Metric(NAME, f"{what}: same greedy answers, {title}", same(one[0], other[0]), "share", share)
-            yield Metric(NAME, f"{what}: log-likelihoods apart, {title}", apart(one[1], other[1]), "nats", nats)
+            yield Metric(NAME, f"{what}: log-likelihood difference, {title}", apart(one[1], other[1]), "nats", nats)
 
 
 def all_answers(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Answers:
@@ -68,7 +68,7 @@ def all_answers(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Answers:
 
 
 def speed(catalog: Catalog, rows: Sequence[dict[str, str]], repetitions: int) -> Iterator[Metric]:
-    """Tokens, continuations and swaps of each engine in bfloat16: medians. Nothing is answered from a cache."""
+    """Medians of each engine in bfloat16: generation, scoring, swaps. Nothing is answered from a cache."""
     texts, sums, little = long(catalog, rows), continuations(catalog, rows), short(catalog, rows[:1])
     for name, held in engines(catalog, "bfloat16").items():
         writing, scoring, swaps = [], [], []
@@ -81,13 +81,13 @@ def speed(catalog: Catalog, rows: Sequence[dict[str, str]], repetitions: int) ->
             reply = ask(held, mixed(catalog, 0.4 + 0.001 * repetition), sums)
             scoring.append(len(reply.answers) / reply.forward_seconds)
         # The first of each warms up.
-        yield Metric(NAME, f"{name}: writing 128 tokens, 16 prompts", statistics.median(writing[1:]), "tokens/s")
+        yield Metric(NAME, f"{name}: generating 128 tokens, 16 prompts", statistics.median(writing[1:]), "tokens/s")
         yield Metric(NAME, f"{name}: scoring 64 continuations", statistics.median(scoring[1:]), "continuations/s")
         yield Metric(NAME, f"{name}: swap", statistics.median(swaps[1:]), "s")
 
 
 def adapters(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Iterator[Metric]:
-    """Four candidates beside each other as adapters, and one after another. Two prompts: on a CPU it takes a minute."""
+    """Four candidates in one batch as adapters, and one after another. Only two prompts: on a CPU it takes a minute."""
     requests = short(catalog, rows)
     held = VllmSettings(adapters=4, kv_cache_gb=0.5).open(catalog)
     ALIVE.append(held)
@@ -146,7 +146,7 @@ def ask(held: Engine, what: Recipe, requests: Requests) -> Reply:
 
 
 def same(found: Sequence[Answer], expected: Sequence[Answer]) -> float:
-    """The share of answers whose text is the same."""
+    """The share of answers with the same text."""
     texts = [[answer.text for answer in of if isinstance(answer, Text)] for of in (found, expected)]
     return statistics.mean(float(one == other) for one, other in zip(*texts, strict=True))
 
@@ -159,7 +159,7 @@ def apart(found: Sequence[Answer], expected: Sequence[Answer]) -> float:
 
 def arguments() -> argparse.ArgumentParser:
     parser = options(__doc__)
-    parser.add_argument("--prompts", type=int, default=100, help="for agreement (default 100)")
+    parser.add_argument("--prompts", type=int, default=100, help="prompts to compare answers on (default 100)")
     return parser
 
 
