@@ -1,4 +1,4 @@
-"""The test bed of tests/benchmarks/discovery.py: its problems, a trial, and what its tables say."""
+"""The test bed of tests/benchmarks/discovery.py: its problems, a trial, and its tables."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_there_are_two_halves_of_different_problems():
 
 
 @pytest.mark.parametrize("problem", CHEAP, ids=lambda problem: problem.name)
-def test_a_sample_is_drawn_by_its_seed_from_what_the_truth_is_the_mean_of(problem):
+def test_a_sample_is_drawn_by_its_seed_and_has_the_true_score_as_its_mean(problem):
     x_D = problem.space.uniforms_UD[1]
     first, again, other = (problem.scorer(seed, "search")(x_D) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
@@ -35,11 +35,11 @@ def test_a_sample_is_drawn_by_its_seed_from_what_the_truth_is_the_mean_of(proble
 
 
 @pytest.mark.parametrize("name", [name for name in CHOICES if name != "gp"])
-def test_every_contender_keeps_to_the_budget(name):
+def test_every_compared_method_keeps_to_the_budget(name):
     settings = {"particles": 5} if name not in ("greedy_soup", "lorahub", "grid") else CHOICES[name][0]
     found = run_trial(SMALL, optimizer(name, settings, 25, SMALL.space.dimensions), seed=0)
     assert found.scored <= 25
-    assert found.low <= found.foretold <= found.high
+    assert found.low <= found.predicted <= found.high
     assert found.delivered == SMALL.truth(np.array(found.position))
     assert 20 in found.course or found.scored < 20
 
@@ -56,7 +56,7 @@ def row(problem: str, contender: str, seed: int, delivered: float, evaluations: 
     } | scores
 
 
-def test_the_tables_say_what_the_trials_hold():
+def test_the_tables_summarise_the_trials():
     known = {"base": 0.1, "expert": 0.3, "uniform": 0.4, "best": 0.7}
     trials = [row("sphere", OURS, seed, 0.5 + 0.1 * seed) for seed in range(2)]
     trials += [row("sphere", THEIRS, seed, 0.55) for seed in range(2)]

@@ -1,13 +1,14 @@
-"""Who finds the best weighting: optimizers x problems x seeds at equal example evaluations, held against true scores.
+"""Which optimizer finds the best weighting: optimizers x problems x seeds at equal example evaluations, by true score.
 
     python tests/benchmarks/discovery.py --folder DIR --write
 
-runs what DIR has not got yet and writes the tables of docs/results/discovery.md: stop and start at will. DIR keeps a
-JSON line a trial, and knows nothing of the code: take a new one after a change of an optimizer or the bed.
+runs the trials that DIR does not hold yet and writes the tables of docs/results/discovery.md; it can be stopped and
+started at will. DIR holds one JSON line per trial and does not notice changes of the code: use a new one after a change
+of an optimizer or of the test bed.
 
-The settings of every contender, ours too, are chosen on the development half of the problems (tests/benchmarks/bed)
-with seeds of their own; then everything runs on both halves. A trial is the program's own search, selection and
-prediction: see bed/trial.py.
+The settings of every compared method, ours too, are chosen on the development half of the problems
+(tests/benchmarks/bed) with seeds of their own; then every method runs on both halves. A trial is the program's own
+search, selection and prediction: see bed/trial.py.
 """
 
 import argparse
@@ -28,14 +29,20 @@ from bed.standings import HARD, OURS, Table
 from bed.trial import run_trial
 from common import Metric, Skip, keep_line, kept_lines, main, options, say
 
-TUNED_ON = [problem.name for problem in DEVELOPMENT if not isinstance(problem, Live)]  # those that cost little
+TUNED_ON = [problem.name for problem in DEVELOPMENT if not isinstance(problem, Live)]  # the cheap ones
 TUNING_SEEDS = range(100, 105)
-SHORTER = {OURS: (100, 67), HARD: (67,)}  # of our default, also without margins, against the full one of the others
+SHORTER = {OURS: (100, 67), HARD: (67,)}  # smaller budgets of the default, with margins and without
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """One trial to be run. settings: JSON, so that jobs compare."""
+class Entry:
+    """One trial to run.
+
+    problem, contender: names in PROBLEMS and CHOICES.
+    settings: of the method, as JSON, so that trials can be compared.
+    seed: of samples and search.
+    evaluations: the budget.
+    """
 
     problem: str
     contender: str
@@ -49,7 +56,7 @@ class Bundle:
 
 
 class Kept:
-    """The trials and references of a folder."""
+    """The finished trials and references of a folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,16 +77,16 @@ class Kept:
 
 
 def key_of(trial: Mapping[str, Any]) -> tuple[object, ...]:
-    """The key of the job that a kept trial was."""
-    return tuple(trial[field.name] for field in fields(Bundle))
+    """The key of the entry that a finished trial belongs to."""
+    return tuple(trial[field.name] for field in fields(Entry))
 
 
-def trial(job: Bundle) -> dict[str, Any]:
+def trial(entry: Entry) -> dict[str, Any]:
     torch.set_num_threads(1)
-    problem = PROBLEMS[job.problem]
-    settings = json.loads(job.settings)
-    chosen = optimizer(job.contender, settings, job.evaluations, problem.space.dimensions)
-    return asdict(job) | asdict(run_trial(problem, chosen, job.seed, racing(settings)))
+    problem = PROBLEMS[entry.problem]
+    settings = json.loads(entry.settings)
+    chosen = optimizer(entry.contender, settings, entry.evaluations, problem.space.dimensions)
+    return asdict(entry) | asdict(run_trial(problem, chosen, entry.seed, racing(settings)))
 
 
 def referred(name: str) -> dict[str, Any]:
@@ -87,16 +94,17 @@ def referred(name: str) -> dict[str, Any]:
     return {"problem": name} | asdict(reference(PROBLEMS[name]))
 
 
-def tuning() -> Iterator[Bundle]:
+def tuning() -> Iterator[Entry]:
+    """The trials that settings are chosen by."""
     for seed in TUNING_SEEDS:
         for problem in TUNED_ON:
             for contender, choices in CHOICES.items():
                 if len(choices) > 1:
-                    yield from (Bundle(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
+                    yield from (Entry(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
 
 
 def tuned(kept: Kept) -> dict[str, str]:
-    """Contender -> the settings with the least mean regret on the development half."""
+    """Compared method -> its settings with the least mean regret on the development half."""
 
     def regret(contender: str, settings: Mapping[str, Any]) -> float:
         found = [
@@ -112,19 +120,21 @@ def tuned(kept: Kept) -> dict[str, str]:
     }
 
 
-def contest(settings: Mapping[str, str], problems: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[Bundle]:
-    """Seed by seed, so that what there is so far is balanced."""
+def comparison(
+    settings: Mapping[str, str], problems: Sequence[str], names: Sequence[str], seeds: int
+) -> Iterator[Entry]:
+    """The trials of the comparison, seed by seed, so that an unfinished one is balanced."""
     for seed in range(seeds):
         for problem in problems:
             for name in names:
-                yield Bundle(problem, name, settings[name], seed, BUDGET)
-                yield from (Bundle(problem, name, settings[name], seed, shorter) for shorter in SHORTER.get(name, ()))
+                yield Entry(problem, name, settings[name], seed, BUDGET)
+                yield from (Entry(problem, name, settings[name], seed, shorter) for shorter in SHORTER.get(name, ()))
 
 
-def carried_out(jobs: Iterable[Bundle], kept: Kept, processes: int) -> None:
-    """Run what is not kept yet."""
+def run_missing(entries: Iterable[Entry], kept: Kept, processes: int) -> None:
+    """Run the trials that the folder does not hold yet."""
     known = kept.known()
-    left = [job for job in dict.fromkeys(jobs) if job.key not in known]
+    left = [entry for entry in dict.fromkeys(entries) if entry.key not in known]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for done, found in enumerate(pool.imap_unordered(trial, left), 1):
             kept.add(found)
@@ -134,7 +144,7 @@ def carried_out(jobs: Iterable[Bundle], kept: Kept, processes: int) -> None:
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     if arguments.folder is None:
-        raise Skip("it takes an hour: name the --folder that keeps its trials")
+        raise Skip("it takes an hour: name a --folder for its trials")
     kept = Kept(arguments.folder)
     problems = [name for name in PROBLEMS if name not in arguments.without]
     if not arguments.kept:
@@ -143,12 +153,12 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
             for found in pool.imap_unordered(referred, missing):
                 kept.add_reference(found)
                 say(f"{found}")
-        carried_out((job for job in tuning() if job.problem in problems), kept, arguments.jobs)
+        run_missing((entry for entry in tuning() if entry.problem in problems), kept, arguments.jobs)
         settings = tuned(kept)
-        carried_out(contest(settings, problems, arguments.contenders, arguments.seeds), kept, arguments.jobs)
+        run_missing(comparison(settings, problems, arguments.contenders, arguments.seeds), kept, arguments.jobs)
     settings = tuned(kept)
-    jobs = {job.key for job in contest(settings, problems, list(CHOICES), arguments.seeds)}
-    table = Table([trial for trial in kept.trials if key_of(trial) in jobs], kept.references)
+    keys = {entry.key for entry in comparison(settings, problems, list(CHOICES), arguments.seeds)}
+    table = Table([trial for trial in kept.trials if key_of(trial) in keys], kept.references)
     if arguments.write:
         write(table, settings)
     yield from metrics(table)
@@ -156,11 +166,11 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
 
 if __name__ == "__main__":
     parser = options(__doc__ or "")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the trials are kept")
-    parser.add_argument("--kept", action="store_true", help="run nothing more: only what is kept counts")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="folder of the finished trials")
+    parser.add_argument("--kept", action="store_true", help="run nothing; use the finished trials")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/results/discovery.md")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=2, help="trials at a time, each on one core")
-    parser.add_argument("--contenders", nargs="+", default=list(CHOICES))
-    parser.add_argument("--without", nargs="+", default=[], metavar="PROBLEM")
+    parser.add_argument("--jobs", type=int, default=2, help="trials run in parallel, one core each")
+    parser.add_argument("--contenders", nargs="+", default=list(CHOICES), help="the compared methods to run")
+    parser.add_argument("--without", nargs="+", default=[], metavar="PROBLEM", help="problems to leave out")
     main(run, parser)

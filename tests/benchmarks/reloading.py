@@ -4,7 +4,8 @@ Theirs, after the public code of arXiv 2410.11163 (a fork of it was read): the e
 weighted sums of their factors, A and B separately, are saved; base, adapter and tokenizer are loaded from disk for
 every candidate; it generates greedily in batches of 10, in the order of the data. Differences from the original, all in
 its favour: padding is masked, the merge uses memory-mapped files, and velocities, which the original also stores as
-adapters, are left out. Ours: one engine, opened once, gets the recipe (`algebra: factors`) and the same requests, encoded once.
+adapters, are left out.
+Ours: one engine, opened once, gets the recipe (`algebra: factors`) and the same requests, encoded once.
 Every repetition is another candidate; both sides get the same ones, in the same dtype on the same device.
 This does not measure the authors' own program, which needs GPUs and a larger model: there loading costs more.
 """

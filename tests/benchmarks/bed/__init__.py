@@ -1,6 +1,6 @@
-"""The test bed of discovery.py: problems whose true scores are known, in two halves.
+"""The test bed of discovery.py: problems with known true scores, in two halves.
 
-Every setting of every contender, ours too, is chosen on DEVELOPMENT; CONFIRMATION is what it is then held to.
+The settings of every compared method, ours too, are chosen on DEVELOPMENT; CONFIRMATION plays no part in that choice.
 """
 
 from bed import synthetic

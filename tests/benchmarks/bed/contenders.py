@@ -1,4 +1,4 @@
-"""Who competes: every optimizer with settings that may be chosen among on the development half.
+"""The compared methods: every optimizer, with the settings to choose among on the development half.
 
 All get the same number of evaluations and no patience. The first settings of each are its defaults.
 """
@@ -11,7 +11,7 @@ from swarm.evaluation.racing import Racing
 from swarm.optimizers import OPTIMIZERS, Optimizer
 
 BUDGET = 200  # evaluations, of 200 examples each
-RACING = "racing"  # among settings: the error of a sequential test
+RACING = "racing"  # key of the settings: the error of the sequential test
 Settings = Mapping[str, Any]
 
 BAYESIAN: Sequence[Settings] = [
@@ -53,7 +53,7 @@ TYPES = {
 
 
 def optimizer(name: str, settings: Settings, evaluations: int, experts: int) -> Optimizer[Any]:
-    """A contender that ends after so many evaluations. Model Swarms has as many particles as experts, at least."""
+    """A compared method with a budget of evaluations. Model Swarms gets at least as many particles as experts."""
     kind, fixed = TYPES.get(name, (name, {}))
     chosen = {key: value for key, value in {**fixed, **settings}.items() if key != RACING}
     if kind == "model_swarms":
@@ -62,5 +62,5 @@ def optimizer(name: str, settings: Settings, evaluations: int, experts: int) -> 
 
 
 def racing(settings: Settings) -> Racing:
-    """Every candidate in full, or a sequential test at the error that the settings name."""
+    """A sequential test with the error in the settings; without one every candidate is scored in full."""
     return Racing(sequential=True, error=settings[RACING]) if RACING in settings else UNRACED

@@ -1,10 +1,10 @@
-"""Problems on live models: every score is a forward pass of a small Llama with the weighting put in place.
+"""Problems on live models: every score is a forward pass of a small Llama with the weighting composed in place.
 
-An answer is right where every one of its tokens is the likeliest after the right ones before it: what greedy decoding
-gives, by one pass. There are as many examples as there are words: each seed draws its own, and the hidden ones are of
-another seed.
+An answer is right if each of its tokens is the most likely one after the right tokens before it: greedy decoding would
+give it, and one pass is enough. Examples are drawn from all words: each seed draws its own, and the hidden population
+comes from another seed.
 
-Shape suffixes: P examples, D coordinates.
+Shape suffixes: P examples, D dimensions.
 """
 
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ from swarm.zoo.training import TrainingBatch, encode
 
 HIDDEN_SEED = 999
 HIDDEN_PER_TASK = 200
-PER_TASK = 100  # of those that a seed's samples are taken from
+PER_TASK = 100  # examples that the samples of a seed are drawn from
 LENGTHS = (4, 4)  # of the words
 
 
 @dataclass(frozen=True)
 class Live:
-    """A problem on the zoo of this name."""
+    """A problem on the zoo named `zoo`."""
 
     name: str
     zoo: str

@@ -1,4 +1,4 @@
-"""Models of a zoo's folder: from safetensors on this disk alone, without code of theirs."""
+"""Loads the models of a zoo's folder: safetensors on the local disk only, no code from it."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 
 def load_model(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """In its own dtype, where none is named."""
+    """The model, in its own dtype unless one is given."""
     return AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype or "auto", local_files_only=True, use_safetensors=True, trust_remote_code=False
     )

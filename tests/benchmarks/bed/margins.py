@@ -1,4 +1,4 @@
-"""How surely a causal model gives right answers: one number an example, by one forward pass over prompt and answer.
+"""Answer margins of a causal model: one number per example, by one forward pass over prompt and answer.
 
 Shape suffixes: P examples, B rows, T tokens, K labelled tokens, V vocabulary.
 """
@@ -14,7 +14,7 @@ from swarm.zoo.training import UNLABELLED, TrainingBatch
 
 @torch.inference_mode()
 def margins(model: PreTrainedModel, batches: Sequence[TrainingBatch]) -> Array:
-    """The least, over the answer's tokens and the end token, of the right one's logit less the greatest other. Shape P.
+    """The minimum, over the answer's tokens and the end token, of the right logit minus the largest other. Shape P.
 
     Greedy decoding gives the right answer where it is above zero.
     """

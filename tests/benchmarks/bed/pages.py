@@ -24,24 +24,24 @@ def metrics(table: Table) -> Iterator[Metric]:
         if not problems:
             continue
         ours, theirs = (table.estimate(name, table.regret, problems).value for name in (OURS, THEIRS))
-        yield metric(f"{half}: median regret of {OURS} over {THEIRS}'s", ours / theirs, "x", "<= 0.5")
+        yield metric(f"{half}: median regret of {OURS} / that of {THEIRS}", ours / theirs, "x", "<= 0.5")
         yield metric(f"{half}: pairs won against {THEIRS}", table.wins(THEIRS, problems), "share")
-        what = f"{half}: pairs won against {THEIRS}, or within a point"
+        what = f"{half}: pairs won against {THEIRS}, or lost by at most a point"
         yield metric(what, table.wins(THEIRS, problems, tie=TIE), "share", ">= 0.8")
         for name, budget in shorter(table):
-            what = f"{half}: problems where {name} after {budget} evaluations is no worse than {THEIRS} after {BUDGET}"
+            what = f"{half}: problems where {name} with {budget} evaluations is no worse than {THEIRS} with {BUDGET}"
             reached = [each.mean() >= 0 for each in table.differences(THEIRS, problems, budget, name)]
             yield metric(what, float(np.mean(reached)), "share")
         covered = table.covered(OURS, problems)
-        yield metric(f"{half}: foretold intervals of {OURS} that hold the true score", covered, "share", ">= 0.9")
-    everybody = float(np.mean([table.covered(name, table.problems) for name in table.contenders]))
-    yield metric("foretold intervals of everybody that hold the true score", everybody, "share", ">= 0.9")
+        yield metric(f"{half}: coverage of the predicted intervals of {OURS}", covered, "share", ">= 0.9")
+    overall = float(np.mean([table.covered(name, table.problems) for name in table.contenders]))
+    yield metric("coverage of the predicted intervals, all methods", overall, "share", ">= 0.9")
     worse = len(table.below_baselines(OURS))
     yield metric(f"problems where {OURS} is below best expert or uniform average", worse, "problems", "<= 0")
 
 
 def shorter(table: Table) -> list[tuple[str, int]]:
-    """(contender, budget) of those that ran with less, too."""
+    """(method, budget) of those that also ran with a smaller budget."""
     return [(name, budget) for name in (OURS, HARD) for budget in table.shorter(name)]
 
 
@@ -50,7 +50,7 @@ def metric(what: str, value: float, unit: str, target: str | None = None) -> Met
 
 
 def write(table: Table, settings: Mapping[str, str]) -> None:
-    """Put the tables between the page's two marks."""
+    """Write the tables between the page's two markers."""
     text = PAGE.read_text()
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
@@ -69,7 +69,8 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
     seeds = len({seed for _, seed in table.rows(OURS)})
     yield f"### The {half} half: {len(problems)} problems x {seeds} seeds, {BUDGET} evaluations of 200 examples"
     yield ""
-    yield f"| | examples | median regret | share of headroom | optimism | {OURS} wins | or ties | foretold holds |"
+    columns = ("examples", "median regret", "share of headroom", "generalisation gap", f"{OURS} wins", "or ties")
+    yield f"| | {' | '.join(columns)} | coverage |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     entries = [(name, BUDGET) for name in table.contenders]
     entries += shorter(table)
@@ -77,9 +78,9 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
     for name, budget in ranked:
         regret = table.estimate(name, table.regret, problems, budget)
         headroom = table.estimate(name, table.headroom, [p for p in problems if table.has_headroom(p)], budget)
-        optimism = table.mean(name, lambda row: row["search"] - row["delivered"], problems, budget)
+        gap = table.mean(name, lambda row: row["search"] - row["delivered"], problems, budget)
         examples = table.mean(name, examples_of, problems, budget).value
-        cells = [f"{examples:,.0f}", points(regret), share(headroom), points(optimism)]
+        cells = [f"{examples:,.0f}", points(regret), share(headroom), points(gap)]
         if (name, budget) == (OURS, BUDGET) or budget != BUDGET:
             cells += ["", "", percent(table.covered(name, problems)) if budget == BUDGET else ""]
         else:
@@ -90,12 +91,12 @@ def standings(table: Table, half: str, problems: Sequence[str]) -> Iterator[str]
 
 
 def examples_of(row: Row) -> float:
-    """Example evaluations of the search. Who does not race scores every candidate on all."""
+    """Example evaluations of the search. Without racing every candidate is scored on all."""
     return float(row.get("searched", SIZE * row["scored"]))
 
 
 def by_problem(table: Table) -> Iterator[str]:
-    yield "### Mean true score of what is delivered, problem by problem"
+    yield "### Mean true score of the delivered weighting, per problem"
     yield ""
     names = table.contenders
     yield "| | base | best expert | best uniform | best known | " + " | ".join(names) + " |"
@@ -111,7 +112,7 @@ def by_problem(table: Table) -> Iterator[str]:
 
 
 def to_target(table: Table) -> Iterator[str]:
-    yield f"### Evaluations until the best so far is truly as good as {THEIRS}'s after {BUDGET}"
+    yield f"### Evaluations until the best so far has the true score of {THEIRS} after {BUDGET}"
     yield ""
     yield "| | " + " | ".join(table.contenders) + " |"
     yield "|---|" + "---:|" * len(table.contenders)
@@ -125,8 +126,8 @@ def chosen(settings: Mapping[str, str]) -> Iterator[str]:
     yield "### Settings chosen on the development half"
     yield ""
     for name, text in settings.items():
-        said = ", ".join(f"`{key}: {value}`" for key, value in json.loads(text).items())
-        yield f"- {name}: {said or 'its defaults'}"
+        listed = ", ".join(f"`{key}: {value}`" for key, value in json.loads(text).items())
+        yield f"- {name}: {listed or 'its defaults'}"
 
 
 def label(name: str, budget: int) -> str:

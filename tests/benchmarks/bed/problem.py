@@ -1,9 +1,10 @@
-"""What a problem of the test bed is: a space, samples of 200 examples drawn by seed, and any position's true score.
+"""A problem of the test bed: a space, samples of 200 examples drawn by seed, and the true score of any position.
 
-A seed draws the examples of the search and of the select split. The truth is the mean over a population that no search
-sees, so what a search delivers can be held against it, and against a reference that was searched on the truth itself.
+A seed draws the examples of the search and the select split. The true score is the mean over a population that no
+search sees, so what a search delivers can be compared with it, and with a reference that was searched on the true score
+itself.
 
-Shape suffixes: D coordinates, P examples.
+Shape suffixes: D dimensions, P examples.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,24 +18,24 @@ from swarm.core.space import Array, Baseline, Space
 SIZE = 200  # examples of search, and of select
 Sampled = Literal["search", "select"]
 Scorer = Callable[[Array], Array]
-"""A position (shape D) -> the margin of each example (shape P): it is answered rightly where that is above zero."""
+"""A position (shape D) -> the margin of each example (shape P): the answer is right where it is above zero."""
 
 
 class Problem(Protocol):
-    """One problem. `names` are its experts'."""
+    """One problem, with its name and its space."""
 
     name: str
     space: Space
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
-        """Scores positions on the examples that a seed draws for a split."""
+        """A function that scores positions on the examples that the seed draws for the split."""
 
     def truth(self, x_D: Array) -> float:
         """The mean score of a position over the whole hidden population."""
 
 
 def box(names: Sequence[str]) -> Space:
-    """The space of one coefficient per expert, as `composition: {type: weights}` has it without settings."""
+    """The space with one coefficient per expert, as `composition: {type: weights}` has it by default."""
     n, weights = len(names), Weights()
     return Space(
         coordinates=tuple(names),

@@ -1,11 +1,11 @@
-"""Problems on SmolLM2, recorded: margins of 600 examples at 120 weightings of six experts, and a spline between them.
+"""Problems on SmolLM2, recorded: margins of 600 examples at 120 weightings of six experts, interpolated by a spline.
 
-surfaces.py records them. The spline is scipy's, linear in the distance with a linear trend: rougher than what any
-contender takes a landscape for. An example of a sample is a recorded one with a shift of its margin, so there are as
-many as one likes, and the true score is known exactly. The shift is of the size of the spline's error at weightings
-left out: nothing finer than the recording can be seen is searched for.
+surfaces.py records them. The spline is scipy's, linear in the distance with a linear trend: rougher than the model of
+the landscape that any compared method fits. An example of a sample is a recorded one with a shift of its margin, so
+there are arbitrarily many, and the true score is known exactly. The shift is of the size of the spline's error at
+weightings left out of the fit, so nothing finer than the recording's resolution can be searched for.
 
-Shape suffixes: M weightings, P examples, D coordinates.
+Shape suffixes: M weightings, P examples, D dimensions.
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from swarm.core.space import Array, Space
 
 FILE = Path(__file__).parent / "smollm2.npz"
 NAMES = ("chain_sum", "products", "gcd", "family_relationships", "syllogism", "letter_counting")
-CLIP = 6.0  # nats: how sure beyond that tells nothing
+CLIP = 6.0  # nats: larger margins carry no information
 SMOOTHING = 0.1
 FOLDS = 10
 
 
 def spline(x_MD: Array, margins_MP: Array) -> RBFInterpolator:
-    """Margins of all examples between the weightings."""
+    """An interpolation of the margins of all examples between the weightings."""
     return RBFInterpolator(x_MD, margins_MP, kernel="linear", smoothing=SMOOTHING, degree=1)
 
 
 def left_out(x_MD: Array, margins_MP: Array) -> Array:
-    """What splines through nine tenths of the weightings make of the others. Shape MP."""
+    """Cross-validated margins: splines fitted to nine tenths of the weightings, evaluated at the others. Shape MP."""
     found_MP = np.empty_like(margins_MP)
     fold_M = np.random.default_rng(0).permutation(len(x_MD)) % FOLDS
     for fold in range(FOLDS):
@@ -65,7 +65,7 @@ class Recorded:
 
     @cached_property
     def error(self) -> float:
-        """Root mean square, in nats."""
+        """Root mean square error of the spline at weightings left out, in nats."""
         return float(np.sqrt(np.square(left_out(*self.recording) - self.recording[1]).mean()))
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:

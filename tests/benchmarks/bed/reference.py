@@ -1,4 +1,4 @@
-"""What a problem's scores are held against: the base, the best expert, the best uniform average, and the best known."""
+"""Reference scores of a problem: the base, the best expert, the best uniform average, and the best known."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from swarm.core.space import Array
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.base import Observation
 
-GENERATIONS = 12  # by the process, then as many by CMA-ES from its best
+GENERATIONS = 12  # of `bayesian`, then as many of CMA-ES from its best
 STARTS = 2
 
 
 @dataclass(frozen=True)
 class Reference:
-    """True scores. best: of a search on the truth itself, which nobody else may do."""
+    """True scores. `best` is from a search on the true score itself, which no compared method may do."""
 
     base: float
     expert: float

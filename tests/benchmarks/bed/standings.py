@@ -1,4 +1,4 @@
-"""What the trials say: regret, headroom, optimism, coverage, and who beats whom, with intervals over seeds.
+"""Statistics of the trials: regret, headroom, coverage and pairwise wins, with intervals over seeds.
 
 Shape suffixes: R problems, S seeds, B resamples.
 """
@@ -20,7 +20,7 @@ HALVES = {
     "confirmation": [problem.name for problem in CONFIRMATION],
 }
 RESAMPLES = 2_000
-TIE = 0.01  # a point: what no test split of a thousand examples tells apart
+TIE = 0.01  # a point: less than a test split of a thousand examples can resolve
 
 Row = Mapping[str, Any]
 Value = Callable[[Row], float]
@@ -37,13 +37,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Table:
-    """The trials of the contest, and what each problem's scores are held against."""
+    """The trials of the comparison, and each problem's reference scores."""
 
     trials: Sequence[Row]
     references: Mapping[str, Mapping[str, float]]
 
     def rows(self, contender: str, evaluations: int = BUDGET) -> dict[tuple[str, int], Row]:
-        """(problem, seed) -> trial, where every contender has one."""
+        """(problem, seed) -> trial, where every compared method has one."""
         return {pair: row for pair, row in self._all(contender, evaluations).items() if pair in self._pairs}
 
     def _all(self, contender: str, evaluations: int) -> dict[tuple[str, int], Row]:
@@ -56,20 +56,21 @@ class Table:
 
     @property
     def problems(self) -> list[str]:
-        """Those where everybody has been, in the bed's order."""
+        """The problems on which every compared method has run, in the test bed's order."""
         seen = {problem for problem, _ in self._pairs}
         return [name for names in HALVES.values() for name in names if name in seen]
 
     @cached_property
     def contenders(self) -> list[str]:
+        """The compared methods that have trials."""
         return [name for name in CHOICES if self._all(name, BUDGET)]
 
     def shorter(self, contender: str) -> list[int]:
-        """The lesser budgets that it has run with, too."""
+        """The smaller budgets that the method has also run with."""
         return sorted({t["evaluations"] for t in self.trials if t["contender"] == contender} - {BUDGET}, reverse=True)
 
     def known(self, problem: str) -> float:
-        """The best true score that is known: of the search on the truth, or of anything that was delivered."""
+        """The best known true score: of the search on the true score, or of any delivered weighting."""
         return self._known[problem]
 
     @cached_property
@@ -83,12 +84,12 @@ class Table:
         return self.known(row["problem"]) - float(row["delivered"])
 
     def has_headroom(self, problem: str) -> bool:
-        """Whether the best known is worth speaking of above the best single expert."""
+        """Whether the best known is at least two points above the best single expert and the base."""
         known = self.references[problem]
         return self.known(problem) - max(known["expert"], known["base"]) >= 2 * TIE
 
     def headroom(self, row: Row) -> float:
-        """Delivered less the best single expert (or the base), over the reference less that."""
+        """(Delivered - single) / (best known - single), where single is the better of best expert and base."""
         known = self.references[row["problem"]]
         single = max(known["expert"], known["base"])
         return (float(row["delivered"]) - single) / (self.known(row["problem"]) - single)
@@ -105,7 +106,7 @@ class Table:
     def differences(
         self, contender: str, problems: Sequence[str], evaluations: int = BUDGET, ours: str = OURS
     ) -> list[Array]:
-        """Ours (after `evaluations`) less theirs at the full budget, in true score, by problem. Shapes S."""
+        """Ours (after `evaluations`) minus theirs at the full budget, in true score, per problem. Shapes S."""
         rows, theirs = self.rows(ours, evaluations), self.rows(contender)
         pairs = [key for key in theirs if key in rows]
         return [
@@ -114,17 +115,17 @@ class Table:
         ]
 
     def wins(self, contender: str, problems: Sequence[str], tie: float = 0.0) -> float:
-        """The share of problem-seed pairs where ours is above theirs; with a tie, no more than so much below."""
+        """The share of problem-seed pairs where ours is above theirs; with `tie`, at most that much below."""
         ours = np.concatenate(self.differences(contender, problems))
         return float((ours >= -tie).mean() if tie else (ours > 0).mean())
 
     def covered(self, contender: str, problems: Sequence[str]) -> float:
-        """The share of trials whose foretold interval holds the true score of what is delivered."""
+        """The share of trials whose predicted interval contains the true score of the delivered weighting."""
         rows = [row for (problem, _), row in self.rows(contender).items() if problem in problems]
         return float(np.mean([row["low"] <= row["delivered"] <= row["high"] for row in rows]))
 
     def evaluations_to(self, contender: str, problem: str) -> float:
-        """Evaluations after which the mean true score of its best reaches that of Model Swarms in the end; or inf."""
+        """Evaluations until the mean true score of its best reaches the final one of Model Swarms; or inf."""
         target = np.mean([max_count(row["course"]) for (p, _), row in self.rows(THEIRS).items() if p == problem])
         courses = [row["course"] for (p, _), row in self.rows(contender).items() if p == problem and row["course"]]
         for count in sorted({int(c) for course in courses for c in course}):
@@ -133,7 +134,7 @@ class Table:
         return float("inf")
 
     def below_baselines(self, contender: str) -> list[str]:
-        """Problems where the better of best expert and uniform average lies above the interval of what it delivers."""
+        """Problems where the better of best expert and uniform average lies above the method's interval."""
         worse = []
         for name in self.problems:
             known = self.references[name]
@@ -144,7 +145,7 @@ class Table:
 
 
 def at(course: Mapping[str, float], count: int) -> float:
-    """The course's value after `count` evaluations, or the last before it."""
+    """The value after `count` evaluations, or the last one before."""
     known = [int(c) for c in course if int(c) <= count] or [min(map(int, course))]
     return course[str(max(known))]
 

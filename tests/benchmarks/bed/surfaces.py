@@ -1,13 +1,13 @@
-"""Recorded surfaces of SmolLM2: how surely each of 600 examples is answered rightly, at 120 weightings of six experts.
+"""Records SmolLM2: the answer margins of 600 examples at 120 weightings of six experts.
 
-An example's margin is the least, over the tokens of its right answer and the end token, of the right token's logit less
-the greatest other: greedy decoding gives the right answer where it is above zero. A search on the real model takes half
-an hour; between the recorded weightings the margins are smooth, so a fit of them stands for the model in
+An example's margin is the minimum, over the tokens of its right answer and the end token, of the right token's logit
+minus the largest other: greedy decoding gives the right answer where it is above zero. A search on the real model takes
+half an hour; between the recorded weightings the margins are smooth, so an interpolation of them replaces the model in
 discovery.py, where a thousand searches are compared.
 
-    cd tests/benchmarks && python -m bed.surfaces FILE.npz     # half an hour on a core; goes on where it stopped
+    cd tests/benchmarks && python -m bed.surfaces FILE.npz     # half an hour on one core; resumes where it stopped
 
-Shape suffixes: M weightings, A anchors, D experts, P examples.
+Shape suffixes: M weightings, A reference points, D experts, P examples.
 """
 
 import argparse
@@ -37,7 +37,7 @@ ROWS = 50
 
 
 def weightings(space: Space) -> Array:
-    """Anchors, combinations, combinations with noise on each coefficient, and points anywhere. Shape MD."""
+    """Reference points, combinations, combinations with noise on each coefficient, uniform points. Shape MD."""
     rng = np.random.default_rng(0)
     known_AD = reference_points(space)
     near = [combination(space, rng) for _ in range(50)]
@@ -48,7 +48,7 @@ def weightings(space: Space) -> Array:
 
 
 def chosen(path: Path) -> list[Example]:
-    """The first examples of each task, short ones beside each other."""
+    """The first examples of each task, sorted by length."""
     count: dict[str, int] = {}
     kept = []
     for example in read_examples(path):

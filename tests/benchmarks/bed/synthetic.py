@@ -1,10 +1,10 @@
-"""Synthetic problems: examples with margins over a landscape whose best is known, to the noise of 200 examples.
+"""Synthetic problems: examples with margins on a landscape with a known optimum, with the noise of 200 examples.
 
-An example is answered rightly where its margin is positive. A margin is the skill that a position has at its task, what
-this example makes of the position, less the example's own difficulty. So candidates near each other are right on the
-same examples, as they are with real models.
+An answer is right where its margin is positive. A margin is the skill of a position at the example's task, plus the
+example's own response to the position, minus the example's difficulty. So nearby candidates are right on the same
+examples, as they are with real models.
 
-Shape suffixes: P examples, T tasks, D coordinates.
+Shape suffixes: P examples, T tasks, D dimensions.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,17 @@ POPULATION = 20_000
 
 @dataclass(frozen=True)
 class Terrain:
-    """What the skill at a task is made of.
+    """The parameters of a landscape.
 
-    experts: D. tasks: T. useful: how many experts any task wants. total: what the coefficients of the best sum to.
-    spread: how far the tasks' bests lie apart. steepness: what a step off the best costs (least and greatest of the
-    axes). peak: skill at a task's best. own: how differently examples take a position. ripple: height of the waves.
+    experts: D.
+    tasks: T.
+    useful: how many experts the optima use; None: all.
+    total: the sum of the coefficients at the centre of the tasks' optima.
+    spread: the standard deviation of the tasks' optima around it; half of it is used where `useful` is set.
+    steepness: the curvature away from an optimum, its smallest and largest over the axes.
+    peak: the skill at a task's optimum.
+    own: the standard deviation of the examples' own response to a position.
+    ripple: the height of the waves on the landscape.
     """
 
     experts: int
@@ -40,7 +46,12 @@ class Terrain:
 
 @dataclass(frozen=True)
 class Examples:
-    """task_P, difficulty_P, own_PD: see the module."""
+    """Examples drawn on a landscape.
+
+    task_P: the task of each.
+    difficulty_P: what its margin is reduced by.
+    own_PD: its own response to each coefficient.
+    """
 
     task_P: np.ndarray
     difficulty_P: Array
@@ -49,7 +60,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A problem on a terrain, which `seed` draws."""
+    """A problem on a landscape that `seed` draws."""
 
     name: str
     terrain: Terrain
@@ -61,7 +72,7 @@ class Synthetic:
 
     @cached_property
     def best(self) -> Array:
-        """Where each task is done best. Shape TD."""
+        """The optimum of each task. Shape TD."""
         t, rng = self.terrain, self._rng(0)
         share_D = np.zeros(t.experts)
         useful = rng.permutation(t.experts)[: t.useful or t.experts]
@@ -71,7 +82,7 @@ class Synthetic:
 
     @cached_property
     def steep(self) -> Array:
-        """The quadratic form of what a step off the best costs: random axes. Shape DD."""
+        """The quadratic form of the loss away from an optimum, with random axes. Shape DD."""
         t, rng = self.terrain, self._rng(1)
         axes_DD, _ = np.linalg.qr(rng.normal(size=(t.experts, t.experts)))
         costs_D = np.geomspace(*t.steepness, t.experts)

@@ -1,6 +1,6 @@
 """One trial: an optimizer on a problem with a seed, by the program's own search, selection and prediction.
 
-Shape suffixes: D coordinates, P examples.
+Shape suffixes: D dimensions, P examples.
 """
 
 import tempfile
@@ -45,19 +45,24 @@ COURSE = (20, 40, 60, 80, 100, 130, 160, 200)
 
 @dataclass(frozen=True)
 class Trial:
-    """What a search delivered. Scores are true means, but for `search` and `select`, what the winner had there.
+    """The outcome of one search.
 
-    luckiest: the true score of the best of the search split, which a script would deliver. foretold, low, high: the
-    prediction of the winner's true score and its interval. scored: candidates of the search. searched: its example
-    evaluations; examples: those of select, too. course:
-    after so many evaluations, the true score of the best so far.
+    delivered: the true score of the winner.
+    luckiest: the true score of the best candidate on the search split, which a script without selection would deliver.
+    search, select: the winner's scores on these splits.
+    predicted, low, high: the prediction of the winner's true score, and its 95 % interval.
+    scored: candidates of the search.
+    searched: its example evaluations.
+    examples: its example evaluations and those of selection.
+    course: number of evaluations -> the true score of the best so far.
+    position: the winner's coefficients.
     """
 
     delivered: float
     luckiest: float
     search: float
     select: float
-    foretold: float
+    predicted: float
     low: float
     high: float
     scored: int
@@ -68,7 +73,7 @@ class Trial:
 
 
 class Scoring:
-    """Scores tasks on a problem's samples, rung by rung where they race, and counts examples."""
+    """Scores tasks on a problem's samples, rung by rung under racing, and counts example evaluations."""
 
     def __init__(self, problem: Problem, seed: int, racing: Racing) -> None:
         self._scorers = {split: problem.scorer(seed, split) for split in ("search", "select")}
@@ -94,7 +99,7 @@ class Scoring:
         )
 
     def _raced(self, task: Task, margins_P: Array) -> int:
-        """How many examples are scored until the race is over."""
+        """The number of examples that are scored until the race is decided."""
         race = Race(self.racing, task.pruning, {"right": len(margins_P)}, {"right": (0.0, 1.0)}, WEIGHTS)
         right_P, surrogate_P, count = (margins_P > 0).astype(float).tolist(), surrogates(margins_P), 0
         while count < len(margins_P):
@@ -134,15 +139,15 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
     complete(archive, scoring, baselines.all(), "search")
     complete(archive, scoring, [*chosen, *selection.contenders()], "select")
     winner = selection.winner(chosen)
-    foretold = selection.predicted(chosen, winner)["right"]
+    predicted = selection.predicted(chosen, winner)["right"]
     return Trial(
         delivered=problem.truth(np.array(winner.position)),
         luckiest=problem.truth(np.array(chosen[0].position)),
         search=mean_of(archive, winner, "search"),
         select=mean_of(archive, winner, "select"),
-        foretold=foretold.mean,
-        low=foretold.low,
-        high=foretold.high,
+        predicted=predicted.mean,
+        low=predicted.low,
+        high=predicted.high,
         scored=archive.evaluations,
         searched=searched,
         examples=scoring.examples,
@@ -163,7 +168,7 @@ def course(archive: Archive, problem: Problem) -> dict[int, float]:
 
 
 def complete(archive: Archive, scoring: Scoring, candidates: list[Candidate], split: Sampled) -> None:
-    """Score on a split what is not known there, as a run does."""
+    """Score the candidates that have no score on the split yet, as a run does."""
     for candidate in candidates:
         if archive.at(candidate.position, split) is None:
             archive.append_evaluation("select", scoring.score(Task(candidate), split), split)

@@ -1,6 +1,6 @@
-"""Small zoos that differ: what their experts practise, how hard, and whether they are adapters or full updates.
+"""Small zoos that differ in the experts' tasks, how long they train, and whether they are adapters or full fine-tunes.
 
-Each is built as zoo:tiny is, from another seed, and lies in the cache afterwards (a minute each).
+Each is built as zoo:tiny is, from another seed, and then kept in the cache (a minute each).
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ FULL = recipe(
 
 
 def make_full(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
-    """As `make` of zoo:tiny, but every expert is the whole model, trained on."""
+    """As `make` of zoo:tiny, but every expert is a full fine-tune."""
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
     write_examples(paths.work / "data" / "examples.jsonl", examples)
     corpus, tokenizer = Corpus(recipe.trust, recipe.lengths, prompts(examples)), make_tokenizer()
@@ -81,7 +81,7 @@ def builders() -> dict[str, Builder]:
 
 
 def located(name: str) -> Path:
-    """The folder of a zoo; built first where it is missing."""
+    """The folder of a zoo; it is built if missing."""
     folder = zoo.cache_directory() / ("tiny" if name == "tiny" else f"discovery-{name}")
     if name == "tiny":
         return zoo.build("tiny", folder, lambda text, share: None)
