@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make quickstart` and `make test`.
+# On a fresh machine two commands suffice: `make quickstart` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,26 +6,26 @@ VLLM := .venv-vllm
 
 .PHONY: quickstart test simulate test-slow test-launch test-vllm bench lint format clean
 
-quickstart: $(VENV)/.installed  ## install, then run the main job on the embedded default
+quickstart: $(VENV)/.installed  ## install, then search with the built-in example
 	$(BIN)/swarm search configs/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint  ## install, then run linters and tests
 	$(BIN)/pytest
 
-simulate: $(VENV)/.installed-dev  ## a thousand seeds of a cluster in virtual time: crashes, lost nodes, a killed driver
+simulate: $(VENV)/.installed-dev  ## simulate a cluster for a thousand seeds: crashes, lost nodes, a killed driver
 	$(BIN)/pytest -m slow tests/workers/scheduling/test_simulation.py
 
-test-slow: $(VENV)/.installed-dev  ## the tests that take minutes or need the smollm2 zoo
+test-slow: $(VENV)/.installed-dev  ## run the tests that take minutes or need the smollm2 zoo
 	$(BIN)/pytest -m "slow or real"
 
-test-launch: $(VENV)/.installed-dev  ## the launchers on a cluster of two nodes: submit, watch, stop, resume
+test-launch: $(VENV)/.installed-dev  ## test the launchers on a cluster of two nodes: submit, watch, stop, resume
 	$(BIN)/pytest -m "slow or not slow" tests/launch/test_launch.py
 
-test-vllm: $(VLLM)/.installed  ## the tests of the vLLM engine, in an environment of its own
+test-vllm: $(VLLM)/.installed  ## test the vLLM engine, in an environment of its own
 	$(VLLM)/bin/pytest -m vllm tests/engines/vllm/test_vllm.py
 
-# Takes about an hour on two quiet cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
-bench: $(VENV)/.installed-zoo  ## measure speed against others' tools and write docs/benchmarks.md
+# Takes about an hour on two idle cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
+bench: $(VENV)/.installed-zoo  ## measure speed against other tools and write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/table.py
 
 lint: $(VENV)/.installed-dev
@@ -40,7 +40,7 @@ format: $(VENV)/.installed-dev
 clean:
 	rm -rf $(VENV) $(VLLM) .pytest_cache .mypy_cache .ruff_cache
 
-# torch comes first and by its exact version: a bare `torch` would take the newest build with its CUDA packages.
+# torch is installed first, by its exact version: a bare `torch` would install the newest build and its CUDA packages.
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0

@@ -1,4 +1,4 @@
-"""The studies' configs resolve, their variants are what they say, and a table's numbers are right on a tiny example."""
+"""The studies' configs resolve, their variants differ as intended, and tables are right on a tiny example."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-sys.path.append(str(Path(__file__).parent / "benchmarks"))  # scripts find each other by lying in one folder
+sys.path.append(str(Path(__file__).parent / "benchmarks"))  # the scripts import each other from their own folder
 
 from study import figures, record, searching, tables
 from study.variants import CONFIGS, STUDIES, copied
@@ -65,7 +65,7 @@ def test_every_config_fits_program_and_schema(path: Path) -> None:
 
 @pytest.fixture
 def hollow_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny zoo's folders, with nothing in them: enough to resolve a config."""
+    """The tiny zoo's folders, all empty: enough to resolve a config."""
 
     def make(paths: BuildPaths, progress: Progress) -> None:
         for name in ("base", "data", *(f"experts/{expert.name}" for expert in tiny.RECIPE.experts)):
@@ -100,7 +100,7 @@ def test_variants_differ_and_studies_share_the_full_method() -> None:
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 5])
-def test_copies_fill_the_swarm_and_every_expert_has_its_turn(distinct: int) -> None:
+def test_copies_fill_the_swarm_and_every_expert_is_taken_equally_often(distinct: int) -> None:
     drawn = [copied(PATHS, distinct, seed) for seed in range(10)]
     for experts in drawn:
         assert len({expert["name"] for expert in experts}) == 10
@@ -109,7 +109,7 @@ def test_copies_fill_the_swarm_and_every_expert_has_its_turn(distinct: int) -> N
     assert {taken.count(path) for path in PATHS} == {10}
 
 
-def test_a_record_is_read_back_and_a_cut_line_is_left_out(tmp_path: Path) -> None:
+def test_a_record_is_read_back_and_an_incomplete_line_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
     one, other = made(0, 0.5), made(1, 0.25, delivered="expert:a-7", source="expert:a-7")
     for each in (one, other):
@@ -123,7 +123,7 @@ def test_a_record_is_read_back_and_a_cut_line_is_left_out(tmp_path: Path) -> Non
     assert (found[one.key].winner, found[other.key].winner) == (2, None)
 
 
-def test_the_interval_is_students() -> None:
+def test_the_interval_is_students_t() -> None:
     mean = figures.Mean.of([0.1, 0.2, 0.3])
     np.testing.assert_allclose((mean.mean, mean.low, mean.high), (0.2, 0.2 - 0.2484, 0.2 + 0.2484), atol=1e-4)
 
@@ -139,17 +139,17 @@ def test_a_row_pairs_the_seeds_that_both_have() -> None:
     assert figures.row("reference", reference, reference).difference is None
 
 
-def test_ranks_count_those_above() -> None:
+def test_a_rank_counts_the_higher_values() -> None:
     assert [figures.rank([0.1, 0.4, 0.3, 0.4], i) for i in range(4)] == [4, 1, 3, 1]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ancestors_are_the_experts_that_a_start_is_made_of(seed: int) -> None:
+def test_ancestors_are_the_experts_that_an_initial_position_is_made_of(seed: int) -> None:
     x_ND = ModelSwarms(particles=12).init(space(5), seed).generation.x_ND
     assert figures.ancestors(5, 12, seed) == [frozenset(np.flatnonzero(x_D)) for x_D in x_ND]
 
 
-def test_the_majority_wins_and_of_equals_the_best_member() -> None:
+def test_the_majority_wins_and_on_a_tie_the_best_member() -> None:
     examples = [Example(str(i), "?", "right") for i in range(4)]
     written = [
         ["right", "wrong", "right", "a"],
@@ -166,11 +166,13 @@ def test_tables_hold_the_numbers() -> None:
     found = {"full": full, "other": {seed: made(seed, one.test - 0.1) for seed, one in full.items()}}
     assert "| other | 50.0 (-77.1 to 177.1) | -10.0 (-10.0 to -10.0) |" in tables.variants(found)
     assert "| full | 30.0 (30.0 to 30.0) | +30.0 (-97.1 to +157.1) |" in tables.weak(found)
-    assert "| did not start first | 2 of 2 (34% to 100%) | 2 of 2 (34% to 100%) | 50% |" in tables.ranks({"full": full})
+    assert "| did not rank first at the start | 2 of 2 (34% to 100%) | 2 of 2 (34% to 100%) | 50% |" in tables.ranks(
+        {"full": full}
+    )
     assert "| 3 | 70.0 (-57.1 to 197.1) | +10.0 (+10.0 to +10.0) |" in tables.ensembles({"full": full})
 
 
-def test_only_what_is_between_the_marks_changes() -> None:
+def test_only_the_text_between_the_markers_changes() -> None:
     page = f"words\n{tables.BEGIN}\nold\n{tables.END}\nmore words\n"
     text = tables.filled(page, "new")
     assert text == f"words\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nmore words\n"

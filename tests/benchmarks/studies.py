@@ -2,10 +2,10 @@
 
     python tests/benchmarks/studies.py ablations dropping --folder runs --seeds 10 --write
 
-Each study is a config in configs/studies and variants of it; each search is Swarm's whole course, from the start to
-the test split. A finished search is a line of runs.jsonl in the folder, and is not run again: stop and start at will.
-Seeds are taken one after the other, all variants each, so what is there after any seed is a fair comparison.
-`--write` puts the tables into docs/results/studies. It takes some four minutes a seed on one core.
+Each study is a config in configs/studies and variants of it; each search is a whole run of Swarm, from the start to the
+test split. A finished search is one line of runs.jsonl in the folder and is not run again, so the script can be stopped
+and started at will. Seeds are taken one after another, with all variants each, so the results after any seed are a fair
+comparison. `--write` writes the tables into docs/results/studies. It takes about four minutes per seed on one core.
 """
 
 import argparse
@@ -27,7 +27,14 @@ PAGES = ROOT / "docs" / "results" / "studies"
 
 @dataclass(frozen=True)
 class Library:
-    """The finished searches of a folder; what is missing is run, unless only what is there is asked for."""
+    """The finished searches of a folder; missing ones are run.
+
+    file: holds the finished searches.
+    sets: overrides on top of every config.
+    known: scores that the variants of a seed share.
+    finished: the searches, by key.
+    only_known: nothing is run.
+    """
 
     file: Path
     sets: Sequence[str]
@@ -40,11 +47,11 @@ class Library:
         config = ours.config(CONFIGS / f"{study}.yaml", seed, full)
         key = key_of(config, variant.voters)
         if key not in self.finished and not self.only_known:
-            began = time.monotonic()
+            start = time.monotonic()
             record = searched(config, variant.name, variant.voters, self.known)
             append_record(self.file, record)
             self.finished[key] = record
-            say(f"seed {seed} {study}, {variant.name}: test {record.test:.3f}, {time.monotonic() - began:.0f} s")
+            say(f"seed {seed} {study}, {variant.name}: test {record.test:.3f}, {time.monotonic() - start:.0f} s")
         return self.finished.get(key)
 
 
@@ -71,7 +78,7 @@ def collect(studies: Sequence[str], arguments: argparse.Namespace) -> Mapping[st
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     if not arguments.folder:
-        raise Skip("an hour of searches, kept in a folder: name it with --folder DIR")
+        raise Skip("it takes an hour of searches: name a folder for them with --folder DIR")
     zoo_path("tiny")
     torch.set_num_threads(arguments.threads or 1)
     for study, found in collect(arguments.studies, arguments).items():
@@ -88,22 +95,27 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
 
 def metrics(study: str, found: Mapping[str, BySeed]) -> Iterable[Metric]:
     for each in rows(found):
-        yield Metric("studies", f"{study}, {each.variant}: delivered, on test", each.test.mean, "score")
-        yield Metric("studies", f"{study}, {each.variant}: example evaluations of the first", each.share.mean, "share")
+        yield Metric("studies", f"{study}, {each.variant}: delivered, test score", each.test.mean, "score")
+        yield Metric(
+            "studies",
+            f"{study}, {each.variant}: example evaluations, share of the first variant's",
+            each.share.mean,
+            "share",
+        )
 
 
 def study(name: str) -> str:
     if name not in STUDIES:
-        raise argparse.ArgumentTypeError(f"{name} is no study; known are {', '.join(STUDIES)}")
+        raise argparse.ArgumentTypeError(f"unknown study {name}; known are {', '.join(STUDIES)}")
     return name
 
 
 if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("studies", nargs="*", default=list(STUDIES), type=study, metavar="STUDY", help="default: all")
-    parser.add_argument("--folder", help="where finished searches are kept, in runs.jsonl")
+    parser.add_argument("--folder", help="folder of the finished searches, in runs.jsonl")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--set", action="append", default=[], metavar="a.b=v", help="on top of every config")
-    parser.add_argument("--only-known", action="store_true", help="tables of what is there; run nothing")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/results/studies")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=v", help="override in every config")
+    parser.add_argument("--only-known", action="store_true", help="run nothing; tables of the finished searches")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/results/studies")
     main(run, parser)

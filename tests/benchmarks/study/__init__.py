@@ -1,4 +1,4 @@
-"""Model Swarms' own studies on the tiny zoo: variants of a search, one search, its numbers, a page's table.
+"""Model Swarms' own studies on the tiny zoo: the variants, one search, its statistics, the table of a page.
 
 `studies.py` beside this folder runs them.
 """

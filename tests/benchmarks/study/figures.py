@@ -1,4 +1,4 @@
-"""Numbers over seeds: means with Student's 95 % interval, paired differences, ranks, ancestors."""
+"""Statistics over seeds: means with Student's 95 % interval, paired differences, ranks, ancestors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from swarm.statistics.intervals import CONFIDENCE
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over seeds with its 95 % t interval; one seed has none."""
+    """A mean over `n` seeds with its 95 % t interval; NaN bounds for a single seed."""
 
     mean: float
     low: float
@@ -29,10 +29,13 @@ class Mean:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant over the seeds that it and the reference share; differences are variant less reference, by seed.
+    """A variant over the seeds that it and the reference share; differences are variant minus reference, by seed.
 
-    finalist: test score of what would be delivered if baselines took no part. baselines: seeds in which what is
-    delivered is a baseline. share: of the reference's example evaluations.
+    variant: its name.
+    test, difference: test score of the delivered candidate.
+    finalist, finalist_difference: test score of the best finalist, which is delivered if baselines take no part.
+    baselines: number of seeds in which a baseline is delivered.
+    share: of the reference's example evaluations.
     """
 
     variant: str
@@ -63,25 +66,25 @@ def row(variant: str, ours: BySeed, reference: BySeed) -> Row:
 
 
 def rank(values: Sequence[float], i: int) -> int:
-    """The place of value i, the highest first; equals share the better place."""
+    """The rank of value i, 1 for the highest; equal values share the better rank."""
     return 1 + sum(value > values[i] for value in values)
 
 
-def keeps_its_place(record: Record) -> float:
-    """Spearman's correlation of the particles' scores at the start and of their personal bests."""
+def rank_correlation(record: Record) -> float:
+    """Spearman's correlation of the particles' initial scores with their personal bests."""
     return float(stats.spearmanr(record.starts, record.bests).statistic)
 
 
 def ancestors(experts: int, particles: int, seed: int) -> list[frozenset[int]]:
-    """The experts that each particle of Model Swarms' first generation descends from: draws as in its `starts`."""
+    """The experts that each particle of Model Swarms' first generation descends from, by the same random draws."""
     found = [frozenset([i]) for i in range(experts)]
     for i in range(experts, particles):
-        mother, father = draw(seed, 0, i, Stream.START).choice(i, size=2, replace=False)
-        found.append(found[mother] | found[father])
+        one, other = draw(seed, 0, i, Stream.START).choice(i, size=2, replace=False)
+        found.append(found[one] | found[other])
     return found
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
+    """The 95 % Wilson interval of a share."""
     interval = stats.binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)

@@ -1,4 +1,4 @@
-"""What is kept of one search: a JSON line with all that the studies' numbers are made of."""
+"""The record of one search: a JSON line with everything that the studies' tables need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +11,17 @@ from common import keep_line, kept_lines
 class Record:
     """One finished search.
 
-    key: of the config. test: score of the delivered candidate; finalist: of what would be delivered if baselines took
-    no part. delivered: the candidate's id. source: the baseline it is, or "search".
-    examples: example evaluations of the search, without selection, test and baselines; evaluations: candidates.
-    starts, bests: of each particle, the search score at the start and of its personal best. leader: the particle with
-    the best of these. votes: size of the ensemble -> test score; of 1: of the best on the search split.
+    key: of the config.
+    variant, seed: which search of a study it is.
+    test: test score of the delivered candidate.
+    finalist: test score of the candidate that would be delivered if baselines took no part.
+    delivered: id of the delivered candidate.
+    source: the baseline that it is, or "search".
+    examples: example evaluations of the search, without selection, test and baselines.
+    evaluations, stopped: candidates of the search, and those of them that racing stopped.
+    starts, bests: for each particle, the search score of its initial position and of its personal best.
+    leader: the particle with the highest personal best.
+    votes: size of the ensemble -> test score; size 1 is the best on the search split.
     experts: name -> scores on search and test.
     """
 
@@ -36,7 +42,7 @@ class Record:
     experts: Mapping[str, tuple[float, float]]
 
     def ranked_experts(self) -> list[str]:
-        """The best on the search split first."""
+        """The experts' names, the best on the search split first."""
         return sorted(self.experts, key=lambda name: -self.experts[name][0])
 
     @property
@@ -46,7 +52,7 @@ class Record:
 
     @property
     def winner(self) -> int | None:
-        """The particle that found what is delivered; None where it is a baseline that no particle came by."""
+        """The particle that found the delivered candidate; None where it is a baseline."""
         particle = self.delivered.rpartition("-")[2]
         return int(particle) if particle.isdigit() and ":" not in self.delivered else None
 

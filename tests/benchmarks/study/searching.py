@@ -1,7 +1,7 @@
-"""One search as Swarm does it, in this process, and the votes of its personal bests; what it leaves is a Record.
+"""One search as Swarm runs it, in this process, and the votes of its personal bests, as a Record.
 
 Baselines and the first generation are the same for most variants of a seed: a weighting that was scored in full is not
-scored again. They count as if they had been.
+scored again, but counts as if it had been.
 """
 
 import hashlib
@@ -38,18 +38,18 @@ Known = dict[tuple[object, ...], Evaluation]
 
 
 class Quiet:
-    """A listener that says nothing."""
+    """A listener that reports nothing."""
 
     def phase(self, text: str) -> None: ...
 
     def note(self, text: str) -> None: ...
 
-    def evaluated(self, evaluation: object, standing: object) -> None: ...
+    def evaluated(self, evaluation: object, status: object) -> None: ...
 
 
 @dataclass
-class Remembering:
-    """A pool that takes what is known from `known`, where nothing is at stake; the racing ones are scored."""
+class CachedPool:
+    """A pool that answers from `known` where a candidate is not raced; raced candidates are scored."""
 
     plan: Plan
     known: Known
@@ -66,40 +66,40 @@ class Remembering:
             self._loaded.add(split)
 
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
-        open_, keys = deque[Task](), {}
+        to_score, keys = deque[Task](), {}
         while feed:
             task = feed.popleft()
             key = (*self._key(task.candidate), split)
             if task.pruning != PruningBounds():
-                open_.append(task)
+                to_score.append(task)
             elif key in self.known:
                 yield replace(self.known[key], candidate=task.candidate)
             else:
-                open_.append(task)
+                to_score.append(task)
                 keys[task.candidate.id] = key
-        for outcome in self._pool.run(open_, split):
+        for outcome in self._pool.run(to_score, split):
             if isinstance(outcome, Evaluation) and outcome.candidate.id in keys and outcome.status == "ok":
                 self.known[keys[outcome.candidate.id]] = outcome
             yield outcome
 
     def close(self) -> None:
-        """Kept open: the votes come after the run."""
+        """Stays open: the votes are scored after the run."""
 
     def _key(self, candidate: Candidate) -> tuple[object, ...]:
-        """The weighting, whatever other experts stand beside it; sequential searches need guides too."""
+        """The experts with a coefficient other than zero; sequential searches also need surrogate scores."""
         pairs = zip(self.plan.config.experts, candidate.position, strict=True)
         return (self.plan.config.racing.sequential, *((expert.path, c) for expert, c in pairs if c))
 
 
 def key_of(config: Config, voters: Sequence[int]) -> str:
-    """What decides a record."""
+    """A hash of everything that determines a record."""
     return hashlib.sha256(f"{dump_config(config)}{list(voters)}".encode()).hexdigest()[:16]
 
 
 def searched(config: Config, variant: str, voters: Sequence[int], known: Known) -> Record:
-    """Search, select, test and vote. `config` is unresolved; `known` is shared by the variants of a seed."""
+    """Search, select, test and vote. `config` is unresolved; the variants of a seed share `known`."""
     plan = make_plan(resolve(config, ROOT))
-    pool = Remembering(plan, known)
+    pool = CachedPool(plan, known)
     with tempfile.TemporaryDirectory() as folder, new_run(Path(folder) / "run") as archive:
         archive.append(start_record(plan))
         summary = Run(plan, Path(folder) / "run", archive, Quiet(), open_pool=lambda plan, note: pool).carry_on()
@@ -129,17 +129,17 @@ def searched(config: Config, variant: str, voters: Sequence[int], known: Known) 
 
 
 def finalist(archive: Archive, plan: Plan) -> Candidate:
-    """What would be delivered if the baselines took no part: the finalist that is best on the select split."""
+    """The finalist that is best on the select split: delivered if the baselines took no part."""
 
-    def standing(evaluation: Evaluation) -> tuple[float, float]:
+    def select_then_search(evaluation: Evaluation) -> tuple[float, float]:
         selected = archive.at(evaluation.candidate.position, "select")
         assert selected is not None, "every finalist is scored there"
         return utility(selected.scores, plan.weights), utility(evaluation.scores, plan.weights)
 
-    return max(archive.ranked(plan.weights)[: plan.config.selection.finalists], key=standing).candidate
+    return max(archive.ranked(plan.weights)[: plan.config.selection.finalists], key=select_then_search).candidate
 
 
-def tested(pool: Remembering, candidate: Candidate) -> float:
+def tested(pool: CachedPool, candidate: Candidate) -> float:
     """The score on the test split."""
     (outcome,) = pool.run(deque([Task(candidate)]), "test")
     assert isinstance(outcome, Evaluation)
@@ -153,11 +153,11 @@ def starts(archive: Archive, weights: Mapping[str, float]) -> list[float]:
 
 
 def personal_bests(archive: Archive, weights: Mapping[str, float]) -> dict[int, Evaluation]:
-    """Particle -> its best in full; of equals the earlier."""
+    """Particle -> its best evaluation in full; of equal ones the earliest."""
     found: dict[int, Evaluation] = {}
     for evaluation in sorted(archive.history(), key=lambda e: e.candidate.age):
         i = evaluation.candidate.particle
-        assert i is not None, "a search's candidates are particles"
+        assert i is not None, "every candidate of a search is a particle"
         if evaluation.status != "ok":
             continue
         if i not in found or utility(evaluation.scores, weights) > utility(found[i].scores, weights):
@@ -165,10 +165,10 @@ def personal_bests(archive: Archive, weights: Mapping[str, float]) -> dict[int, 
     return {i: found[i] for i in sorted(found)}
 
 
-def voted(plan: Plan, pool: Remembering, ranked: Sequence[Candidate], voters: Sequence[int]) -> dict[str, float]:
-    """Size of the ensemble -> test score of the majority's answers. `ranked`: members, the best first."""
+def voted(plan: Plan, pool: CachedPool, ranked: Sequence[Candidate], voters: Sequence[int]) -> dict[str, float]:
+    """Size of the ensemble -> test score of the majority answers. `ranked`: the members, the best first."""
     (objective,) = plan.config.objectives
-    assert isinstance(objective, ExactMatch), "others write no answers to vote with"
+    assert isinstance(objective, ExactMatch), "only exact_match has answers to vote with"
     pool.load("test", plan.workloads["test"])
     distinct = {candidate.position: candidate for candidate in reversed(ranked)}
     members = [candidate for candidate in ranked if distinct[candidate.position] is candidate][: max(voters)]
@@ -180,7 +180,7 @@ def voted(plan: Plan, pool: Remembering, ranked: Sequence[Candidate], voters: Se
 
 
 def majority(objective: ExactMatch, examples: Sequence[Example], written: Sequence[Sequence[str]]) -> list[float]:
-    """Scores of the answers that most members give; of equals the one whose first voter ranks highest."""
+    """Scores of the majority answers; of equally frequent ones the one whose first voter ranks highest."""
     assert isinstance(objective.extract, str)
     find = EXTRACTIONS[objective.extract]
     scores = []

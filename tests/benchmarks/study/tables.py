@@ -1,8 +1,8 @@
-"""A study's table in markdown, and where it stands in a page: the words around it are written by hand."""
+"""A study's table in markdown, and its place in a page; the text around it is written by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from study.figures import BySeed, Mean, Row, ancestors, keeps_its_place, rank, row, wilson
+from study.figures import BySeed, Mean, Row, ancestors, rank, rank_correlation, row, wilson
 from study.record import Record
 
 Found = Mapping[str, BySeed]  # by variant, the reference first
@@ -10,10 +10,10 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 def filled(page: str, table: str) -> str:
-    """The page with the table between its marks."""
+    """The page with the table between its markers."""
     before, _, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
-    assert end, f"the page holds no {BEGIN} and {END}"
+    assert end, f"the page has no {BEGIN} and {END}"
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
 
@@ -23,13 +23,13 @@ def rows(found: Found) -> list[Row]:
 
 
 def variants(found: Found) -> str:
-    """One line a variant, in per cent, against the first."""
+    """One row per variant, in per cent, with differences from the first."""
     head = [
         "variant",
-        "delivered, on test",
-        "less the first's, by seed",
-        "best finalist, on test",
-        "less the first's, by seed",
+        "delivered, test",
+        "difference from first row",
+        "best finalist, test",
+        "difference from first row",
         "baseline delivered",
         "examples scored",
     ]
@@ -45,18 +45,18 @@ def variants(found: Found) -> str:
         ]
         for each in rows(found)
     ]
-    return "\n\n".join([markdown(head, lines), said_of_seeds(found)])
+    return "\n\n".join([markdown(head, lines), seeds_and_examples(found)])
 
 
 def weak(found: Found) -> str:
-    """The variants, and each against the best expert of the full swarm, which the smaller ones have not got."""
+    """The variants, and their gain over the best expert of the full swarm, which the smaller swarms lack."""
     full = next(iter(found.values()))
     head = [
         "variant",
-        "best of the ten experts, on test",
-        "delivered less it",
-        "best finalist less it",
-        "seeds above it",
+        "best of the ten experts, test",
+        "delivered: gain over it",
+        "best finalist: gain over it",
+        "seeds with a gain",
     ]
     lines = []
     for name, records in found.items():
@@ -70,16 +70,21 @@ def weak(found: Found) -> str:
 
 
 def ranks(found: Found) -> str:
-    """Where those stood at the start who were best in the end, beside what a particle drawn at random would give."""
+    """The initial ranks of the particles that are best in the end, and those of a random particle."""
     (records,) = found.values()
     leaders = {seed: record.leader for seed, record in records.items()}
     winners = {seed: record.winner for seed, record in records.items() if record.winner is not None}
     particles = len(next(iter(records.values())).starts)
-    head = ["", "best on search", "delivered, where a particle found it", "a particle at random"]
+    head = ["", "best on search", "delivered, where a particle found it", "random particle"]
     lines = [
-        _line("did not start first", records, (leaders, winners), lambda r, i: rank(r.starts, i) > 1),
-        _line("started in the lower half", records, (leaders, winners), lambda r, i: 2 * rank(r.starts, i) > particles),
-        _line("started as an expert alone", records, (leaders, winners), lambda r, i: i < len(r.experts)),
+        _line("did not rank first at the start", records, (leaders, winners), lambda r, i: rank(r.starts, i) > 1),
+        _line(
+            "ranked in the lower half at the start",
+            records,
+            (leaders, winners),
+            lambda r, i: 2 * rank(r.starts, i) > particles,
+        ),
+        _line("started as a single expert", records, (leaders, winners), lambda r, i: i < len(r.experts)),
         _line("has the best expert among its ancestors", records, (leaders, winners), descends_from_best),
         [
             "rank at the start",
@@ -87,16 +92,16 @@ def ranks(found: Found) -> str:
             f"{chance_rank(records):.1f}",
         ],
     ]
-    kept = interval(Mean.of([keeps_its_place(record) for record in records.values()]), "+", scale=1, digits=2)
-    said = f"Rank correlation of the {particles} particles' scores at the start and of their personal bests: {kept}."
-    return "\n\n".join([markdown(head, lines), said, said_of_seeds(found)])
+    kept = interval(Mean.of([rank_correlation(record) for record in records.values()]), "+", scale=1, digits=2)
+    text = f"Rank correlation of the {particles} particles' initial scores with their personal bests: {kept}."
+    return "\n\n".join([markdown(head, lines), text, seeds_and_examples(found)])
 
 
 def ensembles(found: Found) -> str:
-    """One line a size of the ensemble, in per cent, against the best on search and against the best finalist."""
+    """One row per ensemble size, in per cent, with differences from the best on search and the best finalist."""
     (records,) = found.values()
     sizes = list(next(iter(records.values())).votes)
-    head = ["members", "majority, on test", "less the best on search", "less the best finalist"]
+    head = ["members", "majority, test", "difference from best on search", "difference from best finalist"]
     lines = []
     for k in sizes:
         values = [record.votes[k] for record in records.values()]
@@ -104,7 +109,7 @@ def ensembles(found: Found) -> str:
         finalists = [record.votes[k] - record.finalist for record in records.values()]
         ours = "" if k == "1" else interval(Mean.of(against), "+")
         lines.append([k, interval(Mean.of(values)), ours, interval(Mean.of(finalists), "+")])
-    return "\n\n".join([markdown(head, lines), said_of_seeds(found)])
+    return "\n\n".join([markdown(head, lines), seeds_and_examples(found)])
 
 
 TABLES: Mapping[str, Callable[[Found], str]] = {
@@ -136,9 +141,9 @@ def chance_rank(records: BySeed) -> float:
 def _line(
     what: str, records: BySeed, columns: Sequence[Mapping[int, int]], holds: Callable[[Record, int], bool]
 ) -> list[str]:
-    everybody = [holds(record, i) for record in records.values() for i in range(len(record.starts))]
+    everyone = [holds(record, i) for record in records.values() for i in range(len(record.starts))]
     cells = [share([holds(records[seed], i) for seed, i in chosen.items()]) for chosen in columns]
-    return [what, *cells, f"{sum(everybody) / len(everybody):.0%}"]
+    return [what, *cells, f"{sum(everyone) / len(everyone):.0%}"]
 
 
 def share(hits: Sequence[bool]) -> str:
@@ -153,13 +158,13 @@ def interval(mean: Mean, sign: str = "", scale: float = 100, digits: int = 1) ->
     return f"{numbers[0]} ({numbers[1]} to {numbers[2]})" if mean.n > 1 else numbers[0]
 
 
-def said_of_seeds(found: Found) -> str:
-    """How many seeds; which examples the share is of."""
+def seeds_and_examples(found: Found) -> str:
+    """The number of seeds, and the example evaluations that shares refer to."""
     counts = [len(set(records) & set(next(iter(found.values())))) for records in found.values()]
     seeds = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     reference = next(iter(found.values()))
     examples = round(Mean.of([record.examples for record in reference.values()]).mean)
-    return f"{seeds} seeds. Example evaluations of a search, the first line's: {examples:,} on average."
+    return f"{seeds} seeds. Example evaluations per search in the first row: {examples:,} on average."
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""What each study compares: variants of its config, as overrides in the words of `--set`."""
+"""The variants that each study compares: overrides of its config, in the syntax of `--set`."""
 
 import json
 from collections.abc import Sequence
@@ -13,16 +13,18 @@ from swarm.config.load import load_config
 from swarm.config.schema import Config
 
 CONFIGS = ROOT / "configs" / "studies"
-VOTERS = (1, 3, 5, 10)  # sizes of the ensembles that the full method's personal bests are put together to
+VOTERS = (1, 3, 5, 10)  # sizes of the ensembles of the full method's personal bests
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A name and what it sets. Some depend on the seed, or on what the full search with that seed has shown.
+    """One variant of a study. Some depend on the seed, or on the full search with that seed.
 
-    distinct: so many different experts, each copied until there are as many as in the config; 0: as in the config.
-    without_best: the experts that the full search saw do best on the search split are left out.
-    voters: ensembles of so many personal bests are scored on test.
+    name: as in the tables.
+    sets: overrides of the config.
+    distinct: number of different experts, each copied until there are as many as in the config; 0: as in the config.
+    without_best: number of experts left out, those that were best on the search split in the full search.
+    voters: sizes of the ensembles of personal bests that are scored on test.
     """
 
     name: str
@@ -32,7 +34,7 @@ class Variant:
     voters: tuple[int, ...] = (1,)
 
     def config(self, path: Path, seed: int, full: Record | None) -> Config:
-        """The study's config with this variant's overrides. `full`: of the same seed, where it has been run."""
+        """The study's config with this variant's overrides. `full`: the full search of the seed, if it has run."""
         experts = [expert.path for expert in load_config(path).experts]
         return load_config(path, [*self.sets, *self._experts(experts, seed, full), f"seed={seed}"])
 
@@ -40,16 +42,16 @@ class Variant:
         if self.distinct:
             return [f"experts={json.dumps(copied(paths, self.distinct, seed))}"]
         if self.without_best:
-            assert full is not None, "the full method comes first"
+            assert full is not None, "the full method runs first"
             left_out = full.ranked_experts()[: self.without_best]
             return [f"experts={json.dumps([path for path in paths if path.rpartition('/')[2] not in left_out])}"]
         return []
 
 
 def copied(paths: Sequence[str], distinct: int, seed: int) -> list[dict[str, str]]:
-    """As many experts as paths, of which `distinct` are different, under names of their own.
+    """As many experts as paths, `distinct` of them different, each under its own name.
 
-    Which ones turns with the seed, so that over as many seeds as there are paths each is taken equally often.
+    The choice rotates with the seed, so that over as many seeds as there are paths each is taken equally often.
     """
     order = np.roll(np.random.default_rng(0).permutation(len(paths)), -seed)
     taken = [paths[i] for i in order[:distinct]]
@@ -75,10 +77,10 @@ STUDIES: dict[str, tuple[Variant, ...]] = {  # the first variant is what the oth
         Variant("no crossover", ("optimizer.crossover=false",)),
         Variant("no repel", ("optimizer.repel=0",)),
         Variant("no restart", ("optimizer.restart=false",)),
-        Variant("restart after 2, not 5", ("optimizer.restart_patience=2",)),  # in few iterations 5 is hardly reached
+        Variant("restart after 2, not 5", ("optimizer.restart_patience=2",)),  # 5 is hardly reached in few iterations
     ),
     "dropping": (
-        Variant("full, nothing spared", ("racing.rungs=[]",)),
+        Variant("every candidate in full", ("racing.rungs=[]",)),
         Variant("drop-K 0.5", ("racing.rungs=[]", "optimizer.drop_iteration=0.5")),
         Variant("drop-N 0.5", ("racing.rungs=[]", "optimizer.drop_particle=0.5")),
         Variant("racing, exact bound", voters=VOTERS),  # the default: the full method of the other studies
