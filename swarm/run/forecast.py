@@ -116,7 +116,7 @@ def inspect_cluster(plan: Plan) -> list[str]:
 
 
 def _workers(cluster: ClusterSettings) -> str:
-    """The workers in words. Raises ConfigError for what this machine cannot hold; `inspect_cluster` checks a cluster."""
+    """The workers in words. Raises ConfigError for what this machine cannot hold; `inspect_cluster` asks a cluster."""
     ray = cluster.on_ray
     if ray is None:
         return "1, in this process"
