@@ -1,8 +1,8 @@
 """Racing: the same search in full, with the exact bound, and with the sequential test, seed by seed.
 
-On landscapes (tests/support/landscapes.py: 200 examples with margins, whose optimum is known) and on the tiny zoo,
-where the model generates. With `--objective multiple_choice` it chooses among four answers there (the wrong ones are
-other tasks' answers to the same word).
+On landscapes (tests/support/landscapes.py: 200 examples with margins, with a known optimum per task) and on the tiny
+zoo, where the model generates. With `--objective multiple_choice` it chooses among four answers there (the wrong ones
+are other tasks' answers to the same word).
 
 The exact bound must leave every position, every new best and the winner unchanged; under `bayesian` it stops nothing.
 The sequential test may lose a little for a share of the example evaluations: on landscapes the winner's test score must
