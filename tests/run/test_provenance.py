@@ -133,9 +133,9 @@ def test_a_run_of_an_earlier_version_resumes_without_a_fingerprint(scored: Score
 
 def test_every_node_needs_the_modules_that_scores_depend_on(scored: Scored) -> None:
     needs = needs_of(make_plan(load_config(scored.run / "config.yaml")))
-    held = next(each for each in needs.held if each.owner == "objective short")
+    held = next(each for each in needs.files if each.owner == "objective short")
     assert held.path == str(scored.modules)
-    assert set(held.marks) == {str(scored.modules / name) for name in ("own_taste.py", "own_tools/lengths.py")}
+    assert set(held.files) == {str(scored.modules / name) for name in ("own_taste.py", "own_tools/lengths.py")}
 
 
 def test_a_finished_run_is_shown_whatever_became_of_its_function(scored: Scored, tmp_path: Path) -> None:
@@ -143,4 +143,4 @@ def test_a_finished_run_is_shown_whatever_became_of_its_function(scored: Scored,
     shutil.copy(scored.run / "journal.jsonl", stopped.run)
     shutil.copy(scored.run / "summary.json", stopped.run)
     (stopped.modules / "own_taste.py").write_text(TASTE.replace("return ", "return 2 * "))
-    assert resume_run(stopped.run, Silent()) == json.loads((scored.run / "summary.json").read_text())
+    assert resume_run(stopped.run, Silent()).content() == json.loads((scored.run / "summary.json").read_text())

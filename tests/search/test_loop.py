@@ -25,7 +25,7 @@ HERE, THERE = (0.5, 0.0, 0.0), (0.0, 0.5, 0.0)
 
 def loop(folder: Path, optimizer: Optimizer, heard: list[Evaluation] | None = None) -> Loop:
     archive = Archive(folder / "journal.jsonl")
-    archive.append("start", **START)
+    archive.append(START)
     hear = (heard if heard is not None else []).append
     return Loop(optimizer, space(3), 0, WEIGHTS, archive, lambda feed: iter(()), hear, finalists=2)
 
@@ -55,7 +55,7 @@ def test_evaluations_are_journaled_and_heard_of_and_failed_attempts_are_journale
     repeated = one.append_repeat(second)
     assert heard == [first, repeated]
     assert (repeated.candidate, repeated.scores, repeated.tokens) == (second, first.scores, 0)
-    assert [line["kind"] for line in one.archive.lines] == ["start", "failure", "evaluation", "evaluation"]
+    assert [record.kind for record in one.archive.records] == ["start", "failure", "evaluation", "evaluation"]
 
 
 def test_an_optimizer_learns_an_estimate_of_what_was_stopped_only_if_it_takes_one(tmp_path: Path) -> None:

@@ -230,6 +230,6 @@ BUDGETS = [
         lambda s: s.search(optimizer={"type": "grid", "points": 90}),
         "optimizer.points",
         "729,000 candidates",
-        "take fewer points or coordinates",
+        "take fewer points or dimensions",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def of_wandb(folder: Path) -> Points:
     summary: Points = {}
     ids = set()
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        for record in _records(file):
+        for record in _ended(file):
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 ids.add(record.run.run_id)
@@ -49,6 +50,16 @@ def _add(points: Points, item, step: int) -> None:
     name, value = item.key or "/".join(item.nested_key), json.loads(item.value_json)
     if isinstance(value, int | float):
         points.setdefault(name, []).append((step, value))
+
+
+def _ended(file: Path) -> list:
+    """The records of a session that has ended. wandb's own process may still be writing them after `finish`."""
+    for _ in range(200):
+        records = list(_records(file))
+        if any(record.WhichOneof("record_type") == "exit" for record in records):
+            break
+        time.sleep(0.1)
+    return records
 
 
 def _records(file: Path) -> Iterator:
