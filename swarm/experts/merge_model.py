@@ -10,8 +10,8 @@ from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.merge import MergePlan, Scratch, StackedFactors, merge_plan, merge_rows, row_blocks
 from swarm.experts.merge_compiled import CompiledMerge
-from swarm.experts.parallel import parallel_for
 from swarm.experts.parameter_groups import group_index
+from swarm.experts.thread_pool import parallel_for
 from swarm.experts.updates import Term, Update
 
 # Elements of all parameters together: with fewer, starting threads costs more than they save.

@@ -15,9 +15,9 @@ from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge import BLOCK_ELEMENTS, StackedFactors, compose, merge_plan
 from swarm.experts.merge_model import composed_tensor, composed_tensors, execute_plans
-from swarm.experts.parallel import parallel_for
 from swarm.experts.parameter_groups import group_index, make_groups
 from swarm.experts.sparsify import Sparsification
+from swarm.experts.thread_pool import parallel_for
 from swarm.experts.updates import Delta, LowRank, Replacement, Term, delta_of
 
 ADAPTERS = {
