@@ -1,14 +1,16 @@
 """The base and its experts: opened from their headers, fingerprinted and checked against each other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
-from swarm.experts.expert import Base, Checkpoint, Expert, UpdateSource, Vector
-from swarm.experts.lora import Adapter, check_copies, check_trained_on, is_adapter, open_adapter
+from swarm.experts.checkpoint import is_quantised, open_checkpoint
+from swarm.experts.expert import BUFFERS, Base, Checkpoint, Expert, UpdateSource, Vector
+from swarm.experts.lora import Adapter, check_trained_on, is_adapter, open_adapter, recorded_base
 from swarm.experts.safetensors_files import TensorFiles, read_json
+from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.tokenizer_check import check_vocabulary
 
@@ -16,7 +18,7 @@ VECTOR_FORMAT = "swarm-alignment-vector"
 # Keys of config.json in which a checkpoint must agree with its base.
 ARCHITECTURE = (
     "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_key_value_heads", "head_dim", "vocab_size", "tie_word_embeddings", "rms_norm_eps", "hidden_act",
+    "num_key_value_heads", "head_dim", "rms_norm_eps", "hidden_act",
     "rope_theta", "rope_parameters", "rope_scaling", "sliding_window", "n_embd", "n_layer", "n_head",
 )  # fmt: skip
 
@@ -54,6 +56,14 @@ class Catalog:
         changed = {name for expert in self.experts for name in expert.source.parameters()}
         return tuple(name for name in self.base.tensors.info if name in changed and not self.base.may_lack(name))
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the base's files."""
+        unused = [name for name in self.base.unused if not name.endswith(BUFFERS)]
+        if not unused:
+            return []
+        return [f"base {self.base.path}: the model does not use {len(unused)} of its tensors, such as {unused[0]}"]
+
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
     """Open base and experts from their headers and check that they fit. Raises ExpertError."""
@@ -79,10 +89,10 @@ def open_base(path: Path) -> Base:
     """Open a base checkpoint. Raises ExpertError where the folder is not one."""
     if is_adapter(path):
         raise ExpertError(f"base: {path} is an adapter; give the checkpoint it was trained on and list it in experts")
-    config = read_json(path / "config.json", f"base {path}")
+    read_json(path / "config.json", f"base {path}")
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise ExpertError(f"base: {path} holds no tokenizer; save the base's tokenizer there")
-    return Base(path, config, TensorFiles.of(path))
+    return open_checkpoint(path, "base")
 
 
 def open_expert(spec: ExpertSpec, base: Base) -> Expert:
@@ -115,18 +125,52 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     if spec.path.is_file():
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
-        check_trained_on(spec.path, base.path, base.tensors, owner)
-        adapter = open_adapter(spec.path)
-        check_copies(adapter, base.tensors, owner)
+        # A quantised base that it was trained on has other files than the 16-bit base, and the same weights.
+        recorded = recorded_base(spec.path)
+        if recorded is None or not is_quantised(recorded):
+            check_trained_on(spec.path, base.path, base.tensors, owner)
+        adapter = facing(open_adapter(spec.path), base)
+        check_saved_copies(adapter, base, owner)
         return "adapter", adapter
     config = read_json(spec.path / "config.json", owner)
+    check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
     for key in ARCHITECTURE:
         if key in config and key in base.config and config[key] != base.config[key]:
             raise ExpertError(
                 f"{owner}: {key} is {config[key]!r}, but the base has {base.config[key]!r}; "
                 "an expert must be made from this base"
             )
-    return "checkpoint", Checkpoint(TensorFiles.of(spec.path))
+    checkpoint = open_checkpoint(spec.path, owner)
+    _check_ties(owner, checkpoint, base)
+    return "checkpoint", Checkpoint(checkpoint.tensors)
+
+
+def facing(adapter: Adapter, base: Base) -> Adapter:
+    """The adapter with each factor in the orientation of the base's parameter.
+
+    The file's fan_in_fan_out says one thing of all modules, and PEFT corrects it for each of them.
+    """
+    turned = {
+        name: replace(factors, transposed=factors.embedding or name in base.in_out)
+        for name, factors in adapter.factors.items()
+    }
+    return replace(adapter, factors=turned)
+
+
+def _check_ties(owner: str, checkpoint: Base, base: Base) -> None:
+    """Raise ExpertError where transformers ties two parameters in one of base and expert, and not in the other."""
+    for name, source in base.ties.items():
+        if name not in checkpoint.ties and name in checkpoint.tensors.info:
+            raise ExpertError(
+                f"{owner}: its {name} differs from its {source}, which the base ties to one tensor; give a base that "
+                f"is saved untied, with {name} and tie_word_embeddings = False"
+            )
+    for name, source in checkpoint.ties.items():
+        if name not in base.ties and name in base.tensors.info:
+            raise ExpertError(
+                f"{owner}: tie_word_embeddings is True, so that its {name} is {source}, but the base has both apart; "
+                "an expert must be made from this base"
+            )
 
 
 def _open_vector(path: Path, base: Base, owner: str) -> Vector:
@@ -154,14 +198,15 @@ def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: 
         if parameter not in base.tensors.info:
             if kind == "checkpoint" and base.may_lack(parameter):
                 continue
-            why = "the base ties it to the embeddings" if base.tied and "lm_head" in parameter else "the base has none"
+            why = f"the base ties it to {base.ties[parameter]}" if parameter in base.ties else "the base has none"
             raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
         if source.shape(parameter) != base.tensors.info[parameter].shape:
+            check_rows(owner, parameter, source.shape(parameter), base.tensors.info[parameter].shape)
             raise ExpertError(
                 f"{owner}: {parameter} is {list(source.shape(parameter))}, but the base has "
                 f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
             )
-        if base.tied and isinstance(source, Adapter) and source.embeds(parameter):
+        if parameter in base.ties.values() and isinstance(source, Adapter):
             raise ExpertError(
                 f"{owner}: it adapts {parameter}, which the base ties to lm_head; merge it into a full checkpoint"
             )

@@ -1,7 +1,7 @@
 """A base and one expert, opened: what the expert does to each of the base's parameters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,21 +21,27 @@ class Base:
 
     path: its folder.
     config: the content of config.json.
-    tensors: its weights, opened lazily.
+    tensors: its weights, opened lazily; without copies of tensors that are tied.
+    ties: parameter -> the parameter that is the same tensor when the checkpoint is loaded (head -> embeddings).
+    unused: tensors in the files that the model does not use.
+    in_out: parameters stored as (in, out), where a Linear has (out, in).
     """
 
     path: Path
     config: Mapping[str, object]
     tensors: TensorFiles
+    ties: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    in_out: frozenset[str] = frozenset()
 
     @property
     def tied(self) -> bool:
-        """True where lm_head and the input embeddings are one tensor."""
-        return bool(self.config.get("tie_word_embeddings")) or not any(n.endswith(HEADS) for n in self.tensors.info)
+        """True where the head and the input embeddings are one tensor."""
+        return any(name.endswith(HEADS) for name in self.ties)
 
     def may_lack(self, name: str) -> bool:
-        """True for a tensor that a checkpoint may hold or not: a buffer, or a copy of the embeddings as a tied head."""
-        return name.endswith(BUFFERS) or (self.tied and name.endswith(HEADS))
+        """True for a tensor that a checkpoint may hold or not: a buffer, what the model does not use, a tied copy."""
+        return name.endswith(BUFFERS) or name in self.unused or name in self.ties
 
 
 class UpdateSource(Protocol):

@@ -57,7 +57,7 @@ class Adapter:
     files: its tensors.
     factors: parameter -> its factors.
     saved: parameter -> the tensor that replaces it, for modules that were trained and saved whole.
-    copies: parameter -> the copy of the base's own tensor that PEFT saves beside the factors of embeddings.
+    copies: parameter -> the copy of the base's own tensor that PEFT saves beside the factors (embeddings, head).
     """
 
     files: TensorFiles
@@ -105,7 +105,7 @@ def open_adapter(path: Path) -> Adapter:
     files = TensorFiles.of(path, "adapter_model")
     factors: dict[str, Factors] = {}
     saved: dict[str, str] = {}
-    copies = {_copied(name): name for name in files.info if name.endswith(BASE_COPY)}
+    copies = {_copied(name): name for name in files.info if _may_be_copy(name, config)}
     for name in files.info:
         if name not in copies.values():
             _add_tensor(path, name, files, config, factors, saved)
@@ -152,8 +152,14 @@ def _is_copy(files: TensorFiles, name: str, base: TensorFiles, parameter: str) -
     return bool((files.read(name).to(pristine.dtype) == pristine).all())
 
 
+def _may_be_copy(name: str, config: Mapping[str, object]) -> bool:
+    """True for a tensor that is the base's own where the adapter is sound: see `check_copies`."""
+    whole = name.endswith(".weight") and ".lora_" not in name and not config.get("modules_to_save")
+    return whole or name.endswith(BASE_COPY)
+
+
 def _copied(name: str) -> str:
-    return name.removeprefix(PREFIX).removesuffix(BASE_COPY) + ".weight"
+    return name.removeprefix(PREFIX).replace(BASE_COPY, ".weight")
 
 
 def _refuse(path: Path, config: Mapping[str, object]) -> None:

@@ -43,29 +43,37 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class TensorFiles:
-    """The tensors of one or several safetensors files, by name. Reading a tensor opens only its own file."""
+    """The tensors of one or several safetensors files, by name. Reading a tensor opens only its own file.
+
+    files: what is read.
+    left_out: tensors in them that do not count, such as a copy of the embeddings as a tied head.
+    """
 
     files: tuple[Path, ...]
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, path: Path, stem: str = "model") -> "TensorFiles":
         """The weights at `path`: a .safetensors file, or a folder that holds `stem`.safetensors or its shards.
+
+        Where a folder holds both, transformers takes the single file and ignores index and shards.
 
         Raises ExpertError where the folder holds no weights, or only pickled ones.
         """
         if path.is_file():
             return cls((path,))
         whole, index = path / f"{stem}.safetensors", path / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            return cls(_shards(index))
         if whole.is_file():
             return cls((whole,))
+        if index.is_file():
+            return cls(_shards(index))
         raise _no_weights(path, stem)
 
     @cached_property
     def info(self) -> Mapping[str, TensorInfo]:
         """Every tensor's shape and dtype, from the headers alone."""
-        return {name: info for file in self.files for name, info in _header(file)}
+        found = {name: info for file in self.files for name, info in _header(file)}
+        return {name: info for name, info in found.items() if name not in self.left_out}
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from swarm.export.base import Exported
 
 KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 WRITTEN = ("config.json", "adapter_config.json")
-INDEX = "model.safetensors.index.json"
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 TEMPLATES = "additional_chat_templates"
 WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4}
 
@@ -51,7 +51,7 @@ def _width(what: Exported, info: TensorInfo) -> int:
 
 def _write_index(what: Exported, folder: Path, size: int) -> None:
     base = what.catalog.base
-    if not (base.path / INDEX).is_file():
+    if base.tensors.files == (base.path / WHOLE,) or not (base.path / INDEX).is_file():
         return
     index = read_json(base.path / INDEX, f"base {base.path}")
     metadata = index.get("metadata")
@@ -66,7 +66,14 @@ def _config(what: Exported) -> dict[str, object]:
     config["dtype"] = what.dtype
     if "torch_dtype" in config:
         config["torch_dtype"] = what.dtype
-    return config
+    return config if what.catalog.base.tied else _untied(config)
+
+
+def _untied(config: dict[str, object]) -> dict[str, object]:
+    """The config of a base whose head and embeddings differ though it says that they are tied: it says so no longer."""
+    found = config | {"tie_word_embeddings": False} if config.get("tie_word_embeddings") else config
+    text = found.get("text_config")
+    return found | {"text_config": _untied(text)} if isinstance(text, dict) else found
 
 
 def _copy_files(base: Path, folder: Path) -> None:

@@ -25,7 +25,7 @@ class Plan:
 
     splits: by objective.
     workloads: the encoded examples of all objectives, by split.
-    truncations: notes on experts and answers that are cut.
+    truncations: notes on the base's files, and on experts and answers that are cut.
     contaminations: notes on examples that experts were trained on.
     """
 
@@ -83,7 +83,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    truncations = [*truncation_notes(catalog), *answer_length_notes(workloads.values(), encoder)]
+    truncations = [*catalog.notes, *truncation_notes(catalog), *answer_length_notes(workloads.values(), encoder)]
     return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations)
 
 

@@ -59,13 +59,23 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
     found = _device(device)
     disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(base), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        model, report = AutoModelForCausalLM.from_pretrained(
+            str(base),
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder") from error
+    if missing := sorted(report["missing_keys"]):
+        raise ExpertError(
+            f"base {base}: no file holds {missing[0]}, and transformers fills it with random weights; "
+            "download or save the whole checkpoint again"
+        )
     return LoadedModel(model.to(found).eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
 
 

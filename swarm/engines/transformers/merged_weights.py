@@ -14,6 +14,7 @@ from swarm.experts.merge_compiled import MIN_WEIGHTS, CompiledMerge
 from swarm.experts.merge_model import execute_plans, terms_of, updates_of
 from swarm.experts.updates import Delta, LowRank, Replacement, Update, to_device
 
+AT_A_TIME = 1 << 22  # elements that are compared at a time where they must be converted
 FOR_ACTIVATIONS = 0.5  # share of an accelerator's free memory that no pristine or full tensor may take
 
 
@@ -91,9 +92,26 @@ def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog, budget:
             "save the base again with this version of transformers"
         )
     pristine = budget.place(catalog.base.tensors.read(name))
+    if not _is_live(pristine, live[name]):
+        raise ExpertError(
+            f"base {catalog.base.path}: transformers changes {name} on loading, so the file's tensor is not the "
+            "model's; save the base again with this version of transformers, or use experts that leave it as it is"
+        )
     updates = {owner: budget.place_update(update) for owner, update in updates_of(catalog, name).items()}
     stacked = StackedFactors.of([*updates.values()], live[name].device)
     return MergedParameter(name, live[name], pristine, updates, stacked)
+
+
+@torch.no_grad()
+def _is_live(pristine: Tensor, live: Tensor) -> bool:
+    """Whether the model holds the base's tensor, in its own dtype: else the loader has fused, turned or renamed it."""
+    if pristine.shape != live.shape:
+        return False
+    if pristine.dtype == live.dtype and pristine.device == live.device:
+        return torch.equal(pristine, live)
+    rows = max(1, AT_A_TIME // max(1, pristine[:1].numel()))
+    blocks = range(0, len(pristine), rows)
+    return all(torch.equal(pristine[i : i + rows].to(live), live[i : i + rows]) for i in blocks)
 
 
 def _full_weights(parameters: Sequence[MergedParameter]) -> int:
