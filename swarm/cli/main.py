@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from swarm import __version__
-from swarm.core.errors import StrandedError, UserError
+from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swarm.config.schema import Config
     from swarm.journal.summary import Summary
 
-MISTAKE = 2
+FAILURE, MISTAKE = 1, 2
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
 app = typer.Typer(
     help="Find the best weighting of language-model experts, without gradients.",
@@ -105,10 +105,7 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 
     with _progress(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
-    if as_json:
-        _print_json(summary.content(RESULT))
-    else:
-        _print_summary(summary, run_dir)
+    _print_summary(summary, run_dir, as_json)
 
 
 @app.command()
@@ -189,9 +186,10 @@ def main() -> NoReturn:
     heed_interrupts()
     try:
         code = app(standalone_mode=False)  # typer turns an interruption into a code
-    except UserError as error:
+    except SwarmError as error:
         typer.echo(f"swarm: {error}", err=True)
-        sys.exit(INTERRUPTED if isinstance(error, StrandedError) else MISTAKE)
+        mistake = MISTAKE if isinstance(error, UserError) else FAILURE
+        sys.exit(INTERRUPTED if isinstance(error, StrandedError) else mistake)
     except typer.TyperException as error:
         if not str(error):  # no command was given, and the help has been shown
             sys.exit(0)
@@ -240,11 +238,17 @@ def _build_zoo(name: str, directory: Path) -> Path:
         return zoo.build(name, directory, on_step)
 
 
-def _print_summary(summary: "Summary", folder: Path) -> None:
+def _print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
+    """Raises ExportError, once all is shown, where best/ is not the model that was searched."""
     from swarm.cli.table import summary_table
+    from swarm.run.verify_export import check_verified
 
-    console.print(summary_table(summary))
-    _print_lines([f"best     {folder / 'best'}", f"report   {folder / 'report.html'}"])
+    if as_json:
+        _print_json(summary.content(RESULT))
+    else:
+        console.print(summary_table(summary))
+        _print_lines([f"best     {folder / 'best'}", f"report   {folder / 'report.html'}"])
+    check_verified(summary)
 
 
 def _print_lines(lines: list[str]) -> None:

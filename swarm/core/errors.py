@@ -1,12 +1,13 @@
 """Every error the program raises on purpose, and how an error is put into one line.
 
-SwarmError
+SwarmError              one line; exit code 1 where it is none of those below that have another
 ├── UserError          the user's mistake: key or file, value, remedy, in one line; exit code 2
 │   ├── ConfigError    in the configuration
 │   ├── DataError      in the examples
 │   ├── ExpertError    in the base or an expert
 │   └── RunError       in a run directory: locked, corrupt, unfinished
 │       └── StrandedError  no worker is available: nothing is wrong with the run; exit code 130, as it can be resumed
+├── ExportError        the exported model is not the one that was searched: exit code 1
 └── EvaluationError    one candidate could not be scored: becomes data, never a crash
     └── DeviceError    the candidate may not be the cause: another worker may succeed
 """
@@ -38,6 +39,10 @@ class RunError(UserError):
 
 class StrandedError(RunError):
     """A run has no workers to continue with, for now."""
+
+
+class ExportError(SwarmError):
+    """The exported model gives other answers than the composition that was searched."""
 
 
 class EvaluationError(SwarmError):

@@ -125,10 +125,12 @@ class ExportCheck(SummaryPart):
 
     n: examples that it was scored on.
     equal: scores that were the same as in the search.
+    differs: the examples on which the export is another model, and not only rounded otherwise.
     """
 
     n: int
     equal: int
+    differs: tuple[str, ...] = ()
 
 
 class Summary(SummaryPart):

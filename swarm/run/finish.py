@@ -5,7 +5,7 @@ from pathlib import Path
 
 from swarm.config.load import dump_config
 from swarm.core.candidates import Candidate
-from swarm.core.errors import SwarmError
+from swarm.core.errors import ExpertError, SwarmError
 from swarm.core.files import write_json
 from swarm.export import Exported, export
 from swarm.journal.archive import Archive
@@ -85,11 +85,16 @@ class FinalStep:
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
         try:
             checked = verify_export(best, form, self.plan.spec, examples, seen)
+        except ExpertError as error:
+            n = sum(len(part) for part in examples.values())
+            return ExportCheck(n=n, equal=0, differs=(f"{best} cannot be loaded ({error})",))
         except SwarmError as error:
             self.listener.note(f"the export could not be verified here: {error}")
             return None
-        if checked.equal < checked.n:
+        if checked.equal < checked.n and not checked.differs:
+            different = f"{checked.n - checked.equal} of {checked.n} examples"
             self.listener.note(
-                f"the export gives different scores on {checked.n - checked.equal} of {checked.n} examples"
+                f"the export gives different scores on {different}, by rounding: computed in the same way, the search's "
+                "engine gives those of the export"
             )
         return checked

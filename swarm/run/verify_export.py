@@ -1,17 +1,18 @@
 """Verifies an export: loaded without anything of the search, it must give the scores that the search saw."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.core.errors import EvaluationError
+from swarm.core.errors import EvaluationError, ExportError
+from swarm.core.examples import Example
 from swarm.engines import Encoder
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Examples, make_workload
 from swarm.experts.catalog import ExpertSpec
-from swarm.journal.summary import ExportCheck
+from swarm.journal.summary import ExportCheck, Summary
 
 TOLERANCE = 1e-3  # relative above 1, absolute below: likelihoods of an adapter differ by rounding
 
@@ -21,21 +22,70 @@ def verify_export(
 ) -> ExportCheck:
     """Score the exported hf model or adapter on the first of the examples behind `seen`.
 
-    Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored. An adapter in a
-    lower dtype than float32 may differ on a few examples: its update is rounded apart from the base's weights.
+    Where scores differ, the search's own engine answers the same examples as the export does: merged, in the same
+    batches, and an adapter in float32, as its update is rounded apart from the base's weights. What then still differs
+    is no rounding: the export is another model.
+
+    Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored.
     """
     if export_format == "adapter":
         loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
     else:
         loaded = replace(spec, composition=Weights(), base=best, experts=())
-    evaluator = loaded.open("verify-export")
-    evaluator.load("search", make_workload(spec.objectives, examples, Encoder.of(loaded.base)))
-    (again,) = evaluator.evaluate([Task(Candidate("best", (1.0,) * len(loaded.experts)))], "search")
-    if again.status == "failed":
-        raise EvaluationError(again.error)
-    pairs = [pair for name, scores in again.examples.items() for pair in zip(seen.examples[name], scores, strict=False)]
-    return ExportCheck(n=sum(len(part) for part in examples.values()), equal=_equal(pairs))
+    position = (1.0,) * len(loaded.experts)
+    found = _evaluate(loaded, position, examples)
+    known = {name: seen.examples[name][: len(part)] for name, part in examples.items()}
+    n = sum(len(part) for part in examples.values())
+    equal = n - len(list(_different(replace(seen, examples=known), found, examples)))
+    if equal == n:
+        return ExportCheck(n=n, equal=n)
+    ours, theirs = (_exact(each, export_format) for each in (spec, loaded))
+    engine = _evaluate(ours, seen.candidate.position, examples)
+    export = _evaluate(theirs, position, examples)
+    own = {objective.name for objective in spec.objectives if objective.uses_modules}
+    differs = tuple(
+        f"{name}/{example.id}: {old:g} in the search, {new:g} from {best}"
+        for name, example, old, new in _different(engine, export, examples, own)
+    )
+    return ExportCheck(n=n, equal=equal, differs=differs)
 
 
-def _equal(pairs: Sequence[tuple[float, float]]) -> int:
-    return sum(abs(old - new) <= TOLERANCE * max(1.0, abs(old)) for old, new in pairs)
+def check_verified(summary: Summary) -> None:
+    """Raise ExportError where best/ is not the model that was searched; it stays there to be looked at."""
+    if summary.export_check and (differs := summary.export_check.differs):
+        raise ExportError(
+            f"export: best/ is not the model that was searched: {differs[0]} ({len(differs)} such examples, see "
+            "summary.json); do not use best/, and report this"
+        )
+
+
+def _evaluate(spec: EvaluatorSpec, position: tuple[float, ...], examples: Examples) -> Evaluation:
+    evaluator = spec.open("verify-export")
+    evaluator.load("search", make_workload(spec.objectives, examples, Encoder.of(spec.base)))
+    (found,) = evaluator.evaluate([Task(Candidate("best", position))], "search")
+    if found.status == "failed":
+        raise EvaluationError(found.error)
+    return found
+
+
+def _exact(spec: EvaluatorSpec, export_format: str) -> EvaluatorSpec:
+    """With an engine that rounds in one way, however the candidate is put in place."""
+    update = {"method": "merged"} if "method" in type(spec.engine).model_fields else {}
+    if export_format == "adapter":
+        update["dtype"] = "float32"
+    return replace(spec, engine=spec.engine.model_copy(update=update))
+
+
+def _different(
+    one: Evaluation, other: Evaluation, examples: Examples, own: Collection[str] = ()
+) -> Iterator[tuple[str, Example, float, float]]:
+    """Objective, example and both scores where they differ.
+
+    own: objectives that the user's own functions score, perhaps with chance: there the outputs are compared.
+    """
+    for name, part in examples.items():
+        for i, example in enumerate(part):
+            old, new = one.examples[name][i], other.examples[name][i]
+            same_output = name in own and one.outputs[name][i] == other.outputs[name][i]
+            if abs(old - new) > TOLERANCE * max(1.0, abs(old)) and not same_output:
+                yield name, example, old, new
