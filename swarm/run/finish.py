@@ -94,7 +94,7 @@ class FinalStep:
         if checked.equal < checked.n and not checked.differs:
             different = f"{checked.n - checked.equal} of {checked.n} examples"
             self.listener.note(
-                f"the export gives different scores on {different}, by rounding: computed in the same way, the search's "
+                f"the export gives different scores on {different}, by rounding: computed alike, the search's "
                 "engine gives those of the export"
             )
         return checked
