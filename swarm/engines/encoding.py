@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from swarm.core.requests import Continuation, Generation, Request
 # Characters of a prompt that are encoded together with a target: how a tokenizer splits a text depends on the word or
 # so before it. With the whole prompt, a long one would be encoded again for every target.
 PROMPT_TAIL = 64
+PROBE = "a"  # a text that shows which special tokens a tokenizer adds
 
 
 class Tokenizer(Protocol):
@@ -100,16 +102,17 @@ class Encoder:
         return encoded
 
     def _continuation(self, text: str, special: bool, request: Continuation) -> Encoded:
-        # In most vocabularies, spaces at the end of a prompt belong to the continuation's first token.
-        stripped = text.rstrip(" ")
+        # As lm-eval's _encode_pair does it. In most vocabularies, whitespace at the end of a prompt belongs to the
+        # continuation's first token.
+        stripped = text.rstrip()
         moved = text[len(stripped) :] + request.text
-        alone = self.tokenizer.encode(stripped, add_special_tokens=special)
-        whole = self.tokenizer.encode(stripped + moved, add_special_tokens=special)
-        continuation = whole[len(alone) :] or self.tokenizer.encode(moved, add_special_tokens=False)
+        alone = self._ids(stripped, special)
+        whole = self._ids(stripped + moved, special)
+        continuation = whole[len(alone) :] or self._ids(moved, special=False)
         return Encoded(request, self._started(alone), tuple(continuation))
 
     def _generation(self, text: str, special: bool, request: Generation) -> Encoded:
-        prompt = self.tokenizer.encode(text, add_special_tokens=special)
+        prompt = self._ids(text, special)
         targets = tuple(self._target(text[-PROMPT_TAIL:], target, request.stop) for target in request.targets)
         return Encoded(request, self._started(prompt), (), targets)
 
@@ -123,14 +126,42 @@ class Encoder:
         end = self.tokenizer.eos_token_id
         return (*tokens, *([] if stop or end is None else [end]))
 
+    def _ids(self, text: str, special: bool) -> list[int]:
+        """The text's tokens: with the special tokens that the tokenizer puts in front, without those behind.
+
+        Nothing is put in front of a text that already starts with the token that texts start from.
+        """
+        special = special and not (self._start_text and text.startswith(self._start_text))
+        ids = list(self.tokenizer.encode(text, add_special_tokens=special))
+        n = len(self._appended) if special else 0
+        return ids[:-n] if n and tuple(ids[-n:]) == self._appended else ids
+
+    @cached_property
+    def _appended(self) -> tuple[int, ...]:
+        """The special tokens that the tokenizer puts behind a text, such as an end token: a prompt goes on."""
+        alone = list(self.tokenizer.encode(PROBE, add_special_tokens=False))
+        whole = list(self.tokenizer.encode(PROBE))
+        starts = (i for i in range(len(whole) - len(alone), -1, -1) if whole[i : i + len(alone)] == alone)
+        start = next(starts, len(whole)) if alone else len(whole)
+        return tuple(whole[start + len(alone) :])
+
+    @cached_property
+    def _start_text(self) -> str:
+        start = self._start
+        return "" if start is None else self.tokenizer.decode([start])
+
+    @property
+    def _start(self) -> int | None:
+        """The token that a text starts from; None where the tokenizer has none."""
+        start = self.tokenizer.bos_token_id
+        return self.tokenizer.eos_token_id if start is None else start
+
     def _started(self, ids: Sequence[int]) -> tuple[int, ...]:
         """The ids; where there are none, the token that a text starts from."""
         if ids:
             return tuple(ids)
-        start = self.tokenizer.bos_token_id
-        start = self.tokenizer.eos_token_id if start is None else start
-        assert start is not None, "a tokenizer has a token to start from"
-        return (start,)
+        assert self._start is not None, "a tokenizer has a token to start from"
+        return (self._start,)
 
     def _render(self, prompt: Prompt) -> tuple[str, bool]:
         """The text, and whether the tokenizer still has to add its special tokens."""

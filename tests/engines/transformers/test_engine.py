@@ -105,7 +105,7 @@ def test_an_answer_does_not_depend_on_the_other_requests(
         ("say", " it", "say", " it"),
         ("say ", "it", "say", " it"),  # the space belongs to the word, as in most vocabularies
         ("say  ", " it", "say", "   it"),
-        ("say\n", "it", "say\n", "it"),
+        ("say\n", "it", "say", "\nit"),
         ("", "it is", None, "it is"),
         (" ", "it is", None, " it is"),
     ],
