@@ -139,6 +139,23 @@ def test_multiple_choice_normalises():
     assert choose([Likelihood(-2.0, 1), Likelihood(-3.0, 2)], long, normalise="tokens") == 1.0
 
 
+@pytest.mark.parametrize(("metric", "chosen"), [("acc", "abcd"), ("acc_norm", "abcdefghi"), ("acc_bytes", "首都是")])
+def test_lm_evals_metrics_divide_as_lm_eval_does(metric, chosen):
+    example = Example("l", "p", "A", {"A": "abcd", "B": "abcdefghi", "C": "首都是"})
+    objective = MultipleChoice(name="x", metric=metric)
+    found = [Likelihood(-2.0, 1), Likelihood(-4.4, 1), Likelihood(-4.0, 1)]  # 9 characters; 9 bytes, 3 characters
+    assert objective.score(example, found).output == chosen
+    assert objective.score(example, found).score == float(chosen == "abcd")
+    assert objective.score(example, found).margin is not None
+    assert MultipleChoice.model_validate(objective.model_dump()) == objective
+
+
+def test_lm_evals_metrics_refuse_another_division():
+    with pytest.raises(ValidationError, match="acc_norm is lm-eval's, with normalise: characters, not 'tokens'"):
+        MultipleChoice(name="x", metric="acc_norm", normalise="tokens")
+    assert MultipleChoice(name="x", metric="accuracy", normalise="tokens").normalise == "tokens"
+
+
 def test_of_equally_likely_choices_the_first_counts():
     tie = [Likelihood(-1.0, 1)] * 2
     assert choose(tie, normalise="none") == 0.0
