@@ -265,13 +265,24 @@ def test_added_tokens_are_named_and_the_remedy_works(tmp_path: Path) -> None:
     assert_is(opened(tmp_path / "wide", tmp_path / "merged"), logits(load(tmp_path / "merged")), tmp_path / "out")
 
 
-def test_a_live_model_that_differs_from_the_files_is_refused_by_the_tensors_name(tmp_path: Path) -> None:
-    base = make_base(tmp_path / "base")
+def turned(weight: Tensor) -> Tensor:
+    return weight.T.contiguous()
+
+
+def interleaved(weight: Tensor) -> Tensor:
+    return weight.view(2, -1, weight.shape[1]).transpose(0, 1).reshape(weight.shape)
+
+
+@pytest.mark.parametrize("change", [turned, interleaved, lambda weight: weight + 1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_loader_that_changes_a_tensor_is_noticed(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], dtype: torch.dtype
+) -> None:
+    base = make_base(tmp_path / "base", hidden=64)
     catalog = opened(base, make_adapter(tmp_path / "one", base, seed=1, targets=["q_proj"]))
-    for dtype in (torch.float32, torch.bfloat16):
-        model = load(base, dtype)
+    model = load(base, dtype)
+    MergedWeights(model, catalog)
+    weight = model.model.layers[1].self_attn.q_proj.weight
+    weight.data = change(weight.data)
+    with refused("base", r"model\.layers\.1\.self_attn\.q_proj\.weight", "on loading"):
         MergedWeights(model, catalog)
-        with torch.no_grad():
-            model.model.layers[1].self_attn.q_proj.weight[3, 4] += 1.0
-        with refused("base", r"model\.layers\.1\.self_attn\.q_proj\.weight", "on loading"):
-            MergedWeights(model, catalog)
