@@ -3,6 +3,9 @@
 safetensors_files    tensors in safetensors files, read one at a time, with fingerprints
 updates              what an expert does to one parameter: LowRank, Delta or Replacement
 lora                 PEFT adapters as updates
+architecture         what transformers makes of a checkpoint, asked with shapes alone
+checkpoint           a whole checkpoint, opened as transformers loads it
+saved_copies         copies of embeddings and head in an adapter
 sparsify             updates trimmed, dropped at random or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
 tokenizer_check      the expert's tokenizer is the base's
@@ -17,6 +20,7 @@ composed_adapter     a recipe over adapters as one adapter
 safetensors_writer   tensors written to a file one at a time
 alignment_vectors    aligned minus base, written as an expert
 
-May import: core and torch. Must never hold: a model, an engine or a device of its own choice, a search, randomness
-without a fixed seed. The same recipe gives the same bits here, in every engine and in every export.
+May import: core and torch; transformers in architecture alone. Must never hold: an engine or a device of its own choice, a
+search, randomness without a fixed seed, weights of a model in memory. The same recipe gives the same bits here, in every
+engine and in every export.
 """

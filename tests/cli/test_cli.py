@@ -204,6 +204,18 @@ def test_resuming_a_finished_run_does_nothing_again(finished_run: Path, tmp_path
     assert (run / "journal.jsonl").read_bytes() == (finished_run / "journal.jsonl").read_bytes()
 
 
+def test_an_export_that_is_another_model_ends_with_code_1_and_one_line(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    content = json.loads((run / "summary.json").read_text())
+    content["export_check"] = {"n": 2, "equal": 1, "differs": ["words/3: 1 in the search, 0 from best"]}
+    (run / "summary.json").write_text(json.dumps(content))
+    done = run_cli("resume", run)
+    assert done.code == 1
+    assert done.err.startswith("swarm: export: best/ is not the model that was searched: words/3: 1 in the search")
+    assert done.err.count("\n") == 1
+    assert (run / "best").is_dir()
+
+
 def test_a_mistake_in_a_real_process_is_one_line(playground: Playground, tmp_path: Path) -> None:
     words = ("search", playground.config_file, "--run-dir", tmp_path / "run", "--set", "engine.device=abacus")
     done = subprocess.run(command(*words), capture_output=True, text=True, check=False)

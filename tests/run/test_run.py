@@ -1,7 +1,9 @@
 """A whole run in this process: the files, the lines and the figures that others rely on."""
 
 import json
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 import yaml
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from support.models import load
@@ -27,10 +30,14 @@ from support.runs import (
 )
 from swarm.compositions.weights import Weights
 from swarm.config.load import load_config
-from swarm.core.errors import RunError
+from swarm.core.errors import ExportError, RunError
 from swarm.core.requests import Generation
 from swarm.experts.merge_model import composed_tensors
+from swarm.journal.summary import ExportCheck, Summary
+from swarm.run.directory import known_run
 from swarm.run.pipeline import resume_run, start_run
+from swarm.run.plan import make_plan
+from swarm.run.verify_export import check_verified, verify_export
 
 FILES = {"config.yaml", "journal.jsonl", "summary.json", "best", "report.html", "report.md"}
 BASELINES = {"base", "expert:one", "expert:two", "expert:three", "uniform"}
@@ -153,6 +160,28 @@ def test_the_same_seed_gives_the_same_journal(folder: Path, run: Path, tmp_path:
     assert timeless(journal(other)) != timeless(journal(run))
     ours, theirs = summary(again), summary(run)
     assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_an_export_that_is_another_model_is_an_error_that_names_the_example(run: Path, tmp_path: Path) -> None:
+    plan = make_plan(load_config(run / "config.yaml"))
+    best = shutil.copytree(run / "best", tmp_path / "best")
+    with known_run(run) as archive:
+        position = tuple(summary(run)["best"]["coefficients"].values())
+        seen = archive.at(position, "search")
+    assert seen is not None
+    examples = plan.examples("search")
+    assert verify_export(best, "hf", plan.spec, examples, seen) == ExportCheck(n=12, equal=12)
+    moved = {name: (score - 1.0, *scores) for name, (score, *scores) in seen.examples.items()}
+    rounded = verify_export(best, "hf", plan.spec, examples, replace(seen, examples=moved))
+    assert (rounded.equal, rounded.differs) == (11, ())
+    tensors = load_file(best / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["lm_head.weight"].flip(0)
+    save_file(tensors, best / "model.safetensors", metadata={"format": "pt"})
+    checked = verify_export(best, "hf", plan.spec, examples, seen)
+    assert checked.equal < 12
+    assert checked.differs
+    with pytest.raises(ExportError, match=r"words/.* in the search"):
+        check_verified(Summary.read(run / "summary.json").model_copy(update={"export_check": checked}))
 
 
 def contents(run_dir: Path) -> dict[str, bytes]:

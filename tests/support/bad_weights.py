@@ -37,6 +37,17 @@ def base_without_tokenizer(scene: Scene) -> Words:
     return scene.search(base=str(scene.folder / "mine"))
 
 
+def incomplete_base(scene: Scene) -> Words:
+    edited(scene.base() / "config.json", '"num_hidden_layers": 2', '"num_hidden_layers": 3')
+    return scene.search(base=str(scene.folder / "mine"))
+
+
+def quantised_base(scene: Scene) -> Words:
+    file = scene.base() / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"quantization_config": {"quant_method": "fp8"}}))
+    return scene.search(base=str(scene.folder / "mine"))
+
+
 def tied_base(scene: Scene) -> Words:
     tied = make_base(scene.folder / "tied", tied=True)
     return scene.search(base=str(tied), experts=[str(scene.playground.base)])
@@ -139,6 +150,8 @@ CASES = [
     Case(
         "base-without-tokenizer", base_without_tokenizer, "base", "mine holds no tokenizer", "save the base's tokenizer"
     ),
+    Case("incomplete-base", incomplete_base, "base", "model.layers.2.", "download or save the whole checkpoint again"),
+    Case("quantised-base", quantised_base, "base", "fp8", "give the 16-bit checkpoint"),
     Case("no-expert-there", lambda s: s.search(experts=["gone"]), "experts.0.path", "gone", "correct the path"),
     Case(
         "expert-is-an-empty-folder",
