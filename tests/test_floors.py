@@ -25,7 +25,7 @@ FLOORS = [
 SEAMS = {"compositions", "engines", "objectives", "optimizers", "preferences", "trackers"}
 ONLY_IN = {
     "ray": {"workers/ray", "trackers/ray_metrics.py"},
-    "transformers": {"engines", "experts/architecture.py", "zoo"},
+    "transformers": {"engines", "experts", "zoo"},
     "peft": {"zoo"},
     "vllm": {"engines/vllm"},
     "typer": {"cli"},

@@ -8,6 +8,7 @@ checkpoint           a whole checkpoint, opened as transformers loads it
 saved_copies         copies of embeddings and head in an adapter
 sparsify             updates trimmed, dropped at random or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
+config_check         a checkpoint's architecture is the base's
 tokenizer_check      the expert's tokenizer is the base's
 catalog              base and experts opened together and checked against each other
 svd_error            what truncation loses, in a note for the user
@@ -20,7 +21,7 @@ composed_adapter     a recipe over adapters as one adapter
 safetensors_writer   tensors written to a file one at a time
 alignment_vectors    aligned minus base, written as an expert
 
-May import: core and torch; transformers in architecture alone. Must never hold: an engine or a device of its own choice, a
-search, randomness without a fixed seed, weights of a model in memory. The same recipe gives the same bits here, in every
-engine and in every export.
+May import: core and torch; transformers for configs, architectures and tokenizers. Must never hold: an engine or a
+device of its own choice, a search, randomness without a fixed seed, weights of a model in memory. The same recipe gives
+the same bits here, in every engine and in every export.
 """

@@ -7,20 +7,15 @@ from pathlib import Path
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
 from swarm.experts.checkpoint import is_quantised, open_checkpoint
+from swarm.experts.config_check import differing
 from swarm.experts.expert import BUFFERS, Base, Checkpoint, Expert, UpdateSource, Vector
 from swarm.experts.lora import Adapter, check_trained_on, is_adapter, open_adapter, recorded_base
 from swarm.experts.safetensors_files import TensorFiles, read_json
-from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
+from swarm.experts.saved_copies import check_rows, check_saved_copies
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.tokenizer_check import check_vocabulary
 
 VECTOR_FORMAT = "swarm-alignment-vector"
-# Keys of config.json in which a checkpoint must agree with its base.
-ARCHITECTURE = (
-    "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_key_value_heads", "head_dim", "rms_norm_eps", "hidden_act",
-    "rope_theta", "rope_parameters", "rope_scaling", "sliding_window", "n_embd", "n_layer", "n_head",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,13 +128,8 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         check_saved_copies(adapter, base, owner)
         return "adapter", adapter
     config = read_json(spec.path / "config.json", owner)
-    check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
-    for key in ARCHITECTURE:
-        if key in config and key in base.config and config[key] != base.config[key]:
-            raise ExpertError(
-                f"{owner}: {key} is {config[key]!r}, but the base has {base.config[key]!r}; "
-                "an expert must be made from this base"
-            )
+    if problem := differing(config, base.config, spec.path, base.path):
+        raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
     checkpoint = open_checkpoint(spec.path, owner)
     _check_ties(owner, checkpoint, base)
     return "checkpoint", Checkpoint(checkpoint.tensors)

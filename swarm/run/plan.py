@@ -16,6 +16,7 @@ from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.svd_error import truncation_notes
+from swarm.experts.tokenizer_check import tokenizer_notes
 from swarm.export import Exported, check_form
 
 
@@ -83,7 +84,13 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    truncations = [*catalog.notes, *truncation_notes(catalog), *answer_length_notes(workloads.values(), encoder)]
+    loading = [*catalog.notes, *tokenizer_notes(catalog.experts, catalog.base.path)]
+    truncations = [
+        *catalog.notes,
+        *tokens,
+        *truncation_notes(catalog),
+        *answer_length_notes(workloads.values(), encoder),
+    ]
     return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations)
 
 
