@@ -4,6 +4,7 @@ SwarmError              one line; exit code 1 where it is none of those below th
 ├── UserError          the user's mistake: key or file, value, remedy, in one line; exit code 2
 │   ├── ConfigError    in the configuration
 │   ├── DataError      in the examples
+│   │   └── ChatTemplateError  the base's chat template cannot render one
 │   ├── ExpertError    in the base or an expert
 │   └── RunError       in a run directory: locked, corrupt, unfinished
 │       └── StrandedError  no worker is available: nothing is wrong with the run; exit code 130, as it can be resumed
@@ -27,6 +28,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """An example, a data file or a split is wrong."""
+
+
+class ChatTemplateError(DataError):
+    """The base's chat template cannot render an example."""
 
 
 class ExpertError(UserError):

@@ -1,6 +1,7 @@
 """Requests to an engine, and its answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from swarm.core.examples import Prompt
@@ -8,10 +9,14 @@ from swarm.core.examples import Prompt
 
 @dataclass(frozen=True)
 class Continuation:
-    """Request: the log-likelihood of `text` after `prompt`."""
+    """Request: the log-likelihood of `text` after `prompt`.
+
+    template_arguments: what the chat template gets beside a chat's messages.
+    """
 
     prompt: Prompt
     text: str
+    template_arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Generation:
     top_p: the share of probability that is sampled from.
     seed: all randomness of the sampling.
     targets: texts that would be right, in every form that may be written; an engine may answer with a margin over them.
+    template_arguments: what the chat template gets beside a chat's messages.
     """
 
     prompt: Prompt
@@ -33,6 +39,7 @@ class Generation:
     top_p: float = 1.0
     seed: int = 0
     targets: tuple[str, ...] = ()
+    template_arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
 Request = Continuation | Generation

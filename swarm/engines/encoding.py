@@ -1,6 +1,6 @@
 """Encodes requests as token ids: with the chat template or as raw text, split into prompt and continuation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 from swarm.core.errors import DataError, ExpertError
 from swarm.core.examples import Prompt
 from swarm.core.requests import Continuation, Generation, Request
+from swarm.engines.chat_template import ChatTokenizer, render_chat
 
 # Characters of a prompt that are encoded together with a target: how a tokenizer splits a text depends on the word or
 # so before it. With the whole prompt, a long one would be encoded again for every target.
@@ -18,7 +19,7 @@ PROMPT_TAIL = 64
 PROBE = "a"  # a text that shows which special tokens a tokenizer adds
 
 
-class Tokenizer(Protocol):
+class Tokenizer(ChatTokenizer, Protocol):
     """What is used of a tokenizer of transformers."""
 
     chat_template: str | None
@@ -28,10 +29,6 @@ class Tokenizer(Protocol):
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
 
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool = False) -> str: ...
-
-    def apply_chat_template(
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
-    ) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +81,13 @@ class Encoder:
     def encode(self, requests: Sequence[Request]) -> Requests:
         """The requests as token ids, in order.
 
-        Raises DataError where a prompt needs a chat template that is missing, or more tokens than the model takes.
+        Raises DataError where a prompt needs a chat template that is missing or fails, or more tokens than the model
+        takes.
         """
         return Requests(tuple(self._encode(request) for request in requests))
 
     def _encode(self, request: Request) -> Encoded:
-        text, special = self._render(request.prompt)
+        text, special = self._render(request.prompt, request.template_arguments)
         if isinstance(request, Generation):
             encoded, extra = self._generation(text, special, request), request.max_new_tokens
         else:
@@ -163,14 +161,13 @@ class Encoder:
         assert self._start is not None, "a tokenizer has a token to start from"
         return (self._start,)
 
-    def _render(self, prompt: Prompt) -> tuple[str, bool]:
+    def _render(self, prompt: Prompt, arguments: Mapping[str, object]) -> tuple[str, bool]:
         """The text, and whether the tokenizer still has to add its special tokens."""
         if isinstance(prompt, str):
             return prompt, True
         if self.tokenizer.chat_template is None:
             raise DataError("objectives: chat: true, but the base's tokenizer has no chat template; set chat: false")
-        turns = [{"role": message.role, "content": message.content} for message in prompt]
-        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True), False
+        return render_chat(self.tokenizer, prompt, arguments), False
 
 
 def _max_positions(config: object) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swarm.core.errors import ChatTemplateError, DataError
 from swarm.core.examples import Example
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
@@ -71,9 +72,16 @@ def make_workload(objectives: Sequence[Objective], examples: Examples, encoder: 
     """Encode a split. Raises DataError for an example that the model cannot take."""
     encoded = {
         objective.name: tuple(
-            EncodedExample(objective.name, example, encoder.encode(objective.requests(example)).items)
+            EncodedExample(objective.name, example, _encoded(objective, example, encoder))
             for example in examples[objective.name]
         )
         for objective in objectives
     }
     return Workload(encoded)
+
+
+def _encoded(objective: Objective, example: Example, encoder: Encoder) -> tuple[Encoded, ...]:
+    try:
+        return encoder.encode(objective.requests(example)).items
+    except ChatTemplateError as error:
+        raise DataError(f"objectives.{objective.name}: example {example.id!r}: {error}") from error

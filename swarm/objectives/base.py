@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -50,10 +51,20 @@ class Objective(Settings, ABC):
     weight: float = Field(1.0, gt=0, description="its share in the weighted mean that a search maximises")
     chat: bool = Field(False, description="wrap the prompt in the tokenizer's chat template")
 
+    # Fields that earlier versions did not have: at their defaults they are left out of a run's fingerprint, so that
+    # runs of those versions can be resumed.
+    added_later: ClassVar[frozenset[str]] = frozenset()
+
     @property
     def range(self) -> tuple[float, float]:
         """The lowest and the highest score that an example can have. Racing relies on them."""
         return -math.inf, math.inf
+
+    def decisive(self) -> dict[str, object]:
+        """The settings that decide scores, for the fingerprint of a run."""
+        fields = type(self).model_fields
+        unset = {name for name in self.added_later if getattr(self, name) == fields[name].get_default()}
+        return self.model_dump(mode="json", exclude={"data"} | unset)
 
     @property
     def uses_modules(self) -> bool:

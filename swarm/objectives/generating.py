@@ -23,7 +23,8 @@ class GeneratingObjective(PromptedObjective):
         prompt = self.prompt(example)
         seed = example_seed(self.seed, example.id)
         targets = self.targets(example) if self.temperature == 0.0 else ()
-        return [Generation(prompt, self.max_new_tokens, self.stop, self.temperature, self.top_p, seed, targets)]
+        sampling = (self.max_new_tokens, self.stop, self.temperature, self.top_p, seed)
+        return [Generation(prompt, *sampling, targets, self.template_arguments)]
 
     def targets(self, example: Example) -> tuple[str, ...]:
         """Whole texts that would be right, as a model may write them. None where they cannot be listed."""

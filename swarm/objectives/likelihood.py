@@ -22,7 +22,7 @@ class AnswerLikelihood(PromptedObjective):
 
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)
-        return [Continuation(prompt, continue_with(prompt, answer_text(example)))]
+        return [Continuation(prompt, continue_with(prompt, answer_text(example)), self.template_arguments)]
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         (found,) = likelihoods(answers, 1)

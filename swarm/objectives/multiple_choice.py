@@ -58,7 +58,8 @@ class MultipleChoice(PromptedObjective):
 
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)
-        return [Continuation(prompt, continue_with(prompt, text)) for text in _choices(example).values()]
+        texts = [continue_with(prompt, text) for text in _choices(example).values()]
+        return [Continuation(prompt, text, self.template_arguments) for text in texts]
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         choices = _choices(example)

@@ -1,14 +1,23 @@
 """Builds the prompt that an engine reads from an example: its context, the template, the chat form."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from swarm.core.errors import DataError
 from swarm.core.examples import Example, Message, Prompt
 from swarm.objectives.base import Objective
 
+# Names that a rendering gives the template itself, and parameters of apply_chat_template that are no template's.
+RESERVED = frozenset({
+    "messages", "conversation", "conversations", "chat_template", "tokenize", "add_generation_prompt",
+    "continue_final_message", "sanitize_control_tokens", "padding", "truncation", "max_length", "return_tensors",
+    "return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs", "processor_kwargs", "self", "range", "dict",
+    "namespace", "cycler", "joiner", "lipsum", "loop", "raise_exception", "strftime_now", "caller", "varargs", "kwargs",
+})  # fmt: skip
 PLACEHOLDER = re.compile(r"\{(prompt|choices)\}")
 
 
@@ -54,6 +63,22 @@ class PromptedObjective(Objective):
     """An objective whose requests start with the example's prompt."""
 
     template: str = Field("{prompt}", description="the text around {prompt}; {choices} lists the choices")
+
+    template_arguments: Mapping[str, JsonValue] = Field(
+        {}, description="what the chat template gets beside the messages: {enable_thinking: false}; needs chat: true"
+    )
+
+    added_later: ClassVar[frozenset[str]] = frozenset({"template_arguments"})
+
+    @field_validator("template_arguments")
+    @classmethod
+    def _free_names(cls, value: Mapping[str, JsonValue], info: ValidationInfo) -> Mapping[str, JsonValue]:
+        if value and not info.data.get("chat"):
+            raise ValueError("without chat: true there is no template; set chat: true, or remove it")
+        for name in value:
+            if name in RESERVED or name.endswith("_token") or not name.isidentifier():
+                raise ValueError(f"{name!r} is not free for an argument of the template; remove it")
+        return value
 
     @field_validator("template")
     @classmethod

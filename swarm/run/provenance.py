@@ -158,7 +158,7 @@ def settings_of(config: Config) -> str:
     engine = config.engine.decides_scores()
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
-        "objectives": [objective.model_dump(mode="json", exclude={"data"}) for objective in config.objectives],
+        "objectives": [objective.decisive() for objective in config.objectives],
         "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
         "optimizer": config.optimizer.model_dump(
             mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}

@@ -53,6 +53,15 @@ def test_settings_keep_the_fingerprints_that_earlier_versions_wrote(
     assert settings_of(parse_config(SMALL | sections, "test")) == fingerprint
 
 
+def test_template_arguments_count_where_they_are_given() -> None:
+    words = SMALL["objectives"][0]
+    plain = parse_config(SMALL | {"objectives": [words | {"chat": True}]}, "test")
+    empty = parse_config(SMALL | {"objectives": [words | {"chat": True, "template_arguments": {}}]}, "test")
+    given = {"chat": True, "template_arguments": {"enable_thinking": False}}
+    assert settings_of(plain) == settings_of(empty)
+    assert settings_of(plain) != settings_of(parse_config(SMALL | {"objectives": [words | given]}, "test"))
+
+
 TASTE = "from own_tools.lengths import length\n\ndef score(example, output):\n    return -float(length(output))\n"
 LENGTHS = "def length(text):\n    return len(text)\n"
 

@@ -1,0 +1,95 @@
+"""A chat is rendered as apply_chat_template renders it; what a template raises is one line that names the example."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from transformers import AutoTokenizer
+
+from support.models import make_base
+from swarm.core.errors import DataError
+from swarm.core.examples import Example, Message
+from swarm.engines.encoding import Encoder
+from swarm.evaluation.workload import make_workload
+from swarm.objectives.exact_match import ExactMatch
+from swarm.objectives.likelihood import AnswerLikelihood
+from swarm.objectives.multiple_choice import MultipleChoice
+
+EXAMPLE = Example("q7", "two and two?", "A", {"A": "four", "B": "five"})
+THINKING = (
+    "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}"
+    "<|assistant|>{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"
+)
+KINDS = (MultipleChoice, AnswerLikelihood, ExactMatch)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder.of(make_base(tmp_path_factory.mktemp("chat") / "base"))
+
+
+def with_template(encoder: Encoder, template: str) -> Encoder:
+    encoder.tokenizer.chat_template = template
+    return encoder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("arguments", [{}, {"enable_thinking": False}, {"enable_thinking": True}])
+def test_template_arguments_reach_the_template(encoder: Encoder, kind: type, arguments: dict[str, bool]) -> None:
+    objective = kind(name="x", chat=True, template_arguments=arguments)
+    held = with_template(encoder, THINKING)
+    workload = make_workload([objective], {"x": [EXAMPLE]}, held)
+    turns = [{"role": "user", "content": EXAMPLE.prompt}]
+    expected = held.tokenizer.apply_chat_template(
+        turns, tokenize=True, add_generation_prompt=True, return_dict=False, **arguments
+    )
+    for request in workload.examples["x"][0].requests:
+        assert list(request.prompt) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ raise_exception('roles must\nalternate') }}", "roles must alternate"),
+        ("{% for m in messages %}", "TemplateSyntaxError"),
+        ("{{ nothing.there }}", "UndefinedError: 'nothing' is undefined"),
+        ("{{ messages + 1 }}", "TypeError"),
+        ("{{ messages[0]['content'] | int / 0 }}", "ZeroDivisionError"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}on and on {% endfor %}{% endfor %}", "more than"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "loops more than"),
+    ],
+)
+def test_what_a_template_raises_is_one_line_that_names_the_example(
+    encoder: Encoder, template: str, reason: str
+) -> None:
+    objective = AnswerLikelihood(name="x", chat=True)
+    with pytest.raises(DataError, match=reason) as refusal:
+        make_workload([objective], {"x": [EXAMPLE]}, with_template(encoder, template))
+    assert str(refusal.value).startswith("objectives.x: example 'q7': the base's chat template ")
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_argument_that_the_template_does_not_use_is_refused(encoder: Encoder) -> None:
+    objective = AnswerLikelihood(name="x", chat=True, template_arguments={"enable_thinkng": False})
+    with pytest.raises(DataError, match="does not use 'enable_thinkng'; correct the name or remove it"):
+        make_workload([objective], {"x": [EXAMPLE]}, with_template(encoder, THINKING))
+
+
+@pytest.mark.parametrize("name", ["messages", "tokenize", "add_generation_prompt", "bos_token", "range", "not-a-name"])
+def test_names_that_are_taken_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"'{name}' is not free for an argument of the template"):
+        ExactMatch(name="x", chat=True, template_arguments={name: 1})
+
+
+def test_arguments_need_a_chat() -> None:
+    with pytest.raises(ValidationError, match="set chat: true"):
+        ExactMatch(name="x", template_arguments={"enable_thinking": False})
+
+
+def test_a_long_message_is_no_endless_template(tmp_path: Path) -> None:
+    held = Encoder(AutoTokenizer.from_pretrained(make_base(tmp_path / "base")), 1 << 30)
+    long = replace(EXAMPLE, prompt=(Message("user", "ab" * 600_000),))
+    workload = make_workload([AnswerLikelihood(name="x", chat=True)], {"x": [long]}, held)
+    assert len(workload.examples["x"][0].requests[0].prompt) > 1_200_000
