@@ -84,10 +84,9 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         import_path=Path(config.modules),
         racing=config.racing,
     )
-    loading = [*catalog.notes, *tokenizer_notes(catalog.experts, catalog.base.path)]
     truncations = [
         *catalog.notes,
-        *tokens,
+        *tokenizer_notes(catalog.experts, catalog.base.path),
         *truncation_notes(catalog),
         *answer_length_notes(workloads.values(), encoder),
     ]
