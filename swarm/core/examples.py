@@ -29,6 +29,7 @@ class Example:
     task: the kind of example, of which every split has the same share; "" where the data name none.
     group: a label from the data; "" where the data name none.
     context: a text to read before the prompt; "" where there is none.
+    aliases: other right texts, which count as `answer` does.
     """
 
     id: str
@@ -38,3 +39,4 @@ class Example:
     task: str = ""
     group: str = ""
     context: str = ""
+    aliases: tuple[str, ...] = ()

@@ -82,6 +82,10 @@ class Objective(Settings, ABC):
     def check(self, example: Example) -> None:
         """Raise DataError where the example cannot be scored by this objective."""
 
+    def notes(self, examples: Sequence[Example]) -> list[str]:
+        """What the user should know about these examples under these settings, one line each."""
+        return []
+
     @abstractmethod
     def requests(self, example: Example) -> list[Request]:
         """What the engine is asked for this example."""

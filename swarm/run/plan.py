@@ -124,7 +124,7 @@ def _specs(config: Config) -> list[ExpertSpec]:
 def _splits(config: Config, i: int) -> Splits:
     objective = config.objectives[i]
     splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path)
-    for split in (splits.search, splits.select, splits.test):
-        for example in split:
-            objective.check(example)
-    return splits
+    examples = [*splits.search, *splits.select, *splits.test]
+    for example in examples:
+        objective.check(example)
+    return replace(splits, notes=(*splits.notes, *objective.notes(examples)))

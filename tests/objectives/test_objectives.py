@@ -218,7 +218,7 @@ def test_case_can_be_ignored():
         ("last_number", "1,2,3", "3"),
         ("last_number", "none", ""),
         ("after_hash", "2+2=4\n#### 4\nmore", "4"),
-        ("after_hash", "#### 4 #### 5", "5"),
+        ("after_hash", "#### 4 #### 5", "4"),
         ("after_hash", "4", ""),
         ("boxed", r"so \boxed{1} or \boxed{\frac{1}{2}} .", r"\frac{1}{2}"),
         ("boxed", r"\boxed{1", ""),
