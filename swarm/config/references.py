@@ -65,7 +65,8 @@ def find(reference: str, folder: Path, key: str) -> Path:
     places = [path] if path.is_absolute() else [Path.cwd() / path, folder / path]
     for place in places:
         if place.exists():
-            return place.resolve()
+            # A file keeps the name that the user gives, which says its kind: a cache links it to a blob without one.
+            return place.resolve() if place.is_dir() else place.parent.resolve() / place.name
     known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, not a hub id
     is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
     if HUB_ID.fullmatch(reference) and not known_folder and not is_data:

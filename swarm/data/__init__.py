@@ -1,6 +1,9 @@
 """Labelled examples: read from files, split without overlap, compared with what experts were trained on.
 
-    examples.py        JSON lines and Model Swarms files
+    files.py           data files by the kind that their name says: JSON lines, JSON, Parquet
+    shapes.py          rows of common data sets, in one shape
+    labels.py          which choice is the right one
+    examples.py        examples, from rows
     duplicates.py      examples that are the same or nearly the same
     stratified.py      the seeded split, with the same share of every task
     splits.py          search, select and test of every objective

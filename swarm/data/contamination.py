@@ -1,8 +1,8 @@
 """Which examples an expert was trained on, where its training data are given. They are noted, and none is left out.
 
-Training data are JSON lines and are read leniently: ids and answers may be missing, other keys are allowed. The text of
-a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn of the
-assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn may be
+Training data are JSON lines or Parquet, read leniently: ids and answers may be missing, other keys are allowed. The
+text of a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn
+of the assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn may be
 a list of parts.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from swarm.core.errors import DataError
 from swarm.core.examples import Example, Split
 from swarm.data.duplicates import found_in
+from swarm.data.files import kind_of, lines_of, parquet_rows
 from swarm.data.splits import SPLITS, Splits
 
 ASKED = ("prompt", "question", "instruction")
@@ -64,26 +65,26 @@ def contamination_notes(splits: Mapping[str, Splits], trained_on: Mapping[str, S
 
 def training_texts(path: Path) -> Iterator[str]:
     """The text of every line of a file of training data. Raises DataError naming file and line."""
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _text(line, f"{path}:{number}")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of JSON lines as trained_on") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; save the file as UTF-8") from None
+    if kind_of(path) == "parquet":
+        yield from (_text(row, where) for where, row in parquet_rows(path))
+        return
+    for number, line in lines_of(path):
+        if line.strip():
+            yield _text(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
 
 
-def _text(line: str, where: str) -> str:
+def _parsed(line: str, where: str) -> object:
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{where}: {line.strip()[:40]!r} is not valid JSON ({error}); training data hold one object per line"
         ) from None
+
+
+def _text(row: object, where: str) -> str:
     if not isinstance(row, dict):
-        raise DataError(f"{where}: {line.strip()[:40]} is not an object; write {{...}}")
+        raise DataError(f"{where}: {json.dumps(row)[:40]} is not an object; write {{...}}")
     asked = _asked(row)
     if not asked:
         keys = ", ".join(map(repr, row)) or "nothing"

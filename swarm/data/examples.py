@@ -1,25 +1,32 @@
-"""Reads examples: JSON lines, or one object {"dev": [...], "test": [...]} as Model Swarms publishes them.
+"""Reads examples: JSON lines, a list, or {"dev": [...], "test": [...]} as Model Swarms publishes them.
 
-One example per line. Unknown keys are allowed, and numbers are read as texts, exactly as they are written:
+Unknown keys are allowed, and numbers are read as texts, exactly as they are written. shapes.py has the other names that
+these fields have in common data sets:
 
-id        optional; default: the line's number
+id        optional; default: the number of the line, row or entry
 prompt    a text; or `question`, a text; or `messages`, a chat [{role, content}, ...]; the first of these counts
-answer    a text; with `choices`, the key of one of them, or the text of exactly one
+answer    a text, or a list of texts that are all right; with `choices`, the key of one of them, the text of exactly
+          one, or its index from 0 as a number
 choices   optional; a map from key to text, or a list of texts, whose keys become A, B, C, ...
 context   optional; a text to read before the prompt. Objectives join them: context, an empty line, prompt
 task      optional; every split holds the same share of each task. `group` is optional too
+
+A number that is the index of one choice and the text of another is read as the other answers of the file are, and is
+refused where they do not tell.
 """
 
-import json
+import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, product
 from pathlib import Path
-from typing import NoReturn
 
 from swarm.core.errors import DataError
 from swarm.core.examples import Example, Message, Prompt
+from swarm.data.files import kind_of, parquet_rows, parse, read_text
+from swarm.data.labels import Reading, chosen, reading_of
+from swarm.data.shapes import Row, content_of, row_of
 
 
 @dataclass(frozen=True)
@@ -30,86 +37,63 @@ class DevTest:
     test: tuple[Example, ...]
 
 
+def read_data(path: Path) -> list[Example] | DevTest:
+    """The examples of a data file of any kind. Raises DataError naming file and line."""
+    if kind_of(path) != "json":
+        return _examples(path, parquet_rows(path) if kind_of(path) == "parquet" else _lines(path))
+    whole = parse(read_text(path), str(path))
+    if isinstance(whole, list):
+        return _examples(path, [(f"{path}: [{index}]", value) for index, value in enumerate(whole)])
+    return _dev_test(path, whole)
+
+
 def read_examples(path: Path) -> list[Example]:
-    """The examples of a file of JSON lines, in order. Raises DataError naming file and line."""
-    lines = _read(path).split("\n")
-    places = {str(number): f"{path}:{number}" for number, line in enumerate(lines, 1) if line.strip()}
-    if not places:
-        raise DataError(f'{path}: holds no examples; write one {{"prompt": ..., "answer": ...}} per line')
-    examples = [
-        _example(_Row(where, _object(_parse(lines[int(number) - 1], where), where)), number)
-        for number, where in places.items()
-    ]
-    _refuse_same_ids(examples, list(places.values()))
-    return examples
+    """The examples of a file that is one list, in order. Raises DataError naming file and line."""
+    found = read_data(path)
+    if isinstance(found, DevTest):
+        raise DataError(f"{path}: a .json file holds both dev and test; give one split a file of JSON lines (.jsonl)")
+    return found
 
 
 def read_dev_test(path: Path) -> DevTest:
     """The two lists of a Model Swarms file, where `domain` is the task. Errors name list and index."""
-    whole = _object(_parse(_read(path), str(path)), str(path))
-    dev, test = (_listed(path, whole, name) for name in ("dev", "test"))
+    return _dev_test(path, parse(read_text(path), str(path)))
+
+
+def _lines(path: Path) -> list[tuple[str, object]]:
+    lines = enumerate(read_text(path).split("\n"), 1)
+    return [(f"{path}:{number}", parse(line, f"{path}:{number}")) for number, line in lines if line.strip()]
+
+
+def _examples(path: Path, placed: Sequence[tuple[str, object]]) -> list[Example]:
+    """Ids that are missing are the numbers at the end of the places."""
+    if not placed:
+        raise DataError(f'{path}: holds no examples; write one {{"prompt": ..., "answer": ...}} per line')
+    rows = [row_of(where, _object(value, where)) for where, value in placed]
+    reading = reading_of(rows)
+    examples = [_example(row, _number_of(row), reading) for row in rows]
+    _refuse_same_ids(examples, [row.where for row in rows])
+    return examples
+
+
+def _number_of(row: Row) -> str:
+    """The number of the line, row or entry that the row was read from."""
+    return str(re.findall("[0-9]+", row.where)[-1])
+
+
+def _dev_test(path: Path, whole: object) -> DevTest:
+    fields = _object(whole, str(path))
+    rows = {name: _listed(path, fields, name) for name in ("dev", "test")}
+    reading = reading_of([*rows["dev"], *rows["test"]])
+    dev, test = (
+        [_example(row, "", reading, task_key="task" if row.has("task") else "domain") for row in rows[name]]
+        for name in ("dev", "test")
+    )
     ids = [example.id for example in dev + test]
     if "" in ids or len(set(ids)) < len(ids):
         dev = [replace(example, id=f"dev-{index}") for index, example in enumerate(dev, 1)]
         test = [replace(example, id=f"test-{index}") for index, example in enumerate(test, 1)]
     return DevTest(tuple(dev), tuple(test))
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One example as it was written. where: its file and line, for messages."""
-
-    where: str
-    fields: Mapping[str, object]
-
-    def fail(self, key: str, problem: str) -> NoReturn:
-        """Raise a DataError that names the place, the key and its value."""
-        shown = repr(self.fields[key])
-        raise DataError(f"{self.where}: {key}: {shown if len(shown) <= 80 else shown[:77] + '...'} {problem}")
-
-    def has(self, key: str) -> bool:
-        return self.fields.get(key) is not None
-
-    def text(self, key: str) -> str:
-        return self.checked(key, self.fields[key])
-
-    def checked(self, key: str, value: object) -> str:
-        """`value`, found under `key`, where it is a text that can be scored. Raises DataError."""
-        if not isinstance(value, str):
-            self.fail(key, "is not a text; write it as a JSON string")
-        if not value.strip():
-            self.fail(key, "is empty or contains an empty text; fill it in or remove the example")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            self.fail(key, "contains half of a surrogate pair, which is not a character; remove it")
-        return value
-
-
-def _read(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give the path of a data file") from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8") from None
-
-
-def _parse(text: str, where: str) -> object:
-    """The JSON value of `text`, with every number as the text that it is written as."""
-    try:
-        value: object = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: {text.strip()[:40]!r} is not valid JSON ({error}); JSON lines (.jsonl) hold one object "
-            'per line, a .json file one object {"dev": [...], "test": [...]}'
-        ) from None
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _object(value: object, where: str) -> dict[str, object]:
@@ -118,57 +102,70 @@ def _object(value: object, where: str) -> dict[str, object]:
     return value
 
 
-def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Example]:
+def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Row]:
     listed = whole.get(name)
     if not isinstance(listed, list) or not listed:
         raise DataError(
             f"{path}: {name}: {repr(listed)[:40]} is not a list of examples; a .json file is one object "
-            '{"dev": [...], "test": [...]}, other examples go into a .jsonl file, one per line'
+            '{"dev": [...], "test": [...]} or one list of examples; .jsonl holds one example per line'
         )
     places = [f"{path}: {name}[{index}]" for index in range(len(listed))]
-    rows = [_Row(where, _object(value, where)) for value, where in zip(listed, places, strict=True)]
-    return [_example(row, "", task_key="task" if row.has("task") else "domain") for row in rows]
+    return [row_of(where, _object(value, where)) for value, where in zip(listed, places, strict=True)]
 
 
-def _example(row: _Row, default_id: str, task_key: str = "task") -> Example:
+def _example(row: Row, default_id: str, reading: Reading, task_key: str = "task") -> Example:
     choices = _choices(row) if row.has("choices") else None
     if not row.has("answer"):
         raise DataError(f"{row.where}: answer is missing; give the right answer as `answer`")
+    prompt = _prompt(row)
+    answer, *aliases = [chosen(row, choices, reading)] if choices else _answers(row)
     return Example(
         id=row.text("id") if row.has("id") else default_id,
-        prompt=_prompt(row),
-        answer=_chosen(row, choices) if choices else row.text("answer"),
+        prompt=prompt,
+        answer=answer,
         choices=choices,
         task=_optional(row, task_key),
         group=_optional(row, "group"),
         context=_optional(row, "context"),
+        aliases=tuple(aliases),
     )
 
 
-def _optional(row: _Row, key: str) -> str:
+def _optional(row: Row, key: str) -> str:
     return row.text(key) if row.has(key) and row.fields[key] != "" else ""
 
 
-def _prompt(row: _Row) -> Prompt:
+def _prompt(row: Row) -> Prompt:
     key = next((key for key in ("prompt", "question", "messages") if row.has(key)), None)
     if key is None:
         raise DataError(f"{row.where}: prompt is missing; give it as `prompt`, `question` or `messages`")
     return _messages(row) if key == "messages" else row.text(key)
 
 
-def _messages(row: _Row) -> tuple[Message, ...]:
+def _messages(row: Row) -> tuple[Message, ...]:
     turns = row.fields["messages"]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         row.fail("messages", "is not a list of turns; write [{role: ..., content: ...}, ...]")
-    messages = tuple(
-        Message(row.checked("messages", turn.get("role")), row.checked("messages", turn.get("content")))
-        for turn in turns
-    )
+    messages = tuple(Message(row.checked("messages", turn.get("role")), content_of(row, turn)) for turn in turns)
     if all(message.role != "user" for message in messages):
         row.fail("messages", "has no turn of the role user; add the question as one")
     if messages[-1].role == "assistant":
-        row.fail("messages", "ends with the assistant's turn; give that as `answer`")
+        row.fail("messages", "ends with two turns of the assistant; the last alone is the answer: join them")
     return messages
+
+
+def _answers(row: Row) -> list[str]:
+    """The right answers without choices: one, or all of a list (also that of SQuAD, or of TriviaQA)."""
+    value = row.fields["answer"]
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        value = value["text"]
+    elif isinstance(value, dict) and "value" in value:
+        value = [value["value"], *(value.get("aliases") or [])]
+    if not isinstance(value, list):
+        return [row.text("answer")]
+    if not value:
+        row.fail("answer", "has no text; give at least one right answer, or remove the example")
+    return list(dict.fromkeys(row.checked("answer", text) for text in value))
 
 
 def _keys() -> Iterator[str]:
@@ -177,7 +174,7 @@ def _keys() -> Iterator[str]:
         yield from map("".join, product(string.ascii_uppercase, repeat=length))
 
 
-def _choices(row: _Row) -> dict[str, str]:
+def _choices(row: Row) -> dict[str, str]:
     value = row.fields["choices"]
     if isinstance(value, list):
         value = dict(zip(_keys(), value, strict=False))
@@ -186,23 +183,6 @@ def _choices(row: _Row) -> dict[str, str]:
     if len(value) < 2:
         row.fail("choices", "has fewer than two choices; give at least two, or none for a free answer")
     return {row.checked("choices", key): row.checked("choices", text) for key, text in value.items()}
-
-
-def _chosen(row: _Row, choices: Mapping[str, str]) -> str:
-    """The key of the right choice. Where choices are a list, an answer that is both a key and a text is refused."""
-    answer = row.text("answer").strip()
-    keys = [key for key, text in choices.items() if text.strip() == answer]
-    if answer in choices:
-        if isinstance(row.fields["choices"], list) and keys not in ([], [answer]):
-            row.fail(
-                "answer", f"is the key of one choice and the text of {keys[0]}; give choices as a map from key to text"
-            )
-        return answer
-    if len(keys) > 1:
-        row.fail("answer", f"is the text of several choices ({', '.join(keys)}); give the key instead")
-    if not keys:
-        row.fail("answer", f"is not among the choices; give a key ({', '.join(choices)}) or the text of one")
-    return keys[0]
 
 
 def _refuse_same_ids(examples: list[Example], places: list[str]) -> None:

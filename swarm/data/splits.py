@@ -1,6 +1,6 @@
 """Splits every objective's examples into search, select and test, without overlap.
 
-A pool holds the examples of one file and the splits that they are for. A JSON-lines file is for all three. In a Model
+A pool holds the examples of one file and the splits that they are for. A file of one list is for all three. In a Model
 Swarms file (.json) `dev` is for search and select, `test` for test. A file that is named for one split is for that one.
 """
 
@@ -16,7 +16,7 @@ from swarm.core.errors import ConfigError, DataError
 from swarm.core.examples import Example, Split
 from swarm.core.settings import Settings
 from swarm.data.duplicates import content_key, prompt_key, similar_pairs
-from swarm.data.examples import read_dev_test, read_examples
+from swarm.data.examples import DevTest, read_data, read_examples
 from swarm.data.stratified import ExamplePool, stratified_split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -95,7 +95,7 @@ def make_splits(
     """
     files = _files(objective_name, data, settings)
     wanted = {split: settings.of(split) if settings.file_of(split) is None else "auto" for split in SPLITS}
-    pools = [ExamplePool(name, _read_lines(resolve(name)), (split,)) for split, name in files.items()]
+    pools = [ExamplePool(name, read_examples(resolve(name)), (split,)) for split, name in files.items()]
     notes: list[str] = []
     shared = _shared_file(objective_name, data, files)
     if shared is not None:
@@ -151,17 +151,11 @@ def _shared_file(objective: str, data: str | Mapping[str, str] | None, files: Ma
     return data if isinstance(data, str) else None
 
 
-def _read_lines(path: Path) -> list[Example]:
-    if path.suffix == ".json":
-        raise DataError(f"{path}: a .json file holds both dev and test; give one split a file of JSON lines (.jsonl)")
-    return read_examples(path)
-
-
 def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[ExamplePool]:
     """The pools of a file that is for several splits, without repeats; `notes` get how many were dropped."""
-    if path.suffix != ".json":
-        return [ExamplePool(name, _without_repeats(read_examples(path), name, notes), fed)]
-    both = read_dev_test(path)
+    both = read_data(path)
+    if not isinstance(both, DevTest):
+        return [ExamplePool(name, _without_repeats(both, name, notes), fed)]
     tested = {prompt_key(example) for example in both.test} if "test" in fed else set()
     dev = [example for example in both.dev if prompt_key(example) not in tested]
     if len(dev) < len(both.dev):

@@ -115,7 +115,7 @@ def test_fillings_of_one_template_are_not_each_other() -> None:
         (b'["a"]\n', r"train\.jsonl:1: .* is not an object"),
         (b'{"body": "a"}\n', r"train\.jsonl:1: it has 'body', but no text as prompt, .* give its text under"),
         (b'{"prompt": [{"role": "user", "content": []}]}\n', r"train\.jsonl:1: it has 'prompt', but no text as prompt"),
-        (b'{"prompt": "\xff"}\n', r"train\.jsonl: not UTF-8; save"),
+        (b'{"prompt": "\xff"}\n', r"train\.jsonl:1: byte 0xff is not UTF-8; save"),
     ],
 )
 def test_a_bad_training_file_is_one_clear_line(tmp_path: Path, content: bytes, said: str) -> None:

@@ -84,7 +84,7 @@ MISTAKES = {
     "truth value": ({"prompt": "p", "answer": True}, "answer: True is not a text"),
     "surrogate": ('{"prompt": "\\ud800", "answer": "a"}', "surrogate"),
     "not among": ({"prompt": "p", "choices": ["x", "y"], "answer": "z"}, "answer: 'z' is not among the choices"),
-    "index": ({"prompt": "p", "choices": ["x", "y"], "answer": 1}, "give a key (A, B)"),
+    "index out of range": ({"prompt": "p", "choices": ["x", "y"], "answer": 2}, "give a key (A, B)"),
     "text of two": ({"prompt": "p", "choices": ["x", "x"], "answer": "x"}, "several choices (A, B)"),
     "key and text": ({"prompt": "p", "choices": ["B", "A"], "answer": "A"}, "key of one choice and the text of B"),
     "one choice": ({"prompt": "p", "choices": ["x"], "answer": "A"}, "fewer than two"),
@@ -94,7 +94,7 @@ MISTAKES = {
     "no turns": ({"messages": [], "answer": "a"}, "no turn of the role user"),
     "no content": ({"messages": [{"role": "user"}], "answer": "a"}, "messages"),
     "answered": (
-        {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "answer": "a"},
+        {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "answer": "b"},
         "ends with the assistant's turn",
     ),
     "id": ({**GOOD, "id": [1]}, "id: ['1'] is not a text"),
