@@ -1,9 +1,9 @@
 """Which examples an expert was trained on, where its training data are given. They are noted, and none is left out.
 
 Training data are JSON lines or Parquet, read leniently: ids and answers may be missing, other keys are allowed. The
-text of a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last turn
-of the assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a turn may be
-a list of parts.
+text of a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last
+turn of the assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a
+turn may be a list of parts.
 """
 
 import json

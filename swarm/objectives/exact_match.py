@@ -119,8 +119,11 @@ class ExactMatch(GeneratingObjective):
         return (*right, *(f" {answer}" for answer in right))
 
     def _is_right(self, text: str, example: Example) -> bool:
-        found = self._how.find(without_thinking(text) if self.strip_thinking else text)
+        found = self._find(text)
         return any(self._how.same(found, each, self.ignore_case) for each in self._right(example))
+
+    def _find(self, text: str) -> str:
+        return self._how.find(without_thinking(text) if self.strip_thinking else text)
 
     def _ended_early(self, example: Example) -> bool:
         """Whether the example's own answer is right, but not up to its first stop text."""

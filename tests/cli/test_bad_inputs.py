@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from support import bad_configs, bad_data, bad_runs, bad_weights
+from support import bad_configs, bad_data, bad_examples, bad_runs, bad_weights
 from support.bad_inputs import Case, Scene
 from support.playground import Playground, run_cli, summary_of
 from swarm.run.directory import locked
 
-CASES = [*bad_configs.CASES, *bad_configs.BUDGETS, *bad_weights.CASES, *bad_data.CASES, *bad_runs.CASES]
+CASES = [
+    *bad_configs.CASES,
+    *bad_configs.BUDGETS,
+    *bad_weights.CASES,
+    *bad_data.CASES,
+    *bad_examples.CASES,
+    *bad_runs.CASES,
+]
 
 
 @pytest.fixture

@@ -62,6 +62,16 @@ def test_template_arguments_count_where_they_are_given() -> None:
     assert settings_of(plain) != settings_of(parse_config(SMALL | {"objectives": [words | given]}, "test"))
 
 
+def test_later_settings_count_where_they_are_used() -> None:
+    exact = {"name": "words", "type": "exact_match", "data": "d.jsonl", "stop": []}
+    used = [
+        settings_of(parse_config(SMALL | {"objectives": [exact | changed]}, "test"))
+        for changed in ({}, {"strip_thinking": False}, {"strip_thinking": True})
+    ]
+    assert used[:2] == ["8ffeae1fe2d65985"] * 2
+    assert used[2] != used[0]
+
+
 TASTE = "from own_tools.lengths import length\n\ndef score(example, output):\n    return -float(length(output))\n"
 LENGTHS = "def length(text):\n    return len(text)\n"
 
