@@ -20,9 +20,10 @@ WORDS = re.compile(r"\\(?:text(?:bf|it|rm|normal)?|mbox|mathrm|mathbf|mathit|ope
 UNIT = re.compile(r"(?<=[\d})])\s*\\(?:text(?:rm)?|mbox|mathrm)\s*\{([^{}]*)\}(?:\^\{?[23]\}?)?$")
 NO_UNIT = re.compile(r"(?:hundred|thousand|[mbtr]+illion|dozen|[ap]\.?m\.?|or|and|to|i)\b", re.IGNORECASE)
 PLAIN_UNIT = re.compile(
-    r"(?<=\d)\s*(?:square|sq\.?|cubic)?\s*(?:[ckm]?m|inch(?:es)?|f(?:ee|oo)?t|miles?|k?g|pounds?|degrees?|dollars?|cents?"
+    r"(?<=\d)\s*(?:square|sq\.?|cubic)?\s*(?:[ckm]m|inch(?:es)?|f(?:ee|oo)?t|miles?|kg|pounds?|degrees?|dollars?|cents?"
     r"|percent|hours?|minutes?|seconds?|days?|years?|units?|meters?|centimeters?|kilometers?|liters?)(?:\^\{?[23]\}?)?$"
 )
+NEW_ROW = "\N{SYMBOL FOR NEWLINE}"  # of a matrix; before a letter it is a backslash that was escaped twice
 ALIKE = {
     r"\\[dtc]frac(?![a-zA-Z])": r"\\frac",
     r"\\le(?![a-zA-Z])": r"\\leq",
@@ -87,7 +88,7 @@ def normal(text: str) -> str:
 
 def _without_marks(text: str) -> str:
     """Without what does not change an answer: spaces at its ends, sizes, signs, units, a final full stop."""
-    form = text.strip().replace(r"\\", "\\").replace("\N{MINUS SIGN}", "-")
+    form = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text.strip()).replace(r"\\", NEW_ROW).replace("\N{MINUS SIGN}", "-")
     for pattern, plain in ALIKE.items():
         form = re.sub(pattern, plain, form)
     form = DEGREES.sub("", SIZES.sub("", re.sub(r"\\!", "", form))).strip()

@@ -1,5 +1,6 @@
 """Right answers are kept whole, worked solutions are scored as they are written, thinking is left out."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from swarm.core.errors import DataError
 from swarm.core.examples import Example
 from swarm.core.requests import Text
 from swarm.objectives.exact_match import ExactMatch
-from swarm.objectives.extraction import same_number, without_thinking
+from swarm.objectives.extraction import EXTRACTIONS, same_number, without_thinking
+from swarm.objectives.latex import same_math
 
 FREE = Example("f", "1 + 4 =", "5")
 
@@ -93,7 +95,7 @@ def test_what_a_model_writes_after_its_answer_does_not_count() -> None:
     ("text", "said"),
     [
         ("<think>\n4?\n</think>\n5", "\n5"),
-        ("<think>4</think>6<think>7</think>5", "65"),
+        ("<think>4</think>6<think>7</think>5", "5"),
         ("the prompt opened it: 4</think>5", "5"),
         ("<think>is it 5", ""),
         ("<think>4</think>5<think>is it", ""),
@@ -102,6 +104,36 @@ def test_what_a_model_writes_after_its_answer_does_not_count() -> None:
 )
 def test_thinking_is_left_out(text: str, said: str) -> None:
     assert without_thinking(text) == said
+
+
+@pytest.mark.parametrize(
+    "unit", ["1", "1:", "1,111", "1-", " ", "<think>", "\\boxed{", "answer is ", "(", "\n", "1 x 10^"]
+)
+def test_a_model_that_repeats_itself_is_read_at_once(unit: str) -> None:
+    text = f"The answer{unit * 20_000}"
+    started = time.perf_counter()
+    for extract in EXTRACTIONS:
+        assert score("B", text, extract=extract, strip_thinking=True) == 0.0
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}", True),
+        (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}12\end{pmatrix}", False),
+        (r"\\frac{1}{2}", r"\frac{1}{2}", True),
+        ("2m", "2", False),
+        (r"3\text{ PM}", r"3\text{ AM}", False),
+        (r"\sqrt[3]{2}", r"\sqrt{2}", False),
+        ("[0,1)", "[0,1]", False),
+        (r"-\frac{1}{2}", r"\frac{-1}{2}", True),
+        (r"\frac{\sqrt3}{2}", r"\frac{\sqrt{3}}{2}", True),
+        ("", "", False),
+    ],
+)
+def test_latex_is_compared_as_it_is_meant(one: str, other: str, equal: bool) -> None:
+    assert same_math(one, other) == same_math(other, one) == equal
 
 
 def test_strip_thinking_is_an_option() -> None:
