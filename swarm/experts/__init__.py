@@ -2,10 +2,16 @@
 
 safetensors_files    tensors in safetensors files, read one at a time, with fingerprints
 updates              what an expert does to one parameter: LowRank, Delta or Replacement
+adapter_config       adapter_config.json, checked
+adapter_names        what the names of an adapter's tensors mean
+dora                 the weight that DoRA makes
 lora                 PEFT adapters as updates
 architecture         what transformers makes of a checkpoint, asked with shapes alone
 checkpoint           a whole checkpoint, opened as transformers loads it
 saved_copies         copies of embeddings and head in an adapter
+adapter_reader       an adapter's folder opened and checked
+recorded_base        the base that an adapter records, compared with the one given
+tied_adapters        adapters of a base whose head is its embedding
 sparsify             updates trimmed, dropped at random or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
 config_check         a checkpoint's architecture is the base's

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from swarm.core.errors import ExpertError, UserError
+from swarm.experts.adapter_reader import open_adapter
 from swarm.experts.catalog import VECTOR_FORMAT, ExpertSpec, open_base, open_expert
 from swarm.experts.expert import Base, UpdateSource
-from swarm.experts.lora import Adapter, is_adapter, open_adapter, recorded_base
-from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.lora import Adapter, is_adapter
+from swarm.experts.recorded_base import difference, recorded_base
 from swarm.experts.safetensors_writer import TensorStream, tensor_stream
-from swarm.experts.updates import LowRank, Replacement, delta_of
+from swarm.experts.updates import Replacement, delta_of
 
 Shape = tuple[int, ...]
 
@@ -103,7 +104,7 @@ class BetweenAdapters:
                     f"{name} is saved whole in one adapter and not in the other; "
                     "merge both with PEFT's merge_and_unload and give the checkpoints"
                 )
-        first, second = (delta_of(update, zero) if isinstance(update, LowRank) else zero for update in updates)
+        first, second = (zero if update is None else delta_of(update, zero) for update in updates)
         return second - first
 
     @property
@@ -163,18 +164,14 @@ def _open(base: Path, aligned: Path) -> WeightDifference:
 
 def _common_base(first: Path, second: Path) -> str:
     """The fingerprint of the base that the adapters record; "" where that is not on this disk."""
-    one, other = _recorded_fingerprint(first), _recorded_fingerprint(second)
-    if one and other and one != other:
+    one, other = recorded_base(first), recorded_base(second)
+    if one and other and difference(one, other):
         raise ExpertError(
-            f"{first} was trained on a base with fingerprint {one}, {second} on one with {other}; "
-            "give two adapters of one base"
+            f"{first} was trained on a base with fingerprint {one.fingerprint}, {second} on one with "
+            f"{other.fingerprint}; give two adapters of one base"
         )
-    return one or other
-
-
-def _recorded_fingerprint(adapter: Path) -> str:
-    folder = recorded_base(adapter)
-    return TensorFiles.of(folder).fingerprint if folder else ""
+    known = one or other
+    return known.fingerprint if known else ""
 
 
 def _store(stream: TensorStream, name: str, delta: Tensor | None, dtype: torch.dtype) -> None:

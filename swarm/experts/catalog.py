@@ -6,13 +6,16 @@ from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
-from swarm.experts.checkpoint import is_quantised, open_checkpoint
+from swarm.experts.adapter_reader import open_adapter
+from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
 from swarm.experts.expert import BUFFERS, Base, Checkpoint, Expert, UpdateSource, Vector
-from swarm.experts.lora import Adapter, check_trained_on, is_adapter, open_adapter, recorded_base
+from swarm.experts.lora import Adapter, is_adapter
+from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies
 from swarm.experts.sparsify import Sparsification
+from swarm.experts.tied_adapters import one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
 
 VECTOR_FORMAT = "swarm-alignment-vector"
@@ -120,13 +123,10 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     if spec.path.is_file():
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
-        # A quantised base that it was trained on has other files than the 16-bit base, and the same weights.
-        recorded = recorded_base(spec.path)
-        if recorded is None or not is_quantised(recorded):
-            check_trained_on(spec.path, base.path, base.tensors, owner)
-        adapter = facing(open_adapter(spec.path), base)
+        check_trained_on(spec.path, base.tensors, owner)
+        adapter = facing(open_adapter(spec.path, base.tensors, tuple(base.ties)), base)
         check_saved_copies(adapter, base, owner)
-        return "adapter", adapter
+        return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
     config = read_json(spec.path / "config.json", owner)
     if problem := differing(config, base.config, spec.path, base.path):
         raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
@@ -195,10 +195,6 @@ def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: 
             raise ExpertError(
                 f"{owner}: {parameter} is {list(source.shape(parameter))}, but the base has "
                 f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
-            )
-        if parameter in base.ties.values() and isinstance(source, Adapter):
-            raise ExpertError(
-                f"{owner}: it adapts {parameter}, which the base ties to lm_head; merge it into a full checkpoint"
             )
     needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.may_lack(name)]
     missing = [name for name in needed if name not in parameters]

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from swarm.core.recipes import Recipe
+from swarm.experts.adapter_names import PREFIX
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import UpdateSource
-from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS, PREFIX, Adapter
+from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS, Adapter
 from swarm.experts.parameter_groups import group_index
 from swarm.experts.updates import Algebra, LowRank, Term, oriented
 

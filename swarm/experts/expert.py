@@ -114,8 +114,15 @@ class Expert:
 
     @property
     def is_plain_adapter(self) -> bool:
-        """True for a LoRA adapter that saves no module whole and is not sparsified."""
-        return isinstance(self.source, Adapter) and not self.source.saved and not self.sparsification.active
+        """True for a LoRA adapter whose updates are all low-rank and not sparsified."""
+        return isinstance(self.source, Adapter) and self.source.kind == "adapter" and not self.sparsification.active
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The parameters whose full update is computed on loading, so that it takes memory of its own."""
+        if not self.sparsification.active:
+            return self.source.computed if isinstance(self.source, Adapter) else ()
+        return tuple(name for name in self.source.parameters() if self.rank(name) is None)
 
     def rank(self, parameter: str) -> int | None:
         """The rank of the parameter's update, from headers alone; None where the update has no factors."""

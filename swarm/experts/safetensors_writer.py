@@ -15,6 +15,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from swarm.core.errors import ExpertError
 from swarm.core.files import replaced_file
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
@@ -31,6 +32,7 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+CHECKED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 LONGEST_OFFSET = 10**18  # an offset with more digits than any file's: the reserved space is always enough
 ALIGNMENT = 8  # bytes, of the widest dtype
 
@@ -51,7 +53,11 @@ class TensorStream:
     _offset: int = 0
 
     def add(self, name: str, tensor: Tensor) -> None:
-        """Append a tensor. Wider dtypes must come first, so that every tensor is aligned."""
+        """Append a tensor. Wider dtypes must come first, so that every tensor is aligned.
+
+        Raises ExpertError where it is not finite: nobody wants such a file.
+        """
+        check_finite(name, tensor)
         content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         assert self._offset % tensor.element_size() == 0, "wider dtypes come first"
         self.stream.write(content.data)
@@ -69,6 +75,18 @@ class TensorStream:
         assert len(header) <= self.header_bytes, "space was reserved for every tensor that may follow"
         self.stream.seek(0)
         self.stream.write(self.header_bytes.to_bytes(8, "little") + header.ljust(self.header_bytes))
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Raise ExpertError where a tensor of a common floating-point dtype holds NaN or infinities."""
+    if tensor.dtype not in CHECKED or not tensor.numel():
+        return
+    # Minimum and maximum are NaN where any value is; torch.isfinite would need memory for several copies.
+    if not torch.isfinite(torch.stack(tensor.detach().aminmax())).all():
+        raise ExpertError(
+            f"{name} is not finite in {str(tensor.dtype).removeprefix('torch.')}; "
+            "use a wider engine.dtype or smaller coefficients, or train the expert again"
+        )
 
 
 @contextmanager

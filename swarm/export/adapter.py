@@ -16,7 +16,7 @@ def check_adapter(what: Exported) -> None:
     """Raise UserError where an expert in use has no low-rank factors."""
     for expert in what.active:
         if kind_of(expert) != "adapter":
-            raise UserError(f"expert {expert.name} is a {kind_of(expert)}, which no LoRA adapter can hold; {REMEDY}")
+            raise UserError(f"no LoRA adapter can hold expert {expert.name} ({kind_of(expert)}); {REMEDY}")
 
 
 def write_adapter(what: Exported, folder: Path) -> None:

@@ -49,7 +49,7 @@ def kind_of(expert: Expert) -> str:
     if any(value is not None for value in (expert.sparsification.trim, expert.sparsification.dare)):
         return "sparsified expert"
     if isinstance(expert.source, Adapter):
-        return "adapter with modules saved whole" if expert.source.saved else "adapter"
+        return expert.source.kind
     return {"vector": "alignment vector", "checkpoint": "full checkpoint"}[expert.kind]
 
 

@@ -69,7 +69,7 @@ def filters_of(group: Group, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _model(what: Exported, expert: Expert, filters: Sequence[tuple[str, ...]]) -> dict[str, object]:
-    if kind_of(expert) not in ("adapter", "adapter with modules saved whole", "full checkpoint"):
+    if kind_of(expert) in ("sparsified expert", "alignment vector"):
         raise UserError(f"expert {expert.name} is a {kind_of(expert)}, which mergekit does not read; {REMEDY}")
     if expert.sparsification.active:
         raise UserError(f"expert {expert.name} is truncated to a rank (svd), which mergekit does not do; {REMEDY}")

@@ -76,7 +76,7 @@ def memory(catalog: Catalog, dtype: str, batch: LargestBatch) -> Memory:
         if not catalog.base.may_lack(name) and (name in touched or each.dtype != NAMES[dtype])
     )
     tokenizer = TOKENIZER * _size(catalog.base.path / "tokenizer.json")
-    held = _factors(catalog, width) + sum(_sparsified(expert, info) for expert in catalog.experts)
+    held = _factors(catalog, width) + sum(_computed(expert, info) for expert in catalog.experts)
     private = RUNTIME + tokenizer + live + held + _batch(catalog.base.config, width, batch)
     private += frozen_layers_bytes(catalog, width, batch.plain)
     experts = [expert.source.files.info for expert in catalog.experts]
@@ -113,16 +113,9 @@ def _factors(catalog: Catalog, width: int) -> float:
     return float(sum(counts) * (4 + stacked + cut))
 
 
-def _sparsified(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
-    """Bytes of the updates that trimming or DARE made: float32 tensors of the base's shapes."""
-    if not expert.sparsification.active:
-        return 0
-    whole = [
-        base[name]
-        for name in expert.source.parameters()
-        if expert.sparsification.svd is None or len(base[name].shape) != 2
-    ]
-    return sum(4 * info.elements for info in whole)
+def _computed(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
+    """Bytes of the updates that trimming, DARE or DoRA made: float32 tensors of the base's shapes."""
+    return sum(4 * base[name].elements for name in expert.computed)
 
 
 def _batch(config: Mapping[str, object], width: int, batch: LargestBatch) -> float:
