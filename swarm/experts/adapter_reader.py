@@ -39,6 +39,11 @@ class _Tensors:
 
     def adapter(self) -> Adapter:
         parts = self._parts()
+        if self.config.tokens and not any("tokens" in each for each in parts.values()):
+            rows = dict(self.config.tokens)
+            raise ExpertError(
+                f"{self.config.file}: trainable_token_indices = {rows}, but there are no trained rows; {SAVE_AGAIN}"
+            )
         copies = {name: each["original"] for name, each in parts.items() if "original" in each}
         return Adapter(
             files=self.files,
@@ -143,7 +148,7 @@ class _Tensors:
             (rows for key, rows in self.config.tokens.items() if not key or f".{module}".endswith(f".{key}")), ()
         )
         info = self.files.info[name]
-        if len(info.shape) != 2 or info.shape[0] != len(rows):
+        if len(info.shape) != 2 or info.shape[0] != len(rows) or not rows:
             raise ExpertError(
                 f"{self.config.file}: trainable_token_indices gives {module} {len(rows)} rows, "
                 f"but {name} has the shape {list(info.shape)}; {SAVE_AGAIN}"

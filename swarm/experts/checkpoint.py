@@ -42,11 +42,6 @@ def quantisation(config: Mapping[str, object]) -> str:
     return ""
 
 
-def is_quantised(path: Path) -> bool:
-    """True for a folder of a checkpoint whose config says that it is quantised."""
-    return bool(quantisation(read_json(path / "config.json", str(path))))
-
-
 def _check_complete(path: Path, architecture: Architecture, owner: str) -> None:
     if architecture.missing:
         raise ExpertError(

@@ -3,10 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+import torch
+
 from swarm.core.errors import UserError
 from swarm.core.files import write_json
-from swarm.experts.composed_adapter import composed_adapter
-from swarm.experts.safetensors_writer import tensor_stream
+from swarm.experts.composed_adapter import ComposedModule, composed_adapter
+from swarm.experts.safetensors_writer import check_finite, tensor_stream
 from swarm.export.base import Exported, kind_of, local_path
 
 REMEDY = "use --format hf"
@@ -27,6 +29,8 @@ def write_adapter(what: Exported, folder: Path) -> None:
         raise UserError(f"the candidate {what.candidate_id} is the base itself, so it has no adapter; {REMEDY}")
     if len(adapter.orientations) > 1:
         raise UserError(f"the experts store some weights as (in, out) and some as (out, in), PEFT needs one; {REMEDY}")
+    for name, module in adapter.modules.items():
+        _check_product(name, module)
     (commonest, _), *_ = Counter(adapter.ranks).most_common(1)
     write_json(folder / "adapter_config.json", adapter.config(local_path(what.catalog.base.path), commonest))
     tensors = adapter.tensors()
@@ -34,3 +38,10 @@ def write_adapter(what: Exported, folder: Path) -> None:
     with tensor_stream(folder / "adapter_model.safetensors", shapes, {"format": "pt"}) as stream:
         for key, tensor in tensors.items():
             stream.add(key, tensor)
+
+
+def _check_product(name: str, module: ComposedModule) -> None:
+    """Raise ExpertError where finite factors have a product that is not: it is made only where it could be so."""
+    largest = module.rank * float(module.a_RI.abs().max()) * float(module.b_OR.abs().max())
+    if not largest <= torch.finfo(torch.float32).max:
+        check_finite(name, module.b_OR @ module.a_RI)

@@ -123,17 +123,13 @@ VARIETIES: Mapping[str, Variety] = {
     "names with the adapter's": Variety(lora(use_dora=True), rename=lambda name: _with_adapter(name, "default")),
     "names without prefix": Variety(lora(), rename=lambda name: name.removeprefix("base_model.model.")),
     "names with a doubled prefix": Variety(lora(), rename=lambda name: f"base_model.model.{name}"),
-    "names of torch.compile": Variety(
-        lora(), rename=lambda name: name.replace("model.model.", "model._orig_mod.model.")
-    ),
+    "names of torch.compile": Variety(lora(), rename=lambda name: name.replace(".self_attn", "._orig_mod.self_attn")),
     "names of data parallelism": Variety(lora(), rename=lambda name: f"module.{name}"),
     "names of the inner model": Variety(lora(), rename=lambda name: name.replace("model.model.model.", "model.model.")),
     "layer_replication": Variety(lora(layer_replication=[(0, 2), (0, 2)])),
     "LoHa": Variety(other(LoHaConfig, r=4, alpha=8, **ATTENTION)),
     "LoKr": Variety(other(LoKrConfig, r=4, alpha=8, **ATTENTION)),
-    "IA3": Variety(
-        other(IA3Config, target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"])
-    ),
+    "IA3": Variety(other(IA3Config, target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"])),
     "VeRA": Variety(other(VeraConfig, r=4, target_modules=["q_proj"])),
     "OFT": Variety(other(OFTConfig, r=0, oft_block_size=4, **ATTENTION)),
     "BOFT": Variety(other(BOFTConfig, boft_block_size=4, **ATTENTION)),

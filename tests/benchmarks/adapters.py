@@ -9,11 +9,12 @@ PEFT. Where a variety is refused, the remedy is followed: the merged checkpoint,
 
 import argparse
 import json
+import re
 import shutil
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,8 @@ def row(folder: Path, name: str, kind: str) -> Row:
         catalog = _opened(base, folder / "1", folder / "2")
     except UserError as error:
         cells["one expert"] = Cell(text=f"refused: {_reason(str(error), folder)}")
-        cells["remedy"] = _guarded(lambda: _remedied(folder, base, oracles, str(error)))
+        message = str(error)
+        cells["remedy"] = _guarded(lambda: _remedied(folder, base, oracles, message))
         return Row(name, kind, cells)
     except Exception as error:
         return Row(name, kind, {"one expert": Cell(text=f"CRASH {_first(error)}")})
@@ -172,11 +174,9 @@ def _compared(found: State, oracle: State) -> Cell:
     return Cell(max(differences))
 
 
-def _guarded(call: object) -> Cell:
+def _guarded(call: Callable[[], Cell]) -> Cell:
     try:
-        cell = call()  # type: ignore[operator]
-        assert isinstance(cell, Cell)
-        return cell
+        return call()
     except UserError as error:
         return Cell(text=f"refused: {_reason(str(error))}")
     except Exception as error:
@@ -230,9 +230,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
             if cell.difference is not None:
                 what = f"{each.variety}, {each.base}: {column}, difference from the oracle"
                 yield Metric("adapters", what, cell.difference, "", f"<= {TOLERANCE}")
-    kinds = Counter(
-        cell.verdict.split(",")[0].split(":")[0].split(" ")[0] for each in found for cell in each.cells.values()
-    )
+    verdicts = [cell.verdict for each in found for cell in each.cells.values()]
+    kinds = Counter(re.split("[ ,:]", verdict)[0] for verdict in verdicts)
     for kind in ("WRONG", "CRASH"):
         yield Metric("adapters", f"{kind} among {len(found)} varieties on their bases", kinds[kind], "", "<= 0")
     yield Metric("adapters", "ok", kinds["ok"], "")

@@ -134,9 +134,9 @@ def test_modules_saved_whole_are_subtracted(base: Path, tmp_path: Path) -> None:
         make_vector(plain, first, tmp_path / "w.safetensors")
 
 
-def test_pairs_that_do_not_belong_together_are_refused(base: Path, half_base: Path, tmp_path: Path) -> None:
+def test_pairs_that_do_not_belong_together_are_refused(base: Path, tmp_path: Path) -> None:
     adapter = make_adapter(tmp_path / "adapter", base, seed=1)
-    elsewhere = make_adapter(tmp_path / "elsewhere", half_base, seed=1)
+    elsewhere = make_adapter(tmp_path / "elsewhere", make_base(tmp_path / "another", seed=9), seed=1)
     out = tmp_path / "v.safetensors"
     with pytest.raises(UserError, match=r"is an adapter and .* is a checkpoint; give two checkpoints"):
         make_vector(adapter, base, out)
