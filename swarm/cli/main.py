@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 
 from swarm import __version__
+from swarm.cli.streams import lenient_streams
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
+from swarm.core.terminal_text import one_line
 
 if TYPE_CHECKING:
     from swarm.cli.progress import Progress
-    from swarm.config.schema import Config
     from swarm.journal.summary import Summary
 
 FAILURE, MISTAKE = 1, 2
@@ -34,7 +35,7 @@ app = typer.Typer(
 zoo_app = typer.Typer(help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 PIPE_WIDTH = 120
-console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
@@ -51,12 +52,13 @@ def search(
     overrides: Overrides = None,
 ) -> None:
     """Run a search: search, select, test, export the best, write the report."""
+    from swarm.cli.zoos import build_zoos
     from swarm.config.load import load_config
     from swarm.config.references import resolve
     from swarm.run.pipeline import start_run
 
     loaded = load_config(config, overrides or ())
-    _build_zoos(loaded)
+    build_zoos(loaded, console)
     resolved = resolve(loaded, config.resolve().parent)
     folder = run_dir or Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with _progress(folder) as progress:
@@ -84,12 +86,12 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     from swarm.config.references import resolve
     from swarm.run.forecast import describe, forecast, inspect_cluster
     from swarm.run.plan import make_plan
+    from swarm.run.requirements import check_machine
     from swarm.run.tracking import load_trackers
-    from swarm.workers.ray.probe_nodes import check_feasible
 
     loaded = load_config(config, overrides or ())
     load_trackers(loaded)
-    check_feasible(loaded.cluster)
+    check_machine(loaded)
     plan = make_plan(resolve(loaded, config.resolve().parent))
     cluster = inspect_cluster(plan)
     if as_json:
@@ -114,6 +116,7 @@ def export(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="the folder to write")],
     export_format: Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")] = "hf",
     candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace what the folder holds")] = False,
 ) -> None:
     """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
     from swarm.export import export as write
@@ -121,7 +124,7 @@ def export(
     from swarm.run.export_candidate import exported_candidate
 
     what = read_recipe(run_dir) if run_dir.is_file() else exported_candidate(run_dir, candidate)
-    console.print(str(write(what, dest, export_format)), markup=False, soft_wrap=True)
+    _print_lines([str(write(what, dest, export_format, overwrite))])
 
 
 @app.command()
@@ -146,7 +149,7 @@ def vector(
     from swarm.experts.alignment_vectors import make_vector
 
     make_vector(base, aligned, out)
-    console.print(str(out), markup=False, soft_wrap=True)
+    _print_lines([str(out)])
 
 
 @app.command()
@@ -165,16 +168,15 @@ def zoo_build(
     ] = None,
 ) -> None:
     """Build a demonstration base with its experts and data."""
-    from swarm import zoo
+    from swarm.cli.zoos import build_zoo
 
-    built = _build_zoo(name, directory or zoo.cache_directory() / name)
-    console.print(str(built), markup=False, soft_wrap=True)
+    _print_lines([str(build_zoo(name, directory, console))])
 
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
     if version:
-        typer.echo(__version__)
+        print(__version__)
         raise typer.Exit
 
 
@@ -184,22 +186,38 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
+    with lenient_streams() as lost:
+        code = _run()
+        if code == INTERRUPTED:
+            leave()
+        if reason := lost():
+            code = _refuse(f"stdout cannot be written ({reason}); free disk space, or send the output elsewhere")
+        sys.exit(code)
+
+
+def _run() -> int:
+    """The command's exit code, once its mistake, if there is one, has been shown."""
     try:
         code = app(standalone_mode=False)  # typer turns an interruption into a code
     except SwarmError as error:
-        typer.echo(f"swarm: {error}", err=True)
         mistake = MISTAKE if isinstance(error, UserError) else FAILURE
-        sys.exit(INTERRUPTED if isinstance(error, StrandedError) else mistake)
+        return _refuse(str(error), INTERRUPTED if isinstance(error, StrandedError) else mistake)
     except typer.TyperException as error:
         if not str(error):  # no command was given, and the help has been shown
-            sys.exit(0)
-        typer.echo(f"swarm: {error}; see swarm --help", err=True)
-        sys.exit(MISTAKE)
+            return 0
+        return _refuse(f"{error}; see swarm --help")
     except (KeyboardInterrupt, typer.Abort):
-        leave()
-    if code == INTERRUPTED:
-        leave()
-    sys.exit(code or 0)
+        return INTERRUPTED
+    return code or 0
+
+
+def _refuse(problem: str, code: int = MISTAKE) -> int:
+    """Show a mistake: as one line on stderr, or where --json was asked for, as one object on stdout."""
+    if "--json" in sys.argv[1:]:
+        _print_json({"error": problem})
+    else:
+        print(f"swarm: {one_line(problem)}", file=sys.stderr)
+    return code
 
 
 @contextmanager
@@ -212,30 +230,8 @@ def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
         with progress:
             yield progress
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; resume with: swarm resume {folder}", err=True)
+        print(f"interrupted; resume with: swarm resume {one_line(str(folder))}", file=sys.stderr)
         raise
-
-
-def _build_zoos(config: "Config") -> None:
-    """Build the zoos that a config names, where the cache does not hold them."""
-    from swarm import zoo
-
-    references = {config.base, *(expert.path for expert in config.experts)}
-    for name in sorted({r.removeprefix("zoo:").split("/")[0] for r in references if r.startswith("zoo:")}):
-        _build_zoo(name, zoo.cache_directory() / name)
-
-
-def _build_zoo(name: str, directory: Path) -> Path:
-    from rich.progress import Progress as Bar
-
-    from swarm import zoo
-
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(f"building zoo {name}", total=1.0)
-        on_step: Callable[[str, float], None] = lambda text, share: bar.update(  # noqa: E731
-            task, description=f"zoo {name}: {text}", completed=share
-        )
-        return zoo.build(name, directory, on_step)
 
 
 def _print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
@@ -253,8 +249,8 @@ def _print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> N
 
 def _print_lines(lines: list[str]) -> None:
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(one_line(line), markup=False, soft_wrap=True)
 
 
 def _print_json(content: Mapping[str, object]) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    print(json.dumps(content, indent=2, ensure_ascii=False))

@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.table import Table
 
 from swarm.core.candidates import Evaluation
+from swarm.core.terminal_text import one_line
 from swarm.search.status import Status
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -45,7 +46,7 @@ class Progress:
         self._console.print(f"[bold]{text}[/bold]" if self._live else text)
 
     def note(self, text: str) -> None:
-        self._console.print(f"note: {text}", markup=False, soft_wrap=True)
+        self._console.print(f"note: {one_line(text)}", markup=False, soft_wrap=True)
 
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         if evaluation.status == "failed":

@@ -9,6 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
 
@@ -64,13 +65,13 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Tab
 
 def _rows(summary: Summary, objective: str) -> Iterator[TableRow]:
     best = summary.best
-    suffix = f" [{objective}]" if len(summary.objectives) > 1 else ""
+    suffix = f" [{one_line(objective)}]" if len(summary.objectives) > 1 else ""
     yield TableRow(Text(f"best ({best.id}){suffix}", style="bold"), _scores(best, objective), ("", ""))
     for name, baseline in summary.baselines.items():
         coefficient = "" if baseline.coefficient is None else f", {baseline.coefficient:.3g} each"
         gain = _of(summary.paired.get(name), objective)
         improvement = ("", "") if name == best.source else _improvement(gain)
-        yield TableRow(Text(f"{name}{coefficient}{suffix}"), _scores(baseline, objective), improvement)
+        yield TableRow(Text(f"{one_line(name)}{coefficient}{suffix}"), _scores(baseline, objective), improvement)
 
 
 def _interval_heading(summary: Summary) -> str:
@@ -105,7 +106,7 @@ def _details(summary: Summary) -> str:
     counts = summary.counts
     lines = [f"{counts.evaluations} evaluations, {counts.failures} failures, {summary.seconds.total:.0f} s"]
     for name, score in (summary.predicted or {}).items():
-        of = f" [{name}]" if len(summary.objectives) > 1 else ""
+        of = f" [{one_line(name)}]" if len(summary.objectives) > 1 else ""
         lines.append(f"predicted test score{of}: {score.mean:.3f} (95 % interval {score.low:.3f} to {score.high:.3f})")
     if summary.optimism is not None:
         lines.append(f"generalisation gap (search - test): {summary.optimism:+.3f}")
@@ -119,4 +120,6 @@ def _verdict(summary: Summary) -> str:
     """What may be claimed, with the minus signs of the table."""
     several = len(summary.objectives) > 1
     verdicts = (summary.verdict or {}).items()
-    return "\n".join(f"{name}: {found.text}" if several else found.text for name, found in verdicts).replace("−", "-")
+    return "\n".join(one_line(f"{name}: {found.text}" if several else found.text) for name, found in verdicts).replace(
+        "−", "-"
+    )

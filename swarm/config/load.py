@@ -30,18 +30,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; give the path of a config file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); give the path of a YAML file") from None
+        reason = getattr(error, "strerror", None) or error  # an OSError's text names the path again
+        raise ConfigError(f"{path} cannot be read ({reason}); give the path of a YAML file") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold a mapping; start it with base:, experts: and objectives:")
     for override in overrides:
         _override(raw, override)
-    return parse_config(raw, str(path))
+    return parse_config(raw, str(path), overrides)
 
 
-def parse_config(raw: Mapping[str, object], owner: str) -> Config:
-    """Validate a raw mapping. owner: the file, for messages. Raises ConfigError."""
+def parse_config(raw: Mapping[str, object], owner: str, overrides: Sequence[str] = ()) -> Config:
+    """Validate a raw mapping. owner: the file, and overrides: what replaced its values, for messages.
+
+    Raises ConfigError.
+    """
     filled = dict(raw)
     for key, kind in DEFAULT_TYPES.items():
         section = filled.get(key)
@@ -50,7 +54,18 @@ def parse_config(raw: Mapping[str, object], owner: str) -> Config:
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError(f"{owner}: {explain(error.errors())}") from None
+        problem = explain(error.errors())
+        raise ConfigError(_blame(problem, owner, overrides)) from None
+
+
+def _blame(problem: str, owner: str, overrides: Sequence[str]) -> str:
+    """The problem, which begins with its key, and who gave this key its value: an override, or else the file."""
+    key = problem.partition(":")[0]
+    for override in overrides:
+        own = override.partition("=")[0]
+        if f"{key}.".startswith(f"{own}.") or f"{own}.".startswith(f"{key}."):
+            return f"--set {problem}"
+    return f"{owner}: {problem}"
 
 
 def dump_config(config: Config) -> str:

@@ -10,6 +10,7 @@ SwarmError              one line; exit code 1 where it is none of those below th
 │       └── StrandedError  no worker is available: nothing is wrong with the run; exit code 130, as it can be resumed
 ├── ExportError        the exported model is not the one that was searched: exit code 1
 └── EvaluationError    one candidate could not be scored: becomes data, never a crash
+    ├── NotFiniteError the candidate's scores are infinite or no numbers
     └── DeviceError    the candidate may not be the cause: another worker may succeed
 """
 
@@ -52,6 +53,10 @@ class ExportError(SwarmError):
 
 class EvaluationError(SwarmError):
     """A candidate cannot be scored; the evaluator turns it into a failed evaluation."""
+
+
+class NotFiniteError(EvaluationError):
+    """A candidate's log-likelihoods or logits are not finite."""
 
 
 class DeviceError(EvaluationError):

@@ -32,7 +32,7 @@ REMEDIES = {
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically. Raises RunError where it cannot be written."""
     with replaced_file(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", "surrogateescape"))  # paths that are no UTF-8 keep their bytes
 
 
 def write_json(path: Path, value: object) -> None:
@@ -82,7 +82,7 @@ def check_free(dest: Path, overwrite: bool = False) -> None:
     if dest.is_file():
         raise RunError(f"{dest} is a file, and a folder is needed there; choose another name")
     if dest.is_dir() and not overwrite and any(dest.iterdir()):
-        raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or allow overwriting")
+        raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or add --overwrite")
 
 
 def _beside(path: Path) -> Path:

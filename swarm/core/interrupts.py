@@ -1,5 +1,5 @@
-"""Ctrl-C and SIGTERM. The first lets a line of the journal be finished, then ends the run in an orderly way; a second
-ends the process at once. After either, the run can be resumed from its journal.
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal is closed). The first lets a line of the journal be finished, then ends the run
+in an orderly way; a second ends the process at once. After either, the run can be resumed from its journal.
 
 Job managers may signal a process and its process group both: signals within GRACE_SECONDS count as one.
 """
@@ -14,7 +14,7 @@ from types import FrameType
 
 CODE = 130  # the exit code by which shells know an interrupted process: 128 + SIGINT
 GRACE_SECONDS = 0.5  # longer than a manager takes for both signals, shorter than a person takes for a second Ctrl-C
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Interrupts:
@@ -51,6 +51,11 @@ def heed_interrupts() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupts.handle)
+
+
+def interrupted() -> bool:
+    """Whether a signal has come, so that a KeyboardInterrupt is the user's and not one that some code raises."""
+    return _interrupts.first is not None
 
 
 def leave() -> None:

@@ -69,6 +69,9 @@ class EngineSettings(Settings, ABC):
         """The settings that scores depend on: a run resumes only with the values that it began with."""
         return {"dtype": self.dtype}
 
+    def check_here(self) -> None:
+        """Raise ConfigError where this machine lacks a package or a device that the engine needs."""
+
     @abstractmethod
     def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
         """What workers take at their peak, where these requests are all that is asked."""

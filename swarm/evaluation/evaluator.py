@@ -8,7 +8,7 @@ from pathlib import Path
 
 from swarm.compositions import Composition
 from swarm.core.candidates import Evaluation, Task
-from swarm.core.errors import DeviceError, EvaluationError
+from swarm.core.errors import ConfigError, DeviceError, EvaluationError
 from swarm.core.examples import Split
 from swarm.engines import Engine, EngineSettings
 from swarm.evaluation.partial import PartialEvaluation
@@ -21,6 +21,7 @@ from swarm.objectives.base import Objective
 # scoring one would be a bug, and comes through.
 ENGINE_FAILURES = (EvaluationError, RuntimeError, ArithmeticError)
 SCORING_FAILURES = (EvaluationError, ArithmeticError)
+EXAMPLES_OF_BASE = 16  # on which a base in float16 must give finite numbers before anything is scored
 CODE_IS_WRONG = (NotImplementedError, RecursionError)  # RuntimeErrors that come again on every machine
 
 
@@ -70,8 +71,27 @@ class Evaluator:
         self._splits: dict[Split, Workload] = {}
 
     def load(self, split: Split, workload: Workload) -> None:
-        """Give the examples of a split. A split that was never given cannot be scored."""
+        """Give the examples of a split. A split that was never given cannot be scored.
+
+        Raises ConfigError where the base itself cannot be scored in float16.
+        """
         self._splits[split] = workload
+        if split == "search" and self._spec.engine.dtype == "float16":
+            self._check_base(workload)
+
+    def _check_base(self, workload: Workload) -> None:
+        """Raise ConfigError where float16 overflows in the base itself, as then it does in every candidate."""
+        base = self._spec.composition.space(self._catalog).neutral_D
+        recipe = self._spec.composition.recipe(tuple(float(x) for x in base), self._catalog)
+        part = workload.slice(0, min(EXAMPLES_OF_BASE, workload.total))
+        try:
+            self._engine.answer([recipe], part.requests)
+        except DeviceError:
+            raise
+        except EvaluationError as error:
+            raise ConfigError(
+                f"engine.dtype: float16 is too narrow for the base itself ({error}); set engine.dtype to bfloat16"
+            ) from error
 
     def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
         """Score candidates on a split, together where that is faster.

@@ -10,6 +10,7 @@ from swarm.core.files import write_json
 from swarm.experts.composed_adapter import ComposedModule, composed_adapter
 from swarm.experts.safetensors_writer import check_finite, tensor_stream
 from swarm.export.base import Exported, kind_of, local_path
+from swarm.export.hf import copy_tokenizer
 
 REMEDY = "use --format hf"
 
@@ -32,6 +33,7 @@ def write_adapter(what: Exported, folder: Path) -> None:
     for name, module in adapter.modules.items():
         _check_product(name, module)
     (commonest, _), *_ = Counter(adapter.ranks).most_common(1)
+    copy_tokenizer(what.catalog.base.path, folder)
     write_json(folder / "adapter_config.json", adapter.config(local_path(what.catalog.base.path), commonest))
     tensors = adapter.tensors()
     shapes = {key: tensor.shape for key, tensor in tensors.items()}

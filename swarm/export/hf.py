@@ -13,6 +13,7 @@ from swarm.experts.safetensors_writer import tensor_stream
 from swarm.export.base import Exported
 
 KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
+TOKENIZER = ("*token*.json", "vocab.*", "merges.txt", "*.model", "chat_template.*")
 WRITTEN = ("config.json", "adapter_config.json")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 TEMPLATES = "additional_chat_templates"
@@ -76,12 +77,24 @@ def _untied(config: dict[str, object]) -> dict[str, object]:
     return found | {"text_config": _untied(text)} if isinstance(text, dict) else found
 
 
+def copy_tokenizer(base: Path, folder: Path) -> None:
+    """Copy the base's tokenizer and chat templates, so that a folder without them is whole."""
+    for pattern in TOKENIZER:
+        for file in base.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
+    _copy_templates(base, folder)
+
+
+def _copy_templates(base: Path, folder: Path) -> None:
+    for template in (base / TEMPLATES).glob("*.jinja"):
+        (folder / TEMPLATES).mkdir(exist_ok=True)
+        shutil.copyfile(template, folder / TEMPLATES / template.name)
+
+
 def _copy_files(base: Path, folder: Path) -> None:
     """Copy tokenizer, chat template, generation config and licence: everything but code and weights."""
     for pattern in KEPT:
         for file in base.glob(pattern):
             if file.is_file() and file.name not in WRITTEN and not file.name.endswith(".index.json"):
                 shutil.copyfile(file, folder / file.name)
-    for template in (base / TEMPLATES).glob("*.jinja"):
-        (folder / TEMPLATES).mkdir(exist_ok=True)
-        shutil.copyfile(template, folder / TEMPLATES / template.name)
+    _copy_templates(base, folder)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError, EvaluationError
 from swarm.core.examples import Example
+from swarm.core.interrupts import interrupted
 from swarm.core.requests import Answer
 from swarm.objectives.base import Scored, generated
 from swarm.objectives.generating import GeneratingObjective
@@ -51,11 +52,13 @@ class UserFunction(GeneratingObjective):
         function = load(self.function)
         try:
             value = function(example, output)
-        except Exception as error:
-            raise self._failure(example, f"raised {type(error).__name__}: {error}") from error
-        number = _finite(value)
+            number = _finite(value)
+        except BaseException as error:  # sys.exit() in the user's code ends the evaluation, not the run
+            if isinstance(error, KeyboardInterrupt) and interrupted():
+                raise
+            raise self._failure(example, f"raised {type(error).__name__}: {_text(error)}") from error
         if number is None:
-            raise self._failure(example, f"returned {repr(value)[:80]}, which is not a finite number")
+            raise self._failure(example, f"returned {_text(value, repr)}, which is not a finite number")
         low, high = self.range
         if not low <= number <= high:
             raise self._failure(example, f"returned {number}, outside lowest and highest ({low} to {high})")
@@ -63,6 +66,14 @@ class UserFunction(GeneratingObjective):
 
     def _failure(self, example: Example, problem: str) -> EvaluationError:
         return EvaluationError(f"objectives.{self.name}.function: {self.function} {problem} (example {example.id!r})")
+
+
+def _text(value: object, write: Callable[[object], str] = str) -> str:
+    """What the user's object says of itself, as far as it can."""
+    try:
+        return write(value)[:200]
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def _finite(value: object) -> float | None:
@@ -81,9 +92,11 @@ def load(name: str) -> Callable[[Example, str], object]:
     module_name, _, function_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and interrupted():
+            raise
         raise ConfigError(
-            f"function: {name}: {module_name} cannot be imported ({type(error).__name__}: {error}); "
+            f"function: {name}: {module_name} cannot be imported ({type(error).__name__}: {_text(error)}); "
             "write module:function, with the module where Python finds it"
         ) from error
     function: object = getattr(module, function_name, None)

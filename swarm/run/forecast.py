@@ -14,7 +14,8 @@ from swarm.run.requirements import disk_of, free_disk, memory_of, needs_of, para
 from swarm.search.status import Budget
 from swarm.workers.preflight.placement import place
 from swarm.workers.ray.connect import address_of
-from swarm.workers.ray.probe_nodes import local_resources, survey
+from swarm.workers.ray.local import local_resources
+from swarm.workers.ray.probe_nodes import survey
 from swarm.workers.settings import ClusterSettings
 
 FLOPS_PER_PARAMETER = 2

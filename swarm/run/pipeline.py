@@ -23,7 +23,7 @@ from swarm.run.finish import FinalStep
 from swarm.run.listener import Listener
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
-from swarm.run.requirements import check_disk, needs_of
+from swarm.run.requirements import check_disk, check_machine, needs_of
 from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
 from swarm.search import SCHEDULES
@@ -33,7 +33,6 @@ from swarm.search.selection import Selection
 from swarm.search.status import Counts, StatusCounter
 from swarm.workers.pool import LocalPool, Pool
 from swarm.workers.ray.backend import RayBackend
-from swarm.workers.ray.probe_nodes import check_feasible
 from swarm.workers.scheduling.coordinator import Coordinator
 
 OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
@@ -51,7 +50,7 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
     load_trackers(config)
-    check_feasible(config.cluster)
+    check_machine(config)
     plan = make_plan(config, listener.phase)
     check_disk(plan, folder)
     with new_run(folder) as archive:
@@ -66,7 +65,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
     with known_run(folder) as archive:
         if not archive.ended("run"):
             load_trackers(config)
-            check_feasible(config.cluster)
+            check_machine(config)
         plan = make_plan(config, listener.phase, resumed=archive.start is not None)
         if archive.journal.dropped_bytes:
             listener.note(f"a crash cut the journal's last line; its {archive.journal.dropped_bytes} bytes are dropped")

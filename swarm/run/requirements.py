@@ -1,14 +1,18 @@
-"""What a plan needs: of each node files, versions and memory for its workers; of this machine disk space for best/."""
+"""What a plan needs: of each node files, versions and memory for its workers; of this machine the engine's needs, and disk
+space for best/."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from swarm.config.schema import Config
 from swarm.core.errors import RunError
 from swarm.engines.base import Memory
 from swarm.engines.transformers.memory import WIDTHS
 from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
+from swarm.workers.ray.connect import address_of
+from swarm.workers.ray.probe_nodes import check_feasible
 
 GIB = 1024.0**3
 # The files of a model's folder, beside weights, that scores depend on.
@@ -17,6 +21,14 @@ BESIDE_WEIGHTS = (
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja",
 )  # fmt: skip
+
+
+def check_machine(config: Config) -> None:
+    """Raise ConfigError where workers or the engine are certain not to start. Takes seconds; nothing is started."""
+    cluster = config.cluster.on_ray
+    if cluster is None or address_of(cluster) is None:
+        config.engine.check_here()
+    check_feasible(config.cluster)
 
 
 def needs_of(plan: Plan) -> NodeRequirements:

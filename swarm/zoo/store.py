@@ -28,19 +28,29 @@ def build_at(builder: Builder, name: str, directory: Path, progress: Progress) -
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"zoo: {final} cannot be created ({error.strerror}); choose another directory") from None
+        raise _unwritable(final, error) from None
     with _lock(final.with_name(f".{final.name}.lock")):
         if not is_complete(final, builder.recipe):
             _check_replaceable(final)
-            work = final.with_name(f".{final.name}.partial")
-            _remove(work)
-            try:
-                _fill(builder, name, BuildPaths(work, final), progress)
-                _replace(final, work)
-            finally:
-                _remove(work)
+            _build(builder, name, final, progress)
     progress(f"{name} is at {final}", 1.0)
     return final
+
+
+def _build(builder: Builder, name: str, final: Path, progress: Progress) -> None:
+    work = final.with_name(f".{final.name}.partial")
+    _remove(work)
+    try:
+        _fill(builder, name, BuildPaths(work, final), progress)
+        _replace(final, work)
+    finally:
+        _remove(work)
+
+
+def _unwritable(final: Path, error: OSError) -> UserError:
+    in_cache = final.is_relative_to(os.path.abspath(cache_directory()))
+    remedy = "set SWARM_CACHE to a folder with write permission" if in_cache else "choose another directory"
+    return UserError(f"zoo: {final} cannot be created ({error.strerror}); {remedy}")
 
 
 def is_complete(directory: Path, recipe: ZooRecipe) -> bool:
@@ -83,6 +93,10 @@ def _check_replaceable(directory: Path) -> None:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Builds of the same zoo run one after the other; the second finds it complete. A killed build holds no lock."""
-    with path.open("w") as file:
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise _unwritable(path.parent / path.name.removeprefix(".").removesuffix(".lock"), error) from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from pydantic import Field
 
-from swarm.core.errors import ConfigError, DeviceError, EvaluationError
+from swarm.core.errors import ConfigError, DeviceError, NotFiniteError
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Answer, Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings, Memory
@@ -20,7 +20,7 @@ from swarm.engines.transformers.cost_model import CostModel
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.load_model import LoadedModel, load_model
+from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
@@ -58,6 +58,9 @@ class TransformersSettings(EngineSettings):
     def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
         vocabulary = int(str(catalog.base.config.get("vocab_size", 1)))
         return memory(catalog, self.dtype, LargestBatch.of(requests.items, self.batch_tokens, vocabulary))
+
+    def check_here(self) -> None:
+        usable_device(self.device)
 
     def open(self, catalog: Catalog) -> "TransformersEngine":
         return TransformersEngine(self, catalog)
@@ -116,6 +119,10 @@ class TransformersEngine:
             if self.joins(recipes, requests):
                 return self._answer_stacked(recipes, requests)
             return [self._answer_merged(recipe, requests) for recipe in recipes]
+        except NotFiniteError as error:
+            if self._settings.dtype != "float16":
+                raise
+            raise NotFiniteError(f"{error}; float16 ends at 65,504: set engine.dtype to bfloat16") from error
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
             raise DeviceError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
@@ -167,7 +174,7 @@ class TransformersEngine:
         """For each particle the answers in the order of the requests."""
         scores = log_likelihoods(self._forward, self._prefixes, batches.continuations, batches.packings, particles)
         if not all(math.isfinite(each.log_likelihood) for of in scores for each in of):
-            raise EvaluationError("the log-likelihood is not finite: the composed weights are out of range")
+            raise NotFiniteError("the log-likelihood is not finite: the composed weights are out of range")
         texts = self._generator.generate(batches.generations, batches.prompts, particles)
         places = (*batches.scored, *batches.generated)
         answers: list[list[Answer]] = []

@@ -56,7 +56,7 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
 
     Raises ConfigError where the device cannot be used, ExpertError where transformers cannot load the checkpoint.
     """
-    found = _device(device)
+    found = usable_device(device)
     disable_progress_bar()
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -79,7 +79,8 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
     return LoadedModel(model.to(found).eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
 
 
-def _device(name: str) -> torch.device:
+def usable_device(name: str) -> torch.device:
+    """The device of a name that torch knows, or of "auto". Raises ConfigError where it cannot be used."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from swarm.core.errors import EvaluationError
+from swarm.core.errors import NotFiniteError
 from swarm.core.requests import Generation
 
 
@@ -17,11 +17,11 @@ def choose(logits_BV: Tensor, requests: Sequence[Generation], step: int) -> Tens
 
     requests: one per row; may be empty where none is sampled.
     step: how many tokens the rows have so far; a sample depends on it and on the request's seed alone.
-    Raises EvaluationError where logits are not finite.
+    Raises NotFiniteError where logits are not finite.
     """
     most_B, tokens_B = logits_BV.max(dim=-1)
     if not bool(most_B.isfinite().all()):  # the maximum is NaN where any logit of the row is
-        raise EvaluationError("the logits are not finite: the composed weights are out of range")
+        raise NotFiniteError("the logits are not finite: the composed weights are out of range")
     for b, request in enumerate(requests):
         if request.temperature > 0:
             tokens_B[b] = _sample(logits_BV[b], request, step)

@@ -20,7 +20,15 @@ from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.vllm.lora_files import Ranks, write_composed
 from swarm.engines.vllm.requests import AssignedRequest, answers_to, end_ids_of
-from swarm.engines.vllm.server import AdapterSlots, CatalogSpec, Server, ServerOptions, lora_request, start_server
+from swarm.engines.vllm.server import (
+    AdapterSlots,
+    CatalogSpec,
+    Server,
+    ServerOptions,
+    check_installed,
+    lora_request,
+    start_server,
+)
 from swarm.experts.catalog import Catalog
 
 SHARED_MEMORY = Path("/dev/shm")  # where it exists, adapters are written here, not to a disk: each is served once
@@ -64,6 +72,9 @@ class VllmSettings(EngineSettings):
     def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
         """The weights alone: vLLM's own memory is not predicted."""
         return memory(catalog, self.dtype, LargestBatch())
+
+    def check_here(self) -> None:
+        check_installed()
 
     def open(self, catalog: Catalog) -> "VllmEngine":
         return VllmEngine(self, catalog)

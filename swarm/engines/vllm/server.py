@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -133,6 +134,12 @@ class ServerOptions:
             # Without this list vLLM wraps the head, too, and then fails to score prompts on a CPU.
             options["lora_target_modules"] = list(self.slots.modules)
         return options
+
+
+def check_installed() -> None:
+    """Raise ConfigError where vLLM is not installed. It is not imported."""
+    if find_spec("vllm") is None:
+        raise ConfigError(f"engine.type: vllm cannot be used (No module named 'vllm'); {INSTALL}")
 
 
 def start_server(options: ServerOptions) -> Server:

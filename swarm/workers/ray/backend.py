@@ -157,7 +157,7 @@ class RayBackend:
     def _error_event(self, call: Call, error: RayTaskError) -> Event:
         """A call raised an error. A UserError ends the run, unless only this worker cannot start."""
         mistake = isinstance(error.cause, UserError)
-        if mistake and (call.method == "evaluate" or not self._ever_ready):
+        if mistake and (call.method in ("load", "evaluate") or not self._ever_ready):
             raise error.cause from None
         if call.method == "evaluate":
             return Errored(call.attempt_id, first_line(error.cause))

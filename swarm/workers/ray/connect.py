@@ -8,10 +8,10 @@ from typing import Any
 
 import ray
 from ray._private.services import canonicalize_bootstrap_address
-from ray.exceptions import RayError
 
 from swarm.core.errors import ConfigError
 from swarm.core.interrupts import same_handlers
+from swarm.workers.ray.local import check_startable, loopback
 from swarm.workers.settings import RayCluster
 
 CONNECT_SECONDS = 5.0
@@ -33,34 +33,50 @@ def connect(settings: RayCluster) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = address_of(settings)
     if address:
-        check_reachable(address)
+        check_reachable(address, place_of(settings))
+    else:
+        check_startable()
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with same_handlers():
             if address:
                 ray.init(address=address, **quiet)
             else:
-                ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, RayError, SystemExit) as error:
-        raise ConfigError(
-            f"cluster.address: no Ray cluster at {address!r} ({first_line(error)}); start one with ray start --head"
-        ) from error
+                with loopback():
+                    ray.init(address="local", include_dashboard=False, **quiet)
+    except (Exception, SystemExit) as error:  # Ray raises Exception itself where a process of its own does not start
+        raise ConfigError(_refusal(settings, address, first_line(error))) from error
     return not address
 
 
-def check_reachable(address: str) -> None:
+def place_of(settings: RayCluster) -> str:
+    """Where the address of a running cluster was given: in the config, or in the environment."""
+    return "cluster.address" if settings.address else "RAY_ADDRESS"
+
+
+def _refusal(settings: RayCluster, address: str | None, reason: str) -> str:
+    if address:
+        return f"{place_of(settings)}: no Ray cluster at {address!r} ({reason}); start one with ray start --head"
+    return (
+        f"cluster: Ray cannot start on this machine ({reason}); "
+        "free memory and disk space, or score in this process with cluster.type: local"
+    )
+
+
+def check_reachable(address: str, place: str = "cluster.address") -> None:
     """Raise ConfigError, within seconds, unless Ray answers at host:port, ray://host:port or "auto".
 
-    Ray itself tries for two minutes and then ends the process.
+    place: where the address was given, for the message. Ray itself tries for two minutes and then ends the process.
     """
     if address == "auto":
         with contextlib.suppress(ConnectionError):  # ray.init explains this error well
             address = canonicalize_bootstrap_address(address) or address
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit() and (problem := _problem(host.strip("[]"), int(port))):
+        remedy = "or unset it to start Ray on this machine" if place == "RAY_ADDRESS" else "or start a cluster"
         raise ConfigError(
-            f"cluster.address: no Ray cluster at {address!r} ({problem}); "
-            "give the address that ray start --head printed, or start a cluster"
+            f"{place}: no Ray cluster at {address!r} ({problem}); "
+            f"give the address that ray start --head printed, {remedy}"
         )
 
 

@@ -3,14 +3,12 @@
 Nothing here waits longer than 15 seconds for an answer.
 """
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-import torch
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -19,7 +17,8 @@ from swarm.workers.preflight import node_report
 from swarm.workers.preflight.checks import Node, NodeRequirements, check_nodes
 from swarm.workers.preflight.node_report import NodeReport, report_node
 from swarm.workers.preflight.placement import Placement, place, slots_on
-from swarm.workers.ray.connect import address_of, alive_nodes, check_reachable, connect, first_line
+from swarm.workers.ray.connect import address_of, alive_nodes, check_reachable, connect, first_line, place_of
+from swarm.workers.ray.local import check_startable, local_resources
 from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
 PROBE_SECONDS = 10.0
@@ -29,18 +28,14 @@ GIB = 1024.0**3
 PROBE_OPTIONS = {"num_cpus": 0, "max_retries": 0}  # no cores, so that a fully occupied node answers too
 
 
-def local_resources() -> dict[str, float]:
-    """The resources that a Ray on this machine would have."""
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
-
-
 def check_feasible(settings: ClusterSettings) -> None:
     """Raise ConfigError for everything that is certain to fail before Ray is joined or started. Takes seconds."""
     if isinstance(settings, LocalCluster) or ray.is_initialized():
         return
     if address := address_of(settings):
-        check_reachable(address)
+        check_reachable(address, place_of(settings))
     else:
+        check_startable()
         place(settings, [local_resources()])
 
 
