@@ -23,6 +23,7 @@ REMEDIES = {
     errno.EACCES: "choose a folder with write permission",
     errno.EPERM: "choose a folder with write permission",
     errno.EROFS: "choose a folder with write permission",
+    errno.ENOENT: "choose another place",
     errno.ENOTDIR: "a file is where a folder is needed; choose another place",
     errno.EEXIST: "a file is where a folder is needed; choose another place",
     errno.EISDIR: "it is a folder; give the name of a file",

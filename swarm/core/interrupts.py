@@ -1,5 +1,5 @@
-"""Ctrl-C, SIGTERM and SIGHUP (the terminal is closed). The first lets a line of the journal be finished, then ends the run
-in an orderly way; a second ends the process at once. After either, the run can be resumed from its journal.
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal was closed). The first lets a line of the journal be finished, then ends the
+run in an orderly way; a second ends the process at once. After either, the run can be resumed from its journal.
 
 Job managers may signal a process and its process group both: signals within GRACE_SECONDS count as one.
 """

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.journal.archive import Archive
@@ -51,6 +52,20 @@ def check_free(folder: Path) -> None:
         raise RunError(f"--run-dir: {folder} is not empty (it holds {others[0]}); name a new or an empty directory")
 
 
+def check_creatable(folder: Path) -> None:
+    """Raise RunError where the folder cannot be made or written: known before anything is read, not after."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    try:
+        with TemporaryDirectory(prefix=".swarm-", dir=there):
+            pass
+    except OSError as error:
+        raise _not_created(folder, error) from None
+
+
+def _not_created(folder: Path, error: OSError) -> RunError:
+    return RunError(f"--run-dir: {folder} cannot be created ({error.strerror}); name another directory")
+
+
 @contextmanager
 def new_run(folder: Path) -> Iterator[Archive]:
     """The archive of a new run in a locked directory. A user error before anything is scored leaves no directory."""
@@ -58,7 +73,7 @@ def new_run(folder: Path) -> Iterator[Archive]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"--run-dir: {folder} cannot be created ({error.strerror}); name another directory") from None
+        raise _not_created(folder, error) from None
     with locked(folder):
         check_free(folder)
         archive = Archive(folder / JOURNAL)

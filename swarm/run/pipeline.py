@@ -18,7 +18,16 @@ from swarm.journal.archive import Archive
 from swarm.journal.records import EndRecord, Kind
 from swarm.journal.summary import Summary
 from swarm.report import write_report
-from swarm.run.directory import CONFIG, SUMMARY, check_free, config_path, known_run, new_run, read_summary
+from swarm.run.directory import (
+    CONFIG,
+    SUMMARY,
+    check_creatable,
+    check_free,
+    config_path,
+    known_run,
+    new_run,
+    read_summary,
+)
 from swarm.run.finish import FinalStep
 from swarm.run.listener import Listener
 from swarm.run.plan import Plan, make_plan
@@ -49,6 +58,7 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
 def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
     """Run a resolved config in a new directory. Raises UserError."""
     check_free(folder)
+    check_creatable(folder)
     load_trackers(config)
     check_machine(config)
     plan = make_plan(config, listener.phase)

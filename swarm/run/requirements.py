@@ -1,5 +1,4 @@
-"""What a plan needs: of each node files, versions and memory for its workers; of this machine the engine's needs, and disk
-space for best/."""
+"""What a plan needs: of each node files, versions and memory; of this machine an engine that starts, and disk space."""
 
 import shutil
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import bad_configs, bad_data, bad_examples, bad_runs, bad_weights
+from support import bad_configs, bad_data, bad_examples, bad_machines, bad_runs, bad_texts, bad_weights
 from support.bad_inputs import Case, Scene
 from support.playground import Playground, run_cli, summary_of
 from swarm.run.directory import locked
@@ -23,6 +23,7 @@ CASES = [
     *bad_examples.CASES,
     *bad_runs.CASES,
 ]
+CASES += [*bad_machines.CASES, *bad_texts.CASES]
 
 
 @pytest.fixture
@@ -39,13 +40,16 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_mistake_gets_one_line_and_leaves_nothing(case: Case, scene: Scene) -> None:
+def test_a_mistake_gets_one_line_and_leaves_nothing(case: Case, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in case.environment.items():
+        monkeypatch.setenv(name, value.format(folder=scene.folder))
     words = case.arrange(scene)
     before = content(scene.folder)
     done = run_cli(*words)
     assert done.code == 2, done
     assert done.err.startswith("swarm: ")
     assert done.err.splitlines(keepends=True) == [done.err]
+    assert done.err[:-1].isprintable()
     assert "Traceback" not in done.out + done.err
     for fragment in (case.place, case.value, case.remedy):
         assert fragment in done.err, f"{fragment!r} is not in {done.err}"

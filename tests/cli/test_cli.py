@@ -164,6 +164,16 @@ def test_export_from_a_run_and_from_its_recipe(finished_run: Path, tmp_path: Pat
     assert (tmp_path / "run" / main).read_bytes() == (tmp_path / "again" / main).read_bytes()
 
 
+def test_an_export_replaces_a_folder_where_that_is_allowed(finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").write_text("old")
+    words = ("export", finished_run, tmp_path / "out", "--format", "adapter")
+    refused = run_cli(*words)
+    assert (refused.code, "add --overwrite" in refused.err) == (2, True)
+    assert run_cli(*words, "--overwrite").code == 0
+    assert not (tmp_path / "out" / "old.txt").exists()
+
+
 def test_the_export_of_the_best_is_best(finished_run: Path, tmp_path: Path) -> None:
     assert run_cli("export", finished_run, tmp_path / "out").code == 0
     weights = "model.safetensors"

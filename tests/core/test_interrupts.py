@@ -34,7 +34,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_must_be_whole_is_and_a_second_signal_ends_the_process_at_once(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", NESTED.format(name=name)], capture_output=True, text=True, check=False,

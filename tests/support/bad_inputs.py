@@ -1,8 +1,8 @@
 """What a case of a bad input is made of: a scene in which the mistake is made, and what the message must name."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -67,13 +67,17 @@ class Scene:
 
 @dataclass(frozen=True)
 class Case:
-    """A mistake: `arrange` makes it and gives the command; the line holds place, value and remedy."""
+    """A mistake: `arrange` makes it and gives the command; the line holds place, value and remedy.
+
+    environment: variables, in which {folder} is the scene's.
+    """
 
     id: str
     arrange: Callable[[Scene], Words]
     place: str
     value: str
     remedy: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def edited(file: Path, old: str, new: str) -> None:
