@@ -96,6 +96,7 @@ def test_an_adapter_merges_to_the_composed_weights(
     merged = model.merge_and_unload().state_dict()
     for name, tensor in composed_tensors(what.catalog, what.recipe, torch.float32):
         torch.testing.assert_close(merged[name], tensor, rtol=0, atol=1e-6)
+    assert (out / "tokenizer.json").read_bytes() == (folder / "base" / "tokenizer.json").read_bytes()
     again = open_catalog(folder / "base", [ExpertSpec("it", out)])
     assert set(again.parameters()) == set(what.catalog.parameters())
 

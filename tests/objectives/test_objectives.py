@@ -35,6 +35,12 @@ def nothing(example, output): return None
 def infinite(example, output): return float("inf")
 def huge(example, output): return 10 ** 400
 def broken(example, output): return 1 / 0
+def exits(example, output): raise SystemExit(3)
+def interrupts(example, output): raise KeyboardInterrupt
+def ends(example, output): raise GeneratorExit
+class Mute(Exception):
+    def __str__(self): raise RuntimeError
+def mute(example, output): raise Mute
 value = 3
 """
 
@@ -307,6 +313,10 @@ def test_the_users_function_scores():
         ("infinite", "returned inf"),
         ("huge", "returned 1000"),
         ("broken", "raised ZeroDivisionError: division by zero"),
+        ("exits", "raised SystemExit: 3"),
+        ("interrupts", "raised KeyboardInterrupt: "),
+        ("ends", "raised GeneratorExit: "),
+        ("mute", "raised Mute: <Mute>"),
     ],
 )
 def test_a_function_that_fails_fails_the_evaluation(function, message):

@@ -16,7 +16,7 @@ from support.runs import answer, engine, make_workshop, opened, recipe, words
 from swarm.core.errors import DataError, EvaluationError
 from swarm.core.examples import Message
 from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
-from swarm.engines.transformers.engine import TransformersEngine
+from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.experts.catalog import Catalog, open_catalog
 from swarm.experts.merge_model import composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
@@ -287,6 +287,15 @@ def test_weights_out_of_range_fail_the_evaluation(
 ) -> None:
     with pytest.raises(EvaluationError, match="not finite"):
         reply(shared, catalog, request_, full=coefficient)
+
+
+@pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)
+def test_an_overflow_of_float16_names_the_dtype_that_helps(catalog: Catalog, request_: Request) -> None:
+    narrow, wide = (TransformersSettings(dtype=dtype).open(catalog) for dtype in ("float16", "bfloat16"))
+    with pytest.raises(EvaluationError, match="not finite.*set engine.dtype to bfloat16"):
+        reply(narrow, catalog, request_, full=1e7)
+    reply(wide, catalog, request_, full=1e7)
+    reply(narrow, catalog, request_, full=1.0)
 
 
 def live(one: TransformersEngine) -> dict[str, torch.Tensor]:
