@@ -8,8 +8,8 @@ import torch
 
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded, Requests
-from swarm.engines.transformers.generation import PromptBatch, prompt_batches
 from swarm.engines.transformers.packing import BatchLimits, Packing, packings
+from swarm.engines.transformers.prompts import PromptBatch, prompt_batches
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,18 @@ class Batches:
 
 
 class Batcher:
-    """Makes batches of requests and keeps them as long as the requests live. end_ids: tokens that end any text."""
+    """Makes batches of requests and keeps them as long as the requests live.
 
-    def __init__(self, limits: BatchLimits, device: torch.device, end_ids: Set[int]) -> None:
-        self._limits = limits
+    scoring: limits of the batches that score.
+    end_ids: tokens that end any text.
+    generation: limits of the batches that generate; those of scoring where there are none.
+    """
+
+    def __init__(
+        self, scoring: BatchLimits, device: torch.device, end_ids: Set[int], generation: BatchLimits | None = None
+    ) -> None:
+        self._scoring = scoring
+        self._generation = generation or scoring
         self._device = device
         self._end_ids = end_ids
         self._known: WeakKeyDictionary[Requests, dict[int, Batches]] = WeakKeyDictionary()
@@ -54,9 +62,7 @@ class Batcher:
         return known[particles]
 
     def _make(self, requests: Requests, particles: int) -> Batches:
-        limits = replace(
-            self._limits, columns=self._limits.columns // particles, logits=self._limits.logits // particles
-        )
+        scoring, generation = _divided(self._scoring, particles), _divided(self._generation, particles)
         by_place = [(i, item.request) for i, item in enumerate(requests.items)]
         generations = [(i, request) for i, request in by_place if isinstance(request, Generation)]
         generated = {i for i, _ in generations}
@@ -68,6 +74,10 @@ class Batcher:
             generated=tuple(i for i, _ in generations),
             continuations=continuations,
             generations=tuple(request for _, request in generations),
-            packings=tuple(packings(continuations, limits, self._device)),
-            prompts=tuple(prompt_batches(prompts, limits, self._device, self._end_ids)),
+            packings=tuple(packings(continuations, scoring, self._device)),
+            prompts=tuple(prompt_batches(prompts, generation, self._device, self._end_ids)),
         )
+
+
+def _divided(limits: BatchLimits, particles: int) -> BatchLimits:
+    return replace(limits, columns=limits.columns // particles, logits=limits.logits // particles)

@@ -1,5 +1,6 @@
 """The engine on Hugging Face transformers: one model, with recipes merged into its weights or stacked beside them."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from swarm.engines.transformers.cost_model import CostModel
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
+from swarm.engines.transformers.load_model import load_model, usable_device
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
@@ -29,6 +30,7 @@ from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
 
+log = logging.getLogger(__name__)
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -101,12 +103,19 @@ class TransformersEngine:
         updates = {each.name: each.updates for each in self._merged_weights.parameters}
         self._adapters = PerRowAdapters.of(self._model, updates)
         frozen_layers = FrozenLayersCache(untouched_layers(self._model, updates))
-        self._forward = Forward(self._model, self._adapters, frozen_layers)
+        self._forward = Forward(self._model, self._adapters, frozen_layers, loaded.dynamic)
         self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
         self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
-        probe = CapabilityProbe(self._forward, loaded.vocabulary, loaded.dtype)
-        self._batcher = _batcher(loaded, settings, probe.can_share())
-        self._costs = self._stacking_costs(probe, catalog)
+        name = f"base {catalog.base.path} ({type(self._model).__name__})"
+        limits = BatchLimits(settings.batch_tokens, loaded.most_logits, window=loaded.window, turn=loaded.turn)
+        probe = CapabilityProbe(name, self._forward, loaded.vocabulary, loaded.dtype, loaded.weights, limits)
+        found = probe.capabilities(frozen_layers)
+        if not found.keeps_layers:
+            frozen_layers.switch_off()
+        for note in found.notes:
+            log.warning("%s: %s", name, note)
+        self._batcher = Batcher(found.scoring, loaded.device, loaded.end_ids, found.generation)
+        self._costs = self._stacking_costs(probe, catalog, found.scoring)
         self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
@@ -183,17 +192,12 @@ class TransformersEngine:
             answers.append([by_place[i] for i in range(len(places))])
         return answers
 
-    def _stacking_costs(self, probe: CapabilityProbe, catalog: Catalog) -> CostModel | None:
+    def _stacking_costs(self, probe: CapabilityProbe, catalog: Catalog, scoring: BatchLimits) -> CostModel | None:
         """What decides between merged and stacked; None where only merging is allowed or possible."""
         costs = self._settings.cost_model(catalog) if self._settings.method != "merged" else None
         if costs is None or self._adapters is None:
             return None
-        return costs if probe.can_stack(self._merged_weights, self._adapters, catalog) else None
-
-
-def _batcher(loaded: LoadedModel, settings: TransformersSettings, share: bool) -> Batcher:
-    limits = BatchLimits(settings.batch_tokens, loaded.most_logits, share=share, window=loaded.window)
-    return Batcher(limits, loaded.device, loaded.end_ids)
+        return costs if probe.can_stack(self._merged_weights, self._adapters, catalog, scoring) else None
 
 
 def _synchronize() -> None:

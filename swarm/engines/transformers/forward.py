@@ -7,7 +7,9 @@ Shape suffixes: N rows (the B rows of a packing, once per particle), T columns, 
 hidden, V vocabulary.
 """
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,10 @@ from transformers import DynamicCache
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
 from swarm.engines.transformers.packing import Packing
 from swarm.engines.transformers.stacked import PerRowAdapters
+
+# The names under which models return what they need to go on: keys and values, or the state of recurrent layers.
+STATES = ("past_key_values", "cache_params", "state")
+State = Mapping[str, Any]
 
 
 class Forward:
@@ -26,8 +32,11 @@ class Forward:
         model: nn.Module,
         adapters: PerRowAdapters | None = None,
         frozen_layers: FrozenLayersCache | None = None,
+        dynamic: bool = False,
     ) -> None:
+        """dynamic: whether the model's rotary frequencies depend on the longest sequence that it has read."""
         self._model = model
+        self._dynamic = dynamic
         self._adapters = adapters or PerRowAdapters()
         self._frozen_layers = frozen_layers or FrozenLayersCache([])
         self._picks = _Picks()
@@ -43,6 +52,7 @@ class Forward:
 
         prefix: keys and values of the packing's prefix under each particle (prefix_cache.py); None where it has none.
         """
+        self.reset_frequencies()
         rows, width = packing.ids_BT.shape
         particles_N = torch.arange(particles, device=self.device).repeat_interleave(rows)
         offsets = torch.arange(particles, device=self.device)[:, None] * (rows * width)
@@ -51,26 +61,56 @@ class Forward:
         cache = None if prefix is None else select_rows(prefix, particles_N)
         # Rows behind a prefix need the keys and values of every layer, so none of their layers are skipped.
         with self._frozen_layers.batch(packing, particles) if prefix is None else nullcontext():
-            logits: Tensor = self(
-                packing.ids_BT.repeat(particles, 1),
+            ids_NT, picks_M = packing.ids_BT.repeat(particles, 1), (offsets + packing.picks_M).flatten()
+            if packing.bare:
+                return self(ids_NT, particles_N, picks_M=picks_M, use_cache=False)
+            return self(
+                ids_NT,
                 particles_N,
-                picks_M=(offsets + packing.picks_M).flatten(),
+                picks_M=picks_M,
                 attention_mask=mask,
                 position_ids=packing.positions_BT.repeat(particles, 1),
                 past_key_values=cache,
                 use_cache=cache is not None,
             )
-        return logits
+
+    def last_logits(self, ids_NT: Tensor, particles_N: Tensor) -> Tensor:
+        """The logits after whole sequences of one length. Shape (N, V)."""
+        return self(ids_NT, particles_N, picks_M=_last(ids_NT), use_cache=False)
+
+    def advance(self, ids_NT: Tensor, particles_N: Tensor, state: State) -> tuple[Tensor, State]:
+        """The logits after sequences that go on from a state, shape (N, V), and the state there.
+
+        state: what the model returned before, under its names; empty at the start. Raises TypeError where the model
+        returns none.
+        """
+        out = self._outputs(ids_NT, particles_N, _last(ids_NT), use_cache=True, **state)
+        found = {name: out[name] for name in STATES if out.get(name) is not None}
+        if not found:
+            raise TypeError("the model returns no state")
+        return out["logits"][0], found
+
+    def reset_frequencies(self) -> None:
+        """Undo what the longest sequence so far has done to dynamic rotary frequencies: a short one resets them."""
+        if self._dynamic:
+            ids = torch.zeros(1, 1, dtype=torch.long, device=self.device)
+            self(ids, torch.zeros(1, dtype=torch.long, device=self.device), use_cache=False)
 
     def __call__(
         self, ids_NT: Tensor, particles_N: Tensor, *, picks_M: Tensor | None = None, **given: object
     ) -> Tensor:
         """Logits of every column, shape (N, T, V), or those at the flat positions `picks_M`, shape (M, V)."""
+        logits: Tensor = self._outputs(ids_NT, particles_N, picks_M, **given)["logits"]
+        return logits if picks_M is None else logits[0]
+
+    def _outputs(
+        self, ids_NT: Tensor, particles_N: Tensor, picks_M: Tensor | None, **given: object
+    ) -> Mapping[str, Any]:
         self._picks.places_M = picks_M
         rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
         with self._adapters.rows(particles_N, rows_M):
-            logits: Tensor = self._model(input_ids=ids_NT, **given).logits
-        return logits if picks_M is None else logits[0]
+            out: Mapping[str, Any] = self._model(input_ids=ids_NT, **given)
+        return out
 
     def _additive(self, mask_BTS: Tensor) -> Tensor:
         """0 where attended to, else the dtype's lowest number: every attention implementation takes this form.
@@ -95,6 +135,12 @@ class _Picks:
             return None
         (hidden_NTH,) = inputs
         return (hidden_NTH.flatten(0, 1)[self.places_M][None],)
+
+
+def _last(ids_NT: Tensor) -> Tensor:
+    """The flat positions of the last columns."""
+    rows, width = ids_NT.shape
+    return torch.arange(1, rows + 1, device=ids_NT.device) * width - 1
 
 
 def select_rows(cache: DynamicCache, rows_N: Tensor) -> DynamicCache:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from weakref import WeakKeyDictionary, WeakMethod
+from weakref import WeakKeyDictionary, WeakMethod, ref
 
 from torch import Tensor, nn
 
@@ -63,10 +63,19 @@ class FrozenLayersCache:
         self._batch: object | None = None
         self._repeats = 1
         self.depth = len(layers)
+        self._layers = [ref(layer) for layer in layers]
         for layer in layers[:-1]:
             layer.forward = partial(self._skip, WeakMethod(layer.forward))
         for layer in layers[-1:]:
             layer.forward = partial(self._last, WeakMethod(layer.forward))
+
+    def switch_off(self) -> None:
+        """Give the layers their own forward methods back: nothing is kept any more."""
+        self.depth = 0
+        self._outputs.clear()
+        for layer in filter(None, (each() for each in self._layers)):
+            vars(layer).pop("forward", None)
+        self._layers = []
 
     @contextmanager
     def batch(self, batch: object, repeats: int) -> Iterator[None]:

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from swarm.core.errors import ConfigError, ExpertError
 from swarm.engines.encoding import Tokenizer
-from swarm.engines.transformers.packing import MOST_LOGITS
+from swarm.engines.transformers.packing import MOST_LOGITS, UNLIMITED
+
+# Config keys of the sizes of sliding windows and attention chunks.
+WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attention", "sliding_window_size")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +41,42 @@ class LoadedModel:
         return dtype
 
     @property
+    def weights(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
     def window(self) -> int:
         """The longest row, in columns, in which every layer attends to all columns before."""
-        config = self.model.config.get_text_config()  # type: ignore[operator, union-attr]
-        sizes = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-        return min((size for size in sizes if isinstance(size, int) and size > 0), default=1 << 30)
+        config = self._config
+        sizes = [getattr(config, name, None) for name in WINDOWS]
+        if "local" in (getattr(config, "attention_layers", None) or ()):
+            sizes.append(getattr(config, "window_size", None))
+        return min((size for size in sizes if isinstance(size, int) and size > 0), default=UNLIMITED)
+
+    @property
+    def turn(self) -> int:
+        """The longest sequence, in tokens, that is read under the rotary frequencies of short ones."""
+        kinds = self._changing_frequencies
+        most = getattr(self._config, "max_position_embeddings", UNLIMITED)
+        longest = [int(kind.get("original_max_position_embeddings") or most) for kind in kinds]
+        return min(longest, default=UNLIMITED)
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the rotary frequencies depend on the longest sequence that the model has read."""
+        return any("dynamic" in kind["rope_type"] for kind in self._changing_frequencies)
+
+    @property
+    def _config(self) -> PretrainedConfig:
+        config: PretrainedConfig = self.model.config.get_text_config()  # type: ignore[operator, union-attr]
+        return config
+
+    @property
+    def _changing_frequencies(self) -> list[dict[str, Any]]:
+        """The parameters of rotary embeddings whose frequencies depend on the length; they may differ by layer type."""
+        parameters = getattr(self._config, "rope_parameters", None) or {}
+        kinds = [parameters, *(each for each in parameters.values() if isinstance(each, dict))]
+        return [kind for kind in kinds if any(name in str(kind.get("rope_type")) for name in ("longrope", "dynamic"))]
 
     @property
     def most_logits(self) -> int:

@@ -10,6 +10,7 @@ are needed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ KEPT_COLUMNS = 4
 # Rows shorter than this share of the batch's longest row start a new batch once the device is busy. With BUSY below,
 # rows of 30 to 150 tokens were scored 1.57 to 1.68 times as fast (docs/benchmarks.md, optimisations).
 NARROWER = 0.9
+UNLIMITED = 1 << 30
+# How texts are generated: with the keys and values of padded rows, with the state that the model itself returns for
+# rows of one length, or with a pass over the whole text for every token.
+Decode = Literal["cache", "state", "recompute"]
 BUSY = 0.125  # of engine.batch_tokens: about a thousand columns by default, which keep a device busy
 
 
@@ -65,6 +70,7 @@ class Packing:
     targets_M: the token that is predicted there.
     owner_M: the index of the request that the token belongs to.
     tokens: columns without padding.
+    bare: the model gets the tokens alone, in rows of one length; it derives positions and masks itself.
     """
 
     prefix: tuple[int, ...]
@@ -75,6 +81,7 @@ class Packing:
     targets_M: Tensor
     owner_M: Tensor
     tokens: int
+    bare: bool = False
 
     def mask(self) -> Tensor | None:
         """Which columns each column attends to, shape (B, T, S), bool; None for plain causal attention.
@@ -95,6 +102,11 @@ class BatchLimits:
     busy: the share of `columns` that keeps a device busy; beyond it, much shorter rows start a new batch.
     window: the longest row, in columns, in which every column attends to all before it. Longer rows are not shared:
         the model's own mask applies to them.
+    equal: whether all rows of a batch have the same length and the model gets the tokens alone. Layers with a state
+        read padding as if it were text.
+    decode: how texts are generated (decoding.py).
+    turn: the longest sequence, in tokens, under the rotary frequencies of short ones. The longest sequence of a batch
+        decides about all of its rows, so longer ones have batches of their own.
     """
 
     columns: int
@@ -102,7 +114,10 @@ class BatchLimits:
     share: bool = True
     min_saved: int = MIN_SAVED
     busy: float = BUSY
-    window: int = 1 << 30
+    window: int = UNLIMITED
+    equal: bool = False
+    decode: Decode = "cache"
+    turn: int = UNLIMITED
 
     def weight(self, own: int, prefix: int) -> int:
         """What a row of `own` columns counts for, its copy of the prefix's keys and values included."""
@@ -111,10 +126,13 @@ class BatchLimits:
 
 def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.device) -> list[Packing]:
     """Batches that score the continuations of all requests."""
-    rows = _rows(range(len(requests)), requests, limits.share)
+    turned = [i for i, item in enumerate(requests) if len(item) - 1 > limits.turn]
+    others = sorted({*range(len(requests))}.difference(turned))
+    rows = _rows(others, requests, limits.share)
     long = [i for row in rows if len(row) > limits.window for i in row.indices]
     shared = [row for row in rows if len(row) <= limits.window]
-    found = _batches(_rows(long, requests, share=False), replace(limits, share=False), device)
+    found = _batches(_rows(turned, requests, share=False), replace(limits, share=False, equal=True), device)
+    found += _batches(_rows(long, requests, share=False), replace(limits, share=False), device)
     return [*found, *_batches(shared, limits, device)]
 
 
@@ -136,8 +154,24 @@ def buckets(lengths: Sequence[int], budget: int, least: int | None = None) -> It
         yield batch
 
 
+def equal_buckets(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices in batches of one length each, longest first; rows times their length stay within the budget."""
+    by_length: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(i)
+    for length in sorted(by_length, reverse=True):
+        rows = max(1, budget // max(1, length))
+        for start in range(0, len(by_length[length]), rows):
+            yield by_length[length][start : start + rows]
+
+
 def _batches(rows: Sequence[PackedRow], limits: BatchLimits, device: torch.device) -> list[Packing]:
     found: list[Packing] = []
+    if limits.equal:
+        for batch in equal_buckets([len(row) for row in rows], limits.columns):
+            for part in _split_by_logits([rows[i] for i in batch], limits.logits):
+                found.append(replace(_pack((), part, device), bare=True))
+        return found
     for group in prefix_groups([row.prompt for row in rows], limits.share, limits.min_saved):
         cut = len(group.prefix)
         members = [PackedRow(rows[i].prompt[cut:], rows[i].continuations, rows[i].indices) for i in group.members]
