@@ -10,7 +10,7 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
 from swarm.journal.file import JournalFile
-from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Kind, Record, StartRecord
+from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Kind, Record, StartRecord, VoidRecord
 from swarm.preferences.weighted_sum import worth
 
 
@@ -19,12 +19,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.journal = JournalFile(path)
-        self.records: list[Record] = []
-        self._by_id: dict[tuple[Split, str], Evaluation] = {}
-        self._by_position: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
-        self._searched: list[Evaluation] = []
-        self._paid: set[tuple[float, ...]] = set()
-        self._failures = 0
+        self._clear()
         for record in self.journal.read():
             self._index(record)
         self._elapsed_before = max((record.elapsed for record in self.records), default=0.0)
@@ -117,7 +112,26 @@ class Archive:
     def append_failure(self, failure: Failure) -> None:
         self.append(FailureRecord.of(failure))
 
+    def _clear(self) -> None:
+        self.records: list[Record] = []
+        self._by_id: dict[tuple[Split, str], Evaluation] = {}
+        self._by_position: dict[tuple[Split, tuple[float, ...]], Evaluation] = {}
+        self._searched: list[Evaluation] = []
+        self._paid: set[tuple[float, ...]] = set()
+        self._failures = 0
+
+    def _void(self) -> None:
+        """Forget the evaluations of the search from the first failed one on."""
+        records = self.records
+        first = next((i for i, record in enumerate(records) if _searched(record, "failed")), len(records))
+        self._clear()
+        for i, record in enumerate(records):
+            if i < first or not _searched(record):
+                self._index(record)
+
     def _index(self, record: Record) -> None:
+        if isinstance(record, VoidRecord):
+            self._void()
         self.records.append(record)
         self._failures += isinstance(record, FailureRecord)
         if isinstance(record, EvaluationRecord):
@@ -134,3 +148,8 @@ class Archive:
         if record.kind == "evaluation":
             self._searched.append(evaluation)
             self._paid.add(record.position)
+
+
+def _searched(record: Record, status: str = "") -> bool:
+    """Whether a record is of an evaluation of the search, with this status where one is given."""
+    return isinstance(record, EvaluationRecord) and record.kind == "evaluation" and status in ("", record.status)

@@ -101,6 +101,20 @@ class FailureRecord(JournalRecord):
         return cls(id=failure.candidate.id, attempt=failure.attempt, error=failure.error, worker=failure.worker)
 
 
+class VoidRecord(JournalRecord):
+    """The search ended with failures that say nothing of its candidates: from the first one on, its evaluations are
+    void, and a resumed run scores those candidates again.
+
+    failed: how many failed, out of `scored`.
+    error: the first one's.
+    """
+
+    kind: Literal["void"] = "void"
+    failed: int
+    scored: int
+    error: str
+
+
 class EndRecord(JournalRecord):
     """The end of a phase, and its reason.
 
@@ -200,11 +214,12 @@ class EvaluationRecord(JournalRecord):
         )
 
 
-Record = StartRecord | FailureRecord | EndRecord | EvaluationRecord
+Record = StartRecord | FailureRecord | VoidRecord | EndRecord | EvaluationRecord
 
 RECORDS: dict[str, type[Record]] = {
     "start": StartRecord,
     "failure": FailureRecord,
+    "void": VoidRecord,
     "end": EndRecord,
     "evaluation": EvaluationRecord,
     "select": EvaluationRecord,

@@ -140,6 +140,7 @@ class Run:
             sequential=self.plan.config.racing.sequential,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
+        loop.check_failures()
         workers = round(counter.workers(pool.workers), 2)
         self.archive.append(EndRecord(phase="search", reason=reason, workers=workers))
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds
+from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
+from swarm.journal.records import VoidRecord
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Observation, Proposal
 from swarm.preferences.weighted_sum import estimate, worth
@@ -81,6 +83,22 @@ class Loop:
 
     def first_error(self) -> str:
         return f"{self.archive.searched()[0].error}; correct that and start a new run"
+
+    def check_failures(self) -> None:
+        """Void the search and raise RunError where more than half of its candidates failed.
+
+        Some candidates cannot be scored, which is data. Most of them can, so the cause is another one.
+        """
+        searched = self.archive.searched()
+        failed = [evaluation for evaluation in searched if evaluation.status == "failed"]
+        if 2 * len(failed) <= len(searched):
+            return
+        self.archive.append(VoidRecord(failed=len(failed), scored=len(searched), error=failed[0].error))
+        folder = self.archive.journal.path.parent
+        raise RunError(
+            f"{folder}: {len(failed)} of {len(searched)} candidates failed; the first said: {failed[0].error}; mend "
+            f"the cause, then swarm resume {folder} scores them again"
+        )
 
     # What an evaluation is worth
 

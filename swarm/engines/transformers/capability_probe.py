@@ -11,7 +11,7 @@ chunk. That leaves out most real models: there, the limits of batches alone keep
 Shape suffixes: P particles, M logits, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -117,9 +117,27 @@ class CapabilityProbe:
         adapters.put(recipes)
         try:
             sample = replace(sample, expected_MV=torch.cat(merged, dim=-2))
-            return self._agree(sample, lambda s: self._scored(s, limits, particles=2))
+            agree = self._agree(sample, lambda s: self._scored(s, limits, particles=2))
         finally:
             adapters.clear()
+        return agree and self._unread(merged_weights, adapters.uncalled(), lambda: self._scored(sample, limits))
+
+    @torch.no_grad()
+    def _unread(self, weights: MergedWeights, names: Set[str], scored: Callable[[], Logits]) -> bool:
+        """Whether logits do not depend on parameters whose layers are not called.
+
+        Some models read a layer's weight without calling the layer; the update there may be too small to show.
+        """
+        lives = [parameter.live for parameter in weights.parameters if parameter.name in names]
+        if not lives:
+            return True
+        before, pristine = _in_order(scored()), [live.clone() for live in lives]
+        for live in lives:
+            live.add_(1.0)
+        moved = _in_order(scored())
+        for live, values in zip(lives, pristine, strict=True):
+            live.copy_(values)
+        return torch.equal(before, moved)
 
     def _first(
         self,

@@ -28,6 +28,7 @@ class PerRowAdapters:
     def __init__(self, layers: Sequence[PerRowLayer] = ()) -> None:
         self._layers = list(layers)
         self._hooks: list[RemovableHandle] = []
+        self._called: set[str] = set()
         self._particles_N = self._picked_M = torch.zeros(0, dtype=torch.long)
 
     @classmethod
@@ -44,11 +45,16 @@ class PerRowAdapters:
     def put(self, recipes: Sequence[Recipe]) -> None:
         """Let particle p of the next passes be recipe p. The base has to be in place."""
         self.clear()
+        self._called.clear()
         factors = recipes[0].weights.algebra == "factors"
         for layer in self._layers:
             c_PE = torch.stack([_coefficients(layer, recipe) for recipe in recipes])
             hook = partial(self._add_updates, layer, layer.expand(c_PE), factors)
             self._hooks.append(layer.module.register_forward_hook(hook))
+
+    def uncalled(self) -> set[str]:
+        """The parameters whose layers no pass has called since `put`: their experts' parts were not added."""
+        return {layer.parameter for layer in self._layers} - self._called
 
     def clear(self) -> None:
         """Remove the experts' parts."""
@@ -69,6 +75,7 @@ class PerRowAdapters:
     def _add_updates(
         self, layer: PerRowLayer, c_PK: Tensor, factors: bool, module: nn.Module, inputs: tuple[Tensor], output: Tensor
     ) -> Tensor:
+        self._called.add(layer.parameter)
         if not layer.head or not len(self._picked_M):
             return layer(inputs[0], output, c_PK[self._particles_N], factors)
         # The head gets one row of picked hidden states (forward.py): here each becomes a row of its own.
