@@ -101,6 +101,16 @@ def test_the_other_scripts_run_at_toy_settings(call: str) -> None:
     assert all(float(str(line["value"])) >= 0 for line in lines(run(script, *options, "--json")))
 
 
+@pytest.mark.slow
+def test_architectures_agree_with_the_models_alone(tmp_path: Path) -> None:
+    """Twice: the second time from what the first has kept."""
+    call = ("architectures.py", "mistral", "lfm2", "--json", "--kept", str(tmp_path / "kept"))
+    found = lines(run(*call))
+    assert all(line["holds"] for line in found if line["target"])
+    assert {line["metric"]: line["value"] for line in found}["generate: ok"] == 2
+    assert lines(run(*call)) == found
+
+
 @pytest.mark.real
 def test_reloading_writes_the_same_texts() -> None:
     options = ("--items", "12", "--check-items", "12", "--repetitions", "1", "--json", "--threads", "2")

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from common import ROOT, Metric, main, options, say
+from common import ROOT, Metric, keep_line, kept_lines, main, options, say
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -53,23 +53,33 @@ on Ray stays on its node. Models whose own passes depend on later tokens are ref
 
 
 def table(rows: Mapping[Architecture, Mapping[str, str]]) -> str:
-    """Markdown, one line an architecture; what is wrong or refused is explained below."""
+    """Markdown, one line an architecture."""
     lines = [f"| architecture | kind | {' | '.join(CHECKS)} |", "|---|---|" + "---|" * len(CHECKS)]
     lines += [f"| {each.name} | {each.kind} | {' | '.join(cells.values())} |" for each, cells in rows.items()]
     return "\n".join(lines) + "\n"
 
 
-def rows_of(chosen: Sequence[Architecture]) -> Iterator[tuple[Architecture, dict[str, str]]]:
-    """The cells of every architecture; a build that fails gives none but the reason."""
+def rows_of(chosen: Sequence[Architecture], kept: Path | None) -> Iterator[tuple[Architecture, dict[str, str]]]:
+    """The cells of every architecture, from the file where it has them; a build that fails gives the reason alone."""
+    known = {str(line["name"]): line["cells"] for line in kept_lines(kept)} if kept else {}
     for each in chosen:
-        with tempfile.TemporaryDirectory() as folder:
-            bed = Bed(Path(folder))
-            try:
-                each.build(bed.base)
-            except Exception as error:
-                yield each, {"skipped": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"}
-                continue
-            yield each, {name: cell(check, bed) for name, check in CHECKS.items()}
+        if each.name in known:
+            yield each, known[each.name]
+            continue
+        cells = cells_of(each)
+        if kept:
+            keep_line(kept, {"name": each.name, "cells": cells})
+        yield each, cells
+
+
+def cells_of(each: Architecture) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        bed = Bed(Path(folder))
+        try:
+            each.build(bed.base)
+        except Exception as error:
+            return {"skipped": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"}
+        return {name: cell(check, bed) for name, check in CHECKS.items()}
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
@@ -82,7 +92,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     chosen = [each for each in ARCHITECTURES if each.name in (arguments.names or names)]
     found: dict[Architecture, dict[str, str]] = {}
     skipped: dict[str, str] = {}
-    for each, cells in rows_of(chosen):
+    for each, cells in rows_of(chosen, arguments.kept):
         say(f"{each.name}: {cells}")
         if "skipped" in cells:
             skipped[each.name] = cells["skipped"]
@@ -118,4 +128,5 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("names", nargs="*", help="architectures (default: all)")
     parser.add_argument("--write", action="store_true", help="write docs/architectures.md")
+    parser.add_argument("--kept", type=Path, help="file of cells: an architecture that has some is not tried again")
     main(run, parser)

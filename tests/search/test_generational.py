@@ -29,6 +29,7 @@ from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
+from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import GenerationalSearch, mean_scores
 from swarm.search.loop import Evaluate, Loop
 
@@ -102,6 +103,40 @@ def test_a_first_generation_of_nothing_but_failures_ends_the_search_with_the_fir
     with pytest.raises(RunError, match="no such function"):
         run(tmp_path, PSO(particles=4), failing)
     assert len(failing.seen) == 4
+
+
+@pytest.mark.parametrize(("schedule", "search"), [("sync", GenerationalSearch), ("async", AsynchronousSearch)])
+def test_a_search_in_which_most_failed_is_an_error_and_resume_scores_again(
+    tmp_path: Path, schedule: str, search: type[GenerationalSearch] | type[AsynchronousSearch]
+) -> None:
+    """With the cause mended, the search ends where one without failures ends."""
+
+    def failing(candidate: Candidate) -> list[Outcome]:
+        return [Evaluation(candidate, "failed", error="no such layer") if candidate.age > (0, 1) else scored(candidate)]
+
+    optimizer = PSO(particles=4, iterations=3, schedule=schedule, patience=None)
+    broken = loop(tmp_path / "broken", optimizer, Scorer(failing))
+    search(broken).run()
+    with pytest.raises(RunError, match=r"10 of 12 candidates failed; the first said: no such layer; .*swarm resume"):
+        broken.check_failures()
+    mended, straight = (loop(tmp_path / name, optimizer, Scorer()) for name in ("broken", "straight"))
+    assert len(mended.archive.searched()) == 2, "what was scored before the first failure is kept"
+    assert search(mended).run() == search(straight).run()
+    mended.check_failures()
+    assert mended.archive.searched() == straight.archive.searched()
+    reread = Archive(mended.archive.journal.path)
+    assert reread.searched() == straight.archive.searched()
+    assert (reread.evaluations, reread.failures) == (12, 0)
+
+
+def test_half_of_the_candidates_may_fail(tmp_path: Path) -> None:
+    def failing(candidate: Candidate) -> list[Outcome]:
+        return [Evaluation(candidate, "failed", error="poison") if (candidate.particle or 0) % 2 else scored(candidate)]
+
+    search = loop(tmp_path, PSO(particles=4, iterations=3, patience=None), Scorer(failing))
+    GenerationalSearch(search).run()
+    search.check_failures()
+    assert sum(each.status == "failed" for each in search.archive.searched()) == 6
 
 
 def test_a_budget_of_iterations_is_kept(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from support.models import VOCABULARY, make_tokenizer
+from support.models import ATTENTION, VOCABULARY, make_tokenizer
 from swarm.core.errors import UserError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Request, Text
@@ -230,6 +230,9 @@ def make_adapter(folder: Path, base: Path, seed: int, layer: int | None = None) 
         for name, module in model.named_modules()
         if isinstance(module, linear) and module is not head and not name.endswith(kernels)
     ]
+    if any(parameter.dim() == 3 and "conv" not in name for name, parameter in model.named_parameters()):
+        # PEFT adapts fused experts under the names of linear layers, which is refused: such adapters leave them alone.
+        names = [name for name in names if name.endswith(ATTENTION)]
     if layer is not None:
         names = [name for name in names if f".{layer}." in name]
     with warnings.catch_warnings(action="ignore"):

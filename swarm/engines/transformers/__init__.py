@@ -7,7 +7,7 @@ A request flows through the files in this order:
 - `stacked.py` puts several recipes beside the base's weights, as per-row LoRA layers;
 - `stacked_layers.py` has those layers, one class per kind.
 - `cost_model.py` predicts which of the two is faster.
-- `capability_probe.py` tests when the engine opens whether the model allows packing and stacking.
+- `capability_probe.py` tests when the engine opens which ways of batching give the answers of the model alone.
 - `batches.py` makes the batches of a set of requests, once:
 - `shared_prefixes.py` finds prefixes that prompts share;
 - `packing.py` packs continuations behind their prompts, in rows of similar length.
@@ -15,7 +15,9 @@ A request flows through the files in this order:
 - `frozen_layers_cache.py` keeps the output of layers that no expert changes.
 - `prefix_cache.py` keeps the keys and values of shared prefixes.
 - `scoring.py` sums log-likelihoods of continuations.
+- `prompts.py` batches the prompts of texts to generate;
 - `generation.py` generates texts:
+- `decoding.py` gives the model what it needs for the next token: keys and values, a state, or the whole text;
 - `sampling.py` chooses the next token;
 - `stopping.py` decides where a text ends;
 - `margins.py` measures by how much it leads over, or falls short of, the answers that would be right.
