@@ -292,7 +292,7 @@ def test_weights_out_of_range_fail_the_evaluation(
 @pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)
 def test_an_overflow_of_float16_names_the_dtype_that_helps(catalog: Catalog, request_: Request) -> None:
     narrow, wide = (TransformersSettings(dtype=dtype).open(catalog) for dtype in ("float16", "bfloat16"))
-    with pytest.raises(EvaluationError, match="not finite.*set engine.dtype to bfloat16"):
+    with pytest.raises(EvaluationError, match=r"not finite.*set engine.dtype to bfloat16"):
         reply(narrow, catalog, request_, full=1e7)
     reply(wide, catalog, request_, full=1e7)
     reply(narrow, catalog, request_, full=1.0)
