@@ -7,6 +7,7 @@ again by transformers. The models are made on the fly, with random, untied weigh
 
 A cell is `ok`, `refused` with the reason, `WRONG` or `CRASH`. `ok, merged` under stacked: the model's layers cannot be
 stacked, so candidates were merged one after another. `ok, computed again` under kept layers: they are not kept.
+`not run`: no run has tried that part so far.
 """
 
 import argparse

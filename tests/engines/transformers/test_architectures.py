@@ -1,5 +1,6 @@
 """The engine answers as each kind of model does by itself, or refuses the model by name."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,5 +67,5 @@ def test_a_model_that_sees_what_it_is_asked_for_is_refused_and_the_remedy_helps(
         opened(open_catalog(base, []))
     assert "\n" not in str(refused.value)
     config = base / "config.json"
-    config.write_text(config.read_text().replace('"is_decoder": false', '"is_decoder": true'))
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"is_decoder": True}))
     opened(open_catalog(base, []))
