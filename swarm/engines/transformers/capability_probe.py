@@ -187,8 +187,8 @@ class CapabilityProbe:
         one, other = found[0][:start], found[1][:start]
         if (one - other).norm() > TOLERANCE[self.dtype] * (one - one.mean()).norm():
             raise ExpertError(
-                f"{self.name}: it sees the text that it is asked for; set is_decoder: true in its config.json where the "
-                "model is a decoder, or use another base"
+                f"{self.name}: it sees the text that it is asked for; set is_decoder: true in its config.json where "
+                "the model is a decoder, or use another base"
             )
         cut = [logits_TV[len(item.prompt) - 1 :] for item, logits_TV in zip(requests, found, strict=True)]
         return Sample(requests, torch.cat(cut))
