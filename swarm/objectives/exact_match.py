@@ -14,6 +14,8 @@ from swarm.objectives.base import SURROGATE_DIGITS, Scored, generated
 from swarm.objectives.extraction import HOW, Extraction, same, without_thinking
 from swarm.objectives.generating import GeneratingObjective
 
+# Extractions whose rules changed after the first version.
+REGRADED = ("after_hash", "boxed", "last_number", "letter")
 INSTEAD = ("boxed", "after_hash", "last_number", "all")  # extractions that may keep what another cuts
 
 
@@ -60,6 +62,11 @@ class ExactMatch(GeneratingObjective):
     strip_thinking: bool = Field(
         False, description="leave out <think>...</think> before the answer is extracted; unfinished, it has no answer"
     )
+
+    def decisive(self) -> dict[str, object]:
+        """Also which rules grade: runs of versions that graded otherwise are not resumed with two kinds of scores."""
+        rules = {"grading": 2} if self.extract in REGRADED else {}
+        return {**super().decisive(), **rules}
 
     @model_validator(mode="after")
     def _thinking_may_have_lines(self) -> Self:

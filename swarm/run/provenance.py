@@ -148,7 +148,7 @@ def _began(archive: Archive) -> StartRecord:
 
 def _changed(archive: Archive, name: str) -> RunError:
     return RunError(
-        f"{archive.journal.path.parent / CONFIG}: another {name} than the run began with; "
+        f"{archive.journal.path.parent / CONFIG}: another {name} than the run began with, or another version of swarm; "
         "undo the change or start a new run"
     )
 

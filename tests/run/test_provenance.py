@@ -163,3 +163,9 @@ def test_a_finished_run_is_shown_whatever_became_of_its_function(scored: Scored,
     shutil.copy(scored.run / "summary.json", stopped.run)
     (stopped.modules / "own_taste.py").write_text(TASTE.replace("return ", "return 2 * "))
     assert resume_run(stopped.run, Silent()).content() == json.loads((scored.run / "summary.json").read_text())
+
+
+def test_runs_that_were_graded_by_older_rules_are_not_resumed() -> None:
+    """The literal is of the version that took the last number of a text, whatever it was a part of."""
+    exact = {"name": "words", "type": "exact_match", "data": "d.jsonl", "extract": "last_number"}
+    assert settings_of(parse_config(SMALL | {"objectives": [exact]}, "test")) != "04fc9714d6a3534d"
