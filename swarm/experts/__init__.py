@@ -1,12 +1,14 @@
 """The base and its experts on disk, and the arithmetic that composes them. In the order in which data flow:
 
 safetensors_files    tensors in safetensors files, read one at a time, with fingerprints
+architecture         the model that config.json describes, built without weights
+loader_names         where transformers' loader puts each tensor of the files in the live model
 updates              what an expert does to one parameter: LowRank, Delta or Replacement
 adapter_config       adapter_config.json, checked
 adapter_names        what the names of an adapter's tensors mean
 dora                 the weight that DoRA makes
 lora                 PEFT adapters as updates
-architecture         what transformers makes of a checkpoint, asked with shapes alone
+fused_factors        factors of the fused experts of a mixture, as updates of single tensors
 checkpoint           a whole checkpoint, opened as transformers loads it
 saved_copies         copies of embeddings and head in an adapter
 adapter_reader       an adapter's folder opened and checked
@@ -14,6 +16,7 @@ recorded_base        the base that an adapter records, compared with the one giv
 tied_adapters        adapters of a base whose head is its embedding
 sparsify             updates trimmed, dropped at random or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
+fit_names            experts' tensors, named as the base's files name them
 config_check         a checkpoint's architecture is the base's
 tokenizer_check      the expert's tokenizer is the base's
 catalog              base and experts opened together and checked against each other

@@ -49,6 +49,7 @@ class AdapterConfig:
     saved: modules that were trained and saved whole.
     ties: whether what is done to a tied embedding is done to the head, too.
     tokens: module -> the rows of its embeddings that were trained; the module "" is the input embedding.
+    targets: names of parameters, or their ends, that have factors of their own: fused experts.
     """
 
     file: Path
@@ -63,6 +64,7 @@ class AdapterConfig:
     saved: tuple[str, ...]
     ties: bool
     tokens: Mapping[str, tuple[int, ...]]
+    targets: tuple[str, ...]
 
     def scaling(self, module: str, rank: int) -> float:
         """alpha / r, or alpha / sqrt(r) for rsLoRA (arXiv 2312.03732)."""
@@ -101,9 +103,10 @@ def read_adapter_config(path: Path) -> AdapterConfig:
         dora=values.flag("use_dora"),
         transposed=values.flag("fan_in_fan_out"),
         biases=values.biases(),
-        saved=values.saved(),
+        saved=values.names("modules_to_save", "modules"),
         ties=values.flag("ensure_weight_tying"),
         tokens=values.tokens(),
+        targets=values.names("target_parameters", "parameters"),
     )
 
 
@@ -123,9 +126,6 @@ def _refuse_methods(path: Path, content: Mapping[str, object]) -> None:
             f"{path}: layer_replication = {content['layer_replication']!r} gives the base more layers, "
             "which PEFT's merge_and_unload cannot merge either; remove it from experts"
         )
-    targets = content.get("target_parameters") or []
-    if not isinstance(targets, list) or not all(str(target).endswith(".weight") for target in targets):
-        raise ExpertError(f"{path}: target_parameters = {targets!r} names parameters that are no weights; {REMEDY}")
     init = str(content.get("init_lora_weights", True)).lower()
     if init.startswith(BASE_CHANGING_INITS):
         raise ExpertError(f"{path}: init_lora_weights = {init!r} changes the base itself; {REMEDY}")
@@ -184,11 +184,11 @@ class _Values:
             raise self.wrong("bias", bias, "none, all or lora_only")
         return bias != "none"
 
-    def saved(self) -> tuple[str, ...]:
-        found = self.content.get("modules_to_save") or []
+    def names(self, key: str, of: str) -> tuple[str, ...]:
+        found = self.content.get(key) or []
         names = [found] if isinstance(found, str) else found
         if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise self.wrong("modules_to_save", found, "a list of modules' names")
+            raise self.wrong(key, found, f"a list of {of}' names")
         return tuple(names)
 
     def tokens(self) -> dict[str, tuple[int, ...]]:

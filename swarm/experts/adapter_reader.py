@@ -24,6 +24,8 @@ def open_adapter(path: Path, base: TensorFiles | None = None, more: Collection[s
     adapter = found.adapter()
     if base is None and adapter.computed:
         raise ExpertError(f"{path}: a {adapter.kind} is no update without its base; {REMEDY}")
+    if base is None and config.targets:
+        raise ExpertError(f"{path}: target_parameters names parts of its base, which is not at hand; {REMEDY}")
     return adapter
 
 
@@ -96,7 +98,8 @@ class _Tensors:
                 raise ExpertError(f"{self.path}: {parts[one]} has no partner {other}; {SAVE_AGAIN}")
         a, b, magnitude = parts[f"{kind}_A"], parts[f"{kind}_B"], parts.get("magnitude", "")
         rank, module = self._rank(a, b), parameter.removesuffix(".weight")
-        self.config.check_rank(module, rank)
+        if not self.config.targets:  # those of fused experts have the ranks of all experts: fit_names.py checks them
+            self.config.check_rank(module, rank)
         transposed = kind == "embedding" or self.config.transposed
         self._check_magnitude(parts, self.files.info[b].shape[0])
         scaling = self.config.scaling(module, rank)

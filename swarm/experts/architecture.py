@@ -1,77 +1,97 @@
-"""What transformers makes of a checkpoint: which tensors it needs, ties and stores as (in, out).
+"""The model that a config.json describes, built without weights: names and shapes of parameters, types of modules.
 
-The loader itself is asked, with tensors that have shapes and no values, so nothing but headers is read.
+transformers builds it on the meta device, which takes milliseconds and no memory.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.pytorch_utils import Conv1D
-from transformers.utils.logging import disable_progress_bar
 
-from swarm.core.errors import ExpertError, first_line
-from swarm.experts.safetensors_files import TensorFiles, TensorInfo
+from swarm.core.errors import ExpertError
 
-DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+# Dtypes of weights that can be composed, as safetensors names them.
+DTYPES = {"F64", "F32", "F16", "BF16"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Architecture:
-    """A checkpoint as transformers loads it.
+    """What AutoModelForCausalLM makes of a folder's config.json.
 
-    tied: parameter -> the parameter that the config ties it to ("lm_head.weight" -> "model.embed_tokens.weight").
-    in_out: parameters stored as (in, out), where a Linear has (out, in).
-    missing: what the model needs and no file holds; transformers would fill it with random weights.
-    unused: tensors that the model does not use.
-    mismatched: tensor -> its shape in the model, where the file has another.
+    model: on the meta device, without weights. Not to be changed: it is shared by all that ask for the folder.
+    parameters: name -> shape; a tied parameter has only the name of its source.
+    buffers: name -> shape, of the buffers that are saved in files.
+    tied: parameter -> the parameter that it is tied to.
     """
 
+    model: PreTrainedModel
+    parameters: Mapping[str, tuple[int, ...]]
+    buffers: Mapping[str, tuple[int, ...]]
     tied: Mapping[str, str]
-    in_out: frozenset[str]
-    missing: tuple[str, ...]
-    unused: tuple[str, ...]
-    mismatched: Mapping[str, tuple[int, ...]]
+
+    @property
+    def module_types(self) -> Mapping[str, str]:
+        """Module name -> the name of its class ("Linear", "Conv1D", "Embedding")."""
+        return {name: type(module).__name__ for name, module in self.model.named_modules()}
+
+    @property
+    def in_out(self) -> frozenset[str]:
+        """Parameters stored as (in, out), where a Linear has (out, in)."""
+        return frozenset(f"{name}.weight" for name, each in self.model.named_modules() if isinstance(each, Conv1D))
 
 
-def read_architecture(path: Path, files: TensorFiles, owner: str) -> Architecture:
-    """Ask transformers' loader about a checkpoint. Raises ExpertError where it does not know the architecture."""
+def architecture_of(folder: Path, owner: str = "base") -> Architecture:
+    """The architecture of a checkpoint's folder, from its config.json alone. owner: begins messages.
+
+    Raises ExpertError where transformers makes no causal language model of it.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ExpertError(f"{owner}: {file} does not exist; give the folder of a saved model")
+    return _build(folder, owner, file.read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _build(folder: Path, owner: str, content: bytes) -> Architecture:
+    """`content` is that of config.json, so that a changed file is read again."""
     try:
-        model, report = _load_shapes(path, files.info)
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as error:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        _check_causal(folder, owner, config)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except ExpertError:
+        raise
+    except Exception as error:  # a config can be wrong in as many ways as there are architectures
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ExpertError(
-            f"{owner}: transformers cannot load {path} ({first_line(error)}); check the folder"
+            f"{owner}: {folder}: transformers makes no model of config.json ({reason}); "
+            "save the model again with this version of transformers"
         ) from error
-    order = {name: i for i, name in enumerate(model.state_dict())}
-    return Architecture(
-        tied=dict(model.all_tied_weights_keys),  # type: ignore[arg-type]
-        in_out=frozenset(f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Conv1D)),
-        missing=tuple(sorted(report["missing_keys"], key=lambda name: order.get(name, len(order)))),
-        unused=tuple(name for name in files.info if name in report["unexpected_keys"] or _ignored(name, model, order)),
-        mismatched={name: tuple(in_model) for name, _, in_model in report["mismatched_keys"]},
-    )
+    parameters = {name: tuple(each.shape) for name, each in model.named_parameters()}
+    saved = model.state_dict().keys()
+    buffers = {name: tuple(each.shape) for name, each in model.named_buffers() if name in saved}
+    return Architecture(model, parameters, buffers, dict(model.all_tied_weights_keys or {}))
 
 
-def _ignored(name: str, model: nn.Module, known: Mapping[str, int]) -> bool:
-    """True for a tensor that transformers leaves out on purpose, and so does not report."""
-    patterns: Iterable[str] = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
-    return name not in known and any(re.search(pattern, name) for pattern in patterns)
-
-
-def _load_shapes(path: Path, info: Mapping[str, TensorInfo]) -> tuple[nn.Module, Mapping[str, Any]]:
-    """The model on the meta device, and the loader's report."""
-    disable_progress_bar()
-    config = AutoConfig.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
-    shapes = {n: torch.empty(i.shape, dtype=DTYPES.get(i.dtype, torch.float32), device="meta") for n, i in info.items()}
-    with torch.device("meta"):
-        empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    model, report = type(empty).from_pretrained(
-        None, config=empty.config, state_dict=shapes, device_map="meta", output_loading_info=True,
-        ignore_mismatched_sizes=True,
-    )  # fmt: skip
-    return model, report
+def _check_causal(folder: Path, owner: str, config: PreTrainedConfig) -> None:
+    """Raise ExpertError for an encoder-decoder, and where only a model for other inputs than text has this config."""
+    if getattr(config, "is_encoder_decoder", False):
+        raise ExpertError(
+            f"{owner}: {folder}: model_type {config.model_type!r} is an encoder-decoder, which no engine scores; "
+            "give a decoder-only model"
+        )
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ExpertError(
+            f"{owner}: {folder}: transformers loads no causal language model of model_type {config.model_type!r}; "
+            "give its language model alone, saved with the config of its text part"
+        )

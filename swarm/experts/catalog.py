@@ -1,16 +1,18 @@
 """The base and its experts: opened from their headers, fingerprinted and checked against each other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
+from swarm.experts.adapter_config import read_adapter_config
 from swarm.experts.adapter_reader import open_adapter
 from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
-from swarm.experts.expert import BUFFERS, Base, Checkpoint, Expert, UpdateSource, Vector
-from swarm.experts.lora import Adapter, is_adapter
+from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource, Vector
+from swarm.experts.fit_names import fit_adapter, fit_checkpoint
+from swarm.experts.lora import is_adapter
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies
@@ -49,10 +51,10 @@ class Catalog:
     def parameters(self) -> tuple[str, ...]:
         """Every parameter that at least one expert changes, in the base's order.
 
-        Buffers do not count as parameters, nor does the head of a base that ties it to the embeddings.
+        Buffers count where they differ from the base's. What Base.composes leaves out does not count.
         """
         changed = {name for expert in self.experts for name in expert.source.parameters()}
-        return tuple(name for name in self.base.tensors.info if name in changed and not self.base.may_lack(name))
+        return tuple(name for name in self.base.tensors.info if name in changed and self.base.composes(name))
 
     @property
     def notes(self) -> list[str]:
@@ -124,7 +126,8 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):
         check_trained_on(spec.path, base.tensors, owner)
-        adapter = facing(open_adapter(spec.path, base.tensors, tuple(base.ties)), base)
+        adapter = open_adapter(spec.path, base.tensors, tuple(base.ties))
+        adapter = fit_adapter(adapter, base, read_adapter_config(spec.path))
         check_saved_copies(adapter, base, owner)
         return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
     config = read_json(spec.path / "config.json", owner)
@@ -132,19 +135,7 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
     checkpoint = open_checkpoint(spec.path, owner)
     _check_ties(owner, checkpoint, base)
-    return "checkpoint", Checkpoint(checkpoint.tensors)
-
-
-def facing(adapter: Adapter, base: Base) -> Adapter:
-    """The adapter with each factor in the orientation of the base's parameter.
-
-    The file's fan_in_fan_out says one thing of all modules, and PEFT corrects it for each of them.
-    """
-    turned = {
-        name: replace(factors, transposed=factors.embedding or name in base.in_out)
-        for name, factors in adapter.factors.items()
-    }
-    return replace(adapter, factors=turned)
+    return "checkpoint", fit_checkpoint(checkpoint, base)
 
 
 def _check_ties(owner: str, checkpoint: Base, base: Base) -> None:
@@ -190,6 +181,9 @@ def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: 
                 continue
             why = f"the base ties it to {base.ties[parameter]}" if parameter in base.ties else "the base has none"
             raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
+        if kind == "checkpoint" and not base.layout.loads(parameter):
+            continue
+        _check_loads(owner, parameter, base)
         if source.shape(parameter) != base.tensors.info[parameter].shape:
             check_rows(owner, parameter, source.shape(parameter), base.tensors.info[parameter].shape)
             raise ExpertError(
@@ -197,6 +191,21 @@ def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: 
                 f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
             )
     needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.may_lack(name)]
-    missing = [name for name in needed if name not in parameters]
+    missing = sorted(set(needed) - set(parameters))
     if missing:
         raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
+
+
+def _check_loads(owner: str, parameter: str, base: Base) -> None:
+    """Raise ExpertError where no live tensor, or part of one, holds what the files hold."""
+    model = type(base.architecture.model).__name__
+    if not base.layout.loads(parameter):
+        raise ExpertError(
+            f"{owner}: it changes {parameter}, which transformers does not load into {model}; "
+            "train it on what the model uses, or remove it from experts"
+        )
+    if parameter in base.layout.converted:
+        raise ExpertError(
+            f"{owner}: it changes {parameter}, which transformers computes into other tensors when it loads {model}; "
+            "such a tensor cannot be composed, give an expert that leaves it as it is"
+        )

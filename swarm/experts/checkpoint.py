@@ -1,13 +1,15 @@
 """A whole checkpoint, opened as transformers loads it: complete, unquantised, with one tensor where two are tied."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
+from transformers.core_model_loading import dot_natural_key
 
 from swarm.core.errors import ExpertError
-from swarm.experts.architecture import DTYPES, Architecture, read_architecture
+from swarm.experts.architecture import DTYPES, architecture_of
 from swarm.experts.expert import Base
+from swarm.experts.loader_names import Layout, layout_of
 from swarm.experts.safetensors_files import TensorFiles, read_json
 
 # Keys of config.json under which quantised checkpoints say so: transformers, llm-compressor, MLX.
@@ -23,12 +25,16 @@ def open_checkpoint(path: Path, owner: str) -> Base:
             "give the 16-bit checkpoint that it was made from"
         )
     files = TensorFiles.of(path)
-    architecture = read_architecture(path, files, owner)
-    _check_complete(path, architecture, owner)
-    _check_stored(files, architecture, owner)
-    ties = {name: source for name, source in architecture.tied.items() if _is_one(files, name, source, path, owner)}
+    architecture = architecture_of(path, owner)
+    layout = layout_of(architecture, files.info)
+    tied = {layout.file_name(name): layout.file_name(source) for name, source in architecture.tied.items()}
+    _check_complete(path, files, layout, tied, owner)
+    unused = tuple(name for name in files.info if not layout.loads(name))
+    _check_stored(files, unused, owner)
+    ties = {name: source for name, source in tied.items() if _is_one(files, name, source, path, owner)}
     tensors = TensorFiles(files.files, frozenset(ties))
-    return Base(path, config, tensors, ties, architecture.unused, architecture.in_out)
+    in_out = frozenset(layout.file_name(name) for name in architecture.in_out)
+    return Base(path, config, tensors, architecture, layout, ties, unused, in_out)
 
 
 def quantisation(config: Mapping[str, object]) -> str:
@@ -42,23 +48,26 @@ def quantisation(config: Mapping[str, object]) -> str:
     return ""
 
 
-def _check_complete(path: Path, architecture: Architecture, owner: str) -> None:
-    if architecture.missing:
+def _check_complete(path: Path, files: TensorFiles, layout: Layout, tied: Mapping[str, str], owner: str) -> None:
+    # A tied parameter may be in the files under either of its names.
+    held = {source for name, source in tied.items() if name in files.info}
+    if missing := sorted(layout.missing - held, key=dot_natural_key):
         raise ExpertError(
-            f"{owner}: {path} does not hold {architecture.missing[0]}, which config.json asks for "
-            f"({len(architecture.missing)} missing in all); download or save the whole checkpoint again"
+            f"{owner}: {path} does not hold {missing[0]}, which config.json asks for "
+            f"({len(missing)} missing in all); download or save the whole checkpoint again"
         )
-    for name, shape in architecture.mismatched.items():
-        raise ExpertError(
-            f"{owner}: {name} in {path} has another shape than config.json asks for ({list(shape)}); "
-            "download or save the whole checkpoint again"
-        )
+    for name, place in layout.places.items():
+        if files.info[name].shape != place.shape:
+            raise ExpertError(
+                f"{owner}: {name} in {path} is {list(files.info[name].shape)}, but config.json asks for "
+                f"{list(place.shape)}; download or save the whole checkpoint again"
+            )
 
 
-def _check_stored(files: TensorFiles, architecture: Architecture, owner: str) -> None:
+def _check_stored(files: TensorFiles, unused: Collection[str], owner: str) -> None:
     """Weights are floating-point numbers of 16 bits or more, whatever config.json says."""
     for name, info in files.info.items():
-        if name.endswith(".weight") and name not in architecture.unused and info.dtype not in DTYPES:
+        if name.endswith(".weight") and name not in unused and info.dtype not in DTYPES:
             raise ExpertError(
                 f"{owner}: {name} in {info.file} is stored as {info.dtype}, and such codes cannot be composed; "
                 "give the 16-bit checkpoint that it was made from"

@@ -99,7 +99,8 @@ def composed_adapter(catalog: Catalog, recipe: Recipe) -> ComposedAdapter:
         if owners:
             terms = [(coefficients[expert.name], expert.update(parameter, catalog.base)) for expert in owners]
             module = _module(owners[0].source, parameter, terms, recipe.weights.algebra)
-            modules[parameter.removesuffix(".weight")] = module
+            live = catalog.base.layout.places[parameter].live
+            modules[live.removesuffix(".weight")] = module
     return ComposedAdapter(modules)
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from swarm.core.recipes import ExpertKind
+from swarm.experts.architecture import Architecture
+from swarm.experts.loader_names import Layout
 from swarm.experts.lora import Adapter
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.sparsify import Sparsification, sparsify
@@ -22,6 +25,8 @@ class Base:
     path: its folder.
     config: the content of config.json.
     tensors: its weights, opened lazily; without copies of tensors that are tied.
+    architecture: the model that transformers makes of the config.
+    layout: where transformers loads the tensors.
     ties: parameter -> the parameter that is the same tensor when the checkpoint is loaded (head -> embeddings).
     unused: tensors in the files that the model does not use.
     in_out: parameters stored as (in, out), where a Linear has (out, in).
@@ -30,6 +35,8 @@ class Base:
     path: Path
     config: Mapping[str, object]
     tensors: TensorFiles
+    architecture: Architecture
+    layout: Layout
     ties: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     in_out: frozenset[str] = frozenset()
@@ -40,8 +47,17 @@ class Base:
         return any(name.endswith(HEADS) for name in self.ties)
 
     def may_lack(self, name: str) -> bool:
-        """True for a tensor that a checkpoint may hold or not: a buffer, what the model does not use, a tied copy."""
-        return name.endswith(BUFFERS) or name in self.unused or name in self.ties
+        """True for a tensor that a checkpoint may hold or not: what no engine composes, and a buffer."""
+        return not self.composes(name) or self.is_buffer(name)
+
+    def composes(self, name: str) -> bool:
+        """True for a tensor that engines compose. They leave out what transformers does not load into the model,
+        buffers that it makes itself, and copies of tied tensors."""
+        return self.layout.loads(name) and not name.endswith(BUFFERS) and name not in self.ties
+
+    def is_buffer(self, name: str) -> bool:
+        """True for a tensor that transformers loads as a buffer: a constant, or what is trained without gradients."""
+        return name in self.layout.places and self.layout.places[name].live in self.architecture.buffers
 
 
 class UpdateSource(Protocol):
@@ -68,21 +84,26 @@ class UpdateSource(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A full fine-tune: each tensor replaces the base's."""
+    """A full fine-tune: each tensor replaces the base's.
+
+    files: its tensors.
+    names: parameter, as the base's files name it -> its name in these files; empty where the names are the same.
+    """
 
     files: TensorFiles
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self) -> tuple[str, ...]:
-        return tuple(self.files.info)
+        return tuple(self.names or self.files.info)
 
     def shape(self, parameter: str) -> tuple[int, ...]:
-        return self.files.info[parameter].shape
+        return self.files.info[self.names.get(parameter, parameter)].shape
 
     def rank(self, parameter: str) -> int | None:
         return None
 
     def update(self, parameter: str) -> Update:
-        return Replacement(self.files.read(parameter))
+        return Replacement(self.files.read(self.names.get(parameter, parameter)))
 
 
 @dataclass(frozen=True)
@@ -115,7 +136,9 @@ class Expert:
     @property
     def is_plain_adapter(self) -> bool:
         """True for a LoRA adapter whose updates are all low-rank and not sparsified."""
-        return isinstance(self.source, Adapter) and self.source.kind == "adapter" and not self.sparsification.active
+        if not isinstance(self.source, Adapter) or self.sparsification.active:
+            return False
+        return all(self.source.rank(parameter) is not None for parameter in self.source.parameters())
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -123,6 +146,14 @@ class Expert:
         if not self.sparsification.active:
             return self.source.computed if isinstance(self.source, Adapter) else ()
         return tuple(name for name in self.source.parameters() if self.rank(name) is None)
+
+    def changes(self, parameter: str) -> bool:
+        """True where the expert has an update of the parameter."""
+        return parameter in self._changed
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return frozenset(self.source.parameters())
 
     def rank(self, parameter: str) -> int | None:
         """The rank of the parameter's update, from headers alone; None where the update has no factors."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from swarm.core.errors import ExpertError
 from swarm.experts.adapter_config import FILE
 from swarm.experts.dora import dora_value
+from swarm.experts.fused_factors import FusedPart
 from swarm.experts.recorded_base import equal_but_for_precision
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.updates import Delta, LowRank, Replacement, Update
@@ -33,6 +34,7 @@ class Factors:
     transposed: True where the base stores the parameter as (in, out): embeddings, Conv1D.
     embedding: True where they are factors of an embedding.
     magnitude: the name of DoRA's magnitude; "" for plain LoRA.
+    part: where they are factors of all experts of a mixture, what they do to this parameter.
     """
 
     a: str
@@ -42,6 +44,12 @@ class Factors:
     transposed: bool
     embedding: bool = False
     magnitude: str = ""
+    part: FusedPart | None = None
+
+    @property
+    def whole(self) -> bool:
+        """True where the update is a whole tensor, computed from them: DoRA, and all experts of a mixture at once."""
+        return bool(self.magnitude) or (self.part is not None and self.part.expert is None)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class Adapter:
         if parameter in self.tokens:
             return Replacement(self._with_rows(parameter))
         where = self.factors[parameter]
+        if where.part is not None:
+            return where.part.update(self.files, where.a, where.b, where.scaling)
         factors = LowRank(self.files.read(where.a), self.files.read(where.b), where.scaling, where.transposed)
         if not where.magnitude:
             return factors
@@ -93,8 +103,8 @@ class Adapter:
 
     @property
     def computed(self) -> tuple[str, ...]:
-        """Parameters whose full update lies in no file and takes memory of its own: DoRA's, and trained rows'."""
-        return (*(name for name, where in self.factors.items() if where.magnitude), *self.tokens)
+        """Parameters whose full update is in no file and takes memory: of DoRA, fused experts and trained rows."""
+        return (*(name for name, where in self.factors.items() if where.whole), *self.tokens)
 
     @property
     def kind(self) -> str:
@@ -108,7 +118,7 @@ class Adapter:
     def rank(self, parameter: str) -> int | None:
         """The rank of the parameter's update; None where it is a full one."""
         where = self.factors.get(parameter)
-        return where.rank if where and not where.magnitude else None
+        return where.rank if where and not where.whole else None
 
     def shape(self, parameter: str) -> tuple[int, ...]:
         """The shape of the base parameter that the update fits."""
@@ -120,6 +130,8 @@ class Adapter:
             vocabulary = self.base.info[parameter].shape[0] if self.base else 0
             return (vocabulary, *self.files.info[self.tokens[parameter].tensor].shape[1:])
         where = self.factors[parameter]
+        if where.part is not None:
+            return where.part.shape
         out, inner = self.files.info[where.b].shape[0], self.files.info[where.a].shape[1]
         return (inner, out) if where.transposed else (out, inner)
 

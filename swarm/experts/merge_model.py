@@ -43,9 +43,7 @@ def execute_plans(plans: Sequence[tuple[Tensor, MergePlan]], compiled: CompiledM
 def updates_of(catalog: Catalog, parameter: str) -> dict[str, Update]:
     """Expert -> its update of the parameter, read from disk, of the experts that change it."""
     return {
-        expert.name: expert.update(parameter, catalog.base)
-        for expert in catalog.experts
-        if parameter in expert.source.parameters()
+        expert.name: expert.update(parameter, catalog.base) for expert in catalog.experts if expert.changes(parameter)
     }
 
 

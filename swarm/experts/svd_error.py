@@ -23,7 +23,7 @@ def truncation_error(expert: Expert, catalog: Catalog) -> float:
     before = expert.sparsification.model_copy(update={"svd": None})
     lost = whole = 0.0
     for parameter in catalog.parameters():
-        if parameter in expert.source.parameters():
+        if expert.changes(parameter):
             base, key = catalog.base.tensors.read(parameter), f"{expert.name}/{parameter}"
             delta = delta_of(sparsify(expert.source.update(parameter), base, before, key), base)
             lost += float((delta - delta_of(expert.update(parameter, catalog.base), base)).square().sum())

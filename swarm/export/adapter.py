@@ -20,6 +20,12 @@ def check_adapter(what: Exported) -> None:
     for expert in what.active:
         if kind_of(expert) != "adapter":
             raise UserError(f"no LoRA adapter can hold expert {expert.name} ({kind_of(expert)}); {REMEDY}")
+        for parameter in expert.source.parameters():
+            if not what.catalog.base.layout.places[parameter].whole or not parameter.endswith(".weight"):
+                raise UserError(
+                    f"expert {expert.name} adapts {parameter}, a part of the fused experts of a mixture, which no "
+                    f"adapter of single modules can hold; {REMEDY}"
+                )
 
 
 def write_adapter(what: Exported, folder: Path) -> None:

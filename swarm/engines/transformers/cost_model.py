@@ -70,8 +70,8 @@ class CostModel:
     def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "CostModel | None":
         """The costs on a "cpu" or a "cuda" device.
 
-        None where nothing can be stacked: an expert changes a matrix in another way than by factors, or there are no
-        experts.
+        None where nothing can be stacked: an expert changes a matrix in another way than by factors, or a part of the
+        fused experts of a mixture, or there are no experts.
         """
         info = catalog.base.tensors.info
         matrices = [name for name in info if len(info[name].shape) == 2]
@@ -82,7 +82,7 @@ class CostModel:
         touched = products = sides = 0
         for name in catalog.parameters():
             rank = _rank(catalog, name)
-            if rank is None:
+            if rank is None or not catalog.base.layout.places[name].whole:
                 return None
             touched += info[name].elements
             products += rank * info[name].elements
@@ -135,6 +135,6 @@ def _rank(catalog: Catalog, parameter: str) -> int | None:
     """The ranks of all experts that change the parameter, summed; 0 for a vector; None where one has no factors."""
     if len(catalog.base.tensors.info[parameter].shape) == 1:
         return 0
-    ranks = [expert.rank(parameter) for expert in catalog.experts if parameter in expert.source.parameters()]
+    ranks = [expert.rank(parameter) for expert in catalog.experts if expert.changes(parameter)]
     known = [rank for rank in ranks if rank is not None]
     return sum(known) if len(known) == len(ranks) else None

@@ -100,9 +100,9 @@ class TransformersEngine:
         loaded = load_model(catalog.base.path, DTYPES[settings.dtype], settings.device)
         self._model = loaded.model
         self._merged_weights = MergedWeights(self._model, catalog)
-        updates = {each.name: each.updates for each in self._merged_weights.parameters}
-        self._adapters = PerRowAdapters.of(self._model, updates)
-        frozen_layers = FrozenLayersCache(untouched_layers(self._model, updates))
+        self._adapters = PerRowAdapters.of(self._model, self._merged_weights.parameters)
+        touched = [each.place.live for each in self._merged_weights.parameters]
+        frozen_layers = FrozenLayersCache(untouched_layers(self._model, touched))
         self._forward = Forward(self._model, self._adapters, frozen_layers, loaded.dynamic)
         self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
         self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)

@@ -106,7 +106,7 @@ def _factors(catalog: Catalog, width: int) -> float:
         (expert.rank(name) or 0) * sum(_sides(info))
         for expert in catalog.experts
         for name, info in catalog.base.tensors.info.items()
-        if name in expert.source.parameters()
+        if expert.changes(name)
     ]
     stacked = width if all(counts) else 0
     cut = 4 if any(expert.sparsification.svd for expert in catalog.experts) else 0  # factors from an SVD are in no file

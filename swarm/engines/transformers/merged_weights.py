@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
+from swarm.experts.loader_names import Place
 from swarm.experts.merge import MergePlan, StackedFactors, merge_plan
 from swarm.experts.merge_compiled import MIN_WEIGHTS, CompiledMerge
 from swarm.experts.merge_model import execute_plans, terms_of, updates_of
@@ -23,15 +24,17 @@ class MergedParameter:
     """A parameter that experts change. Full tensors lie on the accelerator, or in memory-mapped files, which all
     processes of a node share.
 
-    name: the parameter's name.
-    live: the model's own tensor, which holds the composed weights.
+    name: the parameter's name in the base's files.
+    place: where it lies in the model.
+    live: the model's own tensor, or the part of it that holds the composed weights.
     pristine: the base's tensor.
     updates: expert -> its update, of the experts that change the parameter.
     stacked: the low-rank updates side by side; None where there are none.
     """
 
     name: str
-    live: nn.Parameter
+    place: Place
+    live: Tensor
     pristine: Tensor
     updates: Mapping[str, Update]
     stacked: StackedFactors | None
@@ -69,8 +72,8 @@ class MergedWeights:
     """A live model with its base and experts; `put` writes a recipe into the model's parameters in place."""
 
     def __init__(self, model: nn.Module, catalog: Catalog, budget: DeviceBudget | None = None) -> None:
-        live = dict(model.named_parameters())
-        budget = budget or DeviceBudget(next(iter(live.values())).device)
+        budget = budget or DeviceBudget(next(model.parameters()).device)
+        live = model.state_dict(keep_vars=True)
         self.parameters = [_load(name, live, catalog, budget) for name in catalog.parameters()]
         self._compiled = CompiledMerge() if _full_weights(self.parameters) >= MIN_WEIGHTS else None
         self._in_place: Recipe | None = None
@@ -85,21 +88,18 @@ class MergedWeights:
         self._in_place = recipe
 
 
-def _load(name: str, live: Mapping[str, nn.Parameter], catalog: Catalog, budget: DeviceBudget) -> MergedParameter:
-    if name not in live:
-        raise ExpertError(
-            f"base {catalog.base.path}: transformers knows no parameter {name}; "
-            "save the base again with this version of transformers"
-        )
+def _load(name: str, model: Mapping[str, Tensor], catalog: Catalog, budget: DeviceBudget) -> MergedParameter:
+    place = catalog.base.layout.places[name]
+    live = place.of(model[place.live])
     pristine = budget.place(catalog.base.tensors.read(name))
-    if not _is_live(pristine, live[name]):
+    if not _is_live(pristine, live):
         raise ExpertError(
             f"base {catalog.base.path}: transformers changes {name} on loading, so the file's tensor is not the "
             "model's; save the base again with this version of transformers, or use experts that leave it as it is"
         )
     updates = {owner: budget.place_update(update) for owner, update in updates_of(catalog, name).items()}
-    stacked = StackedFactors.of([*updates.values()], live[name].device)
-    return MergedParameter(name, live[name], pristine, updates, stacked)
+    stacked = StackedFactors.of([*updates.values()], live.device)
+    return MergedParameter(name, place, live, pristine, updates, stacked)
 
 
 @torch.no_grad()

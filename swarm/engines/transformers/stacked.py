@@ -7,7 +7,7 @@ combination), the experts add (c_1 h, ..., c_E h) B_cat with h = sum_i c_i x A_i
 Shape suffixes: N rows, M picked hidden states, P particles, E experts, K coefficients of a layer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from swarm.core.recipes import Recipe, WeightRecipe
+from swarm.engines.transformers.merged_weights import MergedParameter
 from swarm.engines.transformers.stacked_layers import PerRowLayer, per_row_layers
 from swarm.experts.parameter_groups import group_index
-from swarm.experts.updates import Update
 
 
 class PerRowAdapters:
@@ -32,14 +32,15 @@ class PerRowAdapters:
         self._particles_N = self._picked_M = torch.zeros(0, dtype=torch.long)
 
     @classmethod
-    def of(cls, model: nn.Module, updates: Mapping[str, Mapping[str, Update]]) -> "PerRowAdapters | None":
-        """From parameter -> expert -> update; None where a parameter's updates have no per-row form."""
+    def of(cls, model: nn.Module, parameters: Sequence[MergedParameter]) -> "PerRowAdapters | None":
+        """From the parameters that experts change; None where the updates of one have no per-row form."""
         layers: list[PerRowLayer] = []
-        for parameter, by_expert in updates.items():
-            found = per_row_layers(model, parameter, by_expert)
+        for each in parameters:
+            found = per_row_layers(model, each.place.live, each.updates) if each.place.whole else []
             if not found:
                 return None
-            layers += found
+            # Groups of coefficients go by the names in the files.
+            layers += [replace(layer, parameter=each.name) for layer in found]
         return cls(layers)
 
     def put(self, recipes: Sequence[Recipe]) -> None:

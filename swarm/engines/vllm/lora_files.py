@@ -67,7 +67,8 @@ def write_composed(catalog: Catalog, recipe: Recipe, folder: Path) -> None:
 def _servable(expert: Expert) -> bool:
     if not expert.is_plain_adapter or not isinstance(expert.source, Adapter):
         return False
-    return not any(factors.transposed or name.endswith(HEADS) for name, factors in expert.source.factors.items())
+    factors = expert.source.factors.items()
+    return not any(each.transposed or each.part or name.endswith(HEADS) for name, each in factors)
 
 
 def _ranks(catalog: Catalog, parameter: str) -> dict[str, int]:

@@ -43,8 +43,7 @@ class OpenedExperts:
         catalog = open_catalog(spec.base, spec.experts)
         touched = catalog.parameters()
         updates = {
-            name: {e.name: e.update(name, catalog.base) for e in catalog.experts if name in e.source.parameters()}
-            for name in touched
+            name: {e.name: e.update(name, catalog.base) for e in catalog.experts if e.changes(name)} for name in touched
         }
         return cls(catalog, updates)
 
