@@ -96,6 +96,8 @@ def _of_fused(name: str, factors: Factors, base: Base, config: AdapterConfig) ->
 
 def _target(module: str, base: Base, config: AdapterConfig) -> str | None:
     """The parameter that the factors with this module's name belong to; None where they are a module's own."""
+    if not config.targets:
+        return None
     owner = module.replace(BASE_LAYER, "")
     outer = module.count(BASE_LAYER)
     of_owner = [name for name in base.architecture.parameters if name.rpartition(".")[0] == owner]
