@@ -9,6 +9,7 @@ adapter_names        what the names of an adapter's tensors mean
 dora                 the weight that DoRA makes
 lora                 PEFT adapters as updates
 fused_factors        factors of the fused experts of a mixture, as updates of single tensors
+quantisation         whether a checkpoint is quantised
 checkpoint           a whole checkpoint, opened as transformers loads it
 saved_copies         copies of embeddings and head in an adapter
 adapter_reader       an adapter's folder opened and checked

@@ -15,7 +15,7 @@ from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
-from swarm.experts.saved_copies import check_rows, check_saved_copies
+from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.tied_adapters import one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
@@ -131,6 +131,7 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         check_saved_copies(adapter, base, owner)
         return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
     config = read_json(spec.path / "config.json", owner)
+    check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
     if problem := differing(config, base.config, spec.path, base.path):
         raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
     checkpoint = open_checkpoint(spec.path, owner)

@@ -10,10 +10,8 @@ from swarm.core.errors import ExpertError
 from swarm.experts.architecture import DTYPES, architecture_of
 from swarm.experts.expert import Base
 from swarm.experts.loader_names import Layout, layout_of
+from swarm.experts.quantisation import quantisation
 from swarm.experts.safetensors_files import TensorFiles, read_json
-
-# Keys of config.json under which quantised checkpoints say so: transformers, llm-compressor, MLX.
-QUANTISED = ("quantization_config", "compression_config", "quantization")
 
 
 def open_checkpoint(path: Path, owner: str) -> Base:
@@ -35,17 +33,6 @@ def open_checkpoint(path: Path, owner: str) -> Base:
     tensors = TensorFiles(files.files, frozenset(ties))
     in_out = frozenset(layout.file_name(name) for name in architecture.in_out)
     return Base(path, config, tensors, architecture, layout, ties, unused, in_out)
-
-
-def quantisation(config: Mapping[str, object]) -> str:
-    """How the checkpoint with this config is quantised ("fp8"); "" where it is not."""
-    text = config.get("text_config")
-    for owner in (config, text if isinstance(text, Mapping) else {}):
-        for key in QUANTISED:
-            if settings := owner.get(key):
-                named = settings.get("quant_method") if isinstance(settings, Mapping) else None
-                return f"{key}: {named}" if named else key
-    return ""
 
 
 def _check_complete(path: Path, files: TensorFiles, layout: Layout, tied: Mapping[str, str], owner: str) -> None:

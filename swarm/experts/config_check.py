@@ -8,7 +8,7 @@ from transformers import AutoConfig
 # Keys of config.json in which a checkpoint must agree with its base.
 ARCHITECTURE = (
     "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_key_value_heads", "head_dim", "vocab_size", "tie_word_embeddings", "rms_norm_eps", "hidden_act",
+    "num_key_value_heads", "head_dim", "vocab_size", "rms_norm_eps", "hidden_act",
     "rope_theta", "rope_parameters", "rope_scaling", "sliding_window", "n_embd", "n_layer", "n_head",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from swarm.core.errors import ExpertError
+from swarm.experts.quantisation import quantisation
 from swarm.experts.safetensors_files import TensorFiles, read_json
 
 # Dtypes that hold weights as they are: others are quantised, and compared with nothing.
@@ -29,7 +30,8 @@ def recorded_base(path: Path) -> TensorFiles | None:
         if not folder.is_absolute() or not (folder / "config.json").is_file():
             return None
         files = TensorFiles.of(folder)
-        return files if files.info else None
+        quantised = quantisation(read_json(folder / "config.json", str(folder)))
+        return files if files.info and not quantised else None
     except (ExpertError, OSError, ValueError):
         return None
 

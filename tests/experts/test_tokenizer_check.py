@@ -13,6 +13,7 @@ from support.models import make_adapter, make_checkpoint
 from support.tokenizers import KINDS, VOCABULARY, make_kind
 from swarm.core.errors import ExpertError
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.config_check import differing
 from swarm.experts.tokenizer_check import tokenizer_notes
 
 Content = dict[str, Any]
@@ -144,4 +145,5 @@ def test_a_sliding_window_that_is_not_used_does_not_count(base: Path, checkpoint
     unused = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": False}
     edit(qwen / "config.json", lambda c: c.update(unused, sliding_window=4096))
     edit(checkpoint / "config.json", lambda c: c.update(unused, sliding_window=None))
-    opened(qwen, checkpoint)
+    theirs, ours = (json.loads((path / "config.json").read_text()) for path in (checkpoint, qwen))
+    assert differing(theirs, ours, checkpoint, qwen) is None
