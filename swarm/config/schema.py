@@ -126,7 +126,7 @@ def json_schema() -> dict[str, Any]:
     """The config's JSON schema, for editors. Only a section of the default type may leave its type out."""
     schema = Config.model_json_schema()
     for section in schema["$defs"].values():
-        kind = section["properties"].get("type", {}).get("const")
+        kind = section.get("properties", {}).get("type", {}).get("const")
         if kind in KINDS and kind not in DEFAULT_TYPES.values():
             section["required"] = [*section.get("required", []), "type"]
     return schema

@@ -53,6 +53,13 @@ def tied_base(scene: Scene) -> Words:
     return scene.search(base=str(tied), experts=[str(scene.playground.base)])
 
 
+def another_kind_of_adapter(scene: Scene) -> Words:
+    mine = make_adapter(scene.folder / "mine", scene.playground.base, seed=1)
+    config = json.loads((mine / "adapter_config.json").read_text())
+    (mine / "adapter_config.json").write_text(json.dumps(config | {"peft_type": "LOHA"}))
+    return scene.search_expert(mine)
+
+
 def adapted_tied_embeddings(scene: Scene) -> Words:
     tied = make_base(scene.folder / "tied", tied=True)
     adapter = make_adapter(scene.folder / "mine", tied, seed=1, targets=["embed_tokens"])
@@ -177,20 +184,14 @@ CASES = [
         "must be made from this base",
     ),
     Case("untied-expert-of-a-tied-base", tied_base, "tie_word_embeddings", "False", "saved untied"),
-    Case("adapted-tied-embeddings", adapted_tied_embeddings, "expert mine", "embed_tokens", "merge it into a full"),
+    Case("adapted-tied-embeddings", adapted_tied_embeddings, "expert mine", "embed_tokens", "tie_word_embeddings"),
     Case("another-tokenizer", other_tokenizer, "expert mine", "tokenizer.json", "must share the base's tokenizer"),
     Case("nan-in-adapter", nan_in_adapter, "expert mine", "NaN", "train or convert it again"),
     Case("nan-in-base", nan_in_base, "base", "NaN", "train or convert it again"),
     Case("pickled-adapter", pickled_adapter, "mine", "adapter_model.bin", "save them as safetensors"),
     Case("pickled-base", pickled_base, "mine", "pytorch_model.bin", "save them as safetensors"),
     Case("pickled-vector", pickled_vector, "expert vector", "vector.pt", "convert it"),
-    Case(
-        "dora",
-        lambda s: s.search_expert(make_adapter(s.folder / "mine", s.playground.base, seed=1, use_dora=True)),
-        "mine",
-        "use_dora = True",
-        "merge_and_unload",
-    ),
+    Case("another-kind-of-adapter", another_kind_of_adapter, "mine", "LOHA", "merge_and_unload"),
     Case(
         "cut-weights",
         cut_weights,
