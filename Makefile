@@ -22,7 +22,7 @@ test-launch: $(VENV)/.installed-dev  ## test the launchers on a cluster of two n
 	$(BIN)/pytest -m "slow or not slow" tests/launch/test_launch.py
 
 test-vllm: $(VLLM)/.installed  ## test the vLLM engine, in an environment of its own
-	$(VLLM)/bin/pytest -m vllm tests/engines/vllm/test_vllm.py
+	$(VLLM)/bin/pytest -m vllm tests/engines/vllm_engine/test_vllm.py
 
 # Takes about an hour on two idle cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
 bench: $(VENV)/.installed-zoo  ## measure speed against other tools and write docs/benchmarks.md
