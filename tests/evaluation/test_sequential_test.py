@@ -36,6 +36,7 @@ SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of examp
     "model_swarms": (ModelSwarms(particles=15, iterations=12), 0.85),
     "bayesian": (Bayesian(evaluations=180, patience=None), 0.75),
 }
+KINDS = ["pso", "random", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("model_swarms", "bayesian"))]
 
 
 @cache
@@ -49,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("searches")
 
 
-@pytest.mark.parametrize("kind", SEARCHES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sequential_search_ends_as_well_on_a_part_of_the_examples(folder: Path, kind: str) -> None:
     shares, inside = [], 0
     for seed in SEEDS:
@@ -62,7 +63,7 @@ def test_a_sequential_search_ends_as_well_on_a_part_of_the_examples(folder: Path
     assert inside >= 18
 
 
-@pytest.mark.parametrize("kind", SEARCHES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_few_new_bests_are_lost(folder: Path, kind: str) -> None:
     """Of those that would have been a personal best (of all, where particles have none), at most the stated error."""
     lost = kept = 0
