@@ -1,5 +1,9 @@
-"""Resolves the references of a config (zoo:NAME, paths, hub ids) to local paths."""
+"""Resolves the references of a config (zoo:NAME, paths, hub ids) to local paths.
 
+A relative path counts from the folder of the config file, whether the file or --set gives it.
+"""
+
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +12,10 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
+from swarm.config.messages import shortened, shown
 from swarm.config.schema import Config, ExpertSettings
-from swarm.core.errors import ConfigError, DataError, ExpertError
+from swarm.config.user_functions import check_functions
+from swarm.core.errors import ConfigError, DataError, ExpertError, UserError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # Safetensors, tokenizer and settings: no pickled weights.
@@ -17,7 +23,9 @@ HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.tx
 
 
 def resolve(config: Config, folder: Path) -> Config:
-    """The config with every reference as an absolute path. folder: that of the config file."""
+    """The config with every reference as an absolute path. folder: that of the config file. Raises UserError."""
+    modules = _folder_of_modules(config.modules, folder)
+    check_functions(config.objectives, modules)
     experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
@@ -36,43 +44,83 @@ def resolve(config: Config, folder: Path) -> Config:
             "experts": experts,
             "objectives": objectives,
             "splits": splits,
-            "modules": str((folder / config.modules).resolve()),
+            "modules": str(modules),
             "cluster": config.cluster.holding(config.engine.accelerators),
         }
     )
 
 
 def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
+    path = find(expert.path, folder, f"{key}.path")
     return expert.model_copy(
         update={
-            "path": str(find(expert.path, folder, f"{key}.path")),
-            "name": expert.name or name_of(expert.path),
+            "path": str(path),
+            "name": expert.name or _name_of(expert.path, path, key),
             "trained_on": [str(find(name, folder, f"{key}.trained_on")) for name in expert.trained_on],
         }
     )
 
 
-def name_of(reference: str) -> str:
+def _name_of(reference: str, path: Path, key: str) -> str:
     """An expert's name where the user gives none: the last part of the path, zoo reference or hub id."""
-    return reference.rstrip("/").rpartition("/")[2].removesuffix(".safetensors")
+    last = reference.rstrip("/").rpartition("/")[2]
+    name = (path.name if last in ("", ".", "..") else last).removesuffix(".safetensors")
+    if not name or any("\ud800" <= char <= "\udfff" for char in name):
+        raise ConfigError(f"{key}.name: missing, and {shown(name)} is no name; set name: on this expert")
+    return name
 
 
 def find(reference: str, folder: Path, key: str) -> Path:
-    """The local path of a reference: zoo:NAME, a path relative to here or to the config's folder, or a hub id."""
+    """The local path of a reference: zoo:NAME, a path relative to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
-    path = Path(reference).expanduser()
-    places = [path] if path.is_absolute() else [Path.cwd() / path, folder / path]
-    for place in places:
-        if place.exists():
+    is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
+    kind = DataError if is_data else ExpertError
+    try:
+        path = Path(reference).expanduser()
+        place = folder / path
+        if reference.strip() and place.exists():
             # A file keeps the name that the user gives, which says its kind: a cache links it to a blob without one.
             return place.resolve() if place.is_dir() else place.parent.resolve() / place.name
-    known_folder = any((place.parent).is_dir() for place in places)  # then it is a misspelt path, not a hub id
-    is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
+        _refuse_other_place(path, folder, key, kind)
+        known_folder = place.parent.is_dir()  # then it is a misspelt path, not a hub id
+    except (OSError, RuntimeError) as error:  # RuntimeError: a home directory that nobody has
+        raise kind(f"{key}: {_unusable(reference, error)}; correct the path") from None
     if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
         return _from_hub(reference, key)
-    kind = DataError if is_data else ExpertError
-    raise kind(f"{key}: {reference} does not exist (looked for {' and '.join(map(str, places))}); correct the path")
+    raise kind(
+        f"{key}: {shortened(reference) or shown('')} does not exist (looked for {_written(place)}); correct the path"
+    )
+
+
+def _refuse_other_place(path: Path, folder: Path, key: str, kind: type[UserError]) -> None:
+    """Raise the error of a path that is meant from the working directory: that would be a second meaning."""
+    here = Path.cwd() / path
+    if path.parts and not path.is_absolute() and here.exists():
+        raise kind(
+            f"{key}: {path} does not exist in the config's folder (looked for {_written(folder / path)}), but in the "
+            f"working directory; paths of a config and of --set are relative to the config's folder: write "
+            f"{os.path.relpath(here, folder.absolute())}"
+        )
+
+
+def _unusable(reference: str, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{shown(reference)} cannot be read ({error.strerror or error})"
+    return f"{shown(reference)} names a home directory that does not exist"
+
+
+def _written(place: Path) -> str:
+    """A path as the user would write it here."""
+    absolute = place.absolute()
+    return shortened(str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute), 300)
+
+
+def _folder_of_modules(reference: str, folder: Path) -> Path:
+    place = find(reference, folder, "modules")
+    if not place.is_dir():
+        raise ConfigError(f"modules: {shown(reference)} is a file; give the folder that holds your modules")
+    return place
 
 
 def _resolve_data(data: str | Mapping[str, str] | None, folder: Path, key: str) -> str | dict[str, str] | None:

@@ -5,9 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.models import make_base, make_checkpoint
-from swarm.config.references import find
+from support.playground import EXPERTS, Playground, run_cli
+from swarm.config.load import load_config, parse_config
+from swarm.config.references import find, resolve
+from swarm.core.errors import ExpertError
 from swarm.data.examples import DevTest, read_data
 from swarm.experts.alignment_vectors import make_vector
 from swarm.experts.catalog import ExpertSpec, open_catalog
@@ -48,3 +52,74 @@ def test_a_linked_vector_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = find(str(link), tmp_path, "experts.0.path")
     catalog = open_catalog(base, [ExpertSpec("safety", path, Sparsification())])
     assert catalog.experts[0].kind == "vector"
+
+
+def placed(playground: Playground, folder: Path) -> Path:
+    """The playground's base, experts and data in `folder`, and configs/case.yaml, which names them relatively."""
+    for name in ("base", *EXPERTS):
+        (folder / name).symlink_to(playground.folder / name)
+    (folder / "data.jsonl").write_bytes(playground.data.read_bytes())
+    experts = [f"../{name}" for name in EXPERTS]
+    objective = {"name": "words", "type": "multiple_choice", "data": "../data.jsonl"}
+    (folder / "configs").mkdir()
+    file = folder / "configs" / "case.yaml"
+    file.write_text(yaml.safe_dump(playground.config(base="../base", experts=experts, objectives=[objective])))
+    return file
+
+
+def test_a_path_means_one_place_wherever_the_command_is_called(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the same names in the working directory change nothing."""
+    file = placed(playground, tmp_path)
+    elsewhere = tmp_path / "else" / "where"
+    (elsewhere.parent / "base").mkdir(parents=True)
+    (elsewhere.parent / "data.jsonl").write_text("")
+    elsewhere.mkdir()
+    found = []
+    for place in (tmp_path, file.parent, elsewhere):
+        monkeypatch.chdir(place)
+        found.append(resolve(load_config(Path(os.path.relpath(file)), ["experts.0=../blue"]), file.parent))
+    assert found[0] == found[1] == found[2]
+    assert found[0].base == str(playground.base)
+    assert found[0].objectives[0].data == str(tmp_path / "data.jsonl")
+    assert found[0].experts[0].path == str(playground.expert("blue"))
+    assert found[0].modules == str(file.parent)
+
+
+def test_the_remedy_for_a_path_of_the_working_directory_helps(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = placed(playground, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExpertError, match=r"base: base does not exist .*\(looked for configs/base\).*write \.\./base$"):
+        resolve(load_config(file, ["base=base"]), file.parent)
+    assert resolve(load_config(file, ["base=../base"]), file.parent).base == str(playground.base)
+
+
+def test_a_run_directory_finds_its_files_from_anywhere(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = placed(playground, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ("--run-dir", "run", "--set", "optimizer.iterations=1")
+    assert run_cli("search", "configs/case.yaml", *words).code == 0
+    file.unlink()
+    (tmp_path / "run" / "summary.json").unlink()
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")
+    for command in (["test", "../run"], ["report", "../run"], ["export", "../run", "out", "--format", "recipe"]):
+        assert run_cli(*command).code == 0, command
+
+
+def test_an_expert_is_named_by_its_folder_where_the_path_has_no_name(playground: Playground) -> None:
+    content = playground.config(experts=["."])
+    assert resolve(parse_config(content, "test"), playground.expert("red")).experts[0].name == "red"
+
+
+def test_a_function_is_taken_from_the_configs_folder(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "own_marks.py").write_text("def right(example, output):\n    return 1.0\n")
+    own = {"name": "own", "type": "function", "function": "own_marks:right", "data": str(playground.data)}
+    installed = own | {"name": "installed", "function": "math:hypot"}
+    config = resolve(parse_config(playground.config(objectives=[own, installed]), "test"), tmp_path)
+    assert config.modules == str(tmp_path)
