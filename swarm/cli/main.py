@@ -123,7 +123,7 @@ def export(
     from swarm.export import read_recipe
     from swarm.run.export_candidate import exported_candidate
 
-    what = read_recipe(run_dir) if run_dir.is_file() else exported_candidate(run_dir, candidate)
+    what = read_recipe(run_dir) if os.path.isfile(run_dir) else exported_candidate(run_dir, candidate)
     _print_lines([str(write(what, dest, export_format, overwrite))])
 
 

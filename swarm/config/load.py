@@ -1,5 +1,6 @@
 """Reads a config: YAML, overrides, validation. Writes one too."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,33 +8,18 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from swarm.config.messages import explain
+from swarm.config.messages import explain, shortened, shown
 from swarm.config.schema import DEFAULT_TYPES, Config
+from swarm.config.yaml_files import MOST_LEVELS, InvalidYamlError, check_text, parse, read_text
 from swarm.core.errors import ConfigError
 
-
-class StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that is given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+SET = "--set "
+INDEX = "[0-9]{1,9}"
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read, override (`a.b=v`, v is YAML) and validate. Raises ConfigError: key, value and remedy in one line."""
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; give the path of a config file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error  # an OSError's text names the path again
-        raise ConfigError(f"{path} cannot be read ({reason}); give the path of a YAML file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it") from None
+    raw = parse(read_text(path), f"{path}: ")
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold a mapping; start it with base:, experts: and objectives:")
     for override in overrides:
@@ -77,13 +63,17 @@ def _override(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(
-            f"--set {override}: not of the form key=value; write for example --set optimizer.particles=10"
+            f"--set {shortened(override)}: not of the form key=value; write for example --set optimizer.particles=10"
         )
+    keys = tuple(key.split("."))
+    if len(keys) > MOST_LEVELS:
+        raise ConfigError(f"--set {shortened(key)}: no key has more than {MOST_LEVELS} parts; correct it")
+    check_text(key, SET, keys)
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: {text!r} is not a valid YAML value; quote it") from None
-    *parents, last = key.split(".")
+        value = parse(text, SET, keys)
+    except InvalidYamlError:
+        raise ConfigError(f"--set {shortened(key)}: {shown(text)} is not a valid YAML value; quote it") from None
+    *parents, last = keys
     place: Any = raw
     for parent in parents:
         place = _descend(place, parent, key)
@@ -96,11 +86,15 @@ def _override(raw: dict[str, Any], override: str) -> None:
 def _descend(place: Any, step: str, key: str) -> Any:
     below = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
     if not isinstance(below, dict | list):
-        raise ConfigError(f"--set {key}: {step} is {below!r} and has no keys; set {step} itself")
+        raise ConfigError(
+            f"--set {shortened(key)}: {shortened(step)} is {shown(below)} and has no keys; set {shortened(step)} itself"
+        )
     return below
 
 
 def _index(place: list[Any], step: str, key: str) -> int:
-    if not step.isdigit() or int(step) >= len(place):
-        raise ConfigError(f"--set {key}: {step!r} is not an index of this list; use 0 to {len(place) - 1}")
-    return int(step)
+    index = int(step) if re.fullmatch(INDEX, step) else len(place)
+    if index >= len(place):
+        known = f"use 0 to {len(place) - 1}" if place else "it is empty"
+        raise ConfigError(f"--set {shortened(key)}: {shown(step)} is not an index of this list; {known}")
+    return index

@@ -3,12 +3,14 @@
 import difflib
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
+from swarm.core.settings import SWITCH
 
 # Pydantic's types of error in plain words; each follows "must be".
 REQUIREMENTS = {
@@ -18,13 +20,14 @@ REQUIREMENTS = {
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
-    "greater_than": "greater than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
     "int_type": "a whole number",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
     "list_type": "a list",
     "literal_error": "one of {expected}",
     "mapping_type": "a mapping",
@@ -38,6 +41,7 @@ REQUIREMENTS = {
 }
 MEMBER = re.compile(r"str|int|float|bool|[A-Z]\w*|.*\[.*")  # how pydantic names a member of a union in a location
 MOST_CHARACTERS = 80  # of a value
+SCALARS = (bool, int, float, date)  # that YAML makes of a text without quotes
 
 
 def explain(errors: Sequence[ErrorDetails]) -> str:
@@ -46,11 +50,14 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
     first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
     key = _key(first)
     if first["type"] == "extra_forbidden":
-        return f"{'.'.join(key)}: unknown key {key[-1]!r}; {_nearest(key[-1], _keys_beside(first['loc']))}"
+        nearest = _nearest(str(first["loc"][-1]), _keys_beside(first["loc"]))
+        return f"{'.'.join(key)}: unknown key {key[-1]!r}; {nearest}"
     within = [each for each in errors if _key(each)[: len(key)] == key]
     # An error inside a member of a union: the value was meant as this member.
     first = max(within, key=lambda each: len(_key(each)))
     key = _key(first)
+    if first["type"] == SWITCH:
+        return f"{'.'.join([*key, first['ctx']['name']])}: {first['msg']}"
     if first["type"] == "missing":
         return f"{'.'.join(key)}: missing; add {key[-1]}: to the config"
     if first["type"] == "invalid_key":
@@ -64,34 +71,63 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
 def _problem(errors: Sequence[ErrorDetails]) -> str:
     """What is wrong with a value. errors: one, or one for each member of a union."""
     given, message = errors[0]["input"], errors[0]["msg"].removeprefix("Value error, ")
-    value = repr(given) if len(repr(given)) <= MOST_CHARACTERS else repr(given)[: MOST_CHARACTERS - 3] + "..."
-    wanted = [
-        REQUIREMENTS[each["type"]].format(**each.get("ctx", {})) for each in errors if each["type"] in REQUIREMENTS
-    ]
+    value = shown(given)
+    wanted = [REQUIREMENTS[each["type"]].format(**_limits(each)) for each in errors if each["type"] in REQUIREMENTS]
     if wanted:
-        return f"must be {' or '.join(dict.fromkeys(wanted))}, not {value}"
+        quotes = "; put it in quotes" if errors[0]["type"] == "string_type" and isinstance(given, SCALARS) else ""
+        return f"must be {' or '.join(dict.fromkeys(wanted))}, not {value}{quotes}"
     if message.startswith("must "):
         return f"{message}, not {value}"
     sections = any(isinstance(each, dict) for each in (given if isinstance(given, list) else [given]))
     # A message about a whole section, or one that holds the value, is complete.
+    message = shortened(message, 3 * MOST_CHARACTERS)
     return message if sections or value in message else f"{value}: {message[0].lower() + message[1:]}"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, shortened where it is long."""
+    if isinstance(value, date):
+        return str(value)
+    if isinstance(value, str):
+        return repr(shortened(value))
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """The text, or its beginning where it is longer than `most`."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _limits(error: ErrorDetails) -> dict[str, object]:
+    """What a requirement names; numbers are written out: 4,294,967,295 and not 4.29497e+09."""
+    named = error.get("ctx", {}).items()
+    return {key: f"{value:,}" if isinstance(value, int) else _plain(value) for key, value in named}
+
+
+def _plain(value: object) -> object:
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _type_problem(context: dict[str, Any]) -> str:
     """What is wrong with the type of a section that is chosen by its type."""
     kinds = [kind.strip(" '") for kind in str(context.get("expected_tags", "")).split(",")]
-    kind = str(context.get("tag", ""))
+    kind = shortened(str(context.get("tag", "")))
     return f"{kind!r} is unknown; {_nearest(kind, kinds)}" if any(kinds) else "missing; add type: to the section"
 
 
 def _key(error: ErrorDetails) -> list[str]:
     """The path of a key as users write it. Pydantic adds the type of a section and the member of a union."""
     location = error["loc"]
+    if not location:
+        return []
     places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
     at = places.get(str(location[0]), len(location))
     if set(location[at : at + 1]) <= KINDS.keys():
         location = location[:at] + location[at + 1 :]
-    *parents, last = map(str, location)
+    *parents, last = (shortened(str(part)) for part in location)
     if error["type"] == "extra_forbidden" or not MEMBER.fullmatch(last):
         parents = [*parents, last]
         return [part for part in parents[:-1] if not MEMBER.fullmatch(part)] + parents[-1:]
@@ -118,5 +154,5 @@ def _settings_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _nearest(wrong: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(wrong[:MOST_CHARACTERS], known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"

@@ -103,7 +103,7 @@ class Config(Settings):
     export: ExportSettings = Field(default_factory=ExportSettings)
     trackers: list[AnyTracker] = Field(default_factory=list, description="where else the progress of the run is shown")
     modules: str = Field(".", description="folder of your own modules, for objectives of type function")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
 
     @field_validator("objectives")
     @classmethod

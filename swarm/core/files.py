@@ -80,9 +80,9 @@ def replaced_directory(dest: Path, overwrite: bool = False) -> Iterator[Path]:
 
 def check_free(dest: Path, overwrite: bool = False) -> None:
     """Raise RunError where `dest` is a file, or a folder whose content may not be overwritten."""
-    if dest.is_file():
+    if os.path.isfile(dest):  # which takes a name that is too long for one that is not there
         raise RunError(f"{dest} is a file, and a folder is needed there; choose another name")
-    if dest.is_dir() and not overwrite and any(dest.iterdir()):
+    if os.path.isdir(dest) and not overwrite and any(dest.iterdir()):
         raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or add --overwrite")
 
 

@@ -43,7 +43,7 @@ class Scored:
 class Objective(Settings, ABC):
     """The settings that all objectives share, and what each of them does."""
 
-    name: str = Field(description="its name in scores and reports")
+    name: str = Field(min_length=1, description="its name in scores and reports")
     type: str
     data: str | Mapping[str, str] | None = Field(
         None, description="a data file, or one per split: {search: ..., select: ..., test: ...}"

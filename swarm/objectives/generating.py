@@ -17,7 +17,12 @@ class GeneratingObjective(PromptedObjective):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("\n",), description="texts that end the generation")
     temperature: float = Field(0.0, ge=0, description="0 for greedy decoding")
     top_p: float = Field(1.0, gt=0, le=1, description="sample from the most likely tokens of this total probability")
-    seed: int = Field(0, description="of the sampling; with the example's id it gives each example its own seed")
+    seed: int = Field(
+        0,
+        ge=-(2**63),
+        le=2**63 - 1,
+        description="of the sampling; with the example's id it gives each example its own seed",
+    )
 
     def requests(self, example: Example) -> list[Request]:
         prompt = self.prompt(example)

@@ -28,6 +28,8 @@ from pydantic import Field, field_validator
 from swarm.core.settings import Settings
 from swarm.core.space import Array, Space
 
+MOST_PARTICLES = 10_000  # far above what any search can score in a generation; more fill the memory first
+MOST_EVALUATIONS = 10**9
 State = TypeVar("State")
 
 
@@ -65,8 +67,8 @@ class Optimizer(Settings, ABC, Generic[State]):
     schedule: Literal["sync", "async"] = Field(
         "sync", description="sync: generation by generation; async: a particle moves as soon as its score is in"
     )
-    iterations: int = Field(50, ge=1, description="generations at most")
-    evaluations: int | None = Field(None, ge=1, description="evaluations at most; none: no limit")
+    iterations: int = Field(50, ge=1, le=MOST_EVALUATIONS, description="generations at most")
+    evaluations: int | None = Field(None, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
     minutes: float | None = Field(None, gt=0, description="wall-clock minutes of search at most")
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.acquisition import MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
-from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
@@ -35,8 +35,8 @@ class Bayesian(Generational[HistoryState]):
     """Settings and steps of Bayesian optimisation. It starts at all reference points."""
 
     type: Literal["bayesian"] = "bayesian"
-    particles: int = Field(10, ge=1, description="candidates per generation")
-    evaluations: int | None = Field(200, ge=1, description="evaluations at most; none: no limit")
+    particles: int = Field(10, ge=1, le=MOST_PARTICLES, description="candidates per generation")
+    evaluations: int | None = Field(200, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     boldness: float = Field(
         5.0,

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
+from swarm.optimizers.base import MOST_PARTICLES
 from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import HistoryState, appended, costs, initial_state, proposed
 from swarm.optimizers.positions import to_unit_cube
@@ -20,7 +21,7 @@ class CMAES(Generational[HistoryState]):
     """Settings and steps of CMA-ES. The distribution starts at the best of the first generation, which is PSO's."""
 
     type: Literal["cma_es"] = "cma_es"
-    particles: int = Field(10, ge=3, description="lambda: samples per generation")
+    particles: int = Field(10, ge=3, le=MOST_PARTICLES, description="lambda: samples per generation")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     sigma: float = Field(0.15, gt=0, le=1, description="first step, as a share of the bounds' width")
 
@@ -39,8 +40,13 @@ class CMAES(Generational[HistoryState]):
         first, *generations = state.history
         bounds_D2 = np.tile([0.0, 1.0], (state.space.dimensions, 1))
         best_D = to_unit_cube(state.space, first.x_ND)[costs(first).argmin()]
-        strategy = CMA(best_D, self.sigma, bounds_D2, seed=state.seed, population_size=self.particles)
+        strategy = CMA(best_D, self.sigma, bounds_D2, seed=_seed(state.seed), population_size=self.particles)
         for generation in generations:
             samples = [strategy.ask() for _ in range(self.particles)]
             strategy.tell(list(zip(samples, costs(generation).tolist(), strict=True)))
         return strategy
+
+
+def _seed(seed: int) -> int:
+    """The seed as the package takes it: numbers of more than 32 bits are hashed to 32."""
+    return seed if seed < 2**32 else int(np.random.SeedSequence(seed).generate_state(1)[0])

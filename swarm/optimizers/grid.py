@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from swarm.core.errors import ConfigError
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, Proposal
 from swarm.optimizers.coordinate_search import Sweep, after_generation, next_axis, spacing
 from swarm.optimizers.generational import Generational, GenerationState, ParticleGeneration, always_prunable
 from swarm.optimizers.initial_design import reference_points
@@ -41,9 +41,11 @@ class Grid(Generational[GridState]):
     """
 
     type: Literal["grid"] = "grid"
-    iterations: int = Field(500, ge=1, description="generations at most; without refine the whole grid has to fit")
-    particles: int = Field(20, ge=1, description="candidates per iteration, without refine")
-    points: int = Field(5, ge=2, description="values per coordinate, both bounds among them")
+    iterations: int = Field(
+        500, ge=1, le=MOST_EVALUATIONS, description="generations at most; without refine the whole grid has to fit"
+    )
+    particles: int = Field(20, ge=1, le=MOST_PARTICLES, description="candidates per iteration, without refine")
+    points: int = Field(5, ge=2, le=10_000, description="values per coordinate, both bounds among them")
     refine: float | None = Field(
         None,
         gt=0,

@@ -16,6 +16,7 @@ from pydantic import Field
 from scipy.optimize import minimize
 
 from swarm.core.space import Array, Space
+from swarm.optimizers.base import MOST_EVALUATIONS
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended
 from swarm.optimizers.positions import clip
@@ -38,7 +39,7 @@ class LoraHub(Generational[HistoryState]):
     """Settings and steps of LoraHub. Its w are coordinates relative to the base, which is the paper's w = 0."""
 
     type: Literal["lorahub"] = "lorahub"
-    iterations: int = Field(40, ge=1, description="generations at most, of one candidate each")
+    iterations: int = Field(40, ge=1, le=MOST_EVALUATIONS, description="generations at most, of one candidate each")
     l1: float = Field(0.05, ge=0, description="weight of the mean absolute coefficient, in utility")
 
     def init(self, space: Space, seed: int) -> HistoryState:

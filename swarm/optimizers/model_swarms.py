@@ -14,7 +14,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Proposal
+from swarm.optimizers.base import MOST_PARTICLES, Proposal
 from swarm.optimizers.generational import Mask
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
@@ -35,7 +35,7 @@ class ModelSwarms(ParticleSwarm):
     """Settings and steps of Model Swarms. No bounds: crossover and repel extrapolate."""
 
     type: Literal["model_swarms"] = "model_swarms"
-    particles: int = Field(20, ge=2, description="N: particles, at least as many as experts")
+    particles: int = Field(20, ge=2, le=MOST_PARTICLES, description="N: particles, at least as many as experts")
     patience: int | None = Field(10, ge=1, description="c: stop after so many iterations without a new best")
     restart_patience: int = Field(
         5, ge=1, description="c_r: restart a particle after so many iterations without a new personal best"

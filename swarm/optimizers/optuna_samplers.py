@@ -10,6 +10,7 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError
 from swarm.core.space import Space
+from swarm.optimizers.base import MOST_PARTICLES
 from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
 from swarm.optimizers.positions import to_unit_cube
@@ -23,7 +24,7 @@ class Optuna(Generational[HistoryState]):
 
     type: Literal["optuna"] = "optuna"
     sampler: Literal["tpe", "gp"] = Field("tpe", description="tree-structured Parzen estimator or Gaussian process")
-    particles: int = Field(10, ge=1, description="samples per generation")
+    particles: int = Field(10, ge=1, le=MOST_PARTICLES, description="samples per generation")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
 
     def init(self, space: Space, seed: int) -> HistoryState:

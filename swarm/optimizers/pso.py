@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Proposal
+from swarm.optimizers.base import MOST_PARTICLES, Proposal
 from swarm.optimizers.initial_design import initial_design
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
@@ -27,7 +27,9 @@ class PSO(ParticleSwarm):
     """Settings and steps of PSO. Fewer particles than reference points start at the most promising ones."""
 
     type: Literal["pso"] = "pso"
-    particles: int = Field(20, ge=2, description="particles; the first ones start at averages, experts and the base")
+    particles: int = Field(
+        20, ge=2, le=MOST_PARTICLES, description="particles; the first ones start at averages, experts and the base"
+    )
     patience: int | None = Field(10, ge=1, description="stop after so many iterations without a new best")
     constriction: float = Field(0.7298, gt=0, le=1, description="chi: factor on the whole velocity")
     cognitive: float = Field(2.05, ge=0, description="phi_p: pull of the personal best")

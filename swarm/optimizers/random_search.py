@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.base import MOST_PARTICLES, Observation, Proposal
 from swarm.optimizers.generational import Generational, GenerationState, ParticleGeneration, always_prunable
 from swarm.optimizers.initial_design import combination, initial_design
 from swarm.optimizers.randomness import Stream, draw
@@ -17,7 +17,7 @@ class RandomSearch(Generational[GenerationState]):
     """Settings and steps of random search. The first generation is PSO's."""
 
     type: Literal["random"] = "random"
-    particles: int = Field(20, ge=1, description="samples per iteration")
+    particles: int = Field(20, ge=1, le=MOST_PARTICLES, description="samples per iteration")
 
     def init(self, space: Space, seed: int) -> GenerationState:
         x_ND = initial_design(space, seed, self.particles)

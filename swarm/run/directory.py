@@ -17,7 +17,7 @@ CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.
 
 def config_path(folder: Path) -> Path:
     """The config of a run directory. Raises RunError where there is none."""
-    if not (folder / CONFIG).is_file():
+    if not os.path.isfile(folder / CONFIG):  # which takes a name that is too long for one that is not there
         raise RunError(f"{folder} is not a run directory: it holds no {CONFIG}; give the directory of a swarm search")
     return folder / CONFIG
 
@@ -46,16 +46,18 @@ def locked(folder: Path) -> Iterator[None]:
 
 def check_free(folder: Path) -> None:
     """Raise RunError where the folder holds a run or other files."""
-    if (folder / JOURNAL).exists():
+    if os.path.exists(folder / JOURNAL):
         raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
-    if folder.is_dir() and (others := sorted(path.name for path in folder.iterdir() if path.name != LOCK)):
+    if os.path.isdir(folder) and (others := sorted(path.name for path in folder.iterdir() if path.name != LOCK)):
         raise RunError(f"--run-dir: {folder} is not empty (it holds {others[0]}); name a new or an empty directory")
 
 
 def check_creatable(folder: Path) -> None:
     """Raise RunError where the folder cannot be made or written: known before anything is read, not after."""
-    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.exists(each))
     try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            folder.stat()  # for a name that is too long
         with TemporaryDirectory(prefix=".swarm-", dir=there):
             pass
     except OSError as error:

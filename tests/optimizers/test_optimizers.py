@@ -162,3 +162,9 @@ def test_what_the_page_of_algorithms_names_exists():
         attrgetter(name)(import_module(f"swarm.{path.replace('/', '.')}"))
     for file in re.findall(r"`([\w/]+\.py)`", text):
         assert (root / "swarm" / file).is_file() or (root / file).is_file(), file
+
+
+@every_optimizer
+def test_it_takes_seeds_of_63_bits(optimizer):
+    """The packages that some optimizers wrap take 32 bits."""
+    assert same(run(optimizer, seed=2**63 - 1, generations=2), run(optimizer, seed=2**63 - 1, generations=2))

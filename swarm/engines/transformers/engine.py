@@ -49,7 +49,7 @@ class TransformersSettings(EngineSettings):
         description="merged: into the weights, one candidate after another; stacked: as rows of one batch (adapters "
         "only); auto: the faster of the two",
     )
-    particles: int = Field(8, ge=1, description="most candidates in one batch, where they are stacked")
+    particles: int = Field(8, ge=1, le=1_024, description="most candidates in one batch, where they are stacked")
 
     def together(self, catalog: Catalog, requests: Requests) -> int:
         return self.particles if self.stacks(self.cost_model(catalog), requests) else 1

@@ -1,0 +1,41 @@
+"""YAML within bounds: what is taken, and how long it takes. What is refused is in support/bad_values.py."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.playground import Playground
+from swarm.config.load import load_config
+from swarm.config.yaml_files import parse
+from swarm.core.errors import ConfigError
+
+
+def test_what_yaml_offers_for_configs_is_taken() -> None:
+    text = (
+        "a: &x {b: 1, c: [1.5, yes, ~]}\nd: *x\ne: {<<: *x, b: 2}\nf: {<<: {g: 1, h: 2}, h: 3}\ni: !!str 7\nj: |\n  k\n"
+    )
+    assert parse(text, "case: ") == yaml.safe_load(text)
+
+
+def test_a_byte_order_mark_is_no_mistake(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_bytes(b"\xef\xbb\xbf" + playground.config_file.read_bytes())
+    assert load_config(tmp_path / "case.yaml") == load_config(playground.config_file)
+
+
+def test_many_keys_take_time_in_proportion(tmp_path: Path) -> None:
+    """Three times the keys, not nine times the time."""
+    seconds = []
+    for count in (4_000, 12_000):
+        (tmp_path / "case.yaml").write_text("".join(f"key{i}: {i}\n" for i in range(count)))
+        start = time.process_time()
+        with pytest.raises(ConfigError, match="unknown key 'key0'"):
+            load_config(tmp_path / "case.yaml")
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 6 * seconds[0]
+
+
+def test_a_message_names_key_and_line_of_a_value_far_down() -> None:
+    with pytest.raises(ConfigError, match=r"^case: a\.1\.b: '2024-13-45' is no valid !!timestamp .*\(line 3\)$"):
+        parse("a:\n- c: 1\n- b: 2024-13-45\n", "case: ")
