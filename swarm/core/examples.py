@@ -1,7 +1,7 @@
 """Labelled examples, and the names of the splits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Split = Literal["search", "select", "test"]
@@ -30,6 +30,7 @@ class Example:
     group: a label from the data; "" where the data name none.
     context: a text to read before the prompt; "" where there is none.
     aliases: other right texts, which count as `answer` does.
+    where: its file and line, for messages; "" where it is of no file.
     """
 
     id: str
@@ -40,3 +41,4 @@ class Example:
     group: str = ""
     context: str = ""
     aliases: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)

@@ -6,6 +6,7 @@
     examples.py        examples, from rows
     duplicates.py      examples that are the same or nearly the same
     stratified.py      the seeded split, with the same share of every task
+    overlap.py         no example in two splits: refused, or dropped from one
     splits.py          search, select and test of every objective
     contamination.py   examples that an expert was trained on
 

@@ -128,6 +128,7 @@ def _example(row: Row, default_id: str, reading: Reading, task_key: str = "task"
         group=_optional(row, "group"),
         context=_optional(row, "context"),
         aliases=tuple(aliases),
+        where=row.where,
     )
 
 

@@ -12,12 +12,13 @@ from typing import get_args
 
 from pydantic import Field, field_validator
 
-from swarm.core.errors import ConfigError, DataError
+from swarm.core.errors import ConfigError
 from swarm.core.examples import Example, Split
 from swarm.core.settings import Settings
 from swarm.data.duplicates import content_key, prompt_key, similar_pairs
 from swarm.data.examples import DevTest, read_data, read_examples
-from swarm.data.stratified import ExamplePool, stratified_split
+from swarm.data.overlap import Overlap, deal
+from swarm.data.stratified import ExamplePool
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -34,6 +35,11 @@ class SplitSettings(Settings):
     )
     select: int | str = Field("auto", description="fresh examples that choose among the finalists")
     test: int | str = Field("rest", description="examples that only the result is measured on, once")
+    overlap: Overlap = Field(
+        "error",
+        description="examples that are in the files of two splits: error, or drop them from one: test keeps them, then "
+        "select",
+    )
 
     @field_validator("search", "select", "test", mode="before")
     @classmethod
@@ -100,10 +106,7 @@ def make_splits(
     shared = _shared_file(objective_name, data, files)
     if shared is not None:
         pools += _shared_pools(shared, resolve(shared), tuple(split for split in SPLITS if split not in files), notes)
-    parts = [stratified_split(pool, wanted, seed) for pool in pools]
-    for one, other in combinations(range(len(pools)), 2):
-        _refuse_overlap(parts[one], parts[other], pools[one].source, pools[other].source)
-    by_split = {split: part for each in parts for split, part in each.items()}
+    by_split = deal(pools, wanted, seed, settings.overlap, notes)
     splits = Splits(by_split["search"], by_split["select"], by_split["test"])
     return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
 
@@ -174,21 +177,6 @@ def _without_repeats(examples: Iterable[Example], source: str, notes: list[str])
     if len(kept) < len(listed):
         notes.append(f"{len(listed) - len(kept)} exact duplicates dropped from {source}")
     return list(kept.values())
-
-
-def _refuse_overlap(
-    one: Mapping[Split, Sequence[Example]], other: Mapping[Split, Sequence[Example]], one_file: str, other_file: str
-) -> None:
-    """Raise DataError where splits of different pools ask the same. Those of one pool are disjoint."""
-    asked = {prompt_key(example): (split, example.id) for split, part in one.items() for example in part}
-    for split, part in other.items():
-        for example in part:
-            twin = asked.get(prompt_key(example))
-            if twin is not None:
-                raise DataError(
-                    f"splits.{split}: example {example.id!r} of {other_file} asks the same as example {twin[1]!r} of "
-                    f"{one_file} in splits.{twin[0]}; remove it from one of the two"
-                )
 
 
 def _near_duplicate_notes(found: Sequence[NearDuplicate]) -> list[str]:

@@ -153,15 +153,6 @@ def test_a_file_for_test_and_a_pool_for_the_others(tmp_path):
     assert [len(splits.of(name)) for name in SPLITS] == [10, 20, 10]
 
 
-def test_splits_that_overlap_are_refused(tmp_path):
-    files = three_files(tmp_path) | {"test": jsonl(tmp_path / "other.jsonl", rows(5, start=8))}
-    with pytest.raises(DataError, match=r"splits.test: example 'e8' of .*other.jsonl asks .* 'e8' of .*search.jsonl"):
-        split(files)
-    same = three_files(tmp_path)
-    with pytest.raises(DataError, match="asks the same"):
-        split(same | {"select": same["search"]})
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

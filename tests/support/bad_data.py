@@ -80,7 +80,14 @@ CASES = [
         "answer is missing",
         "give the right answer",
     ),
-    Case("overlapping-splits", overlapping_splits, "splits.test", "'19'", "remove it from one of the two"),
+    Case("overlapping-splits", overlapping_splits, "select.jsonl:10", "test.jsonl:1", "remove them from one of"),
+    Case(
+        "overlap-unknown",
+        lambda s: s.search_set("splits.overlap=merge"),
+        "splits.overlap",
+        "merge",
+        "must be one of",
+    ),
     Case(
         "too-few-examples",
         lambda s: s.search_set("splits.search=10000"),
