@@ -80,24 +80,22 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    show: Annotated[
+        int, typer.Option(metavar="N", help="load the base, and show the first N prompts with its answers")
+    ] = 0,
+) -> None:
     """Validate config, experts, data and cluster, and print the plan. Nothing is started."""
-    from swarm.config.load import load_config
-    from swarm.config.references import resolve
-    from swarm.run.forecast import describe, forecast, inspect_cluster
-    from swarm.run.plan import make_plan
-    from swarm.run.requirements import check_machine
-    from swarm.run.tracking import load_trackers
+    from swarm.cli.checking import checked
 
-    loaded = load_config(config, overrides or ())
-    load_trackers(loaded)
-    check_machine(loaded)
-    plan = make_plan(resolve(loaded, config.resolve().parent))
-    cluster = inspect_cluster(plan)
+    found = checked(config, overrides or (), show, console)
     if as_json:
-        _print_json(forecast(plan).as_dict() | {"cluster": cluster})
+        _print_json(found.content)
     else:
-        _print_lines([*describe(plan), *(f"cluster      {line}" for line in cluster)])
+        _print_lines([*found.lines])
 
 
 @app.command("test")

@@ -86,6 +86,10 @@ class Encoder:
         """
         return Requests(tuple(self._encode(request) for request in requests))
 
+    def shown(self, ids: Sequence[int]) -> str:
+        """Token ids as the text that the model sees, special tokens included."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
+
     def _encode(self, request: Request) -> Encoded:
         text, special = self._render(request.prompt, request.template_arguments)
         if isinstance(request, Generation):

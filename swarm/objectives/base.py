@@ -94,6 +94,18 @@ class Objective(Settings, ABC):
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         """The example's score from the answers to its requests, in their order."""
 
+    def found(self, example: Example, answers: Sequence[Answer]) -> str:
+        """What is compared with the right answer, for people: what was extracted, or the key that was picked."""
+        return self.score(example, answers).output
+
+    def right(self, example: Example) -> tuple[str, ...]:
+        """What counts as right, for people."""
+        return (example.answer, *example.aliases)
+
+    def compared(self, example: Example, answers: Sequence[Answer]) -> dict[str, float]:
+        """Key of a choice -> the value by which choices are compared, for people; empty where none are."""
+        return {}
+
 
 def likelihoods(answers: Sequence[Answer], expected: int) -> list[Likelihood]:
     """The answers to `expected` continuations. Raises EvaluationError where a log-likelihood is not finite."""

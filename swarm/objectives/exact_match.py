@@ -118,6 +118,12 @@ class ExactMatch(GeneratingObjective):
         surrogate = round(_log_sigmoid(margin), SURROGATE_DIGITS)
         return Scored(float(right), answer.text, surrogate=surrogate, margin=margin)
 
+    def found(self, example: Example, answers: Sequence[Answer]) -> str:
+        return self._find(generated(answers).text)
+
+    def right(self, example: Example) -> tuple[str, ...]:
+        return tuple(self._right(example))
+
     def targets(self, example: Example) -> tuple[str, ...]:
         """The right answers, with and without a leading space. None where a model may write more before its answer."""
         if self.extract not in ("all", "first_line") or self.strip_thinking:

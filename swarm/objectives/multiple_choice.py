@@ -63,14 +63,25 @@ class MultipleChoice(PromptedObjective):
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         choices = _choices(example)
-        found = likelihoods(answers, len(choices))
-        values_C = np.array([self._normalised(*pair) for pair in zip(found, choices.values(), strict=True)])
+        values_C = np.array(list(self.compared(example, answers).values()))
         right = list(choices).index(example.answer)
         chosen = int(np.argmax(values_C))
         score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
         surrogate = round(float(_log_softmax(values_C)[right]), SURROGATE_DIGITS)
         margin = float(values_C[right] - np.delete(values_C, right).max()) if self.metric != "probability" else None
         return Scored(float(score), list(choices.values())[chosen], surrogate, margin)
+
+    def found(self, example: Example, answers: Sequence[Answer]) -> str:
+        values = self.compared(example, answers)
+        return max(values, key=lambda key: values[key])
+
+    def right(self, example: Example) -> tuple[str, ...]:
+        return (example.answer,)
+
+    def compared(self, example: Example, answers: Sequence[Answer]) -> dict[str, float]:
+        choices = _choices(example)
+        found = likelihoods(answers, len(choices))
+        return {key: self._normalised(each, choices[key]) for key, each in zip(choices, found, strict=True)}
 
     def _normalised(self, found: Likelihood, text: str) -> float:
         lengths = {"tokens": found.n_tokens, "bytes": len(text.encode()), "characters": len(text), "none": 1}

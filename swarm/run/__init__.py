@@ -3,6 +3,9 @@
     plan.py               opens and checks all that a config names
     requirements.py       what workers need: files, versions, memory; and disk for best/
     forecast.py           what `swarm check` predicts
+    base_answers.py       what the base answers to the first examples, and how that is graded
+    likely_causes.py      why it may have none of them right, or all
+    show_prompts.py       both, as `swarm check --show` has them
     directory.py          the files of a run directory, and its lock
     provenance.py         what a run rests on, and that it is the same at resume
     pipeline.py           the steps: search, select, test, finish
