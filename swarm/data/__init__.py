@@ -1,6 +1,7 @@
 """Labelled examples: read from files, split without overlap, compared with what experts were trained on.
 
-    files.py           data files by the kind that their name says: JSON lines, JSON, Parquet
+    files.py           data files by the kind that their name says: JSON lines, JSON, tables, Parquet
+    tables.py          CSV and TSV
     shapes.py          rows of common data sets, in one shape
     labels.py          which choice is the right one
     examples.py        examples, from rows

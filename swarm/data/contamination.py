@@ -1,9 +1,9 @@
 """Which examples an expert was trained on, where its training data are given. They are noted, and none is left out.
 
-Training data are JSON lines or Parquet, read leniently: ids and answers may be missing, other keys are allowed. The
-text of a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` (without a last
-turn of the assistant), and its `choices`; or else its `text`, question and answer in one. A prompt may be a chat, and a
-turn may be a list of parts.
+Training data are files of any kind that examples may have, read leniently: ids and answers may be missing, other keys
+are allowed. The text of a line is its `context`, its `prompt`, `question`, `instruction` with `input`, or `messages` or
+`conversations` (without a last turn of the assistant), and its `choices`; or else its `text`, question and answer in
+one. A prompt may be a chat, and a turn may be a list of parts.
 """
 
 import json
@@ -15,8 +15,10 @@ from pathlib import Path
 from swarm.core.errors import DataError
 from swarm.core.examples import Example, Split
 from swarm.data.duplicates import found_in
-from swarm.data.files import kind_of, lines_of, parquet_rows
+from swarm.data.files import kind_of, lines_of, parquet_rows, parse, read_text
+from swarm.data.shapes import ROLES
 from swarm.data.splits import SPLITS, Splits
+from swarm.data.tables import table_rows
 
 ASKED = ("prompt", "question", "instruction")
 MOST_IDS = 5  # in a note
@@ -65,12 +67,28 @@ def contamination_notes(splits: Mapping[str, Splits], trained_on: Mapping[str, S
 
 def training_texts(path: Path) -> Iterator[str]:
     """The text of every line of a file of training data. Raises DataError naming file and line."""
-    if kind_of(path) == "parquet":
-        yield from (_text(row, where) for where, row in parquet_rows(path))
+    kind = kind_of(path)
+    if kind != "lines":
+        rows = parquet_rows(path) if kind == "parquet" else table_rows(path) if kind == "table" else _listed(path)
+        yield from (_text(row, where) for where, row in rows)
         return
     for number, line in lines_of(path):
         if line.strip():
             yield _text(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+
+
+def _listed(path: Path) -> list[tuple[str, object]]:
+    """The rows of a .json file: a list, or the lists of an object."""
+    whole = parse(read_text(path), str(path))
+    lists = {name: rows for name, rows in (whole if isinstance(whole, dict) else {"": whole}).items() if rows}
+    if not any(isinstance(rows, list) for rows in lists.values()):
+        raise DataError(f"{path}: holds no list of examples; write [...], or one object per line as .jsonl")
+    return [
+        (f"{path}: {name}[{index}]", row)
+        for name, rows in lists.items()
+        if isinstance(rows, list)
+        for index, row in enumerate(rows)
+    ]
 
 
 def _parsed(line: str, where: str) -> object:
@@ -98,7 +116,7 @@ def _text(row: object, where: str) -> str:
 def _asked(row: Mapping[str, object]) -> str:
     """What the model read in training; "" where there is none."""
     key = next((key for key in ASKED if row.get(key)), None)
-    asked = _words(row[key] if key else _unanswered(row.get("messages")))
+    asked = _words(row[key] if key else _unanswered(row.get("messages") or row.get("conversations")))
     if not asked:
         return str(row.get("text") or "")
     extra = str(row.get("input") or "") if key == "instruction" else ""
@@ -108,14 +126,18 @@ def _asked(row: Mapping[str, object]) -> str:
 def _unanswered(messages: object) -> list[dict[str, object]]:
     """A chat without its answer."""
     turns = [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
-    return turns[:-1] if turns and turns[-1].get("role") == "assistant" else turns
+    said_by = str(turns[-1].get("role") or turns[-1].get("from")) if turns else ""
+    return turns[:-1] if ROLES.get(said_by, said_by) == "assistant" else turns
 
 
 def _words(said: object) -> str:
     """A text as it is, or that of a chat's turns or a turn's parts. Parts without text, as images, are left out."""
     if not isinstance(said, list):
         return str(said)
-    inner = [each.get("content") or each.get("text") if isinstance(each, dict) else each for each in said]
+    inner = [
+        each.get("content") or each.get("text") or each.get("value") if isinstance(each, dict) else each
+        for each in said
+    ]
     return "\n".join(_words(each) for each in inner if each)
 
 

@@ -1,4 +1,4 @@
-"""Reads examples: JSON lines, a list, or {"dev": [...], "test": [...]} as Model Swarms publishes them.
+"""Reads examples: JSON lines, a table, a list, or {"dev": [...], "test": [...]} as Model Swarms publishes them.
 
 Unknown keys are allowed, and numbers are read as texts, exactly as they are written. shapes.py has the other names that
 these fields have in common data sets:
@@ -26,7 +26,8 @@ from swarm.core.errors import DataError
 from swarm.core.examples import Example, Message, Prompt
 from swarm.data.files import kind_of, parquet_rows, parse, read_text
 from swarm.data.labels import Reading, chosen, reading_of
-from swarm.data.shapes import Row, content_of, row_of
+from swarm.data.shapes import ASKED, READ, Row, content_of, row_of
+from swarm.data.tables import table_rows
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class DevTest:
 
 def read_data(path: Path) -> list[Example] | DevTest:
     """The examples of a data file of any kind. Raises DataError naming file and line."""
-    if kind_of(path) != "json":
-        return _examples(path, parquet_rows(path) if kind_of(path) == "parquet" else _lines(path))
+    kind = kind_of(path)
+    if kind == "table":
+        return _examples(path, table_rows(path))
+    if kind != "json":
+        return _examples(path, parquet_rows(path) if kind == "parquet" else _lines(path))
     whole = parse(read_text(path), str(path))
     if isinstance(whole, list):
         return _examples(path, [(f"{path}: [{index}]", value) for index, value in enumerate(whole)])
@@ -114,9 +118,11 @@ def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Row]:
 
 
 def _example(row: Row, default_id: str, reading: Reading, task_key: str = "task") -> Example:
+    if not any(map(row.has, ASKED)):
+        row.lacks("prompt", f"give it as `prompt`, `question` or `messages`; read are: {READ}")
     choices = _choices(row) if row.has("choices") else None
     if not row.has("answer"):
-        raise DataError(f"{row.where}: answer is missing; give the right answer as `answer`")
+        row.lacks("answer", f"give the right answer as `answer`; read are: {READ}")
     prompt = _prompt(row)
     answer, *aliases = [chosen(row, choices, reading)] if choices else _answers(row)
     return Example(
@@ -137,9 +143,7 @@ def _optional(row: Row, key: str) -> str:
 
 
 def _prompt(row: Row) -> Prompt:
-    key = next((key for key in ("prompt", "question", "messages") if row.has(key)), None)
-    if key is None:
-        raise DataError(f"{row.where}: prompt is missing; give it as `prompt`, `question` or `messages`")
+    key = next(filter(row.has, ASKED))
     return _messages(row) if key == "messages" else row.text(key)
 
 
@@ -147,7 +151,9 @@ def _messages(row: Row) -> tuple[Message, ...]:
     turns = row.fields["messages"]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         row.fail("messages", "is not a list of turns; write [{role: ..., content: ...}, ...]")
-    messages = tuple(Message(row.checked("messages", turn.get("role")), content_of(row, turn)) for turn in turns)
+    if any(turn.get("role") is None for turn in turns):
+        row.fail("messages", "has a turn without a role; write {role: ..., content: ...}, or {from: ..., value: ...}")
+    messages = tuple(Message(row.checked("messages", turn["role"]), content_of(row, turn)) for turn in turns)
     if all(message.role != "user" for message in messages):
         row.fail("messages", "has no turn of the role user; add the question as one")
     if messages[-1].role == "assistant":

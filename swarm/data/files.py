@@ -1,4 +1,4 @@
-"""Opens data files by the kind that their name says, plain or with .gz: JSON lines, JSON, Parquet.
+"""Opens data files by the kind that their name says, plain or with .gz: JSON lines, JSON, CSV and TSV, Parquet.
 
 A file of another kind, or under another kind's name, is refused by a line that names its kind. Numbers are read as the
 texts that they are written as, and still known as numbers.
@@ -13,7 +13,7 @@ from typing import Literal, NoReturn
 
 from swarm.core.errors import DataError
 
-Kind = Literal["lines", "json", "parquet"]
+Kind = Literal["lines", "json", "table", "parquet"]
 
 NAMED = {b"\x1f\x8b": ("gzip", "{}.gz"), b"PAR1": ("Parquet", "{}.parquet")}  # first bytes -> kind, name to give
 UNREAD = {
@@ -29,8 +29,13 @@ UNREAD = {
     b"<!DOCTYPE html": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
 }
-TABLES = {".csv": "CSV", ".tsv": "TSV", ".xlsx": "Excel", ".yaml": "YAML", ".yml": "YAML", ".arrow": "Arrow"}
+KINDS: dict[str, Kind] = {".json": "json", ".parquet": "parquet", ".csv": "table", ".tsv": "table"}
+OTHERS = {".xlsx": "Excel", ".xls": "Excel", ".yaml": "YAML", ".yml": "YAML", ".arrow": "Arrow"}
 HEAD = 32  # bytes that tell a kind
+JSON_FILES = (
+    'JSON lines (.jsonl) hold one object per line, a .json file one object {"dev": [...], "test": [...]} or one list '
+    "of examples"
+)
 
 
 class Number(str):
@@ -43,13 +48,15 @@ def kind_of(path: Path) -> Kind:
     """The kind of a data file, by its name. Raises DataError for one that is not read."""
     name = path.name.lower().removesuffix(".gz")
     suffix = Path(name).suffix
-    if suffix in TABLES:
-        raise DataError(f"{path}: is {TABLES[suffix]} by its name, which is not read; write it as .jsonl or .parquet")
-    return "json" if suffix == ".json" else "parquet" if suffix == ".parquet" else "lines"
+    if suffix in OTHERS:
+        raise DataError(
+            f"{path}: is {OTHERS[suffix]} by its name, which is not read; write it as .jsonl, .csv, .tsv or .parquet"
+        )
+    return KINDS.get(suffix, "lines")
 
 
 def read_text(path: Path) -> str:
-    """The whole text of a file of JSON or JSON lines. Raises DataError."""
+    """The whole text of a file that is not Parquet. Raises DataError."""
     kind_of(path)
     raw = _read(path)
     _refuse_kind(path, raw)
@@ -77,7 +84,8 @@ def parquet_rows(path: Path) -> list[tuple[str, object]]:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise DataError(
-            f"{path}: Parquet is read with pyarrow, which is not installed; pip install pyarrow, or write it as .jsonl"
+            f"{path}: Parquet is read with pyarrow, which is not installed; pip install 'swarm-experts[parquet]', or "
+            "write it as .jsonl"
         ) from None
     try:
         rows = parquet.read_table(path).to_pylist()
@@ -87,15 +95,12 @@ def parquet_rows(path: Path) -> list[tuple[str, object]]:
     return [(f"{path}: row {number}", _as_texts(row)) for number, row in enumerate(rows, 1)]
 
 
-def parse(text: str, where: str) -> object:
+def parse(text: str, where: str, remedy: str = JSON_FILES) -> object:
     """The JSON value of `text`, with every number as the text that it is written as."""
     try:
         value: object = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: {text.strip()[:40]!r} is not valid JSON ({error}); JSON lines (.jsonl) hold one object "
-            'per line, a .json file one object {"dev": [...], "test": [...]} or one list of examples'
-        ) from None
+        raise DataError(f"{where}: {text.strip()[:40]!r} is not valid JSON ({error}); {remedy}") from None
     return value
 
 

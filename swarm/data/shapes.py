@@ -2,9 +2,11 @@
 
 choices    `endings` and `options` too; a list of texts or of {label, text}, a map from key to text, or ARC's
            {text: [...], label: [...]}
-prompt     `ctx`, `problem`, `question_stem`, or `instruction` with `input` below it
+prompt     `ctx`, `problem`, `question_stem`, `query`, or `instruction` with `input` below it, or `input` alone
+messages   ShareGPT's `conversations` ({from, value}) too, or a chat as `prompt` with a chat as `completion`
 answer     with choices `answerKey` or `label` (an index from 0); else `answers`, `completion`, the `output` of an
-           `instruction`, the `solution` of a `problem`, or the assistant's turn that ends a chat
+           `instruction`, the `solution` of a `problem`, `response`, `output`, `target`, or the assistant's turn that
+           ends a chat
 """
 
 from collections.abc import Mapping
@@ -15,10 +17,24 @@ from swarm.core.errors import DataError
 
 ASKED = ("prompt", "question", "messages")
 ALSO_ASKED = ("ctx", "problem", "question_stem", "instruction")
+ALSO_CHAT = ("conversations", "conversation")
+LAST_ASKED = ("query", "input")
 ALSO_CHOICES = ("endings", "options")
 ALSO_CHOSEN = ("answerKey", "label")
 ALSO_ANSWER = ("answers", "completion")
+LAST_ANSWER = ("response", "output", "target")
 ANSWER_OF = {"instruction": "output", "problem": "solution"}
+NESTED = ("choices", *ALSO_CHOICES, "messages", *ALSO_CHAT, "answers")  # fields that may hold lists or maps
+COLUMNS = (
+    *ASKED, *ALSO_ASKED, *ALSO_CHAT, *LAST_ASKED, "choices", *ALSO_CHOICES, "answer", *ALSO_CHOSEN, *ALSO_ANSWER,
+    *LAST_ANSWER, *ANSWER_OF.values(), "id", "task", "group", "context", "text",
+)  # fmt: skip
+READ = (
+    "prompt or question with answer (and choices); instruction, input and output (Alpaca); messages with role and "
+    "content, or conversations with from and value (ShareGPT), that end with the answer; prompt and completion; "
+    "problem and solution; query or input with response, output or target"
+)
+ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,12 @@ class Row:
         shown = repr(self.fields[key])
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         raise DataError(f"{self.where}: {self.names.get(key, key)}: {shown} {problem}")
+
+    def lacks(self, key: str, remedy: str) -> NoReturn:
+        """Raise a DataError that names the place, what is missing, and the fields that there are."""
+        fields = [repr(name[:40]) for name in self.fields if name not in self.names]
+        found = ", ".join([*fields[:8], *(["..."] if len(fields) > 8 else [])]) or "none"
+        raise DataError(f"{self.where}: {key} is missing (the fields are {found}); {remedy}")
 
     def has(self, key: str) -> bool:
         return self.fields.get(key) is not None
@@ -77,22 +99,63 @@ def row_of(where: str, written: Mapping[str, object]) -> Row:
                 fields[target], names[target] = fields[source], source
 
     take("choices", *ALSO_CHOICES)
-    if all(fields.get(name) is None for name in ASKED):
-        take("prompt", *ALSO_ASKED)
+    for target, sources in (("prompt", ALSO_ASKED), ("messages", ALSO_CHAT), ("prompt", LAST_ASKED)):
+        if all(fields.get(name) is None for name in ASKED):
+            take(target, *sources)
     asked = names.get("prompt", "")
     if fields.get("choices") is not None:
         take("answer", *ALSO_CHOSEN)
-    take("answer", *([ANSWER_OF[asked]] if asked in ANSWER_OF else []), *ALSO_ANSWER)
+    take("answer", *([ANSWER_OF[asked]] if asked in ANSWER_OF else []), *ALSO_ANSWER, *LAST_ANSWER)
     row = Row(where, fields, names)
-    if asked == "instruction" and isinstance(fields["prompt"], str) and fields.get("input"):
+    if asked == "instruction" and isinstance(fields["prompt"], str) and str(fields.get("input") or "").strip():
         fields["prompt"] = f"{fields['prompt']}\n\n{row.text('input')}"
+    _join_chats(fields, names)
     if all(fields.get(name) is None for name in ASKED[:2]) and isinstance(fields.get("messages"), list):
+        fields["messages"] = _turns(fields)
         _answer_from_chat(row, fields, names)
     _spread_choices(row, fields)
     answer = fields.get("answer")
     if fields.get("choices") is not None and isinstance(answer, list) and len(answer) == 1:
         fields["answer"] = answer[0]
     return row
+
+
+def _join_chats(fields: dict[str, object], names: dict[str, str]) -> None:
+    """A chat as prompt with its completion becomes one chat."""
+    prompt, completion = fields.get("prompt"), fields.get("completion")
+    if not _is_chat(prompt) or completion is None or names.get("answer") != "completion":
+        return
+    assert isinstance(prompt, list)
+    if _is_chat(completion):
+        prompt = [*prompt, *completion]  # type: ignore[misc]
+        del fields["answer"], names["answer"]
+    fields["messages"], names["messages"], fields["prompt"] = prompt, "prompt", None
+
+
+def _is_chat(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(turn, dict) for turn in value)
+
+
+def _turns(fields: Mapping[str, object]) -> list[object]:
+    """The turns as {role, content} where they are ShareGPT's {from, value}. A system prompt beside them comes first."""
+    turns = fields["messages"]
+    assert isinstance(turns, list)
+    read = [_turn(turn) if isinstance(turn, dict) and "role" not in turn else turn for turn in turns]
+    system, first = fields.get("system"), read[0] if read else None
+    if (
+        not isinstance(system, str)
+        or not system.strip()
+        or not any("from" in turn for turn in turns if _is_chat([turn]))
+    ):
+        return read
+    has_system = isinstance(first, dict) and first.get("role") == "system"
+    return read if has_system else [{"role": "system", "content": system}, *read]
+
+
+def _turn(turn: Mapping[str, object]) -> dict[str, object]:
+    role = turn.get("from")
+    known = ROLES.get(role.lower(), role) if isinstance(role, str) else role
+    return {**turn, "role": known, "content": turn.get("value", turn.get("content"))}
 
 
 def content_of(row: Row, turn: Mapping[str, object]) -> str:
@@ -112,7 +175,15 @@ def _answer_from_chat(row: Row, fields: dict[str, object], names: dict[str, str]
     turns = fields["messages"]
     assert isinstance(turns, list)
     last = turns[-1] if turns else None
+    if not turns:
+        row.fail("messages", "is empty: it has no turn of the role user; add the question as one")
     if not isinstance(last, dict) or last.get("role") != "assistant":
+        if fields.get("answer") is None and isinstance(last, dict):
+            said = repr(last.get("role"))[:40]
+            row.fail(
+                "messages",
+                f"ends with {said}, and answer is missing; end it with the assistant's turn, or add `answer`",
+            )
         return
     said = content_of(row, last)
     answer = fields.get("answer")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.bad_examples import EXAMPLES, BadExample
+from support.bad_examples import EXAMPLES, BadExample, is_chat
 from swarm.core.errors import DataError
 from swarm.data.examples import read_examples
 from swarm.objectives import OBJECTIVES
@@ -14,7 +14,7 @@ from swarm.objectives.base import Objective
 
 def checked(folder: Path, row: dict[str, object], settings: dict[str, object]) -> None:
     (folder / "x.jsonl").write_text(json.dumps(row))
-    chat = "messages" in row
+    chat = is_chat(row)
     objective: Objective = OBJECTIVES[str(settings["type"])].model_validate({"name": "x", "chat": chat, **settings})
     for example in read_examples(folder / "x.jsonl"):
         objective.check(example)

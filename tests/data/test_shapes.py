@@ -13,6 +13,7 @@ from swarm.data.contamination import training_texts
 from swarm.data.examples import DevTest, read_data, read_examples
 
 TURN, SAID = {"role": "user", "content": "Q?"}, {"role": "assistant", "content": "yes"}
+HUMAN, GPT = {"from": "human", "value": "Q?"}, {"from": "gpt", "value": "yes"}
 PARTS = [{"type": "text", "text": "Q"}, {"type": "text", "text": "?"}]
 ABC = {"A": "x", "B": "y", "C": "z"}
 
@@ -53,6 +54,17 @@ def read(path: Path, *rows: object) -> list[Example]:
         ({"instruction": "Q?", "input": "", "output": "yes"}, "Q?", None, "yes"),  # Alpaca
         ({"instruction": "Q?", "input": "It is.", "output": "yes"}, "Q?\n\nIt is.", None, "yes"),
         ({"prompt": "Q?", "completion": "yes"}, "Q?", None, "yes"),
+        ({"instruction": "Q?", "context": "It is.", "response": "yes"}, "Q?", None, "yes"),  # Dolly
+        ({"instruction": "Q?", "input": " ", "output": "yes"}, "Q?", None, "yes"),
+        ({"input": "Q?", "output": "yes"}, "Q?", None, "yes"),
+        ({"query": "Q?", "response": "yes"}, "Q?", None, "yes"),
+        ({"input": "Q?", "target": "yes"}, "Q?", None, "yes"),
+        ({"conversations": [HUMAN, GPT]}, (Message("user", "Q?"),), None, "yes"),  # ShareGPT
+        ({"messages": [HUMAN, GPT]}, (Message("user", "Q?"),), None, "yes"),
+        ({"conversations": [TURN, SAID]}, (Message("user", "Q?"),), None, "yes"),
+        ({"conversations": [HUMAN], "answer": "yes"}, (Message("user", "Q?"),), None, "yes"),
+        ({"prompt": [TURN], "completion": [SAID]}, (Message("user", "Q?"),), None, "yes"),  # TRL
+        ({"prompt": [TURN], "completion": "yes"}, (Message("user", "Q?"),), None, "yes"),
         ({"messages": [TURN, SAID]}, (Message("user", "Q?"),), None, "yes"),
         ({"messages": [TURN, SAID], "answer": "yes"}, (Message("user", "Q?"),), None, "yes"),
         ({"messages": [{"role": "user", "content": PARTS}], "answer": "yes"}, (Message("user", "Q?"),), None, "yes"),
@@ -78,6 +90,16 @@ def test_rows_of_common_data_sets(
 def test_every_right_answer_of_a_list_counts(tmp_path: Path, row: dict[str, object]) -> None:
     (example,) = read(tmp_path / "x.jsonl", row)
     assert (example.answer, example.aliases) == ("yes", ("aye",))
+
+
+def test_a_longer_conversation_keeps_its_turns_and_its_system_prompt(tmp_path: Path) -> None:
+    turns = [HUMAN, {"from": "gpt", "value": "What?"}, {"from": "user", "value": "Q!"}, GPT]
+    said = (Message("user", "Q?"), Message("assistant", "What?"), Message("user", "Q!"))
+    system = Message("system", "Be brief.")
+    (beside,) = read(tmp_path / "x.jsonl", {"system": "Be brief.", "conversations": turns})
+    (within,) = read(tmp_path / "x.jsonl", {"conversations": [{"from": "system", "value": "Be brief."}, *turns]})
+    assert beside.prompt == within.prompt == (system, *said)
+    assert beside.answer == within.answer == "yes"
 
 
 NUMBERS = [{"prompt": f"p{i}", "choices": ["0", "1", "2", "3"][:: 1 if i % 2 else -1], "answer": 1} for i in range(4)]

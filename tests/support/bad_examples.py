@@ -37,6 +37,7 @@ NUMBER = {"type": "exact_match", "extract": "last_number", "stop": []}
 WRITTEN = {"type": "exact_match", "stop": []}
 TURN = {"role": "user", "content": "a="}
 SAID = {"role": "assistant", "content": "b"}
+HUMAN, GPT = {"from": "human", "value": "a="}, {"from": "gpt", "value": "b"}
 ALL, BOXED = {"extract": "all"}, {"extract": "boxed"}
 
 
@@ -96,6 +97,24 @@ SHAPES = [
         choices={"text": ["b", "c"], "label": ["A", "B"]},
     ),
     bad(
+        "unknown-shape",
+        {"body": "a=", "gold": "b"},
+        "prompt is missing (the fields are 'body', 'gold')",
+        "give it as `prompt`, `question` or `messages`; read are: prompt or question with answer",
+        body=None,
+        gold=None,
+        prompt="a=",
+        answer="b",
+    ),
+    bad(
+        "unknown-answer",
+        {"prompt": "a=", "gold": "b"},
+        "answer is missing (the fields are 'prompt', 'gold')",
+        "give the right answer as `answer`; read are: prompt or question with answer",
+        gold=None,
+        answer="b",
+    ),
+    bad(
         "key-of-none", CHOSEN | {"answerKey": "E"}, "answerKey: 'E' is not among", "give a key (A, B, C)", answerKey="B"
     ),
 ]
@@ -116,6 +135,35 @@ CHATS = [
     ),
     bad(
         "chat-as-prompt", {"prompt": [TURN], "answer": "b"}, "is not a text", "`messages`", prompt=None, messages=[TURN]
+    ),
+    bad(
+        "chat-without-an-answer",
+        {"messages": [TURN]},
+        "ends with 'user', and answer is missing",
+        "end it with the assistant's turn, or add `answer`",
+        messages=[TURN, SAID],
+    ),
+    bad("empty-chat", {"messages": []}, "[] is empty", "add the question as one", messages=[TURN, SAID]),
+    bad(
+        "empty-conversation",
+        {"conversations": []},
+        "conversations: [] is empty",
+        "add the question as one",
+        conversations=[HUMAN, GPT],
+    ),
+    bad(
+        "conversation-without-an-answer",
+        {"conversations": [HUMAN]},
+        "conversations: [{'",
+        "end it with the assistant's turn, or add `answer`",
+        conversations=[HUMAN, GPT],
+    ),
+    bad(
+        "turn-without-a-role",
+        {"messages": [{"content": "a="}], "answer": "b"},
+        "has a turn without a role",
+        "write {role: ..., content: ...}",
+        messages=[TURN],
     ),
     bad(
         "answered-twice",
@@ -166,9 +214,13 @@ OTHERS = [
 EXAMPLES = [*CUT, *SHAPES, *CHATS, *OTHERS]
 
 
+def is_chat(row: dict[str, object]) -> bool:
+    return bool({"messages", "conversations"} & row.keys())
+
+
 def with_example(scene: Scene, row: dict[str, object], settings: dict[str, object]) -> Words:
     """A search with 40 good examples and this one."""
-    chat = {"chat": True} if "messages" in row else {}
+    chat = {"chat": True} if is_chat(row) else {}
     good = [{key: each[key] for key in ("prompt", "choices", "answer")} for each in examples(40)]
     if settings["type"] == "exact_match":
         good = [{"prompt": each["prompt"], "answer": f"{i}"} for i, each in enumerate(good)]
@@ -197,7 +249,19 @@ FILES = [
     Case("gzip-not", file_of("d.jsonl.gz", ROWS), "d.jsonl.gz", "is not gzip", "name it without .gz"),
     Case("parquet-unnamed", file_of("d.jsonl", b"PAR1" + ROWS), "d.jsonl", "is Parquet", "name it d.jsonl.parquet"),
     Case("utf16", file_of("d.jsonl", ROWS.decode().encode("utf-16")), "d.jsonl", "UTF-16", "save the file as UTF-8"),
-    Case("csv", file_of("d.csv", b"prompt,answer\n"), "d.csv", "is CSV", "write it as .jsonl"),
+    Case("excel", file_of("d.xlsx", b"PK\x03\x04"), "d.xlsx", "is Excel", "write it as .jsonl, .csv"),
+    Case("csv-empty", file_of("d.csv", b"prompt,answer\n"), "d.csv", "holds no examples", "write one"),
+    Case("csv-headless", file_of("d.csv", b"a=,b\nc=,d\n"), "d.csv:1", "fields are 'a=', 'b'", "in the first line"),
+    Case("csv-ragged", file_of("d.csv", b"prompt,answer\na=,b\nc, d=,e\n"), "d.csv:3", "has 3 fields", "quote a field"),
+    Case("csv-quotes", file_of("d.csv", b'prompt,answer\n"a=,b\nc=,d\n'), "d.csv:2", "its quotes", "close every quote"),
+    Case("csv-twice", file_of("d.csv", b"prompt,answer,answer\na=,b,c\n"), "d.csv:1", "'answer' twice", "rename one"),
+    Case(
+        "csv-choices",
+        file_of("d.csv", b"prompt,choices,answer\na=,\"['b' 'c']\",A\n"),
+        "d.csv:2: choices",
+        "is not valid JSON",
+        'such as ["yes", "no"]',
+    ),
     Case("zip", file_of("d.jsonl", b"PK\x03\x04" + ROWS), "d.jsonl", "a zip archive", "unpack it"),
     Case("zstd", file_of("d.jsonl", b"\x28\xb5\x2f\xfd" + ROWS), "d.jsonl", "zstd", "compress it with gzip"),
     Case(
