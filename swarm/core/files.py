@@ -1,23 +1,27 @@
 """Atomic writes: a file or a folder is replaced as a whole, or not at all.
 
 Everything is written under a temporary name in the same folder, flushed to disk, and renamed at the end. After a full
-disk, a killed process or an error half-way, what was there before is still there.
+disk, a killed process or an error half-way, what was there before is still there, and the next write of the same file
+removes what was left of the one that was killed.
 """
 
+import ctypes
 import errno
 import json
 import math
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from swarm.core.errors import RunError
+from swarm.core.temporaries import beside, temporary_file, temporary_folder
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 REMEDIES = {
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.ENOSPC: "free disk space or choose another place",
     errno.EDQUOT: "free disk space or choose another place",
     errno.EACCES: "choose a folder with write permission",
@@ -44,19 +48,15 @@ def write_json(path: Path, value: object) -> None:
 @contextmanager
 def replaced_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content replaces `path` at the end, unless an error is raised before. Raises RunError."""
-    temporary = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with temporary_file(path) as temporary:
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -66,16 +66,13 @@ def replaced_directory(dest: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises RunError where `dest` is a file, or is not empty and `overwrite` is False.
     """
     check_free(dest, overwrite)
-    temporary = _beside(dest)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        _flush(temporary)
-        _put_in_place(temporary, dest)
+        with temporary_folder(dest) as temporary:
+            yield temporary
+            _flush(temporary)
+            _put_in_place(temporary, dest)
     except OSError as error:
         raise _unwritable(dest, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_free(dest: Path, overwrite: bool = False) -> None:
@@ -86,18 +83,14 @@ def check_free(dest: Path, overwrite: bool = False) -> None:
         raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or add --overwrite")
 
 
-def _beside(path: Path) -> Path:
-    """An unused name in the same folder: a rename is atomic within one file system only."""
-    place = path.absolute()
-    return place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
-
-
 def _put_in_place(temporary: Path, dest: Path) -> None:
-    """Rename to `dest`. What was there is deleted only after the rename, and restored where the rename fails."""
+    """Rename to `dest`. What was there takes the temporary's name, and is restored where the rename fails."""
     if not dest.exists():
         temporary.rename(dest)
         return
-    old = _beside(dest)
+    if _exchanged(temporary, dest):
+        return
+    old = beside(dest)
     dest.rename(old)
     try:
         temporary.rename(dest)
@@ -105,6 +98,13 @@ def _put_in_place(temporary: Path, dest: Path) -> None:
         old.rename(dest)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, so that `other` is there at any moment; False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = os.fsencode(one.absolute()), os.fsencode(other.absolute())
+    return rename is not None and rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0
 
 
 def _flush(folder: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 
 from swarm.core.errors import RunError
 from swarm.core.files import replaced_directory, replaced_file, write_json, write_text
+from swarm.core.temporaries import sweep
 from swarm.experts.safetensors_writer import tensor_stream
 
 
@@ -134,3 +136,48 @@ def test_tensors_written_one_by_one_are_read_by_safetensors(tmp_path: Path) -> N
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype
         assert torch.equal(found[name], tensor)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_by_a_sweep(tmp_path: Path) -> None:
+    for name in (".a.txt.0123abcd.tmp", ".b.0123abcd.tmp", ".a.txt.mine.tmp", ".c.0123abcd.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / ".dest.89abcdef.tmp" / "deep").mkdir(parents=True)
+    write_text(tmp_path / "a.txt", "one")
+    with replaced_directory(tmp_path / "dest"):
+        pass
+    sweep(tmp_path / "b")
+    assert names(tmp_path) == [".a.txt.mine.tmp", ".c.0123abcd.tmp", "a.txt", "dest"]
+
+
+def test_what_a_living_writer_holds_is_left_to_it(tmp_path: Path) -> None:
+    with replaced_file(tmp_path / "a.txt") as stream, replaced_directory(tmp_path / "dest") as folder:
+        stream.write(b"first")
+        (folder / "b.txt").write_text("first")
+        sweep(tmp_path / "a.txt", alone=True)
+        sweep(tmp_path / "dest")
+        write_text(tmp_path / "a.txt", "second")
+    assert (tmp_path / "a.txt").read_text() == "first", "the last one to finish"
+    assert (tmp_path / "dest" / "b.txt").read_text() == "first"
+    assert names(tmp_path) == ["a.txt", "dest"]
+
+
+def test_a_folder_that_is_replaced_is_there_at_any_moment(tmp_path: Path) -> None:
+    """A reader that looks again and again while folders are replaced always finds one."""
+    with replaced_directory(tmp_path / "dest"):
+        pass
+    done = threading.Event()
+    missed: list[str] = []
+
+    def look() -> None:
+        while not done.is_set():
+            if not (tmp_path / "dest").is_dir():
+                missed.append("once")
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for i in range(50):
+        with replaced_directory(tmp_path / "dest", overwrite=True) as folder:
+            (folder / f"{i}.txt").touch()
+    done.set()
+    reader.join()
+    assert (missed, names(tmp_path / "dest")) == ([], ["49.txt"])
