@@ -6,11 +6,12 @@ mergekit  a task_arithmetic configuration that mergekit turns into the checkpoin
 recipe    a small JSON file with coefficients and fingerprints, which `swarm export` turns into any other form.
 
 Each is a folder with a model card (README.md), written whole or not at all. base.py: what is exported; card.py: the
-model card; a file for each form.
+model card; whole.py: what an export must hold, checked before it takes its name; a file for each form.
 
 To add a form:
 1. Write `swarm/export/NAME.py` with a function that takes an Exported and an empty folder and fills the folder.
-2. Add its line to EXPORTS. Where it cannot hold every recipe, add a function to CHECKS that raises UserError, too.
+2. Add its line to EXPORTS, and what it must hold to `whole.py`. Where it cannot hold every recipe, add a function to
+   CHECKS that raises UserError, too.
 The command `swarm export`, the model card and the tests that all forms must pass take it from there.
 
 May import: core, experts, journal. Must never hold: an engine, or arithmetic on weights; experts/ has that, so that an
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
-from swarm.core.errors import UserError
+from swarm.core.errors import ExportError, UserError
 from swarm.core.files import replaced_directory, write_text
 from swarm.export.adapter import check_adapter, write_adapter
 from swarm.export.base import Exported
@@ -29,6 +30,7 @@ from swarm.export.card import model_card
 from swarm.export.hf import write_checkpoint
 from swarm.export.mergekit import mergekit_config, write_mergekit
 from swarm.export.recipe import read_recipe, write_recipe
+from swarm.export.whole import CARD, check_composed, lack_of
 
 EXPORTS: dict[str, Callable[[Exported, Path], None]] = {
     "hf": write_checkpoint,
@@ -43,7 +45,7 @@ CHECKS: dict[str, Callable[[Exported], object]] = {
     "mergekit": mergekit_config,
 }
 
-__all__ = ["EXPORTS", "Exported", "check_form", "export", "read_recipe"]
+__all__ = ["EXPORTS", "Exported", "check_form", "export", "lack_of", "read_recipe"]
 
 
 def check_form(what: Exported, format: str) -> None:
@@ -61,13 +63,18 @@ def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> 
 
     format: one of EXPORTS. overwrite: whether a folder that holds something may be replaced.
 
-    Raises UserError where the form cannot hold this recipe, RunError where `dest` cannot be written.
+    Raises UserError where the form cannot hold this recipe, ExpertError where its weights are not finite, RunError
+    where `dest` cannot be written.
     """
     check_form(what, format)
     _check_apart_from_sources(what, dest)
     with replaced_directory(dest, overwrite) as folder:
+        if format != "hf":  # a checkpoint's tensors are checked as they are written
+            check_composed(what)
         EXPORTS[format](what, folder)
-        write_text(folder / "README.md", model_card(what, format))
+        write_text(folder / CARD, model_card(what, format))
+        if lack := lack_of(what, folder, format):
+            raise ExportError(f"{dest} is not written, as it would not be whole ({lack}); please report this")
     return dest
 
 

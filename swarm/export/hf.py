@@ -2,6 +2,7 @@
 
 import shutil
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -24,11 +25,23 @@ def write_checkpoint(what: Exported, folder: Path) -> None:
     """Fill `folder`: one shard per shard of the base, with one tensor in memory at a time."""
     _copy_files(what.catalog.base.path, folder)
     write_json(folder / "config.json", _config(what))
-    shards: dict[Path, dict[str, TensorInfo]] = defaultdict(dict)
+    shards: dict[str, dict[str, TensorInfo]] = defaultdict(dict)
+    names = shard_names([info.file for info in what.catalog.base.tensors.info.values()])
     for name, info in what.catalog.base.tensors.info.items():
-        shards[info.file][name] = info
-    size = sum(_write_shard(what, folder / file.name, tensors) for file, tensors in shards.items())
-    _write_index(what, folder, size)
+        shards[names[info.file]][name] = info
+    size = sum(_write_shard(what, folder / shard, tensors) for shard, tensors in shards.items())
+    _write_index(what, folder, size, names)
+
+
+def shard_names(files: Iterable[Path]) -> dict[Path, str]:
+    """Each shard of the base -> its name in the export: its own, unless two of several folders have one name.
+
+    Upper and lower case are the same name, as some file systems have it.
+    """
+    shards = list(dict.fromkeys(files))
+    if len({file.name.casefold() for file in shards}) == len(shards):
+        return {file: file.name for file in shards}
+    return {file: f"model-{i:05}-of-{len(shards):05}.safetensors" for i, file in enumerate(shards, 1)}
 
 
 def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo]) -> int:
@@ -50,14 +63,14 @@ def _width(what: Exported, info: TensorInfo) -> int:
     return WIDTHS.get(info.dtype, 2 if info.dtype.endswith("16") else 1)
 
 
-def _write_index(what: Exported, folder: Path, size: int) -> None:
+def _write_index(what: Exported, folder: Path, size: int, names: Mapping[Path, str]) -> None:
     base = what.catalog.base
     if base.tensors.files == (base.path / WHOLE,) or not (base.path / INDEX).is_file():
         return
     index = read_json(base.path / INDEX, f"base {base.path}")
     metadata = index.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
-    weight_map = {name: info.file.name for name, info in base.tensors.info.items()}
+    weight_map = {name: names[info.file] for name, info in base.tensors.info.items()}
     write_json(folder / INDEX, index | {"metadata": {**known, "total_size": size}, "weight_map": weight_map})
 
 
@@ -79,10 +92,13 @@ def _untied(config: dict[str, object]) -> dict[str, object]:
 
 def copy_tokenizer(base: Path, folder: Path) -> None:
     """Copy the base's tokenizer and chat templates, so that a folder without them is whole."""
-    for pattern in TOKENIZER:
-        for file in base.glob(pattern):
-            shutil.copyfile(file, folder / file.name)
+    for file in tokenizer_files(base):
+        shutil.copyfile(file, folder / file.name)
     _copy_templates(base, folder)
+
+
+def tokenizer_files(base: Path) -> list[Path]:
+    return [file for pattern in TOKENIZER for file in base.glob(pattern)]
 
 
 def _copy_templates(base: Path, folder: Path) -> None:
@@ -93,8 +109,14 @@ def _copy_templates(base: Path, folder: Path) -> None:
 
 def _copy_files(base: Path, folder: Path) -> None:
     """Copy tokenizer, chat template, generation config and licence: everything but code and weights."""
+    for file in kept_files(base):
+        shutil.copyfile(file, folder / file.name)
+    _copy_templates(base, folder)
+
+
+def kept_files(base: Path) -> Iterator[Path]:
+    """The files of the base that a checkpoint holds as they are."""
     for pattern in KEPT:
         for file in base.glob(pattern):
             if file.is_file() and file.name not in WRITTEN and not file.name.endswith(".index.json"):
-                shutil.copyfile(file, folder / file.name)
-    _copy_templates(base, folder)
+                yield file

@@ -6,7 +6,7 @@ process may be writing: the partial line is removed when the next one is appende
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,11 @@ from pydantic import ValidationError
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
 from swarm.journal.records import JournalRecord, Record, StartRecord, first_problem, read_record
+
+
+def text_of(records: Iterable[JournalRecord]) -> str:
+    """Records as the journal holds them, one a line."""
+    return "".join(json.dumps(record.content(), allow_nan=False) + "\n" for record in records)
 
 
 class JournalFile:
@@ -38,7 +43,7 @@ class JournalFile:
 
     def append(self, record: JournalRecord) -> None:
         """Write one line and force it to disk. Raises RunError where that fails."""
-        text = json.dumps(record.content(), allow_nan=False).encode() + b"\n"
+        text = text_of([record]).encode()
         try:
             if self._stream is None:
                 self._stream = self._open()

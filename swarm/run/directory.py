@@ -2,31 +2,40 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
+from swarm.core.files import write_text
+from swarm.core.temporaries import is_temporary, sweep, temporary_folder
 from swarm.journal.archive import Archive
 from swarm.journal.summary import Summary
 from swarm.report import write_report
 
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
+LOCKED_FILES = (CONFIG, SUMMARY, BEST)  # written under the lock alone; a report is written without it, too
+REPORTS = ("report.html", "report.md")
 
 
 def config_path(folder: Path) -> Path:
     """The config of a run directory. Raises RunError where there is none."""
-    if not os.path.isfile(folder / CONFIG):  # which takes a name that is too long for one that is not there
-        raise RunError(f"{folder} is not a run directory: it holds no {CONFIG}; give the directory of a swarm search")
-    return folder / CONFIG
+    if os.path.isfile(folder / CONFIG):  # which takes a name that is too long for one that is not there
+        return folder / CONFIG
+    if os.path.isfile(folder / LOCK) and not _others(folder):
+        raise RunError(
+            f"{folder} holds no {CONFIG}: the run was stopped before it began; swarm search with --run-dir {folder} "
+            "begins it again"
+        )
+    raise RunError(f"{folder} is not a run directory: it holds no {CONFIG}; give the directory of a swarm search")
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock the run directory: two processes must not write one journal."""
+def locked(place: Path, run: Path | None = None) -> Iterator[None]:
+    """Lock a run directory: two processes must not write one journal. run: its name, where it is yet to get it."""
+    folder = run or place
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); make {folder} writable") from None
     try:
@@ -45,11 +54,27 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise RunError where the folder holds a run or other files."""
-    if os.path.exists(folder / JOURNAL):
+    """Raise RunError where the folder holds a run or other files. What a killed process left before a run is none."""
+    if _begun(folder):
         raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
-    if os.path.isdir(folder) and (others := sorted(path.name for path in folder.iterdir() if path.name != LOCK)):
+    if os.path.isdir(folder) and (others := _others(folder)):
         raise RunError(f"--run-dir: {folder} is not empty (it holds {others[0]}); name a new or an empty directory")
+
+
+def _begun(folder: Path) -> bool:
+    """Whether the folder holds a run. A journal without its config, with nothing scored, was left before one began."""
+    if os.path.exists(folder / CONFIG) or not os.path.isfile(folder / JOURNAL):
+        return os.path.exists(folder / JOURNAL) or (os.path.exists(folder / CONFIG) and os.path.exists(folder / LOCK))
+    with suppress(RunError):
+        return bool(Archive(folder / JOURNAL).scored)
+    return True
+
+
+def _others(folder: Path) -> list[str]:
+    """The names of files that are not those of a run before its first line."""
+    own = (*LOCKED_FILES, *REPORTS, JOURNAL, folder.absolute().name)
+    names = sorted(path.name for path in folder.iterdir() if path.name not in (LOCK, JOURNAL))
+    return [name for name in names if not any(is_temporary(name, one) for one in own)]
 
 
 def check_creatable(folder: Path) -> None:
@@ -58,7 +83,7 @@ def check_creatable(folder: Path) -> None:
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             folder.stat()  # for a name that is too long
-        with TemporaryDirectory(prefix=".swarm-", dir=there):
+        with temporary_folder(there / folder.absolute().name):
             pass
     except OSError as error:
         raise _not_created(folder, error) from None
@@ -69,15 +94,13 @@ def _not_created(folder: Path, error: OSError) -> RunError:
 
 
 @contextmanager
-def new_run(folder: Path) -> Iterator[Archive]:
-    """The archive of a new run in a locked directory. A user error before anything is scored leaves no directory."""
+def new_run(folder: Path, files: Mapping[str, str] | None = None) -> Iterator[Archive]:
+    """The archive of a new run in a locked directory. A user error before anything is scored leaves no directory.
+
+    files: name -> content. A new directory holds them from its first moment, so that it can be resumed at any.
+    """
     created = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_created(folder, error) from None
-    with locked(folder):
-        check_free(folder)
+    with _filled(folder, files or {}):
         archive = Archive(folder / JOURNAL)
         with closing(archive.journal):
             try:
@@ -89,12 +112,47 @@ def new_run(folder: Path) -> Iterator[Archive]:
 
 
 @contextmanager
+def _filled(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+    """The run directory, locked, with its first files. Where it is there already, they come into it one by one."""
+    with ExitStack() as stack:
+        try:
+            there = folder.is_dir()
+            place = folder if there else stack.enter_context(temporary_folder(folder))
+            stack.enter_context(locked(place, folder))
+            if there:
+                check_free(folder)
+                _sweep(folder)
+            for name, text in files.items():
+                write_text(place / name, text)
+            if not there:
+                place.rename(folder)
+        except RunError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _not_created(folder, error.__cause__) from None
+            raise
+        except OSError as error:
+            check_free(folder)
+            raise _not_created(folder, error) from None
+        yield
+
+
+@contextmanager
 def known_run(folder: Path) -> Iterator[Archive]:
-    """The archive of a run that is continued, its directory locked."""
+    """The archive of a run that is continued, its directory locked, and free of what a killed process left."""
     with locked(folder):
+        _sweep(folder)
         archive = Archive(folder / JOURNAL)
         with closing(archive.journal):
             yield archive
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporaries that killed processes left. The lock is held."""
+    for name in (*LOCKED_FILES, JOURNAL):
+        sweep(folder / name, alone=True)
+    for name in (*REPORTS, folder.absolute().name):
+        sweep(folder / name)
+    sweep(folder)
 
 
 def _remove(folder: Path, created: bool) -> None:

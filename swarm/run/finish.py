@@ -7,7 +7,7 @@ from swarm.config.load import dump_config
 from swarm.core.candidates import Candidate
 from swarm.core.errors import ExpertError, SwarmError
 from swarm.core.files import write_json
-from swarm.export import Exported, export
+from swarm.export import Exported, export, lack_of
 from swarm.journal.archive import Archive
 from swarm.journal.records import EndRecord
 from swarm.journal.summary import ExportCheck, Summary
@@ -32,14 +32,42 @@ class FinalStep:
     def run(self, result: Result) -> Summary:
         """Export, summary and report. The export is verified last, as that may fail on a driver with little memory."""
         summary = self._summary(result)
-        exported = self._exported(result, summary)
-        self.listener.phase("exporting")
-        form = self._form(exported)
-        best = export(exported, self.folder / BEST, form, overwrite=True)
+        self._export(self._exported(result, summary))
         self._write(summary)
         if self.archive.ended("run") is None:
             self.archive.append(EndRecord(phase="run", reason="done"))
-        checked = summary.model_copy(update={"export_check": self._verify(best, form, result.winner)})
+        return self._verified(result, summary)
+
+    def whole(self, result: Result, summary: Summary) -> bool:
+        """Whether best/ is what `run` has written, and verified where that is possible."""
+        exported = self._exported(result, summary)
+        return not self._lacks(exported) and (
+            summary.export_check is not None or not self._verifiable(self._form(exported))
+        )
+
+    def complete(self, result: Result, summary: Summary) -> Summary:
+        """Of a run that has ended: what a killed process or a deletion has left undone. Scores stay as they are."""
+        exported = self._exported(result, summary)
+        if lack := self._lacks(exported):
+            self.listener.note(f"{self.folder / BEST} is not whole ({lack}): it is written again")
+            self._export(exported)
+        return self._verified(result, summary)
+
+    def _export(self, exported: Exported) -> None:
+        self.listener.phase("exporting")
+        form = self._form(exported)
+        if form != self.plan.config.export.format:
+            self.listener.note("the best is the base itself, which has no adapter: best/ holds a checkpoint")
+        export(exported, self.folder / BEST, form, overwrite=True)
+
+    def _lacks(self, exported: Exported) -> str:
+        """What best/ lacks, or ""."""
+        return lack_of(exported, self.folder / BEST, self._form(exported))
+
+    def _verified(self, result: Result, summary: Summary) -> Summary:
+        form = self._form(self._exported(result, summary))
+        check = self._verify(self.folder / BEST, form, result.winner)
+        checked = summary.model_copy(update={"export_check": check})
         self._write(checked)
         return checked
 
@@ -70,16 +98,16 @@ class FinalStep:
     def _form(self, exported: Exported) -> str:
         """The form of export that the config names, or a checkpoint where the best is the base: it has no adapter."""
         form = self.plan.config.export.format
-        if form != "adapter" or exported.active:
-            return form
-        self.listener.note("the best is the base itself, which has no adapter: best/ holds a checkpoint")
-        return "hf"
+        return form if form != "adapter" or exported.active else "hf"
+
+    def _verifiable(self, form: str) -> bool:
+        return form in ("hf", "adapter") and bool(self.plan.config.export.check_examples)
 
     def _verify(self, best: Path, form: str, winner: Candidate) -> ExportCheck | None:
         """The exported model's scores against those of the search; None where there is no model to load."""
         settings = self.plan.config.export
         seen = self.archive.at(winner.position, "search")
-        if form not in ("hf", "adapter") or seen is None or not settings.check_examples:
+        if seen is None or not self._verifiable(form):
             return None
         self.listener.phase("verifying the export")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}

@@ -15,11 +15,13 @@ from swarm.core.examples import Split
 from swarm.core.files import write_text
 from swarm.core.outcomes import Failure, closed
 from swarm.journal.archive import Archive
+from swarm.journal.file import text_of
 from swarm.journal.records import EndRecord, Kind
 from swarm.journal.summary import Summary
 from swarm.report import write_report
 from swarm.run.directory import (
     CONFIG,
+    JOURNAL,
     SUMMARY,
     check_creatable,
     check_free,
@@ -63,9 +65,8 @@ def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
     check_machine(config)
     plan = make_plan(config, listener.phase)
     check_disk(plan, folder)
-    with new_run(folder) as archive:
-        write_text(folder / CONFIG, dump_config(config))
-        archive.append(start_record(plan))
+    files = {JOURNAL: text_of([start_record(plan)]), CONFIG: dump_config(config)}
+    with new_run(folder, files) as archive:
         return Run(plan, folder, archive, listener).carry_on()
 
 
@@ -112,15 +113,36 @@ class Run:
                 self._test(result)
             finally:
                 self._close()
-            summary = FinalStep(self.plan, self.folder, self.archive, self.listener).run(result)
+            summary = self._final().run(result)
             self._tracking.finish(summary)
         return summary
 
     def _finished(self) -> Summary:
-        """The summary of a run that has ended: only its report is written again."""
+        """The summary of a run that has ended: its report is written again, and what is missing is made up for."""
         summary = read_summary(self.folder)
-        write_report(self.folder, self.archive.records, summary)
+        final, result = self._final(), self._known_result(summary)
+        if result is None or final.whole(result, summary):
+            write_report(self.folder, self.archive.records, summary)
+            return summary
+        with open_tracking(self.plan.config, self.folder, self.listener.note) as tracking:
+            summary = final.complete(result, summary)
+            tracking.finish(summary)
         return summary
+
+    def _known_result(self, summary: Summary) -> Result | None:
+        """The result of a run that has ended. None where the journal does not hold the best of summary.json."""
+        best = self.archive.of(summary.best.id)
+        return None if best is None else self._result_of(self._selection(), best.candidate)
+
+    def _selection(self) -> Selection:
+        baselines = Baselines.of(self.plan.space)
+        return Selection(self.archive, self.plan.weights, baselines, self.plan.config.optimizer.climbs_soft)
+
+    def _result_of(self, selection: Selection, winner: Candidate) -> Result:
+        return Result(selection, winner, self.plan.config.composition.recipe(winner.position, self.plan.catalog))
+
+    def _final(self) -> FinalStep:
+        return FinalStep(self.plan, self.folder, self.archive, self.listener)
 
     def _search(self) -> None:
         if self.archive.ended("search"):
@@ -151,17 +173,15 @@ class Run:
 
     def _select(self) -> Result:
         self.listener.phase("selecting")
-        baselines = Baselines.of(self.plan.space)
-        selection = Selection(self.archive, self.plan.weights, baselines, self.plan.config.optimizer.climbs_soft)
+        selection = self._selection()
         finalists = selection.finalists(self.plan.config.selection.finalists)
-        self._score(baselines.all(), "search", "select")
+        self._score(selection.baselines.all(), "search", "select")
         self._score([*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
         if self.archive.ended("select") is None:
             predicted = selection.predicted(finalists, winner)
             self.archive.append(EndRecord(phase="select", reason=winner.id, predicted=predicted))
-        recipe = self.plan.config.composition.recipe(winner.position, self.plan.catalog)
-        return Result(selection, winner, recipe)
+        return self._result_of(selection, winner)
 
     def _test(self, result: Result) -> None:
         """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
