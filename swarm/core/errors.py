@@ -14,13 +14,21 @@ SwarmError              one line; exit code 1 where it is none of those below th
     └── DeviceError    the candidate may not be the cause: another worker may succeed
 """
 
+from swarm.core.terminal_text import one_line
+
 
 class SwarmError(Exception):
     """Root of the tree."""
 
 
 class UserError(SwarmError):
-    """The user's mistake: one line that names the key or file, the value and the remedy."""
+    """The user's mistake: one line that names the key or file, the value and the remedy.
+
+    It is one line whatever the names and values in it hold.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class ConfigError(UserError):

@@ -6,12 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from transformers import AutoConfig, AutoTokenizer
-
-from swarm.core.errors import DataError, ExpertError
+from swarm.core.errors import DataError
 from swarm.core.examples import Prompt
 from swarm.core.requests import Continuation, Generation, Request
 from swarm.engines.chat_template import ChatTokenizer, render_chat
+from swarm.experts.base_tokenizer import load_config, load_tokenizer
 
 # Characters of a prompt that are encoded together with a target: how a tokenizer splits a text depends on the word or
 # so before it. With the whole prompt, a long one would be encoded again for every target.
@@ -70,13 +69,7 @@ class Encoder:
     @classmethod
     def of(cls, base: Path) -> "Encoder":
         """The encoder of the base checkpoint in a folder. Raises ExpertError where transformers cannot load it."""
-        try:
-            config = AutoConfig.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder") from error
-        return cls(tokenizer, _max_positions(config))
+        return cls(load_tokenizer(base), _max_positions(load_config(base)))
 
     def encode(self, requests: Sequence[Request]) -> Requests:
         """The requests as token ids, in order.

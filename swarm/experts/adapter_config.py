@@ -7,12 +7,13 @@ exact update of the base's weights.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from swarm.core.errors import ExpertError
+from swarm.core.terminal_text import shortened
+from swarm.experts.module_patterns import MOST, check_quick, compiled, value_for
 from swarm.experts.safetensors_files import read_json
 
 FILE = "adapter_config.json"
@@ -29,9 +30,6 @@ WITHOUT_WEIGHTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROM
                    "CARTRIDGE", "XLORA", "POLY")  # fmt: skip
 REMEDY = "merge it into a full checkpoint with PEFT's merge_and_unload and give that"
 CORRECT = "write the value that it was trained with"
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,20 @@ class AdapterConfig:
 
     def scaling(self, module: str, rank: int) -> float:
         """alpha / r, or alpha / sqrt(r) for rsLoRA (arXiv 2312.03732)."""
-        alpha = _of_pattern(self.alpha_pattern, module, self.alpha)
+        alpha = value_for(self.alpha_pattern, module, self.alpha)
         return alpha / (math.sqrt(rank) if self.rslora else rank)
 
     def check_rank(self, module: str, rank: int) -> None:
         """Raise ExpertError where the factors of a module have another rank than the file says."""
-        said = _of_pattern(self.rank_pattern, module, self.r if self.r is not None else rank)
+        said = value_for(self.rank_pattern, module, self.r if self.r is not None else rank)
         if said != rank:
             raise ExpertError(
                 f"{self.file}: r or rank_pattern give {module} the rank {said}, but its factors have {rank}; {CORRECT}"
             )
+
+    def check_patterns(self, modules: Collection[str]) -> None:
+        """Raise ExpertError where the patterns would take for ever on these modules' names."""
+        check_quick({**self.rank_pattern, **self.alpha_pattern}, modules, f"{self.file}: rank_pattern or alpha_pattern")
 
     def saves(self, module: str) -> bool:
         """True where the module, or one that it lies in, was trained and saved whole."""
@@ -168,9 +170,11 @@ class _Values:
         found = self.content.get(key) or {}
         if not isinstance(found, dict):
             raise self.wrong(key, found, "a map from patterns of modules' names to values")
+        if len(found) > MOST:
+            raise ExpertError(f"{self.file}: {key} has {len(found)} patterns, at most {MOST} are read; {CORRECT}")
         for pattern in found:
             try:
-                re.compile(_whole(pattern))
+                compiled(pattern)
             except (re.error, OverflowError, RecursionError) as error:
                 raise ExpertError(
                     f"{self.file}: {key} has the pattern {pattern!r}, which is no regular expression ({error}); "
@@ -202,17 +206,6 @@ class _Values:
         return {module: tuple(rows) for module, rows in by_module.items()}
 
 
-def _of_pattern(patterns: Mapping[str, T], module: str, default: T) -> T:
-    """The value of the first pattern that matches the module's name, as PEFT looks for it."""
-    matches = (value for pattern, value in patterns.items() if re.match(_whole(pattern), module))
-    return next(matches, default)
-
-
-def _whole(pattern: str) -> str:
-    return rf"(.*\.)?({pattern})$"
-
-
 def _json(value: object) -> str:
     """A value as its file has it, cut where it is long."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(json.dumps(value), 60)

@@ -7,6 +7,7 @@ name (`.lora_A.default.weight`), wrappers (`module.`, `_orig_mod.`), and a prefi
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 PREFIX = "base_model.model."
@@ -74,9 +75,17 @@ def base_name(parameter: str, known: Collection[str] | None) -> str:
         bare = bare.removeprefix(PREFIX)
     if known is None or bare in known:
         return bare
-    core = _without_leading(bare)
-    fitting = [name for name in known if _without_leading(name) == core]
+    fitting = _by_core(frozenset(known)).get(_without_leading(bare), [])
     return fitting[0] if len(fitting) == 1 else bare
+
+
+@lru_cache(maxsize=2)
+def _by_core(known: frozenset[str]) -> dict[str, list[str]]:
+    """Name without its leading segments -> the known names that it may mean."""
+    found: dict[str, list[str]] = {}
+    for name in known:
+        found.setdefault(_without_leading(name), []).append(name)
+    return found
 
 
 def _without_leading(name: str) -> str:

@@ -41,6 +41,7 @@ class _Tensors:
 
     def adapter(self) -> Adapter:
         parts = self._parts()
+        self.config.check_patterns({name.removesuffix(".weight").removesuffix(".bias") for name in parts})
         if self.config.tokens and not any("tokens" in each for each in parts.values()):
             rows = dict(self.config.tokens)
             raise ExpertError(
@@ -59,7 +60,7 @@ class _Tensors:
 
     def _parts(self) -> dict[str, dict[str, str]]:
         """Parameter -> part -> the name of its tensor."""
-        known = {*self.base.info, *self.more} if self.base else None
+        known = frozenset((*self.base.info, *self.more)) if self.base else None
         found: dict[str, dict[str, str]] = {}
         adapters = set()
         for name in self.files.info:

@@ -19,6 +19,7 @@ from swarm.experts.adapter_reader import open_adapter
 from swarm.experts.catalog import VECTOR_FORMAT, ExpertSpec, open_base, open_expert
 from swarm.experts.expert import Base, UpdateSource
 from swarm.experts.lora import Adapter, is_adapter
+from swarm.experts.model_folder import check_folder
 from swarm.experts.recorded_base import difference, recorded_base
 from swarm.experts.safetensors_writer import TensorStream, tensor_stream
 from swarm.experts.updates import Replacement, delta_of
@@ -152,6 +153,8 @@ def _open(base: Path, aligned: Path) -> WeightDifference:
             f"{base} is an adapter and {aligned} is a checkpoint; "
             "give two checkpoints, two adapters, or a checkpoint and an adapter trained on it"
         )
+    for folder in (base, aligned):
+        check_folder(folder, str(folder))
     first, second = open_adapter(base), open_adapter(aligned)
     for name in first.parameters():
         if name in second.parameters() and first.shape(name) != second.shape(name):

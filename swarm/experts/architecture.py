@@ -19,9 +19,15 @@ from transformers import (
 from transformers.pytorch_utils import Conv1D
 
 from swarm.core.errors import ExpertError
+from swarm.core.terminal_text import shortened
+from swarm.experts.libraries import at_most_parts, understood
+from swarm.experts.own_code import asked_code, refused_code
+from swarm.experts.safetensors_files import read_json
 
 # Dtypes of weights that can be composed, as safetensors names them.
 DTYPES = {"F64", "F32", "F16", "BF16"}
+MOST_PARTS = 100_000  # modules and parameters: several times those of the largest models
+MOST_LAYERS = 10_000  # or experts: some configs make a list of them before there is a model
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,23 +70,43 @@ def architecture_of(folder: Path, owner: str = "base") -> Architecture:
 @lru_cache(maxsize=4)
 def _build(folder: Path, owner: str, content: bytes) -> Architecture:
     """`content` is that of config.json, so that a changed file is read again."""
-    try:
+
+    check_values(folder, owner)
+
+    def made() -> PreTrainedModel:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         _check_causal(folder, owner, config)
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except ExpertError:
-        raise
-    except Exception as error:  # a config can be wrong in as many ways as there are architectures
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise ExpertError(
+        with torch.device("meta"), at_most_parts(MOST_PARTS):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+
+    def refused(reason: str) -> ExpertError:
+        if "custom code" in reason and (code := asked_code(folder)):
+            return refused_code(owner, folder, code)
+        return ExpertError(
             f"{owner}: {folder}: transformers makes no model of config.json ({reason}); "
             "save the model again with this version of transformers"
-        ) from error
+        )
+
+    model = understood(made, refused)
     parameters = {name: tuple(each.shape) for name, each in model.named_parameters()}
     saved = model.state_dict().keys()
     buffers = {name: tuple(each.shape) for name, each in model.named_buffers() if name in saved}
     return Architecture(model, parameters, buffers, dict(model.all_tied_weights_keys or {}))
+
+
+def check_values(folder: Path, owner: str) -> None:
+    """Raise ExpertError for a number of layers or experts that no model has, and for an attention of foreign code."""
+    content = read_json(folder / "config.json", owner)
+    for config in (content, *(each for each in content.values() if isinstance(each, dict))):
+        for key, value in config.items():
+            if key.endswith("attn_implementation") and "/" in str(value):  # a repository of kernels
+                raise refused_code(owner, folder, f"{key} of config.json: {shortened(str(value))}")
+            counted = any(word in key for word in ("layer", "expert", "block")) and isinstance(value, int | float)
+            if counted and not key.endswith(("_id", "_size", "_dim")) and not abs(value) <= MOST_LAYERS:
+                raise ExpertError(
+                    f"{owner}: {folder}: {key} in config.json is {shortened(str(value))}, more than any model has; "
+                    "download or save the whole checkpoint again"
+                )
 
 
 def _check_causal(folder: Path, owner: str, config: PreTrainedConfig) -> None:

@@ -6,13 +6,18 @@ from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
+from swarm.core.terminal_text import shortened
 from swarm.experts.adapter_config import read_adapter_config
 from swarm.experts.adapter_reader import open_adapter
+from swarm.experts.architecture import check_values
+from swarm.experts.base_tokenizer import check_settings
 from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
 from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource, Vector
 from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
+from swarm.experts.model_folder import check_folder, is_there
+from swarm.experts.own_code import code_note
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
@@ -58,11 +63,16 @@ class Catalog:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know about the base's files."""
+        """What the user should know about the files of base and experts."""
         unused = [name for name in self.base.unused if not name.endswith(BUFFERS)]
-        if not unused:
-            return []
-        return [f"base {self.base.path}: the model does not use {len(unused)} of its tensors, such as {unused[0]}"]
+        of_base = f"base {self.base.path}"
+        found = (
+            [f"{of_base}: the model does not use {len(unused)} of its tensors, such as {unused[0]}"] if unused else []
+        )
+        model = type(self.base.architecture.model).__name__
+        for owner, folder in ((of_base, self.base.path), *((f"expert {e.name}", e.path) for e in self.experts)):
+            found += code_note(owner, folder, model)
+        return found
 
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
@@ -87,9 +97,16 @@ def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name
 
 def open_base(path: Path) -> Base:
     """Open a base checkpoint. Raises ExpertError where the folder is not one."""
+    if not is_there(path):
+        place = shortened(str(path))
+        raise ExpertError(f"base {place}: {place}/config.json does not exist; give the folder of a saved model")
     if is_adapter(path):
         raise ExpertError(f"base: {path} is an adapter; give the checkpoint it was trained on and list it in experts")
+    if not path.is_dir():
+        raise ExpertError(f"base: {path} is no folder; give the folder of a saved model")
+    check_folder(path, f"base {path}")
     read_json(path / "config.json", f"base {path}")
+    check_settings(path)
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise ExpertError(f"base: {path} holds no tokenizer; save the base's tokenizer there")
     return open_checkpoint(path, "base")
@@ -98,8 +115,10 @@ def open_base(path: Path) -> Base:
 def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     """Open an expert and check its architecture, shapes and tokenizer against the base. Raises ExpertError."""
     owner = f"expert {spec.name}"
-    if not spec.path.exists():
-        raise ExpertError(f"{owner}: {spec.path} does not exist; correct the path in experts")
+    if not is_there(spec.path):
+        raise ExpertError(f"{owner}: {shortened(str(spec.path))} does not exist; correct the path in experts")
+    if spec.path.is_dir():
+        check_folder(spec.path, owner)
     kind, source = _open_source(spec, base, owner)
     _check_parameters(owner, kind, source, base)
     if spec.path.is_dir():
@@ -131,6 +150,7 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         check_saved_copies(adapter, base, owner)
         return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
     config = read_json(spec.path / "config.json", owner)
+    check_values(spec.path, owner)
     check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
     if problem := differing(config, base.config, spec.path, base.path):
         raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")

@@ -44,6 +44,8 @@ def fit_adapter(adapter: Adapter, base: Base, config: AdapterConfig) -> Adapter:
     foreign = [name for name in (*adapter.parameters(), *adapter.copies) if name not in base.tensors.info]
     places = layout_of(base.architecture, foreign).places if foreign else {}
     known = {name: base.layout.of_place.get(places[name], name) for name in foreign if name in places}
+    if config.targets:
+        config.check_patterns(base.architecture.parameters)
     factors: dict[str, Factors] = {}
     for name, each in adapter.factors.items():
         named = known.get(name, name)

@@ -8,37 +8,21 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from swarm.core.errors import ExpertError
+from swarm.core.terminal_text import shortened
+from swarm.experts.model_folder import check_inside
+from swarm.experts.safetensors_header import Header, open_file, read_header
+from swarm.experts.safetensors_header import TensorInfo as TensorInfo  # it belongs to what is read here
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SAMPLED_BLOCKS = 256  # of a fingerprint: reads 1 MiB per file, however large it is
 BLOCK_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """What a file's header says of a tensor.
-
-    shape: its shape.
-    dtype: its dtype as safetensors names it ("BF16").
-    file: the file that holds it.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    file: Path
-
-    @property
-    def elements(self) -> int:
-        n = 1
-        for size in self.shape:
-            n *= size
-        return n
+MOST_JSON = 100_000_000  # bytes of a JSON file: as the safetensors library allows in a header
 
 
 @dataclass(frozen=True)
@@ -72,17 +56,27 @@ class TensorFiles:
     @cached_property
     def info(self) -> Mapping[str, TensorInfo]:
         """Every tensor's shape and dtype, from the headers alone."""
-        found = {name: info for file in self.files for name, info in _header(file)}
+        found = {name: info for header in self._headers for name, info in header.tensors.items()}
         return {name: info for name, info in found.items() if name not in self.left_out}
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
         """The metadata in the files' headers (strings), merged."""
-        return {key: value for file in self.files for key, value in (_open(file).metadata() or {}).items()}
+        return {key: value for header in self._headers for key, value in header.metadata.items()}
+
+    @cached_property
+    def _headers(self) -> tuple[Header, ...]:
+        return tuple(read_header(file) for file in self.files)
 
     def read(self, name: str) -> torch.Tensor:
         """One tensor, in its stored dtype, on the CPU."""
-        tensor: torch.Tensor = _open(self.info[name].file).get_tensor(name)
+        info = self.info[name]
+        try:
+            tensor: torch.Tensor = open_file(info.file).get_tensor(name)
+        except SafetensorError as error:  # a dtype that torch lacks
+            raise ExpertError(
+                f"{info.file}: {name} cannot be read ({error}); save it in float32, float16 or bfloat16"
+            ) from None
         return tensor
 
     def check_finite(self, owner: str) -> None:
@@ -99,8 +93,8 @@ class TensorFiles:
     def fingerprint(self) -> str:
         """16 hex digits over each file's size, header and 256 evenly spaced blocks of 4 KiB."""
         digest = hashlib.sha256()
-        for file in self.files:
-            for block in _blocks(file):
+        for file, header in zip(self.files, self._headers, strict=True):
+            for block in _blocks(file, header.size):
                 digest.update(block)
         return digest.hexdigest()[:16]
 
@@ -108,10 +102,16 @@ class TensorFiles:
 def read_json(path: Path, owner: str) -> dict[str, object]:
     """The JSON object in a file of a model's folder. `owner` begins the message. Raises ExpertError."""
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device would never end
+            raise ExpertError(f"{owner}: {path} is no regular file; save the model again")
+        if path.stat().st_size > MOST_JSON:
+            raise ExpertError(
+                f"{owner}: {path} has {path.stat().st_size} bytes, too many for JSON; save the model again"
+            )
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ExpertError(f"{owner}: {path} does not exist; give the folder of a saved model") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ExpertError(f"{owner}: {path} cannot be read as JSON ({error}); save the model again") from None
     if not isinstance(content, dict):
         raise ExpertError(f"{owner}: {path} does not hold a JSON object; save the model again")
@@ -122,11 +122,30 @@ def _shards(index: Path) -> tuple[Path, ...]:
     weight_map = read_json(index, str(index.parent)).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ExpertError(f"{index} has no weight_map; save the model again")
-    files = tuple(index.parent / name for name in sorted({str(file) for file in weight_map.values()}))
-    for file in files:
-        if not file.is_file():
-            raise ExpertError(f"{index}: the shard {file.name} is missing; copy it beside the index")
-    return files
+    names = [*dict.fromkeys(name if isinstance(name, str) else json.dumps(name) for name in weight_map.values())]
+    return tuple(_shard(index, name) for name in sorted(names))
+
+
+def _shard(index: Path, name: str) -> Path:
+    """The file of a name in weight_map, which must lie beside the index, or below."""
+    parts = PurePath(name).parts
+    if not name.endswith(".safetensors") or PurePath(name).is_absolute() or ".." in parts:
+        raise ExpertError(
+            f"{index}: weight_map names {shortened(name)}, which is no safetensors file of this folder; "
+            "copy the shard beside the index and correct its name there"
+        )
+    file = index.parent / name
+    if not _exists(file):
+        raise ExpertError(f"{index}: the shard {shortened(file.name)} is missing; copy it beside the index")
+    check_inside(file, index.parent, str(index))
+    return file
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _no_weights(path: Path, stem: str) -> ExpertError:
@@ -141,25 +160,11 @@ def _no_weights(path: Path, stem: str) -> ExpertError:
     return ExpertError(f"{path} holds no {stem}.safetensors; give a folder that save_pretrained has written")
 
 
-def _open(file: Path) -> "safe_open":
-    try:
-        return safe_open(str(file), framework="pt", device="cpu")
-    except (SafetensorError, OSError) as error:
-        raise ExpertError(f"{file} is not a complete safetensors file ({error}); copy or save it again") from None
-
-
-def _header(file: Path) -> Iterator[tuple[str, TensorInfo]]:
-    handle = _open(file)
-    for name in handle.keys():  # noqa: SIM118 - safe_open is not a mapping
-        tensor = handle.get_slice(name)
-        yield name, TensorInfo(tuple(tensor.get_shape()), tensor.get_dtype(), file)
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
+def _blocks(file: Path, header: int) -> Iterator[bytes]:
     size = file.stat().st_size
     yield str(size).encode()
     with file.open("rb") as stream:
-        header = int.from_bytes(stream.read(8), "little")
+        stream.seek(8)
         yield stream.read(header)
         for step in range(SAMPLED_BLOCKS):
             stream.seek(8 + header + (size - 8 - header) * step // SAMPLED_BLOCKS)

@@ -1,6 +1,5 @@
 """The composed checkpoint: files and shards as the base has them, composed weights in the engine's dtype."""
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from swarm.core.files import write_json
 from swarm.experts.merge_model import composed_tensor
+from swarm.experts.model_folder import TEMPLATES, copy_inside
 from swarm.experts.safetensors_files import TensorInfo, read_json
 from swarm.experts.safetensors_writer import tensor_stream
 from swarm.export.base import Exported
@@ -17,7 +17,6 @@ KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 TOKENIZER = ("*token*.json", "vocab.*", "merges.txt", "*.model", "chat_template.*")
 WRITTEN = ("config.json", "adapter_config.json")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-TEMPLATES = "additional_chat_templates"
 WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4}
 
 
@@ -93,24 +92,24 @@ def _untied(config: dict[str, object]) -> dict[str, object]:
 def copy_tokenizer(base: Path, folder: Path) -> None:
     """Copy the base's tokenizer and chat templates, so that a folder without them is whole."""
     for file in tokenizer_files(base):
-        shutil.copyfile(file, folder / file.name)
+        copy_inside(file, base, folder / file.name)
     _copy_templates(base, folder)
 
 
 def tokenizer_files(base: Path) -> list[Path]:
-    return [file for pattern in TOKENIZER for file in base.glob(pattern)]
+    return [file for pattern in TOKENIZER for file in base.glob(pattern) if file.is_file()]
 
 
 def _copy_templates(base: Path, folder: Path) -> None:
     for template in (base / TEMPLATES).glob("*.jinja"):
         (folder / TEMPLATES).mkdir(exist_ok=True)
-        shutil.copyfile(template, folder / TEMPLATES / template.name)
+        copy_inside(template, base, folder / TEMPLATES / template.name)
 
 
 def _copy_files(base: Path, folder: Path) -> None:
     """Copy tokenizer, chat template, generation config and licence: everything but code and weights."""
     for file in kept_files(base):
-        shutil.copyfile(file, folder / file.name)
+        copy_inside(file, base, folder / file.name)
     _copy_templates(base, folder)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
+from transformers import AutoModelForCausalLM, PretrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from swarm.core.errors import ConfigError, ExpertError
 from swarm.engines.encoding import Tokenizer
 from swarm.engines.transformers.packing import MOST_LOGITS, UNLIMITED
+from swarm.experts.base_tokenizer import load_tokenizer
 
 # Config keys of the sizes of sliding windows and attention chunks.
 WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attention", "sliding_window_size")
@@ -102,7 +103,6 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
             trust_remote_code=False,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder") from error
@@ -111,6 +111,7 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
             f"base {base}: no file holds {missing[0]}, and transformers fills it with random weights; "
             "download or save the whole checkpoint again"
         )
+    tokenizer = load_tokenizer(base)
     return LoadedModel(model.to(found).eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
 
 
