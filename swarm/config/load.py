@@ -72,7 +72,9 @@ def _override(raw: dict[str, Any], override: str) -> None:
     try:
         value = parse(text, SET, keys)
     except InvalidYamlError:
-        raise ConfigError(f"--set {shortened(key)}: {shown(text)} is not a valid YAML value; quote it") from None
+        raise ConfigError(
+            f"--set {shortened(key)}: {shown(text)} is not a valid YAML value; correct it, or quote it where a text is meant"
+        ) from None
     *parents, last = keys
     place: Any = raw
     for parent in parents:
@@ -95,6 +97,6 @@ def _descend(place: Any, step: str, key: str) -> Any:
 def _index(place: list[Any], step: str, key: str) -> int:
     index = int(step) if re.fullmatch(INDEX, step) else len(place)
     if index >= len(place):
-        known = f"use 0 to {len(place) - 1}" if place else "it is empty"
+        known = f"use 0 to {len(place) - 1}" if place else "set the whole list"
         raise ConfigError(f"--set {shortened(key)}: {shown(step)} is not an index of this list; {known}")
     return index

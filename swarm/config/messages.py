@@ -61,7 +61,9 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
     if first["type"] == "missing":
         return f"{'.'.join(key)}: missing; add {key[-1]}: to the config"
     if first["type"] == "invalid_key":
-        return f"{key[-1]}: a key must be a text; put it in quotes"
+        return f"{'.'.join(key)}: a key must be a text; known are {', '.join(_keys_beside(first['loc']))}"
+    if first["loc"][-1] == "[key]":
+        return f"{'.'.join(key)}: a key must be a text; put it in quotes"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{'.'.join(key)}.type: {_type_problem(first.get('ctx', {}))}"
     same = [each for each in within if _key(each) == key]

@@ -62,7 +62,7 @@ CASES = [
         checked_cluster(gpus_per_worker=512),
         "cluster.gpus_per_worker",
         "512",
-        "ask for fewer workers or GPUs",
+        "ask for fewer GPUs per worker",
     ),
     Case(
         "unknown-key-of-expert",
@@ -113,8 +113,8 @@ CASES = [
         "a-number-as-key",
         lambda s: s.search_text(f"1: a\n{yaml.safe_dump(s.playground.config())}"),
         "1",
-        "a",
-        "put it in quotes",
+        "a key must be a text",
+        "known are base, experts",
     ),
     Case(
         "unknown-key-called-like-a-kind",

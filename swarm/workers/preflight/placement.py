@@ -44,17 +44,25 @@ def place(settings: RayCluster, nodes: Sequence[Mapping[str, float]]) -> Placeme
     if slots_on(nodes, 0, gpus_each) < workers:
         raise ConfigError(
             f"cluster.gpus_per_worker: {workers} workers with {gpus_each:g} GPUs each do not fit on the cluster's "
-            f"{gpus:g} GPUs; ask for fewer workers or GPUs per worker"
+            f"{gpus:g} GPUs; {_fewer(workers=slots_on(nodes, 0, gpus_each) > 0, gpus=True)}"
         )
     if slots < workers:
         raise ConfigError(
             f"cluster.workers: {workers} workers with {least} cores each do not fit on the cluster's {cores} cores "
-            f"({len(nodes)} nodes); ask for fewer workers or cores per worker"
+            f"({len(nodes)} nodes); {_fewer(workers=slots > 0, cores=least > 1)}"
         )
     most = min(cores // workers, MAX_CORES_PER_GPU * math.ceil(gpus_each)) if gpus_each else cores // workers
     sizes = range(most, least, -1) if settings.cpus_per_worker == "auto" else ()
     cpus_each = next((cpus for cpus in sizes if slots_on(nodes, cpus, gpus_each) >= workers), least)
     return Placement(workers, cpus_each, gpus_each)
+
+
+def _fewer(**helps: bool) -> str:
+    """The remedy for workers that do not fit: fewer of what there can be less of."""
+    ways = [
+        what if what == "workers" else f"{what.replace('gpus', 'GPUs')} per worker" for what in helps if helps[what]
+    ]
+    return f"ask for fewer {' or '.join(ways)}" if ways else "start Ray with more cores on its nodes"
 
 
 def capacity(settings: RayCluster, placement: Placement, nodes: Sequence[Mapping[str, float]]) -> int:
