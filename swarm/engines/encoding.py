@@ -90,9 +90,10 @@ class Encoder:
         else:
             encoded, extra = self._continuation(text, special, request), 0
         if len(encoded) + extra > self._max_positions:
+            lower = " or lower max_new_tokens" if extra and len(encoded) < self._max_positions else ""
             raise DataError(
                 f"the prompt {text[:60]!r}... needs {len(encoded) + extra} tokens, but the model takes "
-                f"{self._max_positions}; shorten the example or lower max_new_tokens"
+                f"{self._max_positions}; shorten the example{lower}"
             )
         return encoded
 

@@ -177,7 +177,10 @@ def _check_ties(owner: str, checkpoint: Base, base: Base) -> None:
 
 def _open_vector(path: Path, base: Base, owner: str) -> Vector:
     if path.suffix != ".safetensors":
-        raise ExpertError(f"{owner}: {path} is not a .safetensors file; pickled weights are not loaded, convert it")
+        raise ExpertError(
+            f"{owner}: {path} is neither a folder nor a .safetensors file, and pickled weights are not loaded; "
+            "give the folder of a saved model, or make a vector with swarm vector BASE ALIGNED -o FILE"
+        )
     vector = Vector(TensorFiles.of(path))
     if vector.files.metadata.get("format") != VECTOR_FORMAT:
         raise ExpertError(

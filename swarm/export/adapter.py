@@ -12,7 +12,7 @@ from swarm.experts.safetensors_writer import check_finite, tensor_stream
 from swarm.export.base import Exported, kind_of, local_path
 from swarm.export.hf import copy_tokenizer
 
-REMEDY = "use --format hf"
+REMEDY = "use --format hf, or in a config export.format: hf"
 
 
 def check_adapter(what: Exported) -> None:

@@ -16,7 +16,7 @@ from swarm.core.recipes import Group
 from swarm.experts.expert import Expert
 from swarm.export.base import Exported, kind_of, local_path
 
-REMEDY = "use --format hf, or --format recipe"
+REMEDY = "use --format hf or recipe, or in a config export.format: hf or recipe"
 FILE = "mergekit.yaml"
 COMMAND = f"mergekit-yaml {FILE} OUT --lora-merge-cache CACHE --lora-merge-dtype float32"
 HEADER = f"""\

@@ -190,7 +190,7 @@ CASES = [
     Case("nan-in-base", nan_in_base, "base", "NaN", "train or convert it again"),
     Case("pickled-adapter", pickled_adapter, "mine", "adapter_model.bin", "save them as safetensors"),
     Case("pickled-base", pickled_base, "mine", "pytorch_model.bin", "save them as safetensors"),
-    Case("pickled-vector", pickled_vector, "expert vector", "vector.pt", "convert it"),
+    Case("pickled-vector", pickled_vector, "expert vector", "vector.pt", "make a vector with swarm vector"),
     Case("another-kind-of-adapter", another_kind_of_adapter, "mine", "LOHA", "merge_and_unload"),
     Case(
         "cut-weights",
