@@ -203,7 +203,8 @@ def _run() -> int:
     except typer.TyperException as error:
         if not str(error):  # no command was given, and the help has been shown
             return 0
-        return _refuse(f"{error}; see swarm --help")
+        context = getattr(error, "ctx", None)
+        return _refuse(f"{error}; see {context.command_path if context else 'swarm'} --help")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code or 0

@@ -37,7 +37,8 @@ def locked(place: Path, run: Path | None = None) -> Iterator[None]:
     try:
         handle = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); make {folder} writable") from None
+        remedy = "remove it" if isinstance(error, IsADirectoryError) else f"make {folder} writable"
+        raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); {remedy}") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

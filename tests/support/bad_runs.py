@@ -116,7 +116,7 @@ CASES = [
     ),
     Case("corrupt-journal", resumed_after(corrupt_line), "journal.jsonl:5", "corrupt", "cut it to its first 4 lines"),
     Case("journal-is-a-folder", resumed_after(journal_as_folder), "journal.jsonl", "Is a directory", "restore it"),
-    Case("lock-is-a-folder", resumed_after(lock_as_folder), ".lock", "Is a directory", "make"),
+    Case("lock-is-a-folder", resumed_after(lock_as_folder), ".lock", "Is a directory", "remove it"),
     Case("broken-summary", broken_summary, "summary.json", "is not valid JSON", "swarm resume"),
     Case("lost-start", resumed_after(lost_first_line), "journal.jsonl:1", "out of place", "restore it from a copy"),
     Case(
@@ -161,8 +161,8 @@ CASES = [
     Case("unknown-format", export_to("--format", "gguf"), "--format", "'gguf'", "use one of hf"),
     Case("broken-recipe", broken_recipe, "recipe.json", "base", "export the recipe again"),
     Case("unknown-command", lambda s: ["serch"], "'serch'", "No such command", "Did you mean 'search'?"),
-    Case("unknown-option", lambda s: ["search", "a", "--rundir", "b"], "--rundir", "No such option", "swarm --help"),
-    Case("missing-argument", lambda s: ["search"], "config", "Missing", "swarm --help"),
+    Case("unknown-option", lambda s: ["search", "a", "--rundir", "b"], "--rundir", "No such option", "search --help"),
+    Case("missing-argument", lambda s: ["search"], "config", "Missing", "swarm search --help"),
     Case(
         "vector-of-nothing",
         lambda s: ["vector", "a", "b", "-o", "c.safetensors"],
