@@ -1,0 +1,81 @@
+"""What a message about a mistake tells the user to do is done, and then the command is accepted."""
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from support.bad_inputs import Case, Scene, Words
+from support.playground import Playground, run_cli
+from support.remedies import ELSEWHERE, REMEDIES, SLOW, Remedy
+
+ROOT = Path(__file__).parents[2]
+
+
+def all_cases() -> list[Case]:
+    """The cases of every table of tests/support/bad_*.py, each once."""
+    files = sorted((ROOT / "tests" / "support").glob("bad_*.py"))
+    modules = [import_module(f"support.{file.stem}") for file in files]
+    tables = [table for module in modules for table in vars(module).values() if isinstance(table, list)]
+    return list({id(case): case for table in tables for case in table if isinstance(case, Case)}.values())
+
+
+CASES = all_cases()
+FOLLOWED = [
+    pytest.param(case, remedy, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for case in CASES
+    for name, remedy in ((f"{case.id}-{i}", remedy) for i, remedy in enumerate(REMEDIES.get(case.id, ()), 1))
+]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, playground: Playground, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return Scene(tmp_path, playground, finished_run)
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path) -> Iterator[None]:
+    """A cache of the test's own; afterwards the variables as they were."""
+    before = dict(os.environ)
+    os.environ["SWARM_CACHE"] = str(tmp_path / "cache")
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def tried(case: Case, words: Words) -> Words:
+    """The command that shows whether the remedy helped: for a search its check, which says what a search would say.
+
+    A check knows no run directory: where this is the mistake, the search is started.
+    """
+    if words[0] != "search" or case.place == "--run-dir":
+        return words
+    at = words.index("--run-dir") if "--run-dir" in words else len(words)
+    return ["check", *words[1:at], *words[at + 2 :]]
+
+
+@pytest.mark.parametrize(("case", "remedy"), FOLLOWED)
+def test_the_remedy_helps(case: Case, remedy: Remedy, scene: Scene) -> None:
+    os.environ.update({name: value.format(folder=scene.folder) for name, value in case.environment.items()})
+    words = remedy(scene, case.arrange(scene))
+    done = run_cli(*tried(case, words))
+    assert done.code == 0, done.err
+
+
+def test_every_case_has_its_remedy() -> None:
+    """Where this fails: write what the message of the new case says to do into tests/support/remedies_for_*.py."""
+    names = {case.id for case in CASES}
+    assert sorted(names - {name for name, remedies in REMEDIES.items() if remedies} - ELSEWHERE.keys()) == []
+    assert sorted((REMEDIES.keys() | ELSEWHERE.keys()) - names) == []
+    assert REMEDIES.keys() & ELSEWHERE.keys() == set()
+
+
+@pytest.mark.parametrize("test", sorted({each for each in ELSEWHERE.values() if "::" in each}))
+def test_the_tests_elsewhere_are_there(test: str) -> None:
+    file, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / file).read_text()
