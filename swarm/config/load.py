@@ -73,7 +73,8 @@ def _override(raw: dict[str, Any], override: str) -> None:
         value = parse(text, SET, keys)
     except InvalidYamlError:
         raise ConfigError(
-            f"--set {shortened(key)}: {shown(text)} is not a valid YAML value; correct it, or quote it where a text is meant"
+            f"--set {shortened(key)}: {shown(text)} is not a valid YAML value; correct it, or quote it where a text is "
+            "meant"
         ) from None
     *parents, last = keys
     place: Any = raw
