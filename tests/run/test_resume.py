@@ -79,7 +79,8 @@ def summary(run: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key != "seconds"}
 
 
-@pytest.mark.parametrize("cluster", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["local", "ray"])
 def test_killed_five_times_and_resumed_ends_like_an_undisturbed_run(config: Path, tmp_path: Path, cluster: str) -> None:
     straight, torn = tmp_path / "straight", tmp_path / "torn"
     options = ["--set", f"cluster.type={cluster}"]

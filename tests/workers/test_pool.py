@@ -218,8 +218,11 @@ def test_a_worker_that_is_killed_from_outside_costs_only_time(
 def test_a_worker_that_died_between_two_splits_is_replaced(
     pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
-    os.kill(newest(folder), signal.SIGKILL)
-    time.sleep(0.5)  # until the process is gone
+    pid = newest(folder)
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.1)
+    time.sleep(1.0)  # until Ray knows of it
     pool.load("select", workload(what, EXAMPLES))
     found, failures = split(list(pool.run(deque(TASKS), "select")))
     assert timeless(found) == timeless(expected)
