@@ -6,18 +6,24 @@ process may be writing: the partial line is removed when the next one is appende
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
-from swarm.journal.records import JournalRecord, Record, StartRecord, first_problem, read_record
+from swarm.journal.records import Record, StartRecord, first_problem, read_record
+
+BEGINNING = b'{"kind": "start"'  # of the first line
+SHOWN = 160  # characters of a reason
 
 
-def text_of(records: Iterable[JournalRecord]) -> str:
+def text_of(records: Iterable[Record]) -> str:
     """Records as the journal holds them, one a line."""
     return "".join(json.dumps(record.content(), allow_nan=False) + "\n" for record in records)
 
@@ -32,26 +38,30 @@ class JournalFile:
 
     def read(self) -> list[Record]:
         """Every record. Raises RunError where the file is damaged elsewhere than in a partial last line."""
+        return list(self.records())
+
+    def records(self) -> Iterator[Record]:
+        """As `read`, one by one: the n-th record is line n, counted from 1."""
         try:
-            whole, newline, cut = self.path.read_bytes().rpartition(b"\n")
+            with self.path.open("rb") as stream:
+                for number, line in enumerate(stream, start=1):
+                    if not line.endswith(b"\n"):
+                        self._drop(number, line)
+                        return
+                    yield self._record(number, line)
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             raise RunError(f"{self.path} cannot be read ({error.strerror}); restore it from a copy") from None
-        self.dropped_bytes = len(cut)
-        return list(self._parse(whole)) if newline else []
 
-    def append(self, record: JournalRecord) -> None:
+    def append(self, record: Record) -> None:
         """Write one line and force it to disk. Raises RunError where that fails."""
         text = text_of([record]).encode()
         try:
             if self._stream is None:
                 self._stream = self._open()
             with uninterrupted():
-                written = 0
-                while written < len(text):
-                    written += self._stream.write(text[written:])
-                os.fsync(self._stream.fileno())
+                _write(self._stream, text)
         except OSError as error:
             raise RunError(
                 f"{self.path} cannot be written ({error.strerror}); free space or change the folder, "
@@ -70,19 +80,62 @@ class JournalFile:
             self.dropped_bytes = 0
         return self.path.open("ab", buffering=0)
 
-    def _parse(self, whole: bytes) -> Iterator[Record]:
-        for number, text in enumerate(whole.split(b"\n"), start=1):
-            try:
-                record = read_record(json.loads(text))
-                if (number == 1) != isinstance(record, StartRecord):
-                    raise ValueError(f"a line of kind {record.kind!r} is out of place")
-            except ValueError as error:
-                raise self._corrupt(number, error) from None
-            yield record
+    def _drop(self, number: int, line: bytes) -> None:
+        """Take a line without its end for what a crash has left; of a first line only where it can be that."""
+        if number == 1 and line.strip(b"\0") and not line.startswith(BEGINNING[: len(line)]):
+            self.corrupt(number, ValueError("it does not begin as a journal does"))
+        self.dropped_bytes = len(line)
 
-    def _corrupt(self, number: int, error: ValueError) -> RunError:
+    def _record(self, number: int, line: bytes) -> Record:
+        try:
+            record = read_record(_parsed(line))
+            if (number == 1) != isinstance(record, StartRecord):
+                raise ValueError(f"a line of kind {record.kind!r} is out of place")
+        except ValueError as error:
+            self.corrupt(number, error)
+        return record
+
+    def corrupt(self, number: int, error: ValueError) -> NoReturn:
+        """Raise the RunError for a line that cannot be what the run wrote."""
         reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        return RunError(
-            f"{self.path}:{number}: the journal is corrupt ({reason}); restore it from a copy, or cut it "
-            f"to its first {number - 1} lines and swarm resume {self.path.parent}"
-        )
+        reason = reason if len(reason) <= SHOWN else f"{reason[:SHOWN]}…"
+        remedy = f"or cut it to its first {number - 1} lines and swarm resume {self.path.parent}"
+        raise RunError(
+            f"{self.path}:{number}: the journal is corrupt ({reason}); restore it from a copy, "
+            f"{remedy if number > 1 else 'or start a new run in another directory'}"
+        ) from None
+
+
+def _write(stream: BinaryIO, text: bytes) -> None:
+    """Append and force to disk, or restore what was there: a partial line would be damage, were another to follow."""
+    size = os.fstat(stream.fileno()).st_size
+    try:
+        written = 0
+        while written < len(text):
+            written += stream.write(text[written:])
+        os.fsync(stream.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(stream.fileno(), size)
+        raise
+
+
+def _parsed(line: bytes) -> object:
+    """A line's JSON. Raises ValueError, also for the NaN and Infinity that Python's own reader takes."""
+    try:
+        return from_json(line, allow_inf_nan=False)
+    except ValueError as error:
+        reason = re.sub(r" at line \d+ column (\d+)$", r" at character \1", str(error))
+    try:  # characters that are half of a pair, as in paths that are no UTF-8: only Python's own reader takes them
+        return json.loads(line.decode("utf-8-sig"), parse_constant=_refused) if _has_halves(line) else _refused(reason)
+    except RecursionError:
+        return _refused("nested too deeply")
+
+
+def _has_halves(line: bytes) -> bool:
+    """Whether a line holds escaped surrogates, or begins with a byte order mark."""
+    return re.search(rb"\\u[dD][89a-fA-F]", line) is not None or line.startswith(b"\xef\xbb\xbf")
+
+
+def _refused(reason: str) -> NoReturn:
+    raise ValueError(reason)

@@ -1,17 +1,18 @@
 """The records of a journal as types: what a run writes, one line each, and reads back."""
 
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
-from swarm.core.requests import Method
+from swarm.journal.evaluation_record import EvaluationRecord as EvaluationRecord
+from swarm.journal.evaluation_record import Finite, Number, Seconds
+from swarm.journal.evaluation_record import Kind as Kind
 from swarm.statistics.intervals import Score
-
-Kind = Literal["evaluation", "select", "test"]
 
 
 class JournalRecord(BaseModel):
@@ -24,7 +25,7 @@ class JournalRecord(BaseModel):
     left_out_if_empty: ClassVar[tuple[str, ...]] = ()
 
     kind: str
-    elapsed: float = 0.0
+    elapsed: Seconds = 0.0
 
     def content(self) -> dict[str, Any]:
         """The line as it is written: the kind, the fields that were given, the time."""
@@ -32,8 +33,12 @@ class JournalRecord(BaseModel):
         fields = self.model_dump(mode="json", exclude_unset=True, exclude={"kind", "elapsed", *absent})
         return {"kind": self.kind, **fields, "elapsed": self.elapsed}
 
+    def timed(self, elapsed: float) -> Self:
+        return self.model_copy(update={"elapsed": elapsed})
 
-class Item(BaseModel):
+
+@dataclass(frozen=True, slots=True)
+class Item:
     """One example as the journal keeps it for the report, with its prompt cut."""
 
     id: str
@@ -92,7 +97,7 @@ class FailureRecord(JournalRecord):
 
     kind: Literal["failure"] = "failure"
     id: str
-    attempt: int
+    attempt: Number
     error: str
     worker: str
 
@@ -110,9 +115,15 @@ class VoidRecord(JournalRecord):
     """
 
     kind: Literal["void"] = "void"
-    failed: int
-    scored: int
+    failed: Number
+    scored: Number
     error: str
+
+
+def _finite(predicted: dict[str, Score]) -> dict[str, Score]:
+    if not all(math.isfinite(end) for score in predicted.values() for end in (score.mean, score.low, score.high)):
+        raise ValueError("should be finite numbers")
+    return predicted
 
 
 class EndRecord(JournalRecord):
@@ -125,93 +136,8 @@ class EndRecord(JournalRecord):
     kind: Literal["end"] = "end"
     phase: Literal["search", "select", "run"]
     reason: str
-    workers: float = 1
-    predicted: dict[str, Score] = {}
-
-
-class EvaluationRecord(JournalRecord):
-    """An evaluation: of the search ("evaluation"), the selection or the test.
-
-    examples: objective -> one score per example, in the split's order; where it was stopped, the first ones only.
-    outputs: objective -> one text per example; kept for the test only.
-    guides: objective -> one value per example, which sequential racing compares.
-    soft: objective -> mean smoothed score, which an optimizer may climb.
-    same_as: the candidate that scored the same position first; nothing was run for this line.
-    """
-
-    left_out_if_empty: ClassVar[tuple[str, ...]] = ("outputs", "guides", "soft", "error", "same_as")
-
-    kind: Kind
-    id: str
-    iteration: int | None = None
-    particle: int | None = None
-    split: Split = "search"
-    position: tuple[float, ...]
-    status: Literal["ok", "failed", "stopped"]
-    scores: dict[str, float]
-    examples: dict[str, tuple[float, ...]]
-    outputs: dict[str, tuple[str, ...]] = {}
-    guides: dict[str, tuple[float, ...]] = {}
-    soft: dict[str, float] = {}
-    n_examples: int
-    tokens: int
-    seconds: float
-    compose_seconds: float
-    forward_seconds: float
-    method: Method = "merged"
-    worker: str
-    error: str = ""
-    same_as: str = ""
-
-    @property
-    def repeated(self) -> bool:
-        return bool(self.same_as)
-
-    @classmethod
-    def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
-        """Outputs are kept for the test only, guides and smoothed scores for the search only."""
-        candidate = evaluation.candidate
-        return cls(
-            kind=kind,
-            id=candidate.id,
-            iteration=candidate.iteration,
-            particle=candidate.particle,
-            split=split,
-            position=candidate.position,
-            status=evaluation.status,
-            scores=dict(evaluation.scores),
-            examples=dict(evaluation.examples),
-            outputs=dict(evaluation.outputs) if kind == "test" else {},
-            guides=dict(evaluation.surrogates) if kind == "evaluation" else {},
-            soft=dict(evaluation.soft) if kind == "evaluation" else {},
-            n_examples=evaluation.n_examples,
-            tokens=evaluation.tokens,
-            seconds=round(evaluation.seconds, 4),
-            compose_seconds=round(evaluation.compose_seconds, 4),
-            forward_seconds=round(evaluation.forward_seconds, 4),
-            method=evaluation.method,
-            worker=evaluation.worker,
-            error=evaluation.error,
-            same_as=same_as,
-        )
-
-    def evaluation(self) -> Evaluation:
-        return Evaluation(
-            Candidate(self.id, self.position, self.iteration, self.particle),
-            status=self.status,
-            scores=self.scores,
-            examples=self.examples,
-            outputs=self.outputs,
-            surrogates=self.guides,
-            soft=self.soft,
-            tokens=self.tokens,
-            seconds=self.seconds,
-            compose_seconds=self.compose_seconds,
-            forward_seconds=self.forward_seconds,
-            method=self.method,
-            worker=self.worker,
-            error=self.error,
-        )
+    workers: Finite = 1
+    predicted: Annotated[dict[str, Score], AfterValidator(_finite)] = {}
 
 
 Record = StartRecord | FailureRecord | VoidRecord | EndRecord | EvaluationRecord
@@ -234,7 +160,8 @@ def read_record(content: object) -> Record:
     kind = content.get("kind")
     if not isinstance(kind, str) or kind not in RECORDS:
         raise ValueError(f"unknown kind {kind!r}")
-    return RECORDS[kind].model_validate(content)
+    record = RECORDS[kind]
+    return record.read(content) if issubclass(record, EvaluationRecord) else record.model_validate(content)
 
 
 def first_problem(error: ValidationError) -> str:

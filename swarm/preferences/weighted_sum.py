@@ -2,10 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from swarm.core.candidates import Evaluation
 
 Weights = Mapping[str, float]
+
+
+class Scored(Protocol):
+    """What was scored in full. scores, soft: objective -> mean score, and mean smoothed score."""
+
+    @property
+    def scores(self) -> Mapping[str, float]: ...
+    @property
+    def soft(self) -> Mapping[str, float]: ...
 
 
 def utility(scores: Mapping[str, float], weights: Weights) -> float:
@@ -17,7 +27,7 @@ def utility(scores: Mapping[str, float], weights: Weights) -> float:
     return sum(weights[name] * score for name, score in scores.items()) / total
 
 
-def worth(evaluation: Evaluation, weights: Weights, soft: bool) -> float:
+def worth(evaluation: Scored, weights: Weights, soft: bool) -> float:
     """The utility of an evaluation.
 
     soft: by smoothed accuracy for the objectives that have it, by scores for the others; else by scores alone.

@@ -105,9 +105,11 @@ def changes(journal: Journal, best_id: str, objective: str) -> Changes | None:
         return None
     right: list[Change] = []
     wrong: list[Change] = []
+    scores = {key.removeprefix("expert:"): _scores(line, objective, items) for key, line in others.items()}
+    best_scores = _scores(best, objective, items)
     for i, item in enumerate(items):
-        had = tuple(key.removeprefix("expert:") for key, line in others.items() if _score(line, objective, i) > RIGHT)
-        has = _score(best, objective, i) > RIGHT
+        had = tuple(key for key, of in scores.items() if of[i] > RIGHT)
+        has = best_scores[i] > RIGHT
         if has == bool(had):
             continue
         said = _output(best, objective, i), _output(others.get("base"), objective, i)
@@ -121,8 +123,10 @@ def contrast(journal: Journal, best_id: str, other: str, objective: str) -> Cont
     if best is None or base is None or best is base:
         return None
     groups: dict[tuple[bool, bool], list[Swap]] = {(a, b): [] for a in (True, False) for b in (True, False)}
-    for i, item in enumerate(_test_items(journal, objective)):
-        has, had = (_score(line, objective, i) > RIGHT for line in (best, base))
+    items = _test_items(journal, objective)
+    ours, theirs = _scores(best, objective, items), _scores(base, objective, items)
+    for i, item in enumerate(items):
+        has, had = ours[i] > RIGHT, theirs[i] > RIGHT
         groups[has, had].append(Swap(item, _output(best, objective, i), _output(base, objective, i)))
     both, neither = len(groups[True, True]), len(groups[False, False])
     return Contrast(other, tuple(groups[True, False]), tuple(groups[False, True]), both, neither)
@@ -131,15 +135,14 @@ def contrast(journal: Journal, best_id: str, other: str, objective: str) -> Cont
 def by_task(journal: Journal, best_id: str, objective: str) -> TaskTable | None:
     """None unless there are several tasks and the best was tested. Tasks are in the order of their best experts."""
     rows: dict[str, list[int]] = {}
-    for i, item in enumerate(_test_items(journal, objective)):
+    items = _test_items(journal, objective)
+    for i, item in enumerate(items):
         rows.setdefault(item.task, []).append(i)
     columns = _columns(journal, best_id)
     if len(rows) < 2 or best_id not in journal.tested:
         return None
-    found = [
-        TaskScores(task or "(none)", len(of), tuple(_mean(journal.tested[c.key], objective, of) for c in columns))
-        for task, of in rows.items()
-    ]
+    scores = [_scores(journal.tested[column.key], objective, items) for column in columns]
+    found = [TaskScores(task or "(none)", len(of), tuple(_mean(s, of) for s in scores)) for task, of in rows.items()]
     experts = [i for i, column in enumerate(columns) if column.kind == "expert"]
     found.sort(key=lambda task: max(experts, key=lambda i: (task.means[i], -i), default=0))
     return TaskTable(columns, tuple(found))
@@ -162,13 +165,14 @@ def _test_items(journal: Journal, objective: str) -> Sequence[Item]:
     return journal.start.items.get(objective, {}).get("test", ())
 
 
-def _score(line: EvaluationRecord, objective: str, i: int) -> float:
+def _scores(line: EvaluationRecord, objective: str, items: Sequence[Item]) -> Sequence[float]:
+    """One score per item: NaN where there is none."""
     scores = line.examples.get(objective, ())
-    return scores[i] if i < len(scores) else math.nan
+    return [*scores, *[math.nan] * (len(items) - len(scores))]
 
 
-def _mean(line: EvaluationRecord, objective: str, rows: list[int]) -> float:
-    scores = [score for score in (_score(line, objective, i) for i in rows) if not math.isnan(score)]
+def _mean(all_scores: Sequence[float], rows: list[int]) -> float:
+    scores = [all_scores[i] for i in rows if not math.isnan(all_scores[i])]
     return sum(scores) / len(scores) if scores else math.nan
 
 

@@ -14,6 +14,7 @@ from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
 
+ROWS = 1_000  # candidates compared at a time, which bounds the memory
 LEAST = 5  # candidates: with fewer, percentiles are little more than the extremes
 
 
@@ -75,10 +76,12 @@ def _behind(lines: list[EvaluationRecord], weights: Mapping[str, float]) -> tupl
     total = sum(weights[name] for name in lines[0].examples)
     gap_N, variance_N = np.zeros(len(lines)), np.zeros(len(lines))
     for name in lines[0].examples:
-        share, scores_NP = weights[name] / total, np.array([line.examples[name] for line in lines])
-        behind_NP = scores_NP[whole_N.argmax()] - scores_NP
-        gap_N += share * behind_NP.mean(axis=1)
-        variance_N += share**2 * behind_NP.var(axis=1) / behind_NP.shape[1]
+        share, highest_P = weights[name] / total, lines[whole_N.argmax()].examples.array(name)
+        for at in range(0, len(lines), ROWS):
+            rows = slice(at, at + ROWS)
+            behind_NP = highest_P - np.array([line.examples.array(name) for line in lines[rows]])
+            gap_N[rows] += share * behind_NP.mean(axis=1)
+            variance_N[rows] += share**2 * behind_NP.var(axis=1) / behind_NP.shape[1]
     return gap_N, np.sqrt(variance_N)
 
 

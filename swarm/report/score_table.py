@@ -59,7 +59,7 @@ def units(journal: Journal) -> dict[str, Unit]:
         name: unit_of(
             score
             for line in journal.scored
-            for score in (*line.examples.get(name, ()), line.scores.get(name, math.nan))
+            for score in (*line.examples.extremes(name), line.scores.get(name, math.nan))
         )
         for name in journal.objectives
     }

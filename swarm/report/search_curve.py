@@ -87,13 +87,16 @@ def _populations(points: list[tuple[float, float]]) -> tuple[Population, ...]:
     columns: dict[int, list[float]] = {}
     for at, score in points:
         columns.setdefault(int(at), []).append(score)
-    found = []
+    by_size: dict[int, list[int]] = {}
     for iteration, scores in columns.items():
-        if len(scores) < LEAST:
-            continue
-        tenth, low, median, high = (float(q) for q in np.percentile(scores, [10, 25, 50, 75]))
-        found.append(Population(iteration + 0.5, median, low, high, tenth))
-    return tuple(found)
+        if len(scores) >= LEAST:
+            by_size.setdefault(len(scores), []).append(iteration)
+    found: dict[int, Population] = {}
+    for alike in by_size.values():  # together, as a long search has tens of thousands of iterations
+        quantiles = np.percentile([columns[iteration] for iteration in alike], [10, 25, 50, 75], axis=1)
+        for iteration, (tenth, low, median, high) in zip(alike, quantiles.T.tolist(), strict=True):
+            found[iteration] = Population(iteration + 0.5, median, low, high, tenth)
+    return tuple(found[iteration] for iteration in columns if iteration in found)
 
 
 @dataclass(frozen=True)

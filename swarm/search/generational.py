@@ -133,7 +133,7 @@ class GenerationalSearch:
 
 def mean_scores(archive: Archive, iteration: int) -> dict[str, float]:
     """Objective -> mean score of an iteration's candidates; empty where none was scored."""
-    made = [e for e in archive.searched() if e.candidate.iteration == iteration and e.status != "failed"]
+    made = [evaluation for evaluation in archive.searched_in(iteration) if evaluation.status != "failed"]
     return {name: math.fsum(e.scores[name] for e in made) / len(made) for name in made[0].scores} if made else {}
 
 

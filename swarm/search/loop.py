@@ -102,7 +102,7 @@ class Loop:
 
     # What an evaluation is worth
 
-    def ranked(self, before: int) -> list[Evaluation]:
+    def ranked(self, before: int) -> Sequence[Evaluation]:
         """What was scored in full before an iteration, best first."""
         return self.archive.ranked(self.weights, before, self.optimizer.climbs_soft)
 
@@ -158,4 +158,4 @@ def position_of(x_D: Array) -> Position:
 
 
 def incumbent_of(evaluation: Evaluation) -> Incumbent:
-    return Incumbent(evaluation.examples, evaluation.surrogates)
+    return Incumbent(dict(evaluation.examples), dict(evaluation.surrogates))

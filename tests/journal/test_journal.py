@@ -29,7 +29,7 @@ START = StartRecord(
     items={"x": {"search": (Item(id="0", task="t", prompt="p", answer="q"),), "select": (), "test": ()}},
     notes=("a note",),
 )
-NUMBERS = (0.0, -0.0, 0.1, 1 / 3, math.pi, 5e-324, 1.7976931348623157e308, -1e-17, 0.1 + 0.2)
+NUMBERS = (0.0, -0.0, 0.1, 1 / 3, math.pi, 5e-324, 1.7976931348623157e307, -1e-17, 0.1 + 0.2)
 
 
 def some_evaluation(rng: random.Random, name: str) -> Evaluation:
@@ -41,7 +41,7 @@ def some_evaluation(rng: random.Random, name: str) -> Evaluation:
     return Evaluation(
         candidate,
         "ok",
-        scores={name: some_number(rng) for name in examples},
+        scores={name: math.fsum(part) / len(part) for name, part in examples.items()},
         examples=examples,
         outputs={name: tuple(rng.choice(("", "ü\n", '"}', "\x00")) for _ in part) for name, part in examples.items()},
         tokens=rng.randrange(10**9),
@@ -65,8 +65,9 @@ def bits(evaluation: Evaluation) -> str:
 
 
 def started(path: Path) -> Archive:
+    """An archive of a run whose start line names no objectives, so that any will do."""
     archive = Archive(path)
-    archive.append(START)
+    archive.append(START.model_copy(update={"items": {}}))
     return archive
 
 
@@ -96,7 +97,7 @@ def test_what_the_model_said_is_kept_for_the_test_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_number_that_json_lacks_is_our_bug(tmp_path: Path, bad: float) -> None:
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ValueError, match=r"JSON|finite"):
         started(tmp_path / "journal.jsonl").append(EndRecord(phase="search", reason="patience", workers=bad))
 
 
@@ -134,16 +135,17 @@ def test_no_journal_and_an_empty_one_have_no_lines(tmp_path: Path) -> None:
         '{"kind": "evaluation", "id": 3}',
     ],
 )
-@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_damage_is_told_with_its_line(tmp_path: Path, damage: str, number: int) -> None:
     path = tmp_path / "journal.jsonl"
     archive = started(path)
-    for i in range(3):
+    for i in range(2):
         archive.append_evaluation("evaluation", some_evaluation(random.Random(i), f"0-{i}"))
     lines = path.read_text().splitlines()
     lines[number - 1] = damage
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(RunError, match=rf"journal.jsonl:{number}: the journal is corrupt .*first {number - 1} lines"):
+    remedy = f"first {number - 1} lines" if number > 1 else "start a new run"
+    with pytest.raises(RunError, match=rf"journal.jsonl:{number}: the journal is corrupt .*{remedy}"):
         Archive(path)
 
 

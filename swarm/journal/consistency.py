@@ -1,0 +1,83 @@
+"""Whether a line can follow those before it: a journal that was edited, shuffled or pieced together is not read.
+
+Only what every version has written is asked for. What a line's own fields must be is in its record.
+"""
+
+import math
+
+from swarm.journal.index import Index
+from swarm.journal.records import EndRecord, EvaluationRecord, Record, StartRecord
+
+ROUNDING = 1e-9  # relative, of a mean
+
+
+def check_line(record: Record, before: Index) -> None:
+    """Raise ValueError where a record contradicts those before it."""
+    if 0 < record.elapsed < before.elapsed:
+        raise ValueError(
+            f"elapsed {record.elapsed:g} follows {before.elapsed:g}: the lines are not in the order of the run"
+        )
+    if isinstance(record, EndRecord) and record.phase in before.ends:
+        raise ValueError(f"the {record.phase} ends a second time: a line is doubled")
+    if isinstance(record, EvaluationRecord):
+        _check_place(record, before)
+        _check_scores(record)
+        if before.start is not None:
+            _check_start(record, before.start)
+
+
+def _check_place(record: EvaluationRecord, before: Index) -> None:
+    """Each candidate once a split, at one position; nothing of the search after its end."""
+    if record.kind == "evaluation" and "search" in before.ends:
+        raise ValueError(f"candidate {record.id} follows the end of the search: the lines are not in the run's order")
+    if record.id in before.by_id[record.split]:
+        raise ValueError(f"candidate {record.id} has two evaluations on the {record.split} split: a line is doubled")
+    known = before.by_id["search"].get(record.id) or before.by_id["select"].get(record.id)
+    if known is not None and known.place != record.place:
+        raise ValueError(f"candidate {record.id} is at another position than before")
+    if record.repeated:
+        first = before.by_id[record.split].get(record.same_as)
+        if first is None:
+            raise ValueError(f"same_as: candidate {record.same_as} is in no line before: a line is missing")
+        if (first.place, first.scores) != (record.place, record.scores):
+            raise ValueError(f"same_as: candidate {record.same_as} has another position or other scores")
+
+
+def _check_scores(record: EvaluationRecord) -> None:
+    """Scores are the means of the examples, and where an evaluation failed there are none."""
+    sizes = record.examples.sizes
+    if record.n_examples != sum(sizes.values()):
+        raise ValueError(f"n_examples is {record.n_examples}, and examples holds {sum(sizes.values())}")
+    if record.scores.keys() != sizes.keys():
+        raise ValueError(f"scores is of {_names(record.scores)}, and examples of {_names(sizes)}")
+    if bool(sizes) != (record.status != "failed"):
+        raise ValueError(f"status is {record.status}, with scores of {_names(sizes)}")
+    for name, size in sizes.items():
+        if not size:
+            raise ValueError(f"examples.{name}: should hold a score")
+        mean = record.examples.sum(name) / size
+        if not math.isclose(record.scores[name], mean, rel_tol=ROUNDING, abs_tol=ROUNDING):
+            raise ValueError(f"scores.{name} is {record.scores[name]:g}, and the mean of its examples {mean:g}")
+    for name, values in record.outputs.items():
+        if sizes.get(name, len(values)) != len(values):
+            raise ValueError(f"outputs.{name} holds {len(values)} texts for {sizes[name]} examples")
+
+
+def _check_start(record: EvaluationRecord, start: StartRecord) -> None:
+    """Positions, objectives and examples are those of the start line, where it names any."""
+    dimensions = len(record.packed_position) // 8
+    if start.coordinates and dimensions != len(start.coordinates):
+        raise ValueError(f"position has {dimensions} coordinates, and the start line names {len(start.coordinates)}")
+    if not start.items or record.status == "failed":
+        return
+    sizes = record.examples.sizes
+    if sizes.keys() != start.items.keys():
+        raise ValueError(f"scores is of {_names(sizes)}, and the objectives of the run are {_names(start.items)}")
+    for name, size in sizes.items():
+        known = len(start.items[name].get(record.split, ()))
+        if size > known or (size < known and record.status == "ok"):
+            raise ValueError(f"examples.{name} holds {size} scores, and the {record.split} split has {known} examples")
+
+
+def _names(values: object) -> str:
+    return ", ".join(map(str, values)) or "nothing"  # type: ignore[call-overload]

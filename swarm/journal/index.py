@@ -1,0 +1,76 @@
+"""What can be looked up in the records of a journal."""
+
+from swarm.core.examples import Split
+from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Record, StartRecord
+
+ById = dict[str, EvaluationRecord]
+ByPlace = dict[bytes, EvaluationRecord]
+
+
+class Index:
+    """Records in the journal's order, and by what they are asked for.
+
+    by_id: split -> candidate -> its evaluation.
+    by_place: split -> position -> the evaluation under the id that scored it first; one in full before a stopped one.
+    searched: the evaluations of the search; a repeated position is left out.
+    iterations: iteration -> those of `searched` that belong to it.
+    first: the first evaluation of the search, repeated or not.
+    paid: the positions that the search has evaluated.
+    ends: phase -> its first end record.
+    failures: attempts and candidates that failed.
+    elapsed: the latest time of any record, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.by_id: dict[Split, ById] = {"search": {}, "select": {}, "test": {}}
+        self.by_place: dict[Split, ByPlace] = {"search": {}, "select": {}, "test": {}}
+        self.searched: list[EvaluationRecord] = []
+        self.iterations: dict[int, list[EvaluationRecord]] = {}
+        self.first: EvaluationRecord | None = None
+        self.paid: set[bytes] = set()
+        self.start: StartRecord | None = None
+        self.ends: dict[str, EndRecord] = {}
+        self.failures = 0
+        self.elapsed = 0.0
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+        self.elapsed = max(self.elapsed, record.elapsed)
+        if isinstance(record, EvaluationRecord):
+            self._add_evaluation(record)
+        elif isinstance(record, StartRecord):
+            self.start = self.start or record
+        elif isinstance(record, EndRecord):
+            self.ends.setdefault(record.phase, record)
+        self.failures += isinstance(record, FailureRecord)
+
+    def voided(self) -> "Index":
+        """Without the evaluations of the search from the first failed one on."""
+        first = next((i for i, record in enumerate(self.records) if _of_search(record, "failed")), len(self.records))
+        kept = Index()
+        for i, record in enumerate(self.records):
+            if i < first or not _of_search(record):
+                kept.add(record)
+        kept.elapsed = self.elapsed
+        return kept
+
+    def _add_evaluation(self, record: EvaluationRecord) -> None:
+        self.by_id[record.split][record.id] = record
+        if record.kind == "evaluation":
+            self.first = self.first or record
+        if record.repeated:
+            return
+        self.failures += record.status == "failed"
+        at, place = self.by_place[record.split], record.place
+        if place not in at or at[place].status == "stopped":
+            at[place] = record
+        if record.kind == "evaluation":
+            self.searched.append(record)
+            self.iterations.setdefault(record.iteration or 0, []).append(record)
+            self.paid.add(place)
+
+
+def _of_search(record: Record, status: str = "") -> bool:
+    """Whether a record is of an evaluation of the search, with this status where one is given."""
+    return isinstance(record, EvaluationRecord) and record.kind == "evaluation" and status in ("", record.status)
