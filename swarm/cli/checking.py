@@ -7,14 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from swarm.cli.shown_prompts import shown_prompts
-from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.errors import ConfigError
+from swarm.run.directory import default_folder
 from swarm.run.forecast import describe, forecast, inspect_cluster
-from swarm.run.plan import make_plan
-from swarm.run.requirements import check_machine
+from swarm.run.pipeline import prepare
+from swarm.run.requirements import load_runnable
 from swarm.run.show_prompts import show_prompts
-from swarm.run.tracking import load_trackers
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,12 @@ class Checked:
     lines: Sequence[str]
 
 
-def checked(config: Path, overrides: Sequence[str], n_shown: int, console: Console) -> Checked:
-    """Open and check all that a config names. Raises UserError."""
+def checked(config: Path, run_dir: Path | None, overrides: Sequence[str], n_shown: int, console: Console) -> Checked:
+    """Open and check all that a config names, as a search in `run_dir` would. Raises UserError."""
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
-    loaded = load_config(config, overrides)
-    load_trackers(loaded)
-    check_machine(loaded)
-    plan = make_plan(resolve(loaded, config.resolve().parent))
+    resolved = resolve(load_runnable(config, overrides), config.resolve().parent)
+    plan = prepare(resolved, run_dir or default_folder(config))
     cluster = inspect_cluster(plan)
     figures = forecast(plan).as_dict() | {"cluster": cluster}
     lines = [*describe(plan), *(f"cluster      {line}" for line in cluster)]

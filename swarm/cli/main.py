@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -42,25 +41,29 @@ RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory o
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config; may be repeated")
 ]
+NewRunDir = Annotated[
+    Path | None, typer.Option("--run-dir", help="a new directory for the run; default: runs/CONFIG-TIME")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 @app.command()
 def search(
     config: ConfigPath,
-    run_dir: Annotated[Path | None, typer.Option(help="a new directory for the run; default: runs/CONFIG-TIME")] = None,
+    run_dir: NewRunDir = None,
     overrides: Overrides = None,
 ) -> None:
     """Run a search: search, select, test, export the best, write the report."""
     from swarm.cli.zoos import build_zoos
-    from swarm.config.load import load_config
     from swarm.config.references import resolve
+    from swarm.run.directory import default_folder
     from swarm.run.pipeline import start_run
+    from swarm.run.requirements import load_runnable
 
-    loaded = load_config(config, overrides or ())
+    loaded = load_runnable(config, overrides or ())
     build_zoos(loaded, console)
     resolved = resolve(loaded, config.resolve().parent)
-    folder = run_dir or Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = run_dir or default_folder(config)
     with _progress(folder) as progress:
         summary = start_run(resolved, folder, progress)
     _print_summary(summary, folder)
@@ -82,16 +85,17 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 @app.command()
 def check(
     config: ConfigPath,
+    run_dir: NewRunDir = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     show: Annotated[
         int, typer.Option(metavar="N", help="load the base, and show the first N prompts with its answers")
     ] = 0,
 ) -> None:
-    """Validate config, experts, data and cluster, and print the plan. Nothing is started."""
+    """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written."""
     from swarm.cli.checking import checked
 
-    found = checked(config, overrides or (), show, console)
+    found = checked(config, run_dir, overrides or (), show, console)
     if as_json:
         _print_json(found.content)
     else:

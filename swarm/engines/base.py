@@ -61,6 +61,11 @@ class EngineSettings(Settings, ABC):
         """How many accelerators hold one model together."""
         return 1
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it takes a GPU where the machine has one."""
+        return True
+
     def together(self, catalog: Catalog, requests: Requests) -> int:
         """How many candidates a worker should be given at a time, where they get these requests."""
         return 1

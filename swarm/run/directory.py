@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
@@ -52,6 +53,11 @@ def locked(place: Path, run: Path | None = None) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def default_folder(config: Path) -> Path:
+    """The directory of a new run of a config file, where the user names none."""
+    return Path("runs") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def check_free(folder: Path) -> None:

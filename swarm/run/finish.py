@@ -76,10 +76,11 @@ class FinalStep:
             "seed": self.plan.config.seed,
             "base": base_source(self.plan),
             "experts": expert_sources(self.plan),
-            "notes": tuple(notes(self.archive, self.plan)),
+            "notes": (*notes(self.archive, self.plan), *self.plan.remarks),
             "export_check": None,
         }
-        return summarise(result).model_copy(update=known)
+        ranges = {objective.name: objective.range for objective in self.plan.config.objectives}
+        return summarise(result, ranges).model_copy(update=known)
 
     def _exported(self, result: Result, summary: Summary) -> Exported:
         return Exported(

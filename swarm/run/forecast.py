@@ -3,15 +3,15 @@
 A cluster that is running already is inspected.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.requests import Generation
 from swarm.run.plan import Plan
-from swarm.run.requirements import disk_of, free_disk, memory_of, needs_of, parameters_of
+from swarm.run.requirements import check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget
+from swarm.statistics.power import smallest_difference
 from swarm.workers.preflight.placement import place
 from swarm.workers.ray.connect import address_of
 from swarm.workers.ray.local import local_resources
@@ -21,7 +21,6 @@ from swarm.workers.settings import ClusterSettings
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # two modest CPU cores in bfloat16: an order of magnitude
 GIB = 1024.0**3
-CHANGED = 0.2  # share of test answers that differ between two good weightings: a rough, cautious value
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def forecast(plan: Plan) -> Forecast:
         node_gib=needed.shared / GIB,
         disk_gib=disk_of(plan) / GIB,
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
-        smallest_gain=_smallest_gain(plan),
-        notes=plan.notes,
+        smallest_gain=smallest_difference(sum(len(splits.test) for splits in plan.splits.values())),
+        notes=[*plan.notes, *plan.remarks],
     )
 
 
@@ -108,12 +107,12 @@ def describe(plan: Plan) -> list[str]:
 
 
 def inspect_cluster(plan: Plan) -> list[str]:
-    """What the running cluster that the config or RAY_ADDRESS names holds, and notes, one per line; else nothing.
+    """What the running cluster that the config or RAY_ADDRESS names holds, and notes, one per line.
 
-    Raises ConfigError where its nodes lack what a worker needs.
+    Without a cluster, notes on this machine. Raises ConfigError where nodes lack what a worker needs.
     """
     cluster = plan.config.cluster.on_ray
-    return survey(needs_of(plan), cluster) if cluster and address_of(cluster) else []
+    return survey(needs_of(plan), cluster) if cluster and address_of(cluster) else check_memory(plan)
 
 
 def _workers(cluster: ClusterSettings) -> str:
@@ -144,12 +143,6 @@ def _tokens(plan: Plan) -> int:
     generated = sum(item.request.max_new_tokens for item in items if isinstance(item.request, Generation))
     fed = sum(max(0, len(item.continuation) - 1) for item in items)
     return sum(map(len, {item.prompt for item in items})) + fed + generated
-
-
-def _smallest_gain(plan: Plan) -> float:
-    """Half the width of a 95 % interval of a paired difference, where a fifth of right-or-wrong answers change."""
-    n = sum(len(splits.test) for splits in plan.splits.values())
-    return 1.96 * math.sqrt(CHANGED / n)
 
 
 def _size(gib: float) -> str:

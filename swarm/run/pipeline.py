@@ -34,7 +34,7 @@ from swarm.run.finish import FinalStep
 from swarm.run.listener import Listener
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
-from swarm.run.requirements import check_disk, check_machine, needs_of
+from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of
 from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
 from swarm.search import SCHEDULES
@@ -57,14 +57,21 @@ def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
     return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
-def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
-    """Run a resolved config in a new directory. Raises UserError."""
+def prepare(config: Config, folder: Path, on_step: Callable[[str], None] = lambda step: None) -> Plan:
+    """Everything that may refuse a new run, before it begins: also what `swarm check` refuses. Raises UserError."""
     check_free(folder)
     check_creatable(folder)
     load_trackers(config)
     check_machine(config)
-    plan = make_plan(config, listener.phase)
+    plan = make_plan(config, on_step)
     check_disk(plan, folder)
+    check_memory(plan)
+    return plan
+
+
+def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
+    """Run a resolved config in a new directory. Raises UserError."""
+    plan = prepare(config, folder, listener.phase)
     files = {JOURNAL: text_of([start_record(plan)]), CONFIG: dump_config(config)}
     with new_run(folder, files) as archive:
         return Run(plan, folder, archive, listener).carry_on()
@@ -85,6 +92,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
         check_same(archive, plan)
         if not archive.ended("run"):
             check_disk(plan, folder)
+            check_memory(plan)
         if overrides:
             check_open(archive, overrides)
             write_text(folder / CONFIG, dump_config(config))

@@ -18,6 +18,8 @@ from swarm.experts.sparsify import Sparsification
 from swarm.experts.svd_error import truncation_notes
 from swarm.experts.tokenizer_check import tokenizer_notes
 from swarm.export import Exported, check_form
+from swarm.run.budget_notes import budget_notes
+from swarm.run.recorded_base_notes import recorded_base_notes
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Plan:
     workloads: the encoded examples of all objectives, by split.
     truncations: notes on the base's files, and on experts and answers that are cut.
     contaminations: notes on examples that experts were trained on.
+    remarks: what the journal does not hold, as a resumed run may mend it: budgets, and the bases of adapters.
     """
 
     config: Config
@@ -38,6 +41,7 @@ class Plan:
     spec: EvaluatorSpec
     truncations: Sequence[str] = ()
     contaminations: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     def examples(self, split: Split) -> Examples:
         """The examples of a split, by objective."""
@@ -68,7 +72,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     on_step("checking base and experts")
     catalog = open_experts(config)
     space = config.composition.space(catalog)
-    config.optimizer.init(space, config.seed)
+    remarks = [*budget_notes(config.optimizer, space, config.seed), *recorded_base_notes(catalog)]
     recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
     check_form(Exported(catalog, recipe, config.engine.dtype, None, "", ""), config.export.format)
     check_finite(catalog)
@@ -90,7 +94,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         *truncation_notes(catalog),
         *answer_length_notes(workloads.values(), encoder),
     ]
-    return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations)
+    return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations, remarks)
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:

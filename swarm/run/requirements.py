@@ -1,16 +1,22 @@
 """What a plan needs: of each node files, versions and memory; of this machine an engine that starts, and disk space."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import ray
+
+from swarm.config.load import load_config
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
 from swarm.engines.base import Memory
 from swarm.engines.transformers.memory import WIDTHS
 from swarm.run.plan import Plan
-from swarm.workers.preflight.checks import NodeRequirements, RequiredFiles
+from swarm.workers.preflight.checks import HERE, Node, NodeRequirements, RequiredFiles, check_nodes
+from swarm.workers.preflight.node_report import NodeReport, free_gpus, free_memory
+from swarm.workers.preflight.placement import Placement, place, slots_on
 from swarm.workers.ray.connect import address_of
+from swarm.workers.ray.local import local_resources
 from swarm.workers.ray.probe_nodes import check_feasible
 
 GIB = 1024.0**3
@@ -20,6 +26,13 @@ BESIDE_WEIGHTS = (
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja",
 )  # fmt: skip
+
+
+def load_runnable(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config of a file, for which this machine has what it takes to start. Raises ConfigError."""
+    config = load_config(path, overrides)
+    check_machine(config)
+    return config
 
 
 def check_machine(config: Config) -> None:
@@ -73,6 +86,23 @@ def check_room(folder: Path, needed: float) -> None:
             f"--run-dir: the disk of {folder} has {free / GIB:.2f} GiB free, best/ needs {needed / GIB:.2f} GiB; "
             "free some, name a directory on another disk, or set export.format to recipe"
         )
+
+
+def check_memory(plan: Plan, free: Callable[[], float | None] = free_memory) -> list[str]:
+    """Notes on this machine's memory, where the workers are to run here. Raises ConfigError where it is too small."""
+    cluster = plan.config.cluster.on_ray
+    if cluster and (address_of(cluster) or ray.is_initialized()):
+        return []  # the nodes are asked once they are joined
+    here = local_resources()
+    if cluster:
+        placement = place(cluster, [here])
+        slots = slots_on([here], placement.cpus, placement.gpus)
+    else:
+        gpus = min(here["GPU"], 1.0) if plan.config.engine.uses_gpu else 0.0
+        placement, slots = Placement(1, int(here["CPU"]), gpus), 1
+    needed = memory_of(plan)
+    report = NodeReport({}, {}, free(), free_gpus() if placement.gpus else None)
+    return check_nodes(NodeRequirements((), {}, needed.private, needed.shared), [Node(HERE, slots, report)], placement)
 
 
 def _held(plan: Plan) -> Iterator[RequiredFiles]:

@@ -1,5 +1,6 @@
 """The result of a run, as a function of its journal: what summary.json holds."""
 
+import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ from swarm.search.selection import Selection
 from swarm.statistics.intervals import Emergence, Score, concatenate, emergence, mean_interval
 from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
 from swarm.statistics.verdict import Verdict, judge
+from swarm.statistics.winners_curse import within
 from swarm.statistics.wording import unit_of
 
+Range = tuple[float, float]
+ANY: Range = (-math.inf, math.inf)
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
 # objective -> baseline -> the composed expert minus it; None where one of them has no test score
 Compared = Mapping[str, Mapping[str, Comparison | None]]
@@ -37,8 +41,11 @@ class Result:
         return self.selection.archive
 
 
-def summarise(result: Result) -> Summary:
-    """The summary without what only the run knows: its seed, its sources, its notes and the verified export."""
+def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summary:
+    """The summary without what only the run knows: its seed, its sources, its notes and the verified export.
+
+    ranges: objective -> the lowest and the highest score that there can be.
+    """
     archive, selection, best = result.archive, result.selection, result.winner
     scale, uniform = selection.uniform()
     baselines = {selection.baselines.base.id: selection.baselines.base}
@@ -57,8 +64,8 @@ def summarise(result: Result) -> Summary:
         ),
         baselines=_baselines(archive, baselines, scale),
         paired={name: _gains(compared, name) for name in baselines},
-        verdict=_verdicts(archive, compared, source, [best, *baselines.values()]),
-        predicted=_predicted(archive),
+        verdict=_verdicts(archive, compared, source, [best, *baselines.values()], _composed(selection)),
+        predicted=_predicted(archive, ranges or {}),
         optimism=_generalisation_gap(archive, selection.weights, best),
         emergence=_emergence(archive, selection, best),
         counts=counts(archive),
@@ -167,15 +174,22 @@ def _gain(found: Comparison) -> Gain:
 
 
 def _verdicts(
-    archive: Archive, compared: Compared, source: str, candidates: Sequence[Candidate]
+    archive: Archive, compared: Compared, source: str, candidates: Sequence[Candidate], composed: int
 ) -> Mapping[str, Verdict]:
     """What may be claimed; nothing is said of the baseline that is the best itself."""
     tested = [found for candidate in candidates if (found := _tested(archive, candidate))]
     verdicts = {}
     for objective, by_baseline in compared.items():
         unit = unit_of(value for one in tested for value in one.examples[objective])
-        verdicts[objective] = judge(by_baseline, source, unit)
+        examples = len(tested[0].examples[objective]) if tested else 0
+        verdicts[objective] = judge(by_baseline, source, unit, examples, composed)
     return verdicts
+
+
+def _composed(selection: Selection) -> int:
+    """How many positions that are no baseline were scored in full in the search."""
+    known = {candidate.position for candidate in selection.baselines.all()}
+    return len({each.candidate.position for each in selection.archive.searched() if each.status == "ok"} - known)
 
 
 def _tested(archive: Archive, candidate: Candidate) -> Evaluation | None:
@@ -183,10 +197,12 @@ def _tested(archive: Archive, candidate: Candidate) -> Evaluation | None:
     return found if found and found.status == "ok" else None
 
 
-def _predicted(archive: Archive) -> Mapping[str, Score] | None:
-    """The prediction that the journal holds, made before the test split was opened."""
+def _predicted(archive: Archive, ranges: Mapping[str, Range]) -> Mapping[str, Score] | None:
+    """The prediction that the journal holds, made before the test split was opened, within the scores' range."""
     ended = archive.ended("select")
-    return ended.predicted if ended and ended.predicted else None
+    if not ended or not ended.predicted:
+        return None
+    return {name: within(score, *ranges.get(name, ANY)) for name, score in ended.predicted.items()}
 
 
 def _generalisation_gap(archive: Archive, weights: Mapping[str, float], best: Candidate) -> float | None:

@@ -123,7 +123,7 @@ def _bootstrap(x_P: Array) -> tuple[float, float]:
         return float(x_P.mean()), float(x_P.mean())
     if len(x_P) > BOOTSTRAP_EXAMPLES:  # the jackknife of BCa is quadratic in P, and the mean is close to normal
         low, high = stats.t.interval(CONFIDENCE, len(x_P) - 1, loc=x_P.mean(), scale=stats.sem(x_P))
-        return float(low), float(high)
+        return max(float(low), float(x_P.min())), min(float(high), float(x_P.max()))  # as resamples would
     result = stats.bootstrap(
         (x_P,),
         np.mean,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.statistics.multiple_comparisons import Comparison
+from swarm.statistics.power import FEW, smallest_difference
 from swarm.statistics.wording import Unit, baseline_name
 
 NAMED = 3  # of several baselines; the others are counted, so that the sentence stays short
@@ -22,21 +23,27 @@ class Verdict:
     text: str
 
 
-def judge(compared: Mapping[str, Comparison | None], source: str, unit: Unit) -> Verdict:
+def judge(
+    compared: Mapping[str, Comparison | None], source: str, unit: Unit, examples: int = FEW, composed: int = 1
+) -> Verdict:
     """What may be claimed of one objective. The correction is for its baselines, not for other objectives.
 
     compared: baseline -> the best compared with it on test; None where one of the two has no score there.
     source: "search", or the baseline that is the best.
+    examples: how many the test split has.
+    composed: how many positions that are no baseline were scored.
     """
     known = {name: found for name, found in compared.items() if found}
     if source != "search":
         best = baseline_name(source)
+        if not composed:
+            return Verdict(False, _untried(best))
         why = f"no other weighting scored higher on the select split, so {best} is the result"
         return Verdict(False, f"No improvement over {best} was found: {why}.")
     if not known:
         return Verdict(False, "No claim is possible: there are no scores on test to compare.")
     if undecided := {name: found for name, found in known.items() if not found.better}:
-        return Verdict(False, " ".join(_not_found(undecided, known, unit)))
+        return Verdict(False, " ".join(_not_found(undecided, known, unit, examples)))
     if missing := [baseline_name(name) for name in compared if name not in known]:
         return Verdict(False, " ".join(_untested(missing, known)))
     return Verdict(True, _found(known, unit))
@@ -60,19 +67,41 @@ def _untested(missing: Sequence[str], known: Mapping[str, Comparison]) -> list[s
     ]
 
 
-def _not_found(undecided: Mapping[str, Comparison], known: Mapping[str, Comparison], unit: Unit) -> list[str]:
+def _untried(best: str) -> str:
+    return (
+        f"No claim is possible about composed experts: only baselines were scored, and of these {best} scored highest "
+        "on the select split. Raise optimizer.evaluations."
+    )
+
+
+def _not_found(
+    undecided: Mapping[str, Comparison], known: Mapping[str, Comparison], unit: Unit, examples: int
+) -> list[str]:
     top = _strongest(undecided)
-    against = f"against {baseline_name(top)}, the strongest of these, " if len(undecided) > 1 else ""
-    sentences = [
-        f"No improvement over {_whom(list(undecided), len(known))} was found: {against}the difference on test is "
-        f"{_change(undecided[top], unit)} ({_interval(undecided[top], unit)}{_corrected(known)})."
-    ]
     worse = [baseline_name(name) for name, found in undecided.items() if found.worse]
+    few = examples < FEW and not worse
+    against = f"against {baseline_name(top)}, the strongest of these, " if len(undecided) > 1 else ""
+    whom = _whom(list(undecided), len(known))
+    sentences = [
+        f"{f'An improvement over {whom} is not demonstrated' if few else f'No improvement over {whom} was found'}: "
+        f"{against}the difference on test is {_change(undecided[top], unit)} "
+        f"({_interval(undecided[top], unit)}{_corrected(known)})."
+    ]
+    if few:
+        sentences.append(_power(undecided[top], unit, examples))
     if worse:
         sentences.append(f"The {OURS} is worse than {_listed(worse, 'and')}.")
     if beaten := [name for name in known if name not in undecided]:
         sentences.append(f"{'It' if worse else f'The {OURS}'} is better than {_others(beaten)}.")
     return sentences
+
+
+def _power(found: Comparison, unit: Unit, examples: int) -> str:
+    """Why nothing can be shown: what the test split can tell apart, by its size or, of any scores, as it turned out."""
+    width = (found.corrected.high - found.corrected.low) / 2
+    smallest = smallest_difference(examples) if unit.percent else width
+    n = f"{examples} test example{'s' if examples > 1 else ''}"
+    return f"With {n} the smallest detectable difference is about {unit.size(smallest)}."
 
 
 def _strongest(known: Mapping[str, Comparison]) -> str:

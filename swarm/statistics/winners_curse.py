@@ -31,6 +31,12 @@ def predicted(scores_KP: Sequence[Sequence[float]], winner: int) -> Score:
     return Score(seen.mean - bias, seen.low - bias, seen.high - bias, seen.n)
 
 
+def within(score: Score, low: float, high: float) -> Score:
+    """The same prediction where it lies in the range of the scores: the correction knows no bounds."""
+    mean, below, above = (min(max(value, low), high) for value in (score.mean, score.low, score.high))
+    return Score(mean, below, above, score.n)
+
+
 def selection_bias(scores_KP: Array) -> float:
     """By how much the best observed mean exceeds its true mean, on average, in the unit of the scores.
 

@@ -352,7 +352,9 @@ def test_a_baseline_that_wins_is_compared_with_itself_and_found_nothing(story: S
     same = {"low": 0.0, "high": 0.0}
     assert summary["paired"]["expert:a"] == {"difference": 0.0, **same, "corrected": same}
     assert not summary["verdict"]["found"]
-    assert "expert a is the result" in summary["verdict"]["text"]
+    assert "only baselines were scored, and of these expert a" in summary["verdict"]["text"]
+    story.tell(particle(0), "search", [0.0] * 40)
+    assert "expert a is the result" in story.summary(BASELINES.experts["expert:a"])["verdict"]["text"]
 
 
 def test_grouped_coefficients_are_maps(story: Story) -> None:

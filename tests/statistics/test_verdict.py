@@ -29,6 +29,26 @@ def said(source: str = "search", unit: Unit = POINTS, **found: Comparison | None
     return judge({keys[name]: one for name, one in found.items()}, source, unit)
 
 
+def test_few_examples_demonstrate_nothing_and_the_verdict_says_why() -> None:
+    found = {"base": EVEN, "uniform": by(0.09, -0.02, 0.2)}
+    assert judge(found, "search", POINTS, examples=20) == Verdict(
+        False,
+        "An improvement over any of the 2 baselines is not demonstrated: against the base, the strongest of these, the "
+        "difference on test is +0.4 points (95 % interval −1.9 to +2.7, corrected for 2 comparisons). With 20 test "
+        "examples the smallest detectable difference is about 19.6 points.",
+    )
+    assert "is about 0.1100." in judge({"base": by(0.09, -0.02, 0.2)}, "search", PLAIN, examples=20).text
+    assert "No improvement over the base was found" in judge({"base": LOST}, "search", POINTS, examples=20).text
+    assert judge({"base": WON}, "search", POINTS, examples=20).found
+
+
+def test_where_only_baselines_were_scored_nothing_is_said_of_composed_experts() -> None:
+    verdict = judge({"base": SAME, "uniform": WON}, "base", POINTS, composed=0)
+    assert not verdict.found
+    assert verdict.text.startswith("No claim is possible about composed experts: only baselines were scored")
+    assert "Raise optimizer.evaluations" in verdict.text
+
+
 def test_better_than_every_baseline_is_found() -> None:
     assert said(base=MORE, upper=MORE, uniform=WON) == Verdict(
         True,

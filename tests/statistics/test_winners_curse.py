@@ -1,12 +1,14 @@
 """The predicted test score: it is corrected for selection bias, and its interval has the nominal coverage."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from swarm.core.space import Array
-from swarm.statistics.intervals import mean_interval
-from swarm.statistics.winners_curse import predicted, selection_bias
+from swarm.statistics.intervals import Score, mean_interval
+from swarm.statistics.winners_curse import predicted, selection_bias, within
 
 RUNS = 150
 EXAMPLES = 200
@@ -49,3 +51,9 @@ def test_there_is_no_correction_without_a_choice_or_without_noise() -> None:
 def test_the_same_scores_give_the_same_prediction() -> None:
     scores_KP, _ = drawn(np.random.default_rng(1), 5, 0.02)
     assert predicted(scores_KP.tolist(), 2) == predicted(scores_KP.tolist(), 2)
+
+
+def test_a_prediction_stays_within_the_range_of_the_scores() -> None:
+    assert within(Score(0.02, -0.13, 0.2, 16), 0.0, 1.0) == Score(0.02, 0.0, 0.2, 16)
+    assert within(Score(-0.02, -0.2, 0.1, 16), 0.0, 1.0) == Score(0.0, 0.0, 0.1, 16)
+    assert within(Score(-2.0, -3.0, -1.0, 16), -math.inf, math.inf) == Score(-2.0, -3.0, -1.0, 16)

@@ -38,6 +38,10 @@ def of_the_zoo(scene: Scene) -> Words:
     return scene.search(base="zoo:tiny")
 
 
+def taken_run_dir(scene: Scene) -> Words:
+    return ["check", scene.search()[1], "--run-dir", scene.finished]
+
+
 def export_to(place: str) -> Callable[[Scene], Words]:
     return lambda scene: ["export", scene.finished, place]
 
@@ -75,6 +79,8 @@ CASES = [
     Case("no-such-cuda", with_engine("check", device="cuda:77"), "engine.device", "'cuda:77'", "use auto or cpu"),
     Case("search-no-such-cuda", with_engine("search", device="cuda:77"), "engine.device", "'cuda:77'", "use auto"),
     Case("no-such-device", with_engine("check", device="graphics"), "engine.device", "'graphics'", "use auto or cpu"),
+    Case("check-run-dir", lambda s: ["check", *run_dir(f"{NOWHERE}/r")(s)[1:]], "--run-dir", NOWHERE, "name another"),
+    Case("check-taken-run-dir", taken_run_dir, "--run-dir", "holds a run already", "name another directory"),
     Case("check-vllm-missing", with_engine("check", **VLLM), "engine.type", "vllm", "set engine.type: transformers"),
     Case("search-vllm-missing", with_engine("search", **VLLM), "engine.type", "vllm", "pip install"),
     Case("run-dir-in-proc", run_dir(f"{NOWHERE}/run"), "--run-dir", NOWHERE, "name another directory"),

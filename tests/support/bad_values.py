@@ -181,7 +181,7 @@ PATHS = [
     Case("long-split", given(f"splits.test=/{LONG}"), "splits.test", "File name too long", "correct the path"),
     Case("empty-base", given("base=''"), "base", "''", "correct the path"),
     Case("empty-name", given("objectives.0.name=''"), "objectives.0.name", "''", "1 or more characters"),
-    Case("no-modules", given("modules=nowhere"), "modules", "'nowhere'", "correct the path"),
+    Case("no-modules", given("modules=nowhere"), "modules", "nowhere does not", "correct the path"),
     Case("modules-is-a-file", given("modules=case.yaml"), "modules", "is a file", "give the folder"),
     Case("base-of-here", base_of_here, "base", "(looked for configs/mine), but in the working", "write ../mine"),
     Case("set-expert-of-here", expert_of_here, "experts.0.path", "(looked for configs/red)", "write ../red"),

@@ -51,6 +51,10 @@ class TransformersSettings(EngineSettings):
     )
     particles: int = Field(8, ge=1, le=1_024, description="most candidates in one batch, where they are stacked")
 
+    @property
+    def uses_gpu(self) -> bool:
+        return self.device != "cpu"
+
     def together(self, catalog: Catalog, requests: Requests) -> int:
         return self.particles if self.stacks(self.cost_model(catalog), requests) else 1
 

@@ -15,6 +15,7 @@ from swarm.workers.preflight.placement import Placement
 
 GIB = 1024.0**3
 TIGHT = 0.85  # the forecast of memory has an error of up to 15 %
+HERE = "this machine"  # the name of the node where no cluster has been asked
 MISSING = "No such file or directory"
 
 
@@ -131,7 +132,7 @@ def _check_memory(requirements: NodeRequirements, nodes: Sequence[Node], placeme
     # More workers than slots: an autoscaler will add nodes.
     if held < placement.workers <= sum(node.slots for node in nodes):
         raise ConfigError(
-            f"cluster.workers: {placement.workers} workers need {_gib(requirements.private)} each and "
+            f"cluster.workers: {_workers(placement.workers)} {_gib(requirements.private)} each and "
             f"{_gib(requirements.shared)} of files per node; {_names([small[0].name])} has "
             f"{_free(small[0], placement)}, which is enough for {fits[small[0].name]}; {_remedy(held)}"
         )
@@ -150,6 +151,10 @@ def _check_memory(requirements: NodeRequirements, nodes: Sequence[Node], placeme
             "fewer cluster.workers are safer"
         )
     return notes
+
+
+def _workers(count: int) -> str:
+    return "1 worker needs" if count == 1 else f"{count} workers need"
 
 
 def _remedy(held: int) -> str:
@@ -191,6 +196,8 @@ def _free(node: Node, placement: Placement) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
+    if list(names) == [HERE]:
+        return HERE
     return f"node {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 

@@ -1,0 +1,38 @@
+"""Whether the budget of a search reaches beyond its starting points."""
+
+import math
+from typing import Any
+
+from swarm.core.space import Array, Space
+from swarm.optimizers import Optimizer
+from swarm.search.baselines import Baselines
+
+
+def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str]:
+    """A note where the budget ends before the starting points do, or with them. Raises ConfigError.
+
+    The starting points are the optimizer's first generation.
+    """
+    first = optimizer.ask(optimizer.init(space, seed))
+    starts = {_position(proposal.x_D) for proposal in first}
+    most = optimizer.evaluations or math.inf
+    if most < len(starts):
+        return [
+            f"{_counted(most)} cover {most} of {len(starts)} starting points; "
+            f"raise optimizer.evaluations above {len(starts)}"
+        ]
+    baselines = {candidate.position for candidate in Baselines.of(space).all()}
+    if starts <= baselines and len(starts) > 1 and (most == len(starts) or optimizer.iterations == 1):
+        key = "optimizer.evaluations" if most == len(starts) else "optimizer.iterations"
+        return [
+            f"the budget covers the {len(starts)} starting points, which are baselines, and nothing else; raise {key}"
+        ]
+    return []
+
+
+def _position(x_D: Array) -> tuple[float, ...]:
+    return tuple(float(x) for x in x_D)
+
+
+def _counted(evaluations: float) -> str:
+    return "1 evaluation" if evaluations == 1 else f"{evaluations} evaluations"

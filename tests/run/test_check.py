@@ -1,0 +1,82 @@
+"""What `swarm check` says before anything starts: notes on budgets and bases, and the refusals of a search."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from support.bad_inputs import edited
+from support.playground import Playground, run_cli
+from swarm.config.load import parse_config
+from swarm.config.references import resolve
+from swarm.core.errors import ConfigError
+from swarm.run.plan import Plan, make_plan
+from swarm.run.requirements import check_memory
+
+MIB = 2.0**20
+
+
+def plan_of(playground: Playground, **sections: object) -> Plan:
+    return make_plan(resolve(parse_config(playground.config(**sections), "test"), playground.folder))
+
+
+def remarks(playground: Playground, **optimizer: object) -> list[str]:
+    return list(plan_of(playground, optimizer=optimizer).remarks)
+
+
+def test_a_budget_below_the_starting_points_is_said(playground: Playground) -> None:
+    said = "6 evaluations cover 6 of 10 starting points; raise optimizer.evaluations above 10"
+    assert remarks(playground, type="bayesian", evaluations=6) == [said]
+    assert remarks(playground, type="pso", particles=20, evaluations=20) == []
+    assert remarks(playground, type="bayesian", evaluations=11) == []
+
+
+@pytest.mark.parametrize("remedy", ["optimizer.evaluations=11", "optimizer.type=random"])
+def test_a_budget_that_reaches_further_is_not(playground: Playground, remedy: str) -> None:
+    words = ["check", playground.config_file, "--set", "optimizer={type: bayesian, evaluations: 5, particles: 4}"]
+    assert "starting points" in run_cli(*words).out
+    assert "starting points" not in run_cli(*words, "--set", remedy).out
+
+
+def test_a_search_of_starting_points_claims_nothing_of_composed_experts(playground: Playground, tmp_path: Path) -> None:
+    tiny = ("--set", "optimizer={type: bayesian, evaluations: 3}", "--set", "splits={search: 4, select: 4, test: rest}")
+    done = run_cli("search", playground.config_file, "--run-dir", tmp_path / "run", *tiny)
+    assert done.code == 0, done.err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert "3 evaluations cover 3 of 10 starting points" in "".join(summary["notes"])
+    assert "starting points" not in (tmp_path / "run" / "journal.jsonl").read_text()
+    assert summary["verdict"]["text"].startswith("No claim is possible about composed experts")
+    score: Mapping[str, float] = summary["predicted"]
+    assert 0 <= score["low"] <= score["mean"] <= score["high"] <= 1
+
+
+def test_an_adapter_that_names_another_base_is_noted(playground: Playground, tmp_path: Path) -> None:
+    mine = shutil.copytree(playground.expert("red"), tmp_path / "mine")
+    edited(mine / "adapter_config.json", str(playground.base), "somebody/another-model")
+    words = ("check", playground.config_file, "--set", f"experts.0={mine}")
+    assert (
+        "note         expert mine: its adapter_config.json names the base somebody/another-model" in run_cli(*words).out
+    )
+    edited(mine / "adapter_config.json", "somebody/another-model", "/elsewhere/base")
+    assert "names the base" not in run_cli(*words).out
+
+
+@pytest.mark.parametrize("cluster", [{"type": "local"}, {"type": "ray", "workers": 1}])
+def test_too_little_memory_is_refused_before_anything_starts(
+    playground: Playground, cluster: dict[str, object]
+) -> None:
+    plan = plan_of(playground, cluster=cluster, engine={"dtype": "float32", "device": "cpu"})
+    with pytest.raises(
+        ConfigError, match=r"1 worker needs 0\.\d+ GiB .* this machine has 0\.06 GiB .* smaller engine\.dt"
+    ):
+        check_memory(plan, lambda: 64 * MIB)
+    assert "memory is tight on this machine" in check_memory(plan, lambda: 350 * MIB)[0]
+    assert check_memory(plan, lambda: 4096 * MIB) == []
+
+
+def test_check_writes_nothing(playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli("check", playground.config_file).code == 0
+    assert list(tmp_path.iterdir()) == []
