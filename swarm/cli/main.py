@@ -1,30 +1,22 @@
 """The command line. Commands import what they need themselves, so that `swarm --help` answers at once."""
 
-import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from swarm import __version__
+from swarm.cli.screen import console, current, print_bug, print_json, print_lines, print_summary, run_display, unwritten
 from swarm.cli.streams import lenient_streams
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 from swarm.core.terminal_text import one_line
 
-if TYPE_CHECKING:
-    from swarm.cli.progress import Progress
-    from swarm.journal.summary import Summary
-
 FAILURE, MISTAKE = 1, 2
-RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
 app = typer.Typer(
     help="Find the best weighting of language-model experts, without gradients.",
     no_args_is_help=True,
@@ -33,8 +25,6 @@ app = typer.Typer(
 )
 zoo_app = typer.Typer(help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
-PIPE_WIDTH = 120
-console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
@@ -64,9 +54,9 @@ def search(
     build_zoos(loaded, console)
     resolved = resolve(loaded, config.resolve().parent)
     folder = run_dir or default_folder(config)
-    with _progress(folder) as progress:
+    with run_display(folder, is_new=run_dir is None) as progress:
         summary = start_run(resolved, folder, progress)
-    _print_summary(summary, folder)
+    print_summary(summary, folder)
 
 
 @app.command()
@@ -75,11 +65,15 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
     Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
+    from swarm.run.directory import is_finished
     from swarm.run.pipeline import resume_run
 
-    with _progress(run_dir) as progress:
+    was_finished = is_finished(run_dir)
+    with run_display(run_dir) as progress:
         summary = resume_run(run_dir, progress, overrides or ())
-    _print_summary(summary, run_dir)
+    if was_finished:
+        print_lines(["this run was finished before: nothing was left to do"])
+    print_summary(summary, run_dir)
 
 
 @app.command()
@@ -97,9 +91,9 @@ def check(
 
     found = checked(config, run_dir, overrides or (), show, console)
     if as_json:
-        _print_json(found.content)
+        print_json(found.content)
     else:
-        _print_lines([*found.lines])
+        print_lines([*found.lines])
 
 
 @app.command("test")
@@ -107,9 +101,9 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Show the best and every baseline on the untouched test split. What is not scored yet is scored first."""
     from swarm.run.pipeline import resume_run
 
-    with _progress(run_dir, quiet=as_json) as progress:
+    with run_display(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
-    _print_summary(summary, run_dir, as_json)
+    print_summary(summary, run_dir, as_json)
 
 
 @app.command()
@@ -126,7 +120,7 @@ def export(
     from swarm.run.export_candidate import exported_candidate
 
     what = read_recipe(run_dir) if os.path.isfile(run_dir) else exported_candidate(run_dir, candidate)
-    _print_lines([str(write(what, dest, export_format, overwrite))])
+    print_lines([str(write(what, dest, export_format, overwrite))])
 
 
 @app.command()
@@ -136,9 +130,9 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
 
     summary = rebuild_report(run_dir)
     if as_json:
-        _print_json(summary.content() if summary else {})
+        print_json(summary.content() if summary else {})
     else:
-        _print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
+        print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
 
 
 @app.command()
@@ -151,7 +145,7 @@ def vector(
     from swarm.experts.alignment_vectors import make_vector
 
     make_vector(base, aligned, out)
-    _print_lines([str(out)])
+    print_lines([str(out)])
 
 
 @app.command()
@@ -159,7 +153,7 @@ def schema() -> None:
     """Print the config's JSON schema, for editors."""
     from swarm.config.schema import json_schema
 
-    _print_json(json_schema())
+    print_json(json_schema())
 
 
 @zoo_app.command("build")
@@ -172,7 +166,7 @@ def zoo_build(
     """Build a demonstration base with its experts and data."""
     from swarm.cli.zoos import build_zoo
 
-    _print_lines([str(build_zoo(name, directory, console))])
+    print_lines([str(build_zoo(name, directory, console))])
 
 
 @app.callback(invoke_without_command=True)
@@ -188,12 +182,13 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
+    current.run = None
     with lenient_streams() as lost:
         code = _run()
         if code == INTERRUPTED:
             leave()
         if reason := lost():
-            code = _refuse(f"stdout cannot be written ({reason}); free disk space, or send the output elsewhere")
+            code = _refuse(unwritten(reason))
         sys.exit(code)
 
 
@@ -211,49 +206,16 @@ def _run() -> int:
         return _refuse(f"{error}; see {context.command_path if context else 'swarm'} --help")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except Exception:
+        sys.excepthook = print_bug
+        raise
     return code or 0
 
 
 def _refuse(problem: str, code: int = MISTAKE) -> int:
     """Show a mistake: as one line on stderr, or where --json was asked for, as one object on stdout."""
     if "--json" in sys.argv[1:]:
-        _print_json({"error": problem})
+        print_json({"error": problem})
     else:
         print(f"swarm: {one_line(problem)}", file=sys.stderr)
     return code
-
-
-@contextmanager
-def _progress(folder: Path, quiet: bool = False) -> Iterator["Progress"]:
-    """The display of a run. An interrupted run says how to resume it."""
-    from swarm.cli.progress import Progress
-
-    progress = Progress(Console(file=sys.stderr, highlight=False) if quiet else console)
-    try:
-        with progress:
-            yield progress
-    except KeyboardInterrupt:
-        print(f"interrupted; resume with: swarm resume {one_line(str(folder))}", file=sys.stderr)
-        raise
-
-
-def _print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
-    """Raises ExportError, once all is shown, where best/ is not the model that was searched."""
-    from swarm.cli.table import summary_table
-    from swarm.run.verify_export import check_verified
-
-    if as_json:
-        _print_json(summary.content(RESULT))
-    else:
-        console.print(summary_table(summary))
-        _print_lines([f"best     {folder / 'best'}", f"report   {folder / 'report.html'}"])
-    check_verified(summary)
-
-
-def _print_lines(lines: list[str]) -> None:
-    for line in lines:
-        console.print(one_line(line), markup=False, soft_wrap=True)
-
-
-def _print_json(content: Mapping[str, object]) -> None:
-    print(json.dumps(content, indent=2, ensure_ascii=False))

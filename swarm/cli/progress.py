@@ -1,31 +1,46 @@
 """The progress of a run: a live display on a terminal, plain lines in a pipe."""
 
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
+from swarm.cli.pace import Pace, span
+from swarm.cli.shorten import shorten
 from swarm.core.candidates import Evaluation
+from swarm.core.examples import Split
 from swarm.core.terminal_text import one_line
+from swarm.run.listener import Standing
 from swarm.search.status import Status
 
-SECONDS_BETWEEN_LINES = 5.0
-FACTS_PER_ROW = 5  # two rows, which fit a terminal of 80 columns
+LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0  # between two plain lines
+SHARE = 0.05  # of the time so far, which a plain line waits: a long run does not fill its log
+KEY = 16  # columns of the names in the live display
 
 
 class Progress:
-    """The listener of a run. A context manager, so that the terminal is restored at the end."""
+    """The listener of a run. A context manager, so that the terminal is restored at the end.
 
-    def __init__(self, console: Console) -> None:
+    A phase that has ended leaves one line on the screen, and nothing else of it stays.
+    """
+
+    def __init__(
+        self, console: Console, folder: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """folder: the run directory, for the live display."""
         self._console = console
-        self._phase = ""
+        self._folder = folder
+        self._clock = clock
+        self._began = self._last_line = clock()
+        self._pace: Pace | None = None
         self._status: Status | None = None
-        self._updated = self._last_line = -SECONDS_BETWEEN_LINES
+        self._standing: tuple[str, Standing] = ("", {})
+        is_live = console.is_terminal and not console.is_dumb_terminal
         self._live = (
-            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame)
-            if console.is_terminal
-            else None
+            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame) if is_live else None
         )
 
     def __enter__(self) -> "Progress":
@@ -33,75 +48,101 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._leave()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._leave(whole=kind is None)
         if self._live:
             self._live.stop()
 
     def phase(self, text: str) -> None:
-        if text == self._phase:
+        if self._pace and self._pace.text == text:
             return
-        self._phase = text
         self._leave()
-        self._console.print(f"[bold]{text}[/bold]" if self._live else text)
+        self._pace = Pace(text, self._clock())
+        if not self._live:
+            self._print(text)
 
     def note(self, text: str) -> None:
-        self._console.print(f"note: {one_line(text)}", markup=False, soft_wrap=True)
+        self._print(f"note: {text}")
+
+    def steps(self, done: int, of: int) -> None:
+        if self._pace:
+            self._pace.step(self._clock(), done, of)
+            self._print_at_intervals()
+
+    def standing(self, split: Split, scores: Standing) -> None:
+        self._standing = (split, scores)
 
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         if evaluation.status == "failed":
             self.note(f"candidate {evaluation.candidate.id} failed: {evaluation.error}")
-        self._status, self._updated = status, time.monotonic()
-        if self._live is None and self._updated - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._print_line(status)
+        self._status = status
+        if self._pace:
+            self._pace.unit, self._pace.most = "evaluations", status.seconds_left
+            self._pace.step(self._clock(), status.evaluations, status.most)
+            self._print_at_intervals()
 
-    def _leave(self) -> None:
-        """Leave the last status of a search on the screen."""
-        status, self._status = self._status, None
-        if status is not None and self._live:
-            self._console.print(_table(status, 0.0))
-        elif status is not None and self._updated != self._last_line:
-            self._print_line(status)
+    def _leave(self, whole: bool = True) -> None:
+        """Leave one line of the phase that ends: of a search, with the best of it. whole: it was not interrupted."""
+        pace, self._pace = self._pace, None
+        if pace is None:
+            return
+        line = pace.ended(self._clock(), whole)
+        if pace.unit and self._status:
+            line += f"; best on search {_best(self._status)}"
+        if self._live:
+            self._live.refresh()
+        if self._live or line != pace.text:
+            self._print(line)
 
-    def _print_line(self, status: Status) -> None:
-        self._last_line = self._updated
-        self._console.print(_line(status), markup=False, soft_wrap=True)
+    def _print_at_intervals(self) -> None:
+        """In a pipe: one line, if the last one is long enough ago and there is more to come."""
+        now, pace = self._clock(), self._pace
+        if self._live or pace is None or pace.done >= pace.of:
+            return
+        if now - self._last_line >= min(MOST_SECONDS, max(LEAST_SECONDS, SHARE * (now - self._began))):
+            self._print("; ".join([pace.now(now), *(f"{key} {words}" for key, words in self._facts())]))
 
-    def _frame(self) -> Table:
-        """What the live display shows now. The time left counts down between two evaluations."""
-        status = self._status
-        return Table.grid() if status is None else _table(status, time.monotonic() - self._updated)
+    def _print(self, line: str) -> None:
+        self._last_line = self._clock()
+        self._console.print(one_line(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def _frame(self) -> Group:
+        """What the live display shows now, one line each, none longer than the terminal is wide."""
+        now, width = self._clock(), self._console.width
+        if self._pace is None:
+            return Group()
+        rows = [*self._folder_row(width), ("time", f"{span(now - self._began)} so far"), *self._facts()]
+        lines = [Text(shorten(one_line(self._pace.now(now)), width), style="bold")]
+        for key, words in rows:
+            lines.append(Text.assemble((f"{key:<{KEY}}", "dim"), shorten(one_line(words), width - KEY)))
+        return Group(*lines)
+
+    def _folder_row(self, width: int) -> Iterator[tuple[str, str]]:
+        if self._folder is not None:
+            yield "run directory", shorten(one_line(str(self._folder)), width - KEY)
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        """What is known of the search, and of the baselines on the split that is scored."""
+        if status := self._status:
+            yield "best on search", _best(status)
+            if self._pace and self._pace.unit:
+                yield from _search_facts(status)
+        split, scores = self._standing
+        if scores:
+            yield f"on {split}", ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
 
 
-def _table(status: Status, age: float) -> Table:
-    facts = list(_facts(status, age).items())
-    table = Table.grid(padding=(0, 2))
-    for i in range(0, len(facts), FACTS_PER_ROW):
-        row = facts[i : i + FACTS_PER_ROW]
-        table.add_row(*(f"[dim]{key}[/dim]" for key, _ in row))
-        table.add_row(*(value for _, value in row))
-    return table
+def _search_facts(status: Status) -> Iterator[tuple[str, str]]:
+    yield "mean", f"{_number(status.mean, '.3f')} of the particles, in iteration {status.iteration}"
+    per_minute, per_second = _rate(status.evaluations_per_minute), _rate(status.tokens_per_second)
+    yield "speed", f"{per_minute} evaluations / min, {per_second} tokens / s"
+    busy = "" if status.busy is None else f", scoring {status.busy:.0%} of the time"
+    yield "workers", f"{status.workers}{busy}"
+    yield "failures", str(status.failures)
 
 
-def _line(status: Status) -> str:
-    return "  ".join(f"{key} {value}" for key, value in _facts(status).items())
-
-
-def _facts(status: Status, age: float = 0.0) -> dict[str, str]:
-    """What is shown, in order. age: seconds since this was the status."""
-    left = status.seconds_left
-    return {
-        "best": "-" if status.best is None else f"{status.best:.3f} ({status.best_id})",
-        "mean": _number(status.mean, ".3f"),
-        "iteration": str(status.iteration),
-        "evaluations": f"{status.evaluations} of {status.most}",
-        "time left (at most)": "-" if left is None else _clock(max(0.0, left - age)),
-        "evaluations / min": _rate(status.evaluations_per_minute),
-        "tokens / s": _rate(status.tokens_per_second),
-        "workers": str(status.workers),
-        "utilisation": _number(status.busy, ".0%"),
-        "failures": str(status.failures),
-    }
+def _best(status: Status) -> str:
+    return "-" if status.best is None else f"{status.best:.3f} ({status.best_id})"
 
 
 def _number(value: float | None, form: str) -> str:
@@ -111,8 +152,3 @@ def _number(value: float | None, form: str) -> str:
 def _rate(value: float | None) -> str:
     """Low ones with one more digit: an evaluation may take minutes."""
     return _number(value, ".1f" if value is not None and value < 10 else ".0f")
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

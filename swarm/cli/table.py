@@ -1,26 +1,41 @@
 """The result of a run as a table for the terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from swarm.cli.pace import span
+from swarm.cli.shorten import shorten
 from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
 
 T = TypeVar("T")
 SCORES = ("search", "select", "test", "95 % interval")
+NAME_KEPT = 24  # columns: names are cut to this before the table is parted, and no shorter
+LEAST_NAME = 12
 IMPROVEMENT = "improvement\nover baseline"
 
 
 def summary_table(summary: Summary) -> Group:
     """Scores of the best and the baselines, the improvement over each baseline on test, the cost, and the verdict."""
     return Group(ScoreTable(summary), Text(_details(summary)), Text(_verdict(summary), style="bold"))
+
+
+def ending(summary: Summary, folder: Path) -> list[str]:
+    """The last lines: that the run is finished, how long it took, and where the result lies."""
+    return [
+        f"finished in {span(summary.seconds.total)}",
+        f"result   {folder / 'best'}",
+        "report   report.html, in the same folder as best",
+    ]
 
 
 @dataclass(frozen=True)
@@ -37,36 +52,57 @@ class TableRow:
 
 
 class ScoreTable:
-    """One table where the terminal is wide enough, else the scores, and the improvements below them."""
+    """One table where the terminal is wide enough, else the scores, and the improvements below them.
+
+    Where a name is too long for either, it is cut in the middle.
+    """
 
     def __init__(self, summary: Summary) -> None:
         self._rows = [row for objective in summary.objectives for row in _rows(summary, objective)]
         self._improvement = (IMPROVEMENT, _interval_heading(summary))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        whole = _table((*SCORES, *self._improvement), [(row.name, *row.scores, *row.improvement) for row in self._rows])
-        if Measurement.get(console, options.update(width=10_000), whole).maximum <= options.max_width:
-            yield whole
+        longest = max(cell_len(row.name.plain) for row in self._rows)
+
+        def room(build: Callable[[int], Table]) -> int:
+            """Columns that are left for names."""
+            unlimited = options.update(width=10_000)
+            return options.max_width - Measurement.get(console, unlimited, build(longest)).maximum + longest
+
+        if room(self._whole) >= min(longest, NAME_KEPT):
+            yield self._whole(room(self._whole))
             return
-        yield _table(SCORES, [(row.name, *row.scores) for row in self._rows])
+        yield self._scores(max(LEAST_NAME, room(self._scores)))
         yield ""
-        yield _table(self._improvement, [(row.name, *row.improvement) for row in self._rows if any(row.improvement)])
+        yield self._improvements(max(LEAST_NAME, room(self._improvements)))
+
+    def _whole(self, limit: int) -> Table:
+        rows = [(row.name, (*row.scores, *row.improvement)) for row in self._rows]
+        return _table((*SCORES, *self._improvement), rows, limit)
+
+    def _scores(self, limit: int) -> Table:
+        return _table(SCORES, [(row.name, row.scores) for row in self._rows], limit)
+
+    def _improvements(self, limit: int) -> Table:
+        rows = [(row.name, row.improvement) for row in self._rows if any(row.improvement)]
+        return _table(self._improvement, rows, limit)
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
+def _table(headings: Sequence[str], rows: Sequence[tuple[Text, Sequence[str]]], limit: int) -> Table:
+    """limit: the columns of a name, which is cut in the middle where it has more."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+    for name, cells in rows:
+        table.add_row(Text(shorten(name.plain, limit), style=name.style), *cells)
     return table
 
 
 def _rows(summary: Summary, objective: str) -> Iterator[TableRow]:
     best = summary.best
     suffix = f" [{one_line(objective)}]" if len(summary.objectives) > 1 else ""
-    yield TableRow(Text(f"best ({best.id}){suffix}", style="bold"), _scores(best, objective), ("", ""))
+    yield TableRow(Text(f"selected ({best.id}){suffix}", style="bold"), _scores(best, objective), ("", ""))
     for name, baseline in summary.baselines.items():
         coefficient = "" if baseline.coefficient is None else f", {baseline.coefficient:.3g} each"
         gain = _of(summary.paired.get(name), objective)
@@ -104,7 +140,7 @@ def _improvement(gain: Gain | None) -> tuple[str, str]:
 
 def _details(summary: Summary) -> str:
     counts = summary.counts
-    lines = [f"{counts.evaluations} evaluations, {counts.failures} failures, {summary.seconds.total:.0f} s"]
+    lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
     for name, score in (summary.predicted or {}).items():
         of = f" [{one_line(name)}]" if len(summary.objectives) > 1 else ""
         lines.append(f"predicted test score{of}: {score.mean:.3f} (95 % interval {score.low:.3f} to {score.high:.3f})")

@@ -1,12 +1,30 @@
-"""Texts of others (names, paths, exceptions) on one line of a terminal, where nothing in them can act on it."""
+"""Texts of others (names, paths, exceptions) on a terminal: nothing in them can act on it, and no secret shows."""
 
 import unicodedata
+from collections.abc import Callable
+
+from swarm.core.secrets import environment_secrets, redacted
 
 
 def one_line(text: str) -> str:
     """The text with line breaks, escape sequences, marks that turn the direction of writing, and bytes that are no
-    text written out, as in "\\x1b"."""
-    return "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in text)
+    text written out, as in "\\x1b"; passwords and keys are hidden."""
+    return harmless(redacted(text), kept="")
+
+
+def harmless(text: str, kept: str = "\n\t") -> str:
+    """The same of a text that may have several lines, secrets included."""
+    return "".join(char if _is_plain(char) or char in kept else _written_out(char) for char in text)
+
+
+def harmless_output() -> Callable[[object], object]:
+    """What a template does to each value that it prints: no secret, and nothing that acts on a terminal."""
+    secrets = environment_secrets()
+
+    def clean(value: object) -> object:
+        return type(value)(harmless(redacted(value, secrets))) if isinstance(value, str) else value
+
+    return clean
 
 
 def shortened(text: str, most: int = 80) -> str:
@@ -16,3 +34,7 @@ def shortened(text: str, most: int = 80) -> str:
 
 def _is_plain(char: str) -> bool:
     return char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+def _written_out(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -1,6 +1,7 @@
 """What is exported: a recipe with its base and experts, and what is known of its quality."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ class Exported:
     summary: of the run whose best this is; None where there is none.
     config_yaml: the run's configuration; "" where it is not known.
     candidate_id: the recipe's candidate in the run.
+    on_step: called with the tensors that a checkpoint holds already, and how many it will.
     """
 
     catalog: Catalog
@@ -30,6 +32,7 @@ class Exported:
     summary: Summary | None
     config_yaml: str
     candidate_id: str
+    on_step: Callable[[int, int], None] = field(default=lambda done, of: None, compare=False)
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -28,7 +28,10 @@ def write_checkpoint(what: Exported, folder: Path) -> None:
     names = shard_names([info.file for info in what.catalog.base.tensors.info.values()])
     for name, info in what.catalog.base.tensors.info.items():
         shards[names[info.file]][name] = info
-    size = sum(_write_shard(what, folder / shard, tensors) for shard, tensors in shards.items())
+    size = done = 0
+    for shard, tensors in shards.items():
+        size += _write_shard(what, folder / shard, tensors, done)
+        done += len(tensors)
     _write_index(what, folder, size, names)
 
 
@@ -43,15 +46,17 @@ def shard_names(files: Iterable[Path]) -> dict[Path, str]:
     return {file: f"model-{i:05}-of-{len(shards):05}.safetensors" for i, file in enumerate(shards, 1)}
 
 
-def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo]) -> int:
-    """Write one shard; returns the bytes of its tensors, header excluded."""
-    written = 0
+def _write_shard(what: Exported, file: Path, tensors: dict[str, TensorInfo], done: int) -> int:
+    """Write one shard; returns the bytes of its tensors, header excluded. done: tensors of earlier shards."""
+    written, every = 0, len(what.catalog.base.tensors.info)
     shapes = {name: info.shape for name, info in tensors.items()}
     with tensor_stream(file, shapes, {"format": "pt"}) as stream:
         for name in sorted(tensors, key=lambda name: (-_width(what, tensors[name]), name)):
             tensor: Tensor = composed_tensor(what.catalog, what.recipe, name, what.torch_dtype)
             stream.add(name, tensor)
             written += tensor.nbytes
+            done += 1
+            what.on_step(done, every)
     return written
 
 

@@ -1,6 +1,7 @@
 """A run's directory: the names of its files, its lock, and what can be read from it without running anything."""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -14,6 +15,7 @@ from swarm.journal.archive import Archive
 from swarm.journal.summary import Summary
 from swarm.report import write_report
 
+LAST_BYTES = 4096  # of a journal: more than an end line has
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
 LOCKED_FILES = (CONFIG, SUMMARY, BEST)  # written under the lock alone; a report is written without it, too
 REPORTS = ("report.html", "report.md")
@@ -62,6 +64,11 @@ def default_folder(config: Path) -> Path:
 
 def check_free(folder: Path) -> None:
     """Raise RunError where the folder holds a run or other files. What a killed process left before a run is none."""
+    if is_finished(folder):
+        raise RunError(
+            f"--run-dir: {folder} holds a run already, which is finished; swarm resume shows its result again, and for "
+            "a new run name another directory"
+        )
     if _begun(folder):
         raise RunError(f"--run-dir: {folder} holds a run already; swarm resume {folder}, or name another directory")
     if os.path.isdir(folder) and (others := _others(folder)):
@@ -168,6 +175,17 @@ def _remove(folder: Path, created: bool) -> None:
     if created:
         with suppress(OSError):
             folder.rmdir()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the folder holds a run that has ended, by the last line of its journal."""
+    try:
+        with (folder / JOURNAL).open("rb") as journal:
+            journal.seek(max(0, (folder / JOURNAL).stat().st_size - LAST_BYTES))
+            last = json.loads(journal.read().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return False
+    return isinstance(last, dict) and last.get("kind") == "end" and last.get("phase") == "run"
 
 
 def read_summary(folder: Path) -> Summary:

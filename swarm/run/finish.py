@@ -1,6 +1,7 @@
 """The last step of a run: the export, the summary, the report, and the verification of the export."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from swarm.config.load import dump_config
@@ -13,7 +14,7 @@ from swarm.journal.records import EndRecord
 from swarm.journal.summary import ExportCheck, Summary
 from swarm.report import write_report
 from swarm.run.directory import BEST, SUMMARY
-from swarm.run.listener import Listener
+from swarm.run.listener import Listener, tell_steps
 from swarm.run.plan import Plan
 from swarm.run.provenance import base_source, expert_sources, notes
 from swarm.run.summarise import Result, summarise
@@ -90,6 +91,7 @@ class FinalStep:
             summary=summary,
             config_yaml=dump_config(self.plan.config),
             candidate_id=result.winner.id,
+            on_step=partial(tell_steps, self.listener),
         )
 
     def _write(self, summary: Summary) -> None:
@@ -113,7 +115,7 @@ class FinalStep:
         self.listener.phase("verifying the export")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}
         try:
-            checked = verify_export(best, form, self.plan.spec, examples, seen)
+            checked = verify_export(best, form, self.plan.spec, examples, seen, partial(tell_steps, self.listener))
         except ExpertError as error:
             n = sum(len(part) for part in examples.values())
             return ExportCheck(n=n, equal=0, differs=(f"{best} cannot be loaded ({error})",))

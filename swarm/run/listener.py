@@ -1,9 +1,16 @@
 """Who follows a run: the command line's display, or a program's own."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
-from swarm.core.candidates import Evaluation
+from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.examples import Split
+from swarm.journal.archive import Archive
+from swarm.preferences.weighted_sum import utility
+from swarm.search.baselines import Baselines
 from swarm.search.status import Status
+
+Standing = Mapping[str, float]  # "base", "best expert (maths)", "uniform average", "selected (17-3)" -> utility
 
 
 class Listener(Protocol):
@@ -17,3 +24,49 @@ class Listener(Protocol):
 
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         """A candidate of the search was scored; status: that of the search, with it."""
+
+
+@runtime_checkable
+class CloseListener(Listener, Protocol):
+    """A listener that also hears how far each phase is."""
+
+    def steps(self, done: int, of: int) -> None:
+        """So many of the phase's steps are done. The first call of a phase says where it begins."""
+
+    def standing(self, split: Split, scores: Standing) -> None:
+        """The utilities of the baselines on a split, and that of the selected candidate, as far as they are known."""
+
+
+def tell_steps(listener: Listener, done: int, of: int) -> None:
+    """Tell a listener that wants to know."""
+    if isinstance(listener, CloseListener):
+        listener.steps(done, of)
+
+
+def tell_standing(
+    listener: Listener,
+    archive: Archive,
+    baselines: Baselines,
+    weights: Mapping[str, float],
+    split: Split,
+    selected: Candidate | None = None,
+) -> None:
+    """Tell a listener that wants to know how the baselines and the selected candidate do on a split."""
+    if not isinstance(listener, CloseListener):
+        return
+
+    def score(candidate: Candidate) -> float | None:
+        found = archive.at(candidate.position, split)
+        return utility(found.scores, weights) if found is not None and found.status == "ok" else None
+
+    experts = {id.partition(":")[2]: value for id, c in baselines.experts.items() if (value := score(c)) is not None}
+    uniforms = [value for c in baselines.uniforms.values() if (value := score(c)) is not None]
+    found: dict[str, float | None] = {"base": score(baselines.base)}
+    if experts:
+        name = max(experts, key=lambda name: experts[name])
+        found[f"best expert ({name})"] = experts[name]
+    if uniforms:
+        found["uniform average"] = max(uniforms)
+    if selected is not None:
+        found[f"selected ({selected.id})"] = score(selected)
+    listener.standing(split, {name: value for name, value in found.items() if value is not None})

@@ -31,7 +31,7 @@ from swarm.run.directory import (
     read_summary,
 )
 from swarm.run.finish import FinalStep
-from swarm.run.listener import Listener
+from swarm.run.listener import Listener, tell_standing, tell_steps
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of
@@ -157,6 +157,7 @@ class Run:
             return
         pool = self._workers("search")
         self.listener.phase("searching")
+        self._tell("search")
         counter = open_counter(self.plan, self.archive)
         loop = Loop(
             optimizer=self.plan.config.optimizer,
@@ -177,14 +178,14 @@ class Run:
     def _evaluated(self, evaluation: Evaluation, counter: StatusCounter, workers: int) -> None:
         status = counter.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
         self.listener.evaluated(evaluation, status)
+        self._tell("search")
         self._tracking.log(status)
 
     def _select(self) -> Result:
-        self.listener.phase("selecting")
         selection = self._selection()
         finalists = selection.finalists(self.plan.config.selection.finalists)
-        self._score(selection.baselines.all(), "search", "select")
-        self._score([*finalists, *selection.contenders()], "select", "select")
+        self._score("scoring baselines", selection.baselines.all(), "search", "select")
+        self._score("selecting", [*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
         if self.archive.ended("select") is None:
             predicted = selection.predicted(finalists, winner)
@@ -193,23 +194,37 @@ class Run:
 
     def _test(self, result: Result) -> None:
         """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
-        self.listener.phase("testing")
-        self._score([result.winner, *result.selection.contenders()], "test", "test")
+        contenders = result.selection.contenders()
+        self._score("testing", [result.winner, *contenders], "test", "test", result.winner)
 
-    def _score(self, candidates: Sequence[Candidate], split: Split, kind: Kind) -> None:
+    def _score(
+        self, phase: str, candidates: Sequence[Candidate], split: Split, kind: Kind, selected: Candidate | None = None
+    ) -> None:
         """Score candidates on a split and record them in the journal. Nothing is scored twice."""
-        unknown = [c for c in _distinct(candidates) if self.archive.at(c.position, split) is None]
+        distinct = _distinct(candidates)
+        unknown = [c for c in distinct if self.archive.at(c.position, split) is None]
+        done = len(distinct) - len(unknown)
         if unknown:
             feed = deque(Task(candidate) for candidate in unknown)
-            with closed(self._workers(split).run(feed, split)) as outcomes:
+            pool = self._workers(split)
+            self.listener.phase(phase)
+            tell_steps(self.listener, done, len(distinct))
+            with closed(pool.run(feed, split)) as outcomes:
                 for outcome in outcomes:
                     if isinstance(outcome, Failure):
                         self.archive.append_failure(outcome)
-                    else:
-                        self.archive.append_evaluation(kind, outcome, split)
+                        continue
+                    self.archive.append_evaluation(kind, outcome, split)
+                    done += 1
+                    tell_steps(self.listener, done, len(distinct))
+                    self._tell(split, selected)
         for candidate in candidates:
             if self.archive.of(candidate.id, split) is None:
                 self.archive.append_repeat(kind, candidate, split)
+
+    def _tell(self, split: Split, selected: Candidate | None = None) -> None:
+        baselines = Baselines.of(self.plan.space)
+        tell_standing(self.listener, self.archive, baselines, self.plan.weights, split, selected)
 
     def _workers(self, split: Split) -> Pool:
         """The pool, opened when it is first needed, with the examples of a split, loaded when they are first needed."""

@@ -1,6 +1,6 @@
 """Verifies an export: loaded without anything of the search, it must give the scores that the search saw."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +14,17 @@ from swarm.evaluation.workload import Examples, make_workload
 from swarm.experts.catalog import ExpertSpec
 from swarm.journal.summary import ExportCheck, Summary
 
+OnStep = Callable[[int, int], None]  # steps done, steps in all
 TOLERANCE = 1e-3  # relative above 1, absolute below: likelihoods of an adapter differ by rounding
 
 
 def verify_export(
-    best: Path, export_format: str, spec: EvaluatorSpec, examples: Examples, seen: Evaluation
+    best: Path,
+    export_format: str,
+    spec: EvaluatorSpec,
+    examples: Examples,
+    seen: Evaluation,
+    on_step: OnStep = lambda done, of: None,
 ) -> ExportCheck:
     """Score the exported hf model or adapter on the first of the examples behind `seen`.
 
@@ -26,8 +32,11 @@ def verify_export(
     batches, and an adapter in float32, as its update is rounded apart from the base's weights. What then still differs
     is no rounding: the export is another model.
 
+    on_step: called with the models that have answered, and how many will: two more where scores differ.
+
     Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored.
     """
+    on_step(0, 1)
     if export_format == "adapter":
         loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
     else:
@@ -37,17 +46,25 @@ def verify_export(
     known = {name: seen.examples[name][: len(part)] for name, part in examples.items()}
     n = sum(len(part) for part in examples.values())
     equal = n - len(list(_different(replace(seen, examples=known), found, examples)))
+    on_step(1, 1 if equal == n else 3)
     if equal == n:
         return ExportCheck(n=n, equal=n)
     ours, theirs = (_exact(each, export_format) for each in (spec, loaded))
     engine = _evaluate(ours, seen.candidate.position, examples)
+    on_step(2, 3)
     export = _evaluate(theirs, position, examples)
+    on_step(3, 3)
+    return ExportCheck(n=n, equal=equal, differs=_differences(best, spec, engine, export, examples))
+
+
+def _differences(
+    best: Path, spec: EvaluatorSpec, engine: Evaluation, export: Evaluation, examples: Examples
+) -> tuple[str, ...]:
     own = {objective.name for objective in spec.objectives if objective.uses_modules}
-    differs = tuple(
+    return tuple(
         f"{name}/{example.id}: {old:g} in the search, {new:g} from {best}"
         for name, example, old, new in _different(engine, export, examples, own)
     )
-    return ExportCheck(n=n, equal=equal, differs=differs)
 
 
 def check_verified(summary: Summary) -> None:

@@ -53,7 +53,7 @@ def test_nothing_is_cut(width: int) -> None:
 def test_a_narrow_terminal_has_the_improvements_below(width: int, tables: int) -> None:
     lines = printed(result(), width)
     assert sum(line.startswith("expert:scrambled") for line in lines) == tables
-    assert sum(line.startswith("best (3-1)") for line in lines) == 1
+    assert sum(line.startswith("selected (3-1)") for line in lines) == 1
     ends = {len(line) for line in lines if "to +0.190" in line}
     assert len(ends) == 1, "aligned"
 
@@ -70,7 +70,7 @@ def test_several_objectives_are_named() -> None:
     )
     lines = printed(summary, 120)
     for name in two:
-        assert sum(line.startswith((f"best (3-1) [{name}]", f"base [{name}]")) for line in lines) == 2
+        assert sum(line.startswith((f"selected (3-1) [{name}]", f"base [{name}]")) for line in lines) == 2
         assert f"{name}: Nothing in {name}." in lines
         assert any(line.startswith(f"predicted test score [{name}]: ") for line in lines)
     assert "corrected" not in "\n".join(lines), "one comparison needs no correction"

@@ -1,17 +1,13 @@
-"""The status of a search: the count agrees with the archive, rates forget what is long past, all of it is shown."""
+"""The status of a search: the count agrees with the archive, and rates forget what is long past."""
 
-import io
 import random
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from support.runs import START
-from swarm.cli.progress import Progress
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.outcomes import Failure
 from swarm.journal.archive import Archive
@@ -181,56 +177,3 @@ def test_failures_are_attempts_and_candidates_counted_as_they_come(archive: Arch
     assert archive.failures == counts(archive).failures > 4
     archive.journal.close()
     assert Archive(tmp_path / "journal.jsonl").failures == archive.failures
-
-
-LATE = Status(
-    best=0.8125, best_id="1017-103", mean=0.7012, iteration=1017, evaluations=101_703, most=250_000,
-    evaluations_per_minute=2816.4, tokens=3_100_000_000, tokens_per_second=1_234_567.8, workers=128, busy=0.973,
-    failures=112, seconds_left=37_262.0,
-)  # fmt: skip
-SHOWN = (
-    "0.812 (1017-103)", "0.701", "1017", "101703 of 250000", "10:21:02", "2816", "1234568", "128", "97%", "112",
-)  # fmt: skip
-
-
-def shown(width: int, terminal: bool, status: Status, evaluation: Evaluation) -> list[str]:
-    """The lines that a run's display writes, without colours."""
-    file = io.StringIO()
-    with Progress(Console(file=file, force_terminal=terminal, width=width)) as progress:
-        progress.phase("searching")
-        progress.evaluated(evaluation, status)
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue()).replace("\r", "\n").splitlines()
-
-
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("terminal", [True, False])
-def test_all_of_a_status_is_shown(width: int, terminal: bool) -> None:
-    lines = shown(width, terminal, LATE, scored(1, 1, 0.5))
-    # The clock of a live display may have run on by a second.
-    assert all(any(re.search(re.escape(each), line) for line in lines) for each in SHOWN if ":" not in each), lines
-    assert any("10:21:0" in line for line in lines)
-    assert not terminal or max(map(len, lines)) <= width
-
-
-def test_in_a_pipe_a_status_is_one_line() -> None:
-    (line,) = [line for line in shown(80, False, LATE, scored(1, 1, 0.5)) if "best" in line]
-    assert all(each in line for each in SHOWN)
-
-
-def test_what_is_not_known_yet_is_a_dash() -> None:
-    unknown = taken(counter(), [scored(0, 0, 0.0, "failed")])
-    lines = shown(80, False, unknown, scored(0, 0, 0.0, "failed", error="too warm"))
-    assert "note: candidate 0-0 failed: too warm" in lines
-    assert any(line.startswith("best -  mean -  iteration 0  ") for line in lines)
-
-
-def test_what_a_search_came_to_stays_when_it_ends() -> None:
-    file = io.StringIO()
-    with Progress(Console(file=file, width=80)) as progress:
-        progress.phase("searching")
-        for i in range(3):
-            progress.evaluated(scored(i, 0, 0.5), replace(LATE, evaluations=i))
-        progress.phase("selecting")
-    lines = file.getvalue().splitlines()
-    assert [re.search(r"evaluations (\d)", line)[1] for line in lines[1:3]] == ["0", "2"]  # type: ignore[index]
-    assert lines[3:] == ["selecting"]

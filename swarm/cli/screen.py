@@ -1,0 +1,105 @@
+"""What commands print: lines, JSON, a run's display and its result. Texts of others cannot act on the terminal."""
+
+import json
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from swarm.core.secrets import redacted
+from swarm.core.terminal_text import harmless, one_line
+
+if TYPE_CHECKING:
+    from swarm.cli.progress import Progress
+    from swarm.journal.summary import Summary
+
+RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
+PIPE_WIDTH = 120
+# Names may look like rich's markup ("[red]") or its emoji (":heart:"): neither is ever interpreted.
+console = Console(
+    markup=False, emoji=False, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH
+)
+
+
+class Current:
+    """The command that this process carries out. run: its run directory, once it is shown."""
+
+    run: Path | None = None
+
+
+current = Current()
+
+
+def print_lines(lines: list[str]) -> None:
+    for line in lines:
+        console.print(one_line(line), soft_wrap=True)
+
+
+def print_json(content: Mapping[str, object]) -> None:
+    """Characters that could act on a terminal are written as JSON's escapes, which mean the same."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    print("\n".join(_escaped(line) for line in text.split("\n")))
+
+
+@contextmanager
+def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iterator["Progress"]:
+    """The display of a run. An interrupted run says how to resume it.
+
+    quiet: on stderr. is_new: the user does not know the folder's name, which the live display shows.
+    """
+    from swarm.cli.progress import Progress
+
+    current.run = folder
+    out = Console(file=sys.stderr, markup=False, emoji=False, highlight=False) if quiet else console
+    if is_new and not out.is_terminal:
+        print_lines([f"run directory {folder}"])
+    try:
+        with Progress(out, folder) as progress:
+            yield progress
+    except KeyboardInterrupt:
+        print(f"interrupted; resume with: {resume_command(folder)}", file=sys.stderr)
+        raise
+
+
+def resume_command(folder: Path) -> str:
+    """As a shell takes it."""
+    return f"swarm resume {one_line(shlex.quote(str(folder)))}"
+
+
+def unwritten(reason: str) -> str:
+    """That stdout cannot be written, and what is lost by that: never a run."""
+    again = f"; the run itself is kept: {resume_command(current.run)}" if current.run else ""
+    return f"stdout cannot be written ({reason}); free disk space, or send the output elsewhere{again}"
+
+
+def print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The traceback of a bug. The exception may be a user's, with any text."""
+    lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
+    print("\n".join(map(one_line, lines)), file=sys.stderr)
+
+
+def print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
+    """Raises ExportError, once all is shown, where best/ is not the model that was searched."""
+    from swarm.cli.table import ending, summary_table
+    from swarm.run.verify_export import check_verified
+
+    if as_json:
+        print_json(summary.content(RESULT))
+    else:
+        console.print(summary_table(summary))
+        print_lines(ending(summary, folder))
+    check_verified(summary)
+
+
+def _escaped(line: str) -> str:
+    """A line of JSON, whose strings alone may hold such characters."""
+    line = redacted(line)
+    if harmless(line, kept="") == line:
+        return line
+    return "".join(char if harmless(char, kept="") == char else json.dumps(char)[1:-1] for char in line)
