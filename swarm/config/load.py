@@ -12,6 +12,7 @@ from swarm.config.messages import explain, shortened, shown
 from swarm.config.schema import DEFAULT_TYPES, Config
 from swarm.config.yaml_files import MOST_LEVELS, InvalidYamlError, check_text, parse, read_text
 from swarm.core.errors import ConfigError
+from swarm.core.secrets import without_passwords
 
 SET = "--set "
 INDEX = "[0-9]{1,9}"
@@ -55,8 +56,21 @@ def _blame(problem: str, owner: str, overrides: Sequence[str]) -> str:
 
 
 def dump_config(config: Config) -> str:
-    """A config as YAML, with every value."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """A config as YAML, with every value; passwords in addresses are hidden."""
+    return yaml.safe_dump(public_content(config), sort_keys=False, allow_unicode=True)
+
+
+def public_content(config: Config) -> dict[str, Any]:
+    """A config as plain data, for files and trackers: passwords in addresses are hidden."""
+    return {key: _hidden(value) for key, value in config.model_dump(mode="json").items()}
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_passwords(value)
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    return {key: _hidden(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -2,18 +2,29 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm import __version__
+from swarm.core.loading import load_snippet
+from swarm.core.markdown import code_block, plain_text
+from swarm.core.terminal_text import harmless_output
 from swarm.export.base import Exported, kind_of, local_path, sparsification_of
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
 
 LIBRARIES = {"hf": "transformers", "adapter": "peft", "mergekit": "transformers"}
+PLACE = "PATH_OF_THIS_FOLDER"
+SETTINGS = {  # of the config: section -> keys that the card shows; none of them holds a path or an address
+    "composition": ("type", "algebra", "groups"),
+    "objectives": ("name", "type", "metric", "weight"),
+    "optimizer": ("type", "evaluations", "particles", "iterations"),
+    "engine": ("type", "dtype"),
+    "seed": (),
+}
 HUB_CACHE = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/")
 
 
@@ -63,13 +74,16 @@ def model_card(what: Exported, format: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = _plain
+    environment.filters["md"] = plain_text
+    environment.finalize = harmless_output()
     summary = _scored(what)
     return environment.get_template("card.md.j2").render(
         front_matter=yaml.safe_dump(_front_matter(what, format), sort_keys=False, allow_unicode=True),
         what=what,
         format=format,
         base_path=local_path(what.catalog.base.path),
+        snippet=_use(what, format),
+        settings=_settings(what.config_yaml),
         groups=[group.name for group in what.recipe.weights.groups],
         experts=expert_rows(what),
         scores=score_rows(summary) if summary else [],
@@ -164,6 +178,26 @@ def _baseline(name: str) -> str:
     return {"base": "the base alone", "expert": f"{expert} alone", "uniform": "the uniform average"}.get(kind, name)
 
 
-def _plain(text: object) -> str:
-    """Data as plain text: nothing in it acts as Markdown or HTML, and it stays on its line."""
-    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", " ".join(str(text).split()))
+def _use(what: Exported, format: str) -> str:
+    """How this folder is loaded."""
+    place = "." if format in ("mergekit", "recipe") else PLACE
+    snippet = load_snippet(format, place, local_path(what.catalog.base.path))
+    return code_block(snippet.code, snippet.language)
+
+
+def _settings(config_yaml: str) -> str:
+    """What of the run's config says how the search was made. The rest (paths, addresses) stays with the run."""
+    config = yaml.safe_load(config_yaml) if config_yaml else None
+    if not isinstance(config, Mapping):
+        return ""
+    shown = {key: _picked(config[key], keys) for key, keys in SETTINGS.items() if config.get(key) is not None}
+    return code_block(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), "yaml") if shown else ""
+
+
+def _picked(section: object, keys: Collection[str]) -> object:
+    """Of a section, or of each section of a list, what these keys hold; a bare value is itself."""
+    if isinstance(section, list):
+        return [_picked(one, keys) for one in section]
+    if not isinstance(section, Mapping):
+        return section
+    return {key: section[key] for key in keys if section.get(key) is not None}

@@ -9,6 +9,7 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, PlainValid
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.requests import Method
+from swarm.core.secrets import redacted
 from swarm.journal.packed import NO_SCORES, PackedScores, pack, place_of_packed, unpack
 
 Kind = Literal["evaluation", "select", "test"]
@@ -103,7 +104,7 @@ class EvaluationRecord:
                 "forward_seconds": round(evaluation.forward_seconds, 4),
                 "method": evaluation.method,
                 "worker": evaluation.worker,
-                "error": evaluation.error,
+                "error": redacted(evaluation.error),
                 "same_as": same_as,
             }
         )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
+from swarm.core.secrets import redacted
 from swarm.journal.evaluation_record import EvaluationRecord as EvaluationRecord
 from swarm.journal.evaluation_record import Finite, Number, Seconds
 from swarm.journal.evaluation_record import Kind as Kind
@@ -103,7 +104,9 @@ class FailureRecord(JournalRecord):
 
     @classmethod
     def of(cls, failure: Failure) -> "FailureRecord":
-        return cls(id=failure.candidate.id, attempt=failure.attempt, error=failure.error, worker=failure.worker)
+        return cls(
+            id=failure.candidate.id, attempt=failure.attempt, error=redacted(failure.error), worker=failure.worker
+        )
 
 
 class VoidRecord(JournalRecord):

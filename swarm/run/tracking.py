@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from swarm.config.load import public_content
 from swarm.config.schema import Config
 from swarm.journal.archive import Archive
 from swarm.run.plan import Plan
@@ -24,7 +25,7 @@ def open_tracking(config: Config, folder: Path, note: Callable[[str], None]) -> 
     if config.cluster.on_ray is not None:
         starts["ray"] = partial(RayMetrics, folder.resolve().name)
     for tracker in config.trackers:
-        run = TrackedRun.of(folder, tracker.type, config.model_dump(mode="json"))
+        run = TrackedRun.of(folder, tracker.type, public_content(config))
         starts[tracker.type] = partial(tracker.start, run)
     return Tracking(starts, note)
 

@@ -1,14 +1,18 @@
 """MLflow: a database in the run directory, or the server that the config names."""
 
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from urllib.parse import quote
 
 from pydantic import Field
 
+from swarm.core.errors import ConfigError
 from swarm.core.files import write_text
+from swarm.core.secrets import HIDDEN
 from swarm.journal.summary import Summary
 from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
@@ -42,7 +46,7 @@ class Mlflow(TrackerSettings):
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         run.folder.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(tracking_uri=self.tracking_uri or f"sqlite:///{run.folder / 'mlflow.db'}")
+        client = MlflowClient(tracking_uri=self._address() or f"sqlite:///{run.folder / 'mlflow.db'}")
         id_file = run.folder / ID
         if id_file.exists():
             run_id = id_file.read_text(encoding="utf-8")
@@ -52,6 +56,18 @@ class Mlflow(TrackerSettings):
             write_text(id_file, run_id)
             _log_config(client, run_id, run.config)
         return MlflowRun(client, run_id)
+
+    def _address(self) -> str | None:
+        """The config's; where that of a run directory hides its password, with that of the environment."""
+        if self.tracking_uri is None or f"://{HIDDEN}@" not in self.tracking_uri:
+            return self.tracking_uri
+        user, password = (os.environ.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD"))
+        if not user or not password:
+            raise ConfigError(
+                "tracking_uri: its user and password are not kept in config.yaml; set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, or give it again with swarm resume --set trackers.0.tracking_uri=..."
+            )
+        return self.tracking_uri.replace(f"://{HIDDEN}@", f"://{quote(user, '')}:{quote(password, '')}@")
 
     def _experiment(self, client: "MlflowClient", run: TrackedRun) -> str:
         known = client.get_experiment_by_name(self.experiment)

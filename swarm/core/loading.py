@@ -1,0 +1,46 @@
+"""How a delivered model is loaded: the lines to copy, for each form of export."""
+
+import json
+from dataclasses import dataclass
+
+from swarm.core.terminal_text import harmless
+
+HF = """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained({folder}, dtype="auto")
+tokenizer = AutoTokenizer.from_pretrained({folder})
+"""
+ADAPTER = """\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = AutoModelForCausalLM.from_pretrained({base}, dtype="float32")
+model = PeftModel.from_pretrained(base, {folder}).merge_and_unload()
+tokenizer = AutoTokenizer.from_pretrained({base})
+"""
+MERGEKIT = "mergekit-yaml {file} OUT --lora-merge-cache CACHE --lora-merge-dtype float32\n"
+RECIPE = "swarm export {file} DEST --format hf\n"
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """Lines to copy. language: python or bash."""
+
+    language: str
+    code: str
+
+
+def load_snippet(form: str, folder: str, base: str) -> Snippet:
+    """How to load an export. folder: where it is, as seen from where the lines are run. base: of an adapter."""
+    if form in ("hf", "adapter"):
+        template = HF if form == "hf" else ADAPTER
+        return Snippet("python", template.format(folder=python_string(folder), base=python_string(base)))
+    file = "mergekit.yaml" if form == "mergekit" else "recipe.json"
+    place = file if folder == "." else f"{folder}/{file}"
+    return Snippet("bash", (MERGEKIT if form == "mergekit" else RECIPE).format(file=place))
+
+
+def python_string(text: str) -> str:
+    """A literal that means the text and holds no line break, escape sequence or backtick."""
+    return harmless(json.dumps(text, ensure_ascii=False), kept="").replace("`", r"\x60")
