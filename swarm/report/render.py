@@ -1,6 +1,5 @@
 """Puts the figures on the page: `report.html` and `report.md`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm.core.files import write_text
+from swarm.core.loading import Snippet, load_snippet
+from swarm.core.markdown import code_block, inline_code, plain_text
+from swarm.core.terminal_text import harmless_output
 from swarm.journal.records import Record
 from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
@@ -25,6 +27,14 @@ from swarm.report.status import is_finished, state
 from swarm.report.weights import read_weights
 from swarm.statistics.verdict import Verdict
 
+BEST = "best"
+FORMS = {  # a file that only this form of export has -> the form
+    "adapter_config.json": "adapter",
+    "mergekit.yaml": "mergekit",
+    "recipe.json": "recipe",
+    "config.json": "hf",
+}
+
 
 @dataclass(frozen=True)
 class Section:
@@ -33,7 +43,7 @@ class Section:
     verdict: what may be claimed; older runs have none.
     corrected: whether the intervals of the rows' gains hold for all baselines together.
     cells: the drawn interval of each row.
-    scale: the ends of the drawn intervals.
+    axis: the drawn scale of those.
     chance: examples that one more expert would get right and no source does.
     """
 
@@ -44,7 +54,7 @@ class Section:
     corrected: bool
     rows: tuple[score_table.Row, ...]
     cells: tuple[str, ...]
-    scale: tuple[float, float]
+    axis: str
     optimism: Figure | None
     search_curve: Figure | None
     map: Figure | None
@@ -76,6 +86,7 @@ class Page:
     versions: Mapping[str, str]
     export_check: ExportCheck | None
     reason: str
+    snippet: Snippet | None
 
 
 def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | None) -> None:
@@ -85,20 +96,27 @@ def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | No
     those of `config.yaml` in `run_dir`. Raises RunError if the journal has no start record.
     """
     journal = read_journal(records)
-    page = _page(run_dir.resolve().name, journal, summary, read_weights(run_dir, journal.objectives))
+    snippet = _snippet(run_dir / BEST, journal)
+    page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), snippet)
     for name in ("report.html", "report.md"):
         write_text(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
 
 
-def _page(run: str, journal: Journal, summary: Summary | None, weights: Mapping[str, float]) -> Page:
+def _page(
+    run_dir: Path,
+    journal: Journal,
+    summary: Summary | None,
+    weights: Mapping[str, float],
+    snippet: Snippet | None,
+) -> Page:
     summary = summary.named(journal.objectives) if summary else None
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
     baselines, coefficients = score_table.find_baselines(journal, summary), best.coefficients if best else {}
     spent, region = costs(journal, summary), good_region(journal, weights)
     return Page(
-        run=run,
+        run=run_dir.resolve().name,
         finished=is_finished(summary),
-        state=state(journal, summary, best, units),
+        state=state(journal, summary, best, units, run_dir),
         sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
         best=best,
         coefficients=coefficients,
@@ -112,7 +130,14 @@ def _page(run: str, journal: Journal, summary: Summary | None, weights: Mapping[
         versions=summary.versions if summary else {},
         export_check=summary.export_check if summary else None,
         reason=words.REASONS.get(journal.ends.get("search", ""), ""),
+        snippet=snippet if is_finished(summary) else None,
     )
+
+
+def _snippet(best: Path, journal: Journal) -> Snippet | None:
+    """How to load what best/ holds, from the folder of the report; None where it holds nothing."""
+    form = next((form for file, form in FORMS.items() if (best / file).is_file()), None)
+    return load_snippet(form, f"./{best.name}", journal.start.base.path) if form else None
 
 
 def _section(
@@ -130,17 +155,17 @@ def _section(
     strongest = score_table.best_baseline(rows, best)
     references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
-    tasks = by_task(journal, best_id, name)
+    tasks, verdict = by_task(journal, best_id, name), summary.verdict.get(name) if summary and summary.verdict else None
     against = contrast(journal, best_id, strongest.key, name) if strongest and unit.percent else None
     return Section(
         name=name,
         unit=unit,
-        headline=score_table.headline(title + label, rows, unit),
-        verdict=summary.verdict.get(name) if summary and summary.verdict else None,
+        headline=score_table.headline(title + label, rows, unit, best, verdict),
+        verdict=verdict,
         corrected=score_table.are_corrected(rows),
         rows=rows,
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
-        scale=scale,
+        axis=bars.interval_axis(*scale, unit),
         optimism=bars.optimism_figure(_split_scores(name, best, strongest, summary), unit, label) if best else None,
         search_curve=curves.search_curve_figure(search_curve(journal, name), references, unit, label),
         map=map_figure(plane(journal, name, best), unit, label),
@@ -165,7 +190,12 @@ def _environment(name: str) -> Environment:
     loader = PackageLoader("swarm.report", "templates")
     is_html = name.endswith(".html")
     environment = Environment(
-        loader=loader, autoescape=is_html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=is_html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=harmless_output(),
     )
     environment.filters |= {
         "thousands": words.thousands,
@@ -175,8 +205,8 @@ def _environment(name: str) -> Environment:
         "tied": lambda text: text.replace(" %", "\u00a0%"),
         "sentence": lambda text: f"{words.capital(text)}.",
         "flat": lambda text: " ".join(text.split()),
-        "md": _markdown_text,
-        "code": _markdown_code,
+        "md": plain_text,
+        "code": inline_code,
     }
     environment.globals |= {
         "count": words.count,
@@ -184,19 +214,8 @@ def _environment(name: str) -> Environment:
         "baseline": words.baseline_name,
         "region_words": region_words,
         "gains_words": words.gains_words,
+        "code_block": code_block,
         "most": 20,
-        "first": 4,
+        "first": 5,
     }
     return environment
-
-
-def _markdown_text(text: str) -> str:
-    """Data as plain words: nothing in it acts as Markdown or HTML, and it stays on its line."""
-    return re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", " ".join(text.split()))
-
-
-def _markdown_code(text: str) -> str:
-    """Data as inline code, on one line, with a fence longer than any run of backticks in it."""
-    flat = " ".join(text.split()).replace("|", "¦")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
-    return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`" if flat else "(nothing)"

@@ -1,6 +1,7 @@
-"""The search by iteration (scores, best so far, median and quartiles), its cost, and its failures."""
+"""The search over its evaluations (scores, best so far, median and quartiles), its cost, and its failures."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ LEAST = 4  # scores: the fewest that quartiles are drawn for
 class Population:
     """The scores of one iteration.
 
-    at: the middle of its column.
+    at: the middle of its candidates.
     low, high: the quartiles.
     tenth: the 10th percentile.
     """
@@ -30,9 +31,9 @@ class Population:
 
 @dataclass(frozen=True)
 class SearchCurve:
-    """The search in one objective.
+    """The search in one objective, over its evaluations in the journal's order.
 
-    Iteration i is the column from i to i + 1; its candidates are side by side in it, in the journal's order.
+    A candidate's place is how many evaluations there were with it; a repeat is at the place of the one before it.
 
     total: evaluations, without repeats.
     points, best: (place, score) of every candidate, and of every new best.
@@ -53,50 +54,43 @@ def search_curve(journal: Journal, objective: str) -> SearchCurve:
 
     A stopped candidate is shown at the mean of its first examples; it is never the best.
     """
-    top = -math.inf
+    top, at = -math.inf, 0
     points, best, failed = [], [], []
-    columns = _columns(journal)
-    for iteration, lines in columns.items():
-        for k, line in enumerate(lines):
-            at, score = iteration + (k + 0.5) / len(lines), line.scores.get(objective, math.nan)
-            if line.status == "failed" or math.isnan(score):
-                failed.append(at)
-                continue
-            points.append((at, score))
-            if line.status == "ok" and score > top:
-                top = score
-                best.append((at, score))
+    columns: dict[int, list[tuple[float, float]]] = {}
+    for line in journal.evaluations:
+        at += not line.repeated
+        score = line.scores.get(objective, math.nan)
+        if line.status == "failed" or math.isnan(score):
+            failed.append(float(at))
+            continue
+        points.append((float(at), score))
+        columns.setdefault(line.iteration or 0, []).append((float(at), score))
+        if line.status == "ok" and score > top:
+            top = score
+            best.append((float(at), score))
     return SearchCurve(
-        total=sum(not line.repeated for line in journal.evaluations),
-        iterations=1 + max(columns, default=0),
+        total=at,
+        iterations=1 + max((line.iteration or 0 for line in journal.evaluations), default=0),
         points=tuple(points),
         best=tuple(best),
-        populations=_populations(points),
+        populations=_populations([*columns.values()]),
         failed=tuple(failed),
     )
 
 
-def _columns(journal: Journal) -> dict[int, list[EvaluationRecord]]:
-    columns: dict[int, list[EvaluationRecord]] = {}
-    for line in journal.evaluations:
-        columns.setdefault(line.iteration or 0, []).append(line)
-    return dict(sorted(columns.items()))
-
-
-def _populations(points: list[tuple[float, float]]) -> tuple[Population, ...]:
-    columns: dict[int, list[float]] = {}
-    for at, score in points:
-        columns.setdefault(int(at), []).append(score)
+def _populations(columns: Sequence[Sequence[tuple[float, float]]]) -> tuple[Population, ...]:
     by_size: dict[int, list[int]] = {}
-    for iteration, scores in columns.items():
-        if len(scores) >= LEAST:
-            by_size.setdefault(len(scores), []).append(iteration)
+    for i, column in enumerate(columns):
+        if len(column) >= LEAST:
+            by_size.setdefault(len(column), []).append(i)
     found: dict[int, Population] = {}
     for alike in by_size.values():  # together, as a long search has tens of thousands of iterations
-        quantiles = np.percentile([columns[iteration] for iteration in alike], [10, 25, 50, 75], axis=1)
-        for iteration, (tenth, low, median, high) in zip(alike, quantiles.T.tolist(), strict=True):
-            found[iteration] = Population(iteration + 0.5, median, low, high, tenth)
-    return tuple(found[iteration] for iteration in columns if iteration in found)
+        places, scores = np.moveaxis(np.array([columns[i] for i in alike]), 2, 0)
+        quantiles = np.percentile(scores, [10, 25, 50, 75], axis=1)
+        rows = zip(alike, places.mean(axis=1).tolist(), quantiles.T.tolist(), strict=True)
+        for i, at, (tenth, low, median, high) in rows:
+            found[i] = Population(at, median, low, high, tenth)
+    return tuple(found[i] for i in sorted(found))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """How far the run got, in sentences."""
 
+import shlex
+from pathlib import Path
+
 from swarm.journal.summary import Best, Summary
 from swarm.report.read_journal import Journal
 from swarm.report.words import REASONS, Unit, baseline_name, count
-
-RESUME = "To continue: swarm resume, with this directory."
 
 
 def is_finished(summary: Summary | None) -> bool:
@@ -12,29 +13,38 @@ def is_finished(summary: Summary | None) -> bool:
     return summary is not None and summary.best.test is not None
 
 
-def state(journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
+def state(
+    journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit], run_dir: Path
+) -> tuple[str, ...]:
     """What a reader must know before the figures."""
     if summary:
         untested = "Unfinished: the best is chosen, but has no score on the test split."
         return (*(() if is_finished(summary) else (untested,)), *_source(summary))
     made = sum(not line.repeated for line in journal.evaluations)
+    resume = f"To continue: swarm resume {shlex.quote(str(run_dir.resolve()))}"
     found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
     if best is None:
-        return (*found, "No candidate has a score yet.", RESUME)
+        return (*found, "No candidate has a score yet.", resume)
     scores = (
         f"{units[name].score(score.mean)} on {count(score.n, 'search example')}{_of(name, journal)}"
         for name, score in best.scores["search"].items()
     )
-    bias = "That score is biased upwards: the search chose the best by these same examples. Nothing has been tested."
-    return (*found, f"The best so far ({best.id}) has {', '.join(scores)}.", bias, RESUME)
+    bias = "That score is biased upwards: the search chose the best by these same examples."
+    tested = "There is no verdict before the test is whole." if journal.tests else "Nothing has been tested."
+    return (*found, f"The best on search so far ({best.id}) has {', '.join(scores)}.", bias, tested, resume)
 
 
 def _phase(journal: Journal) -> tuple[str, ...]:
+    """What was going on when the journal's last line was written."""
     if "search" not in journal.ends:
-        return ()
+        return ("It was searching.",) if journal.evaluations else ("It had not begun to search.",)
     finalists = len({line.id for line in journal.selects if line.split == "select"})
     reason = REASONS.get(journal.ends["search"], f"it ended ({journal.ends['search']})")
-    return (f"The search is over: {reason}. {count(finalists, 'candidate')} scored on the select split.",)
+    over = f"The search is over: {reason}. {count(finalists, 'candidate')} scored on the select split."
+    if "select" not in journal.ends:
+        return (over, "It was selecting.")
+    chosen = f"Selected: {journal.ends['select']}."
+    return (over, chosen, f"It was testing: {count(len(journal.tests), 'candidate')} scored on the test split.")
 
 
 def _source(summary: Summary) -> tuple[str, ...]:

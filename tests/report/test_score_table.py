@@ -94,12 +94,13 @@ def test_best_so_far_only_rises_and_only_whole_evaluations_count() -> None:
     assert all(p.tenth <= p.low <= p.median <= p.high for p in found.populations)
 
 
-def test_every_candidate_stands_in_the_column_of_its_iteration(journal: Journal) -> None:
+def test_every_candidate_stands_at_the_evaluations_made_by_then(journal: Journal) -> None:
     found = search_curve(journal, "letters")
     assert len(found.points) + len(found.failed) == len(journal.evaluations)
-    assert [int(at) for at, _ in found.points] == [line.iteration for line in journal.evaluations]
+    made = np.cumsum([not line.repeated for line in journal.evaluations])
+    assert [at for at, _ in found.points] == made.tolist()
     assert [score for _, score in found.points] == [line.scores["letters"] for line in journal.evaluations]
-    assert len({at for at, _ in found.points}) == len(found.points)
+    assert found.total == made[-1] < len(journal.evaluations)
 
 
 def test_failures_are_grouped_by_error_and_counted() -> None:

@@ -13,6 +13,7 @@ from swarm.report.search_curve import CostModel
 from swarm.report.words import Unit, baseline_name, count, duration, prediction, thousands
 from swarm.statistics.intervals import Score
 
+CELL_TICKS = 6  # at most, in the column of intervals
 TIME_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle", "other": "other"}
 
 
@@ -103,19 +104,40 @@ def interval_cell(row: Row, low: float, high: float) -> str:
     """A row's test score and interval, on the scale that all rows of the table share."""
     if row.test is None:
         return ""
-    x, score = Scale(low, high, 7, 173), row.test
+    x, score = _cell_scale(low, high), row.test
     whisker = svg.line(x(score.low), 9, x(score.high), 9, f"whisker {row.kind}") if score.has_interval else ""
-    rule = svg.line(0, 9, 180, 9, "grid")
-    return svg.element(
-        "svg", rule + whisker + svg.mark(row.kind, x(score.mean), 9, 3), viewBox="0 0 180 18", width=180, height=18,
-        aria_hidden="true",
-    )  # fmt: skip
+    rules = [svg.line(x(tick), 0, x(tick), 18, "grid") for tick in svg.ticks(low, high, CELL_TICKS)]
+    return _cell("".join(rules) + whisker + svg.mark(row.kind, x(score.mean), 9, 3))
+
+
+def interval_axis(low: float, high: float, unit: Unit) -> str:
+    """The head of that column: its ticks with their numbers."""
+    x, ticks = _cell_scale(low, high), svg.ticks(low, high, CELL_TICKS)
+    rules = [svg.line(x(tick), 14, x(tick), 18, "rule") for tick in ticks]
+    return _cell(
+        "".join(rules)
+        + "".join(svg.label(x(t), 10, unit.tick(t).removesuffix(" %"), "middle", "t axis tight") for t in ticks)
+    )
 
 
 def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
+    """From zero, so that lengths compare as scores do."""
     scores = [row.test for row in rows if row.test]
     ends = [end for s in scores for end in ((s.low, s.high) if s.has_interval else (s.mean,))]
-    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+    if not ends:
+        return 0.0, 1.0
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    marks = svg.ticks(low, high, CELL_TICKS)
+    step = marks[1] - marks[0] if len(marks) > 1 else 0.0
+    return (marks[0] - step if low < marks[0] else low), (marks[-1] + step if high > marks[-1] else high)
+
+
+def _cell_scale(low: float, high: float) -> Scale:
+    return Scale(low, high, 12, 168)
+
+
+def _cell(content: str) -> str:
+    return svg.element("svg", content, viewBox="0 0 180 18", width=180, height=18, aria_hidden="true")
 
 
 def _splits(found: SplitScores, unit: Unit, title: str, width: int) -> str:
@@ -136,9 +158,13 @@ def _splits(found: SplitScores, unit: Unit, title: str, width: int) -> str:
         far = max([far, *(x(mean) for mean in baseline if far < x(mean) < far + 54)])
         parts.append(svg.label(far + 10, y + 17, unit.score(score.mean), class_="t number"))
     bottom = 4 + row * len(bars)
+    axis = []
+    for tick in svg.ticks(x.low, x.high, 4 if width < 500 else 7):
+        axis.append(svg.line(x(tick), 0, x(tick), bottom, "grid"))
+        axis.append(svg.label(x(tick), bottom + 14, unit.tick(tick), "middle", "t axis"))
     parts.append(svg.line(x(0), 0, x(0), bottom - 4, "rule"))
     parts += [_upright(x(mean), bottom - 4, f"reference {found.baseline.kind}") for mean in baseline if found.baseline]
-    return svg.chart(width, bottom, title, *parts)
+    return svg.chart(width, bottom + 20, title, *axis, *parts)
 
 
 def _upright(x: float, bottom: float, class_: str) -> str:

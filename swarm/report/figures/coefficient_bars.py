@@ -49,13 +49,22 @@ def _signed(found: Coefficients, region: Region | None, title: str, width: int) 
     low, high = _ends(found, region)
     x = Scale(low, high, left + (54 if _has_negative(found) else 4), width - 60)
     bottom = top + row * len(found)
-    parts = [svg.line(x(0), top, x(0), bottom, "rule")]
+    parts = [*_axis(x, top, bottom, 5 if narrow else 9), svg.line(x(0), top, x(0), bottom, "rule")]
     for i, (expert, groups) in enumerate(found.items()):
         y, (group, value) = top + row * i + (18 if narrow else 3), next(iter(groups.items()))
         beside = svg.label(left - 12, y + 15, cut(expert, 22), "end")
         parts.append(svg.label(left + 5, y - 5, cut(expert, 40), class_="t over") if narrow else beside)
         parts.append(_lollipop(x, y + 11, value, _range(region, expert, group)))
-    return svg.chart(width, bottom + 4, title, *parts)
+    return svg.chart(width, bottom + 38, title, *parts)
+
+
+def _axis(x: Scale, top: float, bottom: float, most: int) -> list[str]:
+    """Ticks over the whole height, their numbers and the axis' name below."""
+    parts = []
+    for value in svg.ticks(x.low, x.high, most):
+        parts.append(svg.line(x(value), top, x(value), bottom + 4, "grid"))
+        parts.append(svg.label(x(value), bottom + 18, signed(value, "g"), "middle", "t axis"))
+    return [*parts, svg.label((x.start + x.end) / 2, bottom + 34, "coefficient", "middle", "t axis")]
 
 
 def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
@@ -75,14 +84,17 @@ def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
 def _matrix(found: Coefficients, region: Region | None, title: str, width: int) -> str:
     names, narrow, cell = group_names(found), width < 500, 92
     left, top = (8 if narrow else _room(found)), (20 if narrow else 8)
-    column = (width - left - 8) / len(names)
+    column = (width - left - 34) / len(names)
     y = Scale(*_ends(found, region), cell - 22, 18)  # room for numbers above and below
     parts = []
     for i, (expert, groups) in enumerate(found.items()):
         row = top + i * cell
         beside = svg.label(left - 12, row + y(0) + 4, cut(expert, 22), "end")
         parts.append(svg.label(left, row + 2, cut(expert, 40)) if narrow else beside)
-        parts.append(svg.line(left, row + y(0), width - 8, row + y(0), "rule"))
+        for value in svg.ticks(y.low, y.high, 3):
+            parts.append(svg.line(left, row + y(value), width - 30, row + y(value), "rule" if value == 0 else "grid"))
+            parts.append(svg.label(width - 26, row + y(value) + 4, signed(value, "g"), class_="t axis tight"))
+        parts.append(svg.line(left, row + y(0), width - 30, row + y(0), "rule"))
         for j, name in enumerate(names):
             if name in groups:
                 parts.append(_cell(left + j * column, column, row, y, groups[name], _range(region, expert, name)))

@@ -1,4 +1,4 @@
-"""The search curve: every candidate's score by iteration, and the best so far."""
+"""The search curve: every candidate's score over the evaluations, and the best so far."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,6 +9,7 @@ from swarm.report.search_curve import SearchCurve
 from swarm.report.words import Unit, count
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330
+FEW = 300  # dots, which have room to be larger
 KIND_WORDS = {"best": "best", "uniform": "uniform average", "expert": "best single expert", "base": "base"}
 
 
@@ -23,7 +24,7 @@ def search_curve_figure(found: SearchCurve, references: Mapping[str, float], uni
     )
     limits = _range(found, references, unit)
     draw = partial(_search_curve, found, references, unit, title, limits)
-    reading = "Each dot is a candidate, in the column of its iteration; higher is better."
+    reading = "Each dot is a candidate, in the order of evaluation; higher is better."
     return svg.figure(title, reading, draw, _legend(found, references), " ".join(_notes(found, limits[0])))
 
 
@@ -38,15 +39,14 @@ def _notes(found: SearchCurve, low: float) -> list[str]:
 
 
 def _range(found: SearchCurve, references: Mapping[str, float], unit: Unit) -> tuple[float, float]:
-    """The ends of the axis: around the best, the references and nine tenths of every iteration.
-
-    A few bad candidates do not stretch it.
+    """The ends of the axis: from zero where scores are shares, else around the best, the references and nine tenths
+    of every iteration, so that a few bad candidates do not stretch it.
     """
     lows = [population.tenth for population in found.populations] or [score for _, score in found.points]
     values = [*lows, *references.values(), *(score for _, score in found.best[-1:])]
     low, high = min(values), max(values)
     pad = 0.06 * ((high - low) or abs(high) or 1.0)
-    return (max(0.0, low - pad), min(1.0, high + pad)) if unit.percent else (low - pad, high + pad)
+    return (0.0, min(1.0, high + pad)) if unit.percent else (low - pad, high + pad)
 
 
 def _search_curve(
@@ -57,13 +57,13 @@ def _search_curve(
     limits: tuple[float, float],
     width: int,
 ) -> str:
-    x = Scale(0, found.iterations, LEFT, width - RIGHT)
+    x = Scale(0, found.total + 0.5, LEFT, width - RIGHT)
     y = Scale(*limits, HEIGHT - BOTTOM, TOP)
     parts = [_axes(x, y, unit, width)]
     band = [(x(p.at), y(p.high)) for p in found.populations] + [(x(p.at), y(p.low)) for p in found.populations[::-1]]
     if len(found.populations) > 1:
         parts.append(svg.path(band, "band", closed=True))
-    parts.append(svg.dots(svg.subsampled([(x(at), y(score)) for at, score in found.points]), "dots"))
+    parts.append(svg.dots(svg.subsampled([(x(at), y(score)) for at, score in found.points]), _dots_class(found)))
     if len(found.populations) > 1:
         parts.append(svg.path([(x(p.at), y(p.median)) for p in found.populations], "median"))
     parts += [svg.line(LEFT, y(score), width - RIGHT, y(score), f"reference {k}") for k, score in references.items()]
@@ -72,16 +72,20 @@ def _search_curve(
     return svg.chart(width, HEIGHT, title, *parts)
 
 
+def _dots_class(found: SearchCurve) -> str:
+    return "dots few" if len(found.points) < FEW else "dots"
+
+
 def _axes(x: Scale, y: Scale, unit: Unit, width: int) -> str:
     parts = [svg.label(0, 12, "score on the search split", class_="t axis")]
-    parts.append(svg.label(width - RIGHT, HEIGHT - 6, "iteration", "end", "t axis"))
+    parts.append(svg.label(width - RIGHT, HEIGHT - 6, "evaluations", "end", "t axis"))
     for value in svg.ticks(y.low, y.high, 7):
         parts.append(svg.line(LEFT, y(value), width - RIGHT, y(value), "grid"))
         parts.append(svg.label(LEFT - 8, y(value) + 4, unit.tick(value), "end"))
-    for value in svg.ticks(0, x.high - 1, 11 if width > 500 else 6):
+    for value in svg.ticks(0, x.high, 11 if width > 500 else 6):
         if value == int(value):
-            parts.append(svg.line(x(value + 0.5), HEIGHT - BOTTOM, x(value + 0.5), HEIGHT - BOTTOM + 5, "rule"))
-            parts.append(svg.label(x(value + 0.5), HEIGHT - BOTTOM + 19, f"{value:,g}", "middle"))
+            parts.append(svg.line(x(value), HEIGHT - BOTTOM, x(value), HEIGHT - BOTTOM + 5, "rule"))
+            parts.append(svg.label(x(value), HEIGHT - BOTTOM + 19, f"{value:,g}", "middle"))
     return "".join((*parts, svg.line(LEFT, HEIGHT - BOTTOM, width - RIGHT, HEIGHT - BOTTOM, "rule")))
 
 
@@ -89,7 +93,7 @@ def _steps(found: SearchCurve, x: Scale, y: Scale) -> list[tuple[float, float]]:
     corners = [(x(found.best[0][0]), y(found.best[0][1]))]
     for at, score in found.best[1:]:
         corners += [(x(at), corners[-1][1]), (x(at), y(score))]
-    return [*corners, (x(found.iterations), corners[-1][1])]
+    return [*corners, (x(found.total + 0.5), corners[-1][1])]
 
 
 def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, ...]:
@@ -97,7 +101,7 @@ def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, .
     if len(found.populations) > 1:
         band = svg.rect(0, 1, 22, 10, "band") + svg.line(0, 6, 22, 6, "median")
         keys.append(Key(svg.swatch(band), "median and quartiles per iteration"))
-    keys.append(Key(svg.swatch(svg.dots([(11, 6)], "dots")), "candidate"))
+    keys.append(Key(svg.swatch(svg.dots([(11, 6)], _dots_class(found))), "candidate"))
     for kind in references:
         keys.append(Key(svg.swatch(svg.line(0, 6, 22, 6, f"reference {kind}")), KIND_WORDS[kind]))
     if found.failed:
