@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from swarm.core.terminal_text import harmless
 
 HF = """\
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import {model}, AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained({folder}, dtype="auto")
+model = {model}.from_pretrained({folder}, dtype="auto")
 tokenizer = AutoTokenizer.from_pretrained({folder})
 """
 ADAPTER = """\
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import {model}, AutoTokenizer
 
-base = AutoModelForCausalLM.from_pretrained({base}, dtype="float32")
+base = {model}.from_pretrained({base}, dtype="float32")
 model = PeftModel.from_pretrained(base, {folder}).merge_and_unload()
 tokenizer = AutoTokenizer.from_pretrained({base})
 """
@@ -31,11 +31,12 @@ class Snippet:
     code: str
 
 
-def load_snippet(form: str, folder: str, base: str) -> Snippet:
+def load_snippet(form: str, folder: str, base: str, encoder_decoder: bool = False) -> Snippet:
     """How to load an export. folder: where it is, as seen from where the lines are run. base: of an adapter."""
     if form in ("hf", "adapter"):
         template = HF if form == "hf" else ADAPTER
-        return Snippet("python", template.format(folder=python_string(folder), base=python_string(base)))
+        model = "AutoModelForSeq2SeqLM" if encoder_decoder else "AutoModelForCausalLM"
+        return Snippet("python", template.format(model=model, folder=python_string(folder), base=python_string(base)))
     file = "mergekit.yaml" if form == "mergekit" else "recipe.json"
     place = file if folder == "." else f"{folder}/{file}"
     return Snippet("bash", (MERGEKIT if form == "mergekit" else RECIPE).format(file=place))

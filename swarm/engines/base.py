@@ -20,12 +20,19 @@ from swarm.core.requests import Reply
 from swarm.core.settings import Settings
 from swarm.engines.encoding import Requests
 from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Base
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 
 
 class Engine(Protocol):
-    """Base and experts in memory."""
+    """Base and experts in memory.
+
+    notes: what the user should know of how this base is run.
+    """
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     def answer(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
         """One reply per recipe, with its answers in the order of the requests.
@@ -76,6 +83,9 @@ class EngineSettings(Settings, ABC):
 
     def check_here(self) -> None:
         """Raise ConfigError where this machine lacks a package or a device that the engine needs."""
+
+    def check_base(self, base: Base) -> None:
+        """Raise ConfigError where the engine cannot run a base of this kind."""
 
     @abstractmethod
     def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:

@@ -15,6 +15,7 @@ from swarm.experts.base_tokenizer import load_config, load_tokenizer
 # Characters of a prompt that are encoded together with a target: how a tokenizer splits a text depends on the word or
 # so before it. With the whole prompt, a long one would be encoded again for every target.
 PROMPT_TAIL = 64
+POSITIONS = ("max_position_embeddings",)  # the context length's key of config.json
 PROBE = "a"  # a text that shows which special tokens a tokenizer adds
 
 
@@ -57,19 +58,23 @@ class Requests:
 
 
 class Encoder:
-    """Encodes requests with the base's tokenizer and checks them against its context length. Needs no weights.
-
-    max_positions: the longest prompt and text, in tokens.
-    """
+    """Encodes requests with the base's tokenizer and checks them against its context length. Needs no weights."""
 
     def __init__(self, tokenizer: Tokenizer, max_positions: int) -> None:
+        """max_positions: the longest prompt and text, in tokens."""
         self.tokenizer = tokenizer
         self._max_positions = max_positions
 
     @classmethod
     def of(cls, base: Path) -> "Encoder":
         """The encoder of the base checkpoint in a folder. Raises ExpertError where transformers cannot load it."""
-        return cls(load_tokenizer(base), _max_positions(load_config(base)))
+        config = load_config(base)
+        if config.is_encoder_decoder:
+            lengths = (
+                _longest(config, f"max_{side}_position_embeddings", *POSITIONS) for side in ("encoder", "decoder")
+            )
+            return PairEncoder(load_tokenizer(base), *lengths)
+        return cls(load_tokenizer(base), _longest(config, *POSITIONS, "n_positions"))
 
     def encode(self, requests: Sequence[Request]) -> Requests:
         """The requests as token ids, in order.
@@ -89,13 +94,12 @@ class Encoder:
             encoded, extra = self._generation(text, special, request), request.max_new_tokens
         else:
             encoded, extra = self._continuation(text, special, request), 0
-        if len(encoded) + extra > self._max_positions:
-            lower = " or lower max_new_tokens" if extra and len(encoded) < self._max_positions else ""
-            raise DataError(
-                f"the prompt {text[:60]!r}... needs {len(encoded) + extra} tokens, but the model takes "
-                f"{self._max_positions}; shorten the example{lower}"
-            )
+        self._check_length(text, encoded, extra)
         return encoded
+
+    def _check_length(self, text: str, encoded: Encoded, extra: int) -> None:
+        """extra: tokens that may be written."""
+        _check_room(f"the prompt {text[:60]!r}...", len(encoded), extra, "model", self._max_positions)
 
     def _continuation(self, text: str, special: bool, request: Continuation) -> Encoded:
         # As lm-eval's _encode_pair does it. In most vocabularies, whitespace at the end of a prompt belongs to the
@@ -132,9 +136,14 @@ class Encoder:
         n = len(self._appended) if special else 0
         return ids[:-n] if n and tuple(ids[-n:]) == self._appended else ids
 
-    @cached_property
+    @property
     def _appended(self) -> tuple[int, ...]:
-        """The special tokens that the tokenizer puts behind a text, such as an end token: a prompt goes on."""
+        """The special tokens behind a text that no prompt has, such as an end token: a prompt goes on."""
+        return self._behind
+
+    @cached_property
+    def _behind(self) -> tuple[int, ...]:
+        """The special tokens that the tokenizer puts behind a text."""
         alone = list(self.tokenizer.encode(PROBE, add_special_tokens=False))
         whole = list(self.tokenizer.encode(PROBE))
         starts = (i for i in range(len(whole) - len(alone), -1, -1) if whole[i : i + len(alone)] == alone)
@@ -168,6 +177,46 @@ class Encoder:
         return render_chat(self.tokenizer, prompt, arguments), False
 
 
-def _max_positions(config: object) -> int:
-    """The context length in tokens; no limit where the config names none."""
-    return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)
+class PairEncoder(Encoder):
+    """Encodes for an encoder-decoder as lm-eval does: prompt and continuation are tokenised apart.
+
+    The prompt keeps the special tokens that the tokenizer puts behind it, and the continuation has none.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_prompt: int, max_text: int) -> None:
+        """max_prompt, max_text: the most tokens that the encoder and the decoder take."""
+        super().__init__(tokenizer, max_prompt)
+        self._max_text = max_text
+
+    def _continuation(self, text: str, special: bool, request: Continuation) -> Encoded:
+        stripped = text.rstrip()
+        prompt = self._ids(stripped, special and bool(text))
+        moved = self._ids(text[len(stripped) :] + request.text, special=False)
+        return Encoded(request, self._started(prompt), tuple(moved))
+
+    def _target(self, before: str, target: str, stop: Sequence[str]) -> tuple[int, ...]:
+        return super()._target("", target, stop)
+
+    def _check_length(self, text: str, encoded: Encoded, extra: int) -> None:
+        prompt = f"the prompt {text[:60]!r}..."
+        _check_room(prompt, len(encoded.prompt), 0, "encoder", self._max_positions)
+        # The decoder reads a start token and what is written, without the last token.
+        _check_room(f"the text after {prompt[4:]}", len(encoded.continuation), extra, "decoder", self._max_text)
+
+    @property
+    def _appended(self) -> tuple[int, ...]:
+        return ()
+
+
+def _check_room(what: str, length: int, extra: int, who: str, takes: int) -> None:
+    """extra: tokens that may be written after `length`."""
+    if length + extra > takes:
+        lower = " or lower max_new_tokens" if extra and length < takes else ""
+        raise DataError(
+            f"{what} needs {length + extra} tokens, but the {who} takes {takes}; shorten the example{lower}"
+        )
+
+
+def _longest(config: object, *names: str) -> int:
+    """The first of these keys that a config has; no limit where it has none."""
+    return next((int(found) for name in names if (found := getattr(config, name, 0))), 1 << 30)

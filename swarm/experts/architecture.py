@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -32,7 +34,7 @@ MOST_LAYERS = 10_000  # or experts: some configs make a list of them before ther
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
-    """What AutoModelForCausalLM makes of a folder's config.json.
+    """The model that transformers makes of a folder's config.json.
 
     model: on the meta device, without weights. Not to be changed: it is shared by all that ask for the folder.
     parameters: name -> shape; a tied parameter has only the name of its source.
@@ -44,6 +46,11 @@ class Architecture:
     parameters: Mapping[str, tuple[int, ...]]
     buffers: Mapping[str, tuple[int, ...]]
     tied: Mapping[str, str]
+
+    @property
+    def encoder_decoder(self) -> bool:
+        """Whether an encoder reads the prompt and a decoder writes the answer."""
+        return bool(self.model.config.is_encoder_decoder)
 
     @property
     def module_types(self) -> Mapping[str, str]:
@@ -59,7 +66,7 @@ class Architecture:
 def architecture_of(folder: Path, owner: str = "base") -> Architecture:
     """The architecture of a checkpoint's folder, from its config.json alone. owner: begins messages.
 
-    Raises ExpertError where transformers makes no causal language model of it.
+    Raises ExpertError where transformers makes no language model of it.
     """
     file = folder / "config.json"
     if not file.is_file():
@@ -75,9 +82,9 @@ def _build(folder: Path, owner: str, content: bytes) -> Architecture:
 
     def made() -> PreTrainedModel:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        _check_causal(folder, owner, config)
+        _check_text(folder, owner, config)
         with torch.device("meta"), at_most_parts(MOST_PARTS):
-            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            return auto_class(config).from_config(config, trust_remote_code=False)
 
     def refused(reason: str) -> ExpertError:
         if "custom code" in reason and (code := asked_code(folder)):
@@ -109,14 +116,23 @@ def check_values(folder: Path, owner: str) -> None:
                 )
 
 
-def _check_causal(folder: Path, owner: str, config: PreTrainedConfig) -> None:
-    """Raise ExpertError for an encoder-decoder, and where only a model for other inputs than text has this config."""
-    if getattr(config, "is_encoder_decoder", False):
-        raise ExpertError(
-            f"{owner}: {folder}: model_type {config.model_type!r} is an encoder-decoder, which no engine scores; "
-            "give a decoder-only model"
-        )
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+def auto_class(config: PreTrainedConfig) -> type[AutoModelForCausalLM | AutoModelForSeq2SeqLM]:
+    """The class of transformers that loads the language model of a config."""
+    if config.is_encoder_decoder:
+        return AutoModelForSeq2SeqLM  # type: ignore[no-any-return]
+    return AutoModelForCausalLM  # type: ignore[no-any-return]
+
+
+def _check_text(folder: Path, owner: str, config: PreTrainedConfig) -> None:
+    """Raise ExpertError where only a model for other inputs than text has this config."""
+    if config.is_encoder_decoder:
+        model = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING.get(type(config), None)
+        if model is None or model.main_input_name != "input_ids":
+            raise ExpertError(
+                f"{owner}: {folder}: transformers loads no encoder-decoder for text of model_type "
+                f"{config.model_type!r}; give one whose encoder reads text, such as T5 or BART"
+            )
+    elif type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ExpertError(
             f"{owner}: {folder}: transformers loads no causal language model of model_type {config.model_type!r}; "
             "give its language model alone, saved with the config of its text part"

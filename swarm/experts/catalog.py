@@ -22,7 +22,7 @@ from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
 from swarm.experts.sparsify import Sparsification
-from swarm.experts.tied_adapters import one_update_for_both
+from swarm.experts.tied_adapters import check_tied_uses, one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
 
 VECTOR_FORMAT = "swarm-alignment-vector"
@@ -64,12 +64,15 @@ class Catalog:
     @property
     def notes(self) -> list[str]:
         """What the user should know about the files of base and experts."""
-        unused = [name for name in self.base.unused if not name.endswith(BUFFERS)]
-        of_base = f"base {self.base.path}"
-        found = (
-            [f"{of_base}: the model does not use {len(unused)} of its tensors, such as {unused[0]}"] if unused else []
-        )
-        model = type(self.base.architecture.model).__name__
+        of_base, architecture = f"base {self.base.path}", self.base.architecture
+        found = []
+        if unused := [name for name in self.base.unused if not name.endswith(BUFFERS)]:
+            found.append(f"{of_base}: the model does not use {len(unused)} of its tensors, such as {unused[0]}")
+        if architecture.encoder_decoder:
+            found.append(
+                f"{of_base}: an encoder-decoder: candidates are merged one after another, without shared prefixes"
+            )
+        model = type(architecture.model).__name__
         for owner, folder in ((of_base, self.base.path), *((f"expert {e.name}", e.path) for e in self.experts)):
             found += code_note(owner, folder, model)
         return found
@@ -148,6 +151,9 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
         adapter = open_adapter(spec.path, base.tensors, tuple(base.ties))
         adapter = fit_adapter(adapter, base, read_adapter_config(spec.path))
         check_saved_copies(adapter, base, owner)
+        if base.architecture.encoder_decoder:
+            check_tied_uses(adapter, base.ties, owner)
+            return "adapter", adapter
         return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
     config = read_json(spec.path / "config.json", owner)
     check_values(spec.path, owner)

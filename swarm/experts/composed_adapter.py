@@ -44,9 +44,14 @@ class ComposedModule:
 
 @dataclass(frozen=True)
 class ComposedAdapter:
-    """An adapter in memory: module -> its factors; empty where the recipe is the base itself."""
+    """An adapter in memory.
+
+    modules: module -> its factors; empty where the recipe is the base itself.
+    task_type: PEFT's word for what the base does.
+    """
 
     modules: Mapping[str, ComposedModule]
+    task_type: str = "CAUSAL_LM"
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -74,7 +79,7 @@ class ComposedAdapter:
         others = {f"^{re.escape(name)}": module.rank for name, module in self.modules.items() if module.rank != rank}
         return {
             "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
+            "task_type": self.task_type,
             "base_model_name_or_path": base,
             "r": rank,
             "lora_alpha": rank,
@@ -101,7 +106,8 @@ def composed_adapter(catalog: Catalog, recipe: Recipe) -> ComposedAdapter:
             module = _module(owners[0].source, parameter, terms, recipe.weights.algebra)
             live = catalog.base.layout.places[parameter].live
             modules[live.removesuffix(".weight")] = module
-    return ComposedAdapter(modules)
+    task_type = "SEQ_2_SEQ_LM" if catalog.base.architecture.encoder_decoder else "CAUSAL_LM"
+    return ComposedAdapter(modules, task_type)
 
 
 def coefficients_in_use(recipe: Recipe, parameter: str) -> dict[str, float]:

@@ -10,6 +10,10 @@ ARCHITECTURE = (
     "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "head_dim", "vocab_size", "rms_norm_eps", "hidden_act",
     "rope_theta", "rope_parameters", "rope_scaling", "sliding_window", "n_embd", "n_layer", "n_head",
+    "is_encoder_decoder", "d_model", "d_kv", "num_layers", "num_decoder_layers", "num_heads", "feed_forward_proj",
+    "relative_attention_max_distance", "scale_decoder_outputs", "encoder_layers", "decoder_layers",
+    "encoder_attention_heads", "decoder_attention_heads", "activation_function", "scale_embedding",
+    "normalize_before", "layer_norm_epsilon",
 )  # fmt: skip
 
 

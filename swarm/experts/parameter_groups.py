@@ -12,8 +12,12 @@ from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group
 
 # The number of a transformer block in a parameter's name, in the families that transformers calls by these words.
-LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
+LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block|layer)\.(\d+)\.")
+STEMS = ("layers", "h", "blocks", "layer")
+BLOCK = re.compile(r"(?:^|\.)block\.\d+\.")  # T5's: in each of its blocks, the parts are called layers
 EMBEDDINGS = ("*embed*", "*wte*", "*wpe*")
+# T5's and BART's words for these; other models have patterns as short as before.
+MORE_EMBEDDINGS, MORE_ATTENTION, MORE_MLP = ("*shared.weight",), ("*Attention*",), ("*DenseReluDense*",)
 REST = "rest"
 
 GroupSpec = str | Mapping[str, Sequence[str]]
@@ -33,7 +37,9 @@ def make_groups(spec: GroupSpec, parameters: Iterable[str]) -> tuple[Group, ...]
     if spec == "all":
         return (Group("all", ("*",)),)
     if spec == "modules":
-        kinds = (("attention", ("*attn*", "*attention*")), ("mlp", ("*mlp*", "*feed_forward*")), ("other", ("*",)))
+        attention = ("*attn*", "*attention*", *_matching(MORE_ATTENTION, names))
+        mlp = ("*mlp*", "*feed_forward*", *_matching(MORE_MLP, names))
+        kinds = (("attention", attention), ("mlp", mlp), ("other", ("*",)))
         return _present([Group(name, patterns) for name, patterns in kinds], names)
     if match := re.fullmatch(r"layers:(\d+)", spec):
         return _layers(int(match[1]), names)
@@ -73,12 +79,18 @@ def _layers(count: int, names: Sequence[str]) -> tuple[Group, ...]:
             f"composition.groups: layers:{count} asks for {count} groups of {total} layers; use 1 to {total}"
         )
     bounds = [round(i * total / count) for i in range(count + 1)]
+    stems = ("block",) if any(map(BLOCK.search, names)) else STEMS
+    embeddings = (*EMBEDDINGS, *_matching(MORE_EMBEDDINGS, names))
     groups = []
     for low, high in pairwise(bounds):
-        patterns = [f"*{stem}.{i}.*" for i in range(low, high) for stem in ("layers", "h", "blocks", "layer")]
-        groups.append(Group(f"layers{low}-{high - 1}", tuple([*EMBEDDINGS, *patterns] if low == 0 else patterns)))
+        patterns = [f"*{stem}.{i}.*" for i in range(low, high) for stem in stems]
+        groups.append(Group(f"layers{low}-{high - 1}", tuple([*embeddings, *patterns] if low == 0 else patterns)))
     last = groups.pop()
     return (*groups, Group(last.name, ("*",)))
+
+
+def _matching(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
+    return [pattern for pattern in patterns if any(fnmatchcase(name, pattern) for name in names)]
 
 
 def _present(groups: Sequence[Group], names: Sequence[str]) -> tuple[Group, ...]:

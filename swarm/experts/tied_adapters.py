@@ -4,16 +4,35 @@ PEFT lets an adapter change one use and not the other, or both apart. That has n
 merge_and_unload gives another model than was trained. What changes both uses alike is read as one update.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from swarm.core.errors import ExpertError
+from swarm.experts.expert import HEADS
 from swarm.experts.lora import Adapter
 from swarm.experts.updates import Delta, LowRank, Update, product_of
 
 INPUT_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight",
                     "tok_embeddings.weight", "embeddings.weight")  # fmt: skip
+
+
+def check_tied_uses(adapter: Adapter, ties: Mapping[str, str], owner: str) -> None:
+    """Raise ExpertError where an adapter changes one use of an encoder-decoder's tied embeddings.
+
+    Encoder, decoder and perhaps the head have them in common. PEFT's forward pass changes the uses that it wraps, its
+    merge_and_unload changes others. Only trained rows are followed by all uses, if the head is one of them.
+    """
+    tied = {*ties, *ties.values()}
+    heads = [name for name in ties if name.endswith(HEADS)]
+    changed = [name for name in adapter.parameters() if name in tied and not (heads and name in adapter.tokens)]
+    if changed:
+        uses = ", ".join(sorted(tied - {changed[0]}))
+        raise ExpertError(
+            f"{owner}: this adapter changes {changed[0]}, which the base ties to {uses}, and PEFT's forward pass and "
+            "its merge_and_unload differ there; train it again without the embeddings, or give a full fine-tune"
+        )
 
 
 def one_update_for_both(adapter: Adapter, heads: tuple[str, ...], owner: str) -> Adapter:

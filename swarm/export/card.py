@@ -181,7 +181,8 @@ def _baseline(name: str) -> str:
 def _use(what: Exported, format: str) -> str:
     """How this folder is loaded."""
     place = "." if format in ("mergekit", "recipe") else PLACE
-    snippet = load_snippet(format, place, local_path(what.catalog.base.path))
+    base = what.catalog.base
+    snippet = load_snippet(format, place, local_path(base.path), base.architecture.encoder_decoder)
     return code_block(snippet.code, snippet.language)
 
 

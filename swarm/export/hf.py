@@ -84,7 +84,9 @@ def _config(what: Exported) -> dict[str, object]:
     config["dtype"] = what.dtype
     if "torch_dtype" in config:
         config["torch_dtype"] = what.dtype
-    return config if what.catalog.base.tied else _untied(config)
+    # In T5's config, tie_word_embeddings says whether the head's input is scaled; differing tensors are never tied.
+    base = what.catalog.base
+    return config if base.tied or base.architecture.encoder_decoder else _untied(config)
 
 
 def _untied(config: dict[str, object]) -> dict[str, object]:

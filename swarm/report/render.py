@@ -1,5 +1,6 @@
 """Puts the figures on the page: `report.html` and `report.md`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ FORMS = {  # a file that only this form of export has -> the form
     "recipe.json": "recipe",
     "config.json": "hf",
 }
+ENCODER_DECODER = re.compile(r'"is_encoder_decoder": true|"task_type": "SEQ_2_SEQ_LM"')  # in those files
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,11 @@ def _page(
 
 def _snippet(best: Path, journal: Journal) -> Snippet | None:
     """How to load what best/ holds, from the folder of the report; None where it holds nothing."""
-    form = next((form for file, form in FORMS.items() if (best / file).is_file()), None)
-    return load_snippet(form, f"./{best.name}", journal.start.base.path) if form else None
+    found = next((file for file in FORMS if (best / file).is_file()), None)
+    if found is None:
+        return None
+    content = (best / found).read_text(encoding="utf-8", errors="replace")
+    return load_snippet(FORMS[found], f"./{best.name}", journal.start.base.path, bool(ENCODER_DECODER.search(content)))
 
 
 def _section(

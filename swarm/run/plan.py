@@ -71,6 +71,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     contaminations = () if resumed else contamination_notes(splits, trained_on)
     on_step("checking base and experts")
     catalog = open_experts(config)
+    config.engine.check_base(catalog.base)
     space = config.composition.space(catalog)
     remarks = [*budget_notes(config.optimizer, space, config.seed), *recorded_base_notes(catalog)]
     recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)

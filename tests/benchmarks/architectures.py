@@ -3,7 +3,8 @@
 Score: log-likelihoods of continuations, batched as in a search. Generate: greedy texts behind a shared prefix, with
 tails of unequal length, beyond the model's window. Kept layers: candidates that change the last layer alone. Merged: a
 one-hot recipe against PEFT's merge, bit for bit. Stacked: three candidates in one batch. Export: a checkpoint, loaded
-again by transformers. The models are made on the fly, with random, untied weights, in float32.
+again by transformers. The models are made on the fly, with random weights, in float32; embeddings are untied except in
+encoder-decoders, as most of those are published with ties.
 
 A cell is `ok`, `refused` with the reason, `WRONG` or `CRASH`. `ok, merged` under stacked: the model's layers cannot be
 stacked, so candidates were merged one after another. `ok, computed again` under kept layers: they are not kept.
@@ -48,6 +49,11 @@ on Ray stays on its node. Models whose own passes depend on later tokens are ref
 - **Long rope** (`longrope`, `dynamic`): the longest sequence of a batch decides about the frequencies of all. Sequences
   beyond the original length have batches of their own; a text that passes that length is read again for every token.
 - **Keys and values that layers share**: the frozen layers are not kept, as upper layers read more than their output.
+- **Encoder-decoders** (T5, BART and their kin): the prompt is the encoder's input, and the decoder writes or scores the
+  rest. Prompts are padded on the right, and each is encoded once for all of its continuations in a batch. Candidates
+  are merged one after another; there are no shared prefixes, no kept layers and no stacking. `generate` follows what
+  `generation_config.json` forces and forbids, without beams; where it has such rules, texts have no margins. Mixtures
+  that drop tokens when an expert is full (Switch Transformers, NLLB-MoE) are refused.
 
 {table}
 {skipped}"""

@@ -18,17 +18,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from common import ROOT, Metric, Skip, main, options
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from swarm.compositions.weights import Weights
 from swarm.core.examples import Message, Prompt
 from swarm.core.requests import Continuation, Likelihood
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.engine import TransformersSettings
+from swarm.experts.architecture import auto_class
 from swarm.experts.catalog import open_catalog
 
 sys.path.append(str(ROOT / "tests"))
-from support.tokenizers import KINDS, adding, make_kind
+from support.tokenizers import KINDS, adding, make_kind, make_pair_kind
 
 INSTALL = "lm-eval is not installed here; set SWARM_LMEVAL to the python of an environment that has it"
 TARGET = "<= 0.0001"  # nats: what the order of float32 additions may change
@@ -56,8 +57,9 @@ def theirs(base: Path, tokenizer: Path, pairs: Sequence[tuple[Prompt, str]]) -> 
     from lm_eval.models.huggingface import HFLM
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    model = AutoModelForCausalLM.from_pretrained(base).eval()
-    held = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(tokenizer), batch_size=8)
+    model = auto_class(AutoConfig.from_pretrained(base)).from_pretrained(base).eval()
+    backend = "seq2seq" if model.config.is_encoder_decoder else "causal"
+    held = HFLM(pretrained=model, backend=backend, tokenizer=AutoTokenizer.from_pretrained(tokenizer), batch_size=8)
     texts = [
         prompt if isinstance(prompt, str) else held.apply_chat_template([vars(message) for message in prompt])
         for prompt, _ in pairs
@@ -82,6 +84,10 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
             found = zip(ours(base, pairs), theirs(base, other, pairs), strict=True)
             worst = max(abs(a - b) for a, b in found)
             yield Metric("lm_eval_agreement", f"{name}: largest difference", worst, "nats", TARGET)
+        base = make_pair_kind(Path(folder, "t5"), adding("$A <eos>"))
+        texts = [(prompt, text) for prompt, text in pairs if isinstance(prompt, str)]
+        worst = max(abs(a - b) for a, b in zip(ours(base, texts), theirs(base, base, texts), strict=True))
+        yield Metric("lm_eval_agreement", "encoder-decoder (T5): largest difference", worst, "nats", TARGET)
 
 
 if __name__ == "__main__":

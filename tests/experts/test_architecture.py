@@ -16,7 +16,7 @@ from transformers import (
     MistralForCausalLM,
     PixtralVisionConfig,
     Qwen2VLConfig,
-    T5Config,
+    WhisperConfig,
 )
 
 from swarm.core.errors import ExpertError
@@ -57,14 +57,16 @@ def test_a_changed_config_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (T5Config().to_dict(), "model_type 't5' is an encoder-decoder"),
+        (WhisperConfig().to_dict(), "no encoder-decoder for text of model_type 'whisper'"),
         (Qwen2VLConfig().to_dict(), "no causal language model of model_type 'qwen2_vl'"),
         ({"model_type": "no-such-model"}, "no-such-model"),
         ({"hidden_size": 3}, "model_type"),
         ({"model_type": "llama", "hidden_size": 30, "num_attention_heads": 4}, "30"),
     ],
 )
-def test_what_is_no_causal_model_is_refused_in_one_line(tmp_path: Path, config: dict[str, object], words: str) -> None:
+def test_what_is_no_language_model_is_refused_in_one_line(
+    tmp_path: Path, config: dict[str, object], words: str
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config, default=str))
     with pytest.raises(ExpertError, match=words) as error:
         architecture_of(tmp_path)

@@ -15,7 +15,7 @@ import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, PreTrainedModel
 
 from support.models import ATTENTION, VOCABULARY, make_tokenizer
 from swarm.core.errors import UserError
@@ -24,6 +24,7 @@ from swarm.core.requests import Continuation, Generation, Likelihood, Request, T
 from swarm.engines import Encoder
 from swarm.engines.encoding import Requests
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
+from swarm.experts.architecture import auto_class
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.export import Exported, export
 
@@ -89,6 +90,35 @@ LONGROPE: Mapping[str, Any] = {
         "long_factor": [4.0, 8.0, 2.0, 16.0],
     },
 }
+NO_DECODER: Mapping[str, Any] = dict.fromkeys(
+    ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim")
+)
+T5: Mapping[str, Any] = {
+    **NO_DECODER,
+    "max_position_embeddings": None,
+    "decoder_start_token_id": 256,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 64,
+    "num_layers": 2,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 32,
+}
+BART: Mapping[str, Any] = {
+    **NO_DECODER,
+    "decoder_start_token_id": 258,
+    "forced_eos_token_id": 258,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+}
+GENERATION = ("forced_bos_token_id", "bad_words_ids")  # what belongs into generation_config.json
+TIED: Mapping[str, Any] = {"tie_word_embeddings": True}
 GPT: Mapping[str, Any] = {"n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256, "n_inner": 64}
 
 
@@ -105,9 +135,14 @@ class Architecture:
         """Save a base with random weights and a tokenizer of one token a byte."""
         torch.manual_seed(0)
         settings = {**SMALL, **self.settings}
-        given = {key: value for key, value in settings.items() if value is not None}
+        given = {key: value for key, value in settings.items() if value is not None and key not in GENERATION}
         config = getattr(transformers, self.config)(**given)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = auto_class(config).from_config(config, dtype=torch.float32)
+        if not settings["tie_word_embeddings"]:
+            head = model.get_output_embeddings()
+            head.weight = nn.Parameter(head.weight.detach().clone())  # T5's config cannot say that they are untied
+        for key in GENERATION:
+            setattr(model.generation_config, key, settings.get(key))
         _randomise(model)
         model.save_pretrained(folder)
         make_tokenizer().save_pretrained(folder)
@@ -202,6 +237,22 @@ ARCHITECTURES = (
        layer_types=["linear_attention", "full_attention"] * 2),
     _a("zamba2", "hybrid", "Zamba2Config", mamba_d_state=8, n_mamba_heads=8, mamba_ngroups=1, mamba_headdim=8,
        num_mem_blocks=1, layers_block_type=["mamba", "hybrid"] * 2, chunk_size=16, use_mamba_kernels=False),
+    _a("t5", "encoder-decoder", "T5Config", T5, feed_forward_proj="gated-gelu"),
+    _a("t5_tied", "encoder-decoder", "T5Config", T5, TIED),
+    _a("mt5", "encoder-decoder", "MT5Config", T5, feed_forward_proj="gated-gelu"),
+    _a("umt5", "encoder-decoder", "UMT5Config", T5, TIED),
+    _a("longt5", "encoder-decoder", "LongT5Config", T5, TIED, local_radius=8),
+    _a("bart", "encoder-decoder", "BartConfig", BART),
+    _a("bart_tied", "encoder-decoder", "BartConfig", BART, TIED),
+    _a("mbart", "encoder-decoder", "MBartConfig", BART, forced_bos_token_id=65),
+    _a("pegasus", "encoder-decoder", "PegasusConfig", BART, TIED),
+    _a("pegasus_x", "encoder-decoder", "PegasusXConfig", BART, TIED, block_size=16),
+    _a("marian", "encoder-decoder", "MarianConfig", BART, TIED, decoder_start_token_id=256, bad_words_ids=[[256]]),
+    _a("m2m_100", "encoder-decoder", "M2M100Config", BART, TIED),
+    _a("blenderbot", "encoder-decoder", "BlenderbotConfig", BART, TIED),
+    _a("led", "encoder-decoder", "LEDConfig", BART, TIED, attention_window=8, max_encoder_position_embeddings=256,
+       max_decoder_position_embeddings=256),
+    _a("switch_transformers", "encoder-decoder", "SwitchTransformersConfig", T5, TIED, num_experts=2),
     _a("bert", "not causal", "BertConfig"),
 )  # fmt: skip
 ONE_OF_EACH = ("llama", "mistral", "llama4", "mamba", "lfm2", "gemma3n")
@@ -220,7 +271,7 @@ def _randomise(model: nn.Module) -> None:
 def make_adapter(folder: Path, base: Path, seed: int, layer: int | None = None) -> Path:
     """LoRA factors of noise on the linear layers; on those of one layer alone where its index is given."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = load(base)
     head = model.get_output_embeddings()
     linear = (nn.Linear, transformers.pytorch_utils.Conv1D)
     # PEFT leaves the projections of Mamba layers alone whose weights a kernel reads without calling them.
@@ -230,19 +281,29 @@ def make_adapter(folder: Path, base: Path, seed: int, layer: int | None = None) 
         for name, module in model.named_modules()
         if isinstance(module, linear) and module is not head and not name.endswith(kernels)
     ]
-    if any(parameter.dim() == 3 and "conv" not in name for name, parameter in model.named_parameters()):
+    if any(parameter.dim() == 3 and "experts" in name for name, parameter in model.named_parameters()):
         # PEFT adapts fused experts under the names of linear layers, which is refused: such adapters leave them alone.
         names = [name for name in names if name.endswith(ATTENTION)]
     if layer is not None:
         names = [name for name in names if f".{layer}." in name]
     with warnings.catch_warnings(action="ignore"):
-        adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=names))
+        adapted = get_peft_model(model, LoraConfig(task_type=_task(model), r=4, lora_alpha=8, target_modules=names))
         with torch.no_grad():
             for name, parameter in adapted.named_parameters():
                 if "lora_" in name:
                     parameter.normal_(0.0, 0.1)
         adapted.save_pretrained(folder)
     return folder
+
+
+def load(folder: Path) -> PreTrainedModel:
+    """The model in a folder, in float32."""
+    found: PreTrainedModel = auto_class(AutoConfig.from_pretrained(folder)).from_pretrained(folder, dtype=torch.float32)
+    return found.eval()
+
+
+def _task(model: PreTrainedModel) -> str:
+    return "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
 
 
 def prompts(count: int = 6, seed: int = 0) -> list[str]:
@@ -265,13 +326,27 @@ def alone(model: nn.Module, item: Any, new_tokens: int = 8) -> list[int] | float
     if isinstance(item.request, Generation):
         ids = torch.tensor([item.prompt])
         written = model.generate(
-            ids, attention_mask=ids * 0 + 1, do_sample=False, max_new_tokens=new_tokens, pad_token_id=0
+            ids, attention_mask=ids * 0 + 1, do_sample=False, num_beams=1, max_new_tokens=new_tokens, pad_token_id=0
         )
-        return [int(token) for token in written[0, len(item.prompt) :]]
+        return [int(token) for token in written[0, 1 if model.config.is_encoder_decoder else len(item.prompt) :]]
+    if model.config.is_encoder_decoder:
+        return _alone_as_labels(model, item)
     _short_pass(model)
     logits = model(torch.tensor([item.prompt + item.continuation]), use_cache=False).logits[0].log_softmax(-1)
     start = len(item.prompt) - 1
     return sum(float(logits[start + i, token]) for i, token in enumerate(item.continuation))
+
+
+def _alone_as_labels(model: nn.Module, item: Any) -> float:
+    """As lm-eval asks encoder-decoders; mBART takes the last label for the language, so there the start is given."""
+    ids, labels = torch.tensor([item.prompt]), torch.tensor([item.continuation])
+    generation = model.generation_config
+    given = {"labels": labels}
+    if model.config.model_type == "mbart":
+        start = torch.tensor([[generation.decoder_start_token_id, generation.forced_bos_token_id]])
+        given = {"decoder_input_ids": torch.cat([start, labels[:, :-1]], dim=1)}
+    logits = model(ids, attention_mask=ids * 0 + 1, **given).logits[0, -len(item.continuation) :]
+    return float(logits.log_softmax(-1).gather(1, labels.T).sum())
 
 
 def _short_pass(model: nn.Module) -> None:
@@ -300,9 +375,8 @@ class Bed:
             make_adapter(path, self.base, seed=NAMES.index(name), layer=layer)
         return path
 
-    def model(self) -> nn.Module:
-        found: nn.Module = AutoModelForCausalLM.from_pretrained(self.base, dtype=torch.float32)
-        return found.eval()
+    def model(self) -> PreTrainedModel:
+        return load(self.base)
 
     def merged(self, name: str, layer: int | None = None) -> nn.Module:
         """PEFT's merge."""
@@ -400,7 +474,7 @@ def check_export(bed: Bed) -> str:
     """A checkpoint as transformers loads it again, against PEFT's merge."""
     asked = bed.encoded(continuations(3))
     export(Exported(bed.catalog(), one_hot("one"), "float32", None, "", "1-1"), bed.folder / "out", "hf")
-    found = AutoModelForCausalLM.from_pretrained(bed.folder / "out", dtype=torch.float32).eval()
+    found = load(bed.folder / "out")
     _compare([float(alone(found, item)) for item in asked.items], bed.merged("one"), asked)  # type: ignore[arg-type]
     return "ok"
 

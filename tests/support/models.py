@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
 from transformers import (
-    AutoModelForCausalLM,
+    AutoConfig,
     AutoTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
@@ -20,6 +20,8 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
 )
+
+from swarm.experts.architecture import auto_class
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<|user|>", "<|assistant|>", "<|system|>")
 VOCABULARY = 304  # 256 bytes, the special tokens, rounded up to a multiple of 16
@@ -129,7 +131,7 @@ def make_checkpoint(
 
 def load(path: Path, dtype: torch.dtype | str = "auto") -> nn.Module:
     """The model at `path`, as transformers loads it."""
-    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    return auto_class(AutoConfig.from_pretrained(path)).from_pretrained(path, dtype=dtype)
 
 
 @torch.no_grad()

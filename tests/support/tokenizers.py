@@ -5,7 +5,13 @@ from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 BOS, EOS = 1, 2
@@ -80,7 +86,31 @@ KINDS: Mapping[str, Callable[[], Tokenizer]] = {
 def make_kind(path: Path, tokenizer: Tokenizer) -> Path:
     """A Llama with random weights, untied, whose tokenizer is this one."""
     torch.manual_seed(0)
-    config = LlamaConfig(
+    LlamaForCausalLM(_llama()).save_pretrained(path)
+    return _save(tokenizer, path)
+
+
+def make_pair_kind(path: Path, tokenizer: Tokenizer) -> Path:
+    """A T5 with random weights whose tokenizer is this one."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=VOCABULARY,
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        initializer_factor=3.0,
+        pad_token_id=0,
+        eos_token_id=EOS,
+        decoder_start_token_id=0,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(path)
+    return _save(tokenizer, path)
+
+
+def _llama() -> LlamaConfig:
+    return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,
         intermediate_size=64,
@@ -94,7 +124,9 @@ def make_kind(path: Path, tokenizer: Tokenizer) -> Path:
         bos_token_id=BOS,
         eos_token_id=EOS,
     )
-    LlamaForCausalLM(config).save_pretrained(path)
+
+
+def _save(tokenizer: Tokenizer, path: Path) -> Path:
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", unk_token="<unk>"
     )

@@ -1,6 +1,6 @@
 """What an engine derives from requests, once: which are scored, which are generated, and in which batches."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -9,7 +9,7 @@ import torch
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded, Requests
 from swarm.engines.transformers.packing import BatchLimits, Packing, packings
-from swarm.engines.transformers.prompts import PromptBatch, prompt_batches
+from swarm.engines.transformers.prompts import PromptBatch, Prompts, prompt_batches
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,17 @@ class Batcher:
             generated=tuple(i for i, _ in generations),
             continuations=continuations,
             generations=tuple(request for _, request in generations),
-            packings=tuple(packings(continuations, scoring, self._device)),
-            prompts=tuple(prompt_batches(prompts, generation, self._device, self._end_ids)),
+            packings=tuple(self.packings(continuations, scoring)),
+            prompts=tuple(self.prompt_batches(prompts, generation)),
         )
+
+    def packings(self, continuations: Sequence[Encoded], limits: BatchLimits) -> Sequence[Packing]:
+        """Batches that score continuations."""
+        return packings(continuations, limits, self._device)
+
+    def prompt_batches(self, requests: Prompts, limits: BatchLimits) -> Sequence[PromptBatch]:
+        """Batches that generate."""
+        return prompt_batches(requests, limits, self._device, self._end_ids)
 
 
 def _divided(limits: BatchLimits, particles: int) -> BatchLimits:

@@ -23,7 +23,7 @@ from swarm.core.errors import ExpertError, first_line
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Continuation, Generation
 from swarm.engines.encoding import Encoded
-from swarm.engines.transformers.decoding import decoder
+from swarm.engines.transformers.decoding import Decoder, decoder
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
 from swarm.engines.transformers.merged_weights import MergedWeights
@@ -109,7 +109,7 @@ class CapabilityProbe:
     ) -> bool:
         """True where stacked recipes get the logits of merged ones. Leaves the base in place."""
         recipes, merged = [_sample(catalog, sign) for sign in (1.0, -1.0)], []
-        limits, sample = replace(scoring, share=False), Sample(_requests(self.vocabulary, PREFIX), torch.empty(0))
+        limits, sample = replace(scoring, share=False), Sample(random_requests(self.vocabulary, PREFIX), torch.empty(0))
         for recipe in recipes:
             merged_weights.put(recipe)
             merged.append(_in_order(self._scored(sample, limits)))
@@ -167,10 +167,10 @@ class CapabilityProbe:
     @torch.inference_mode()
     def _samples(self) -> Iterator[Sample]:
         """Short sequences, and where it is cheap some that reach beyond the window."""
-        yield self._alone(_requests(self.vocabulary, PREFIX))
+        yield self._alone(random_requests(self.vocabulary, PREFIX))
         beyond = self.limits.window + PREFIX
         if PREFIX + max(TAILS) < beyond and self.weights * beyond <= MOST_WORK:
-            yield self._alone(_requests(self.vocabulary, beyond))
+            yield self._alone(random_requests(self.vocabulary, beyond))
 
     def _alone(self, requests: Sequence[Encoded]) -> Sample:
         """The requests, each read by itself. Raises ExpertError where the model cannot read or looks ahead."""
@@ -220,13 +220,17 @@ class CapabilityProbe:
         limits = replace(limits, columns=1 << 12, min_saved=1)
         for batch in prompt_batches(prompts, limits, self.forward.device, set()):
             decoding = decoder(self.forward, batch, 1, prefixes.get(batch.prefix, 1))
-            logits = [decoding.start().float()]
-            for step in range(WRITTEN - 1):
-                tokens = [requests[i].continuation[step] for i in batch.indices]
-                logits.append(decoding.step(torch.tensor(tokens, device=self.forward.device)).float())
-            for row, i in enumerate(batch.indices):
-                found[i] = torch.stack([each[row] for each in logits])[None]
+            texts = [requests[i].continuation for i in batch.indices]
+            found |= dict(zip(batch.indices, written_logits(decoding, texts, self.forward.device), strict=True))
         return found
+
+
+def written_logits(decoding: Decoder, texts: Sequence[tuple[int, ...]], device: torch.device) -> list[Tensor]:
+    """The logits after every token of texts, which are written whatever the model would write. Each (1, M, V)."""
+    logits = [decoding.start().float()]
+    for tokens in list(zip(*texts, strict=True))[:-1]:
+        logits.append(decoding.step(torch.tensor(tokens, device=device)).float())
+    return [torch.stack([each[row] for each in logits])[None] for row in range(len(texts))]
 
 
 def _in_order(found: Logits) -> Tensor:
@@ -234,7 +238,7 @@ def _in_order(found: Logits) -> Tensor:
     return torch.cat([found[i] for i in sorted(found)], dim=1).flatten(0, 1)
 
 
-def _requests(vocabulary: int, prefix: int) -> list[Encoded]:
+def random_requests(vocabulary: int, prefix: int) -> list[Encoded]:
     """Three prompts with a common start, the first with two continuations, the others with one."""
     generator = torch.Generator().manual_seed(0)
     tokens: list[int] = torch.randint(vocabulary, (prefix + sum(TAILS) + 4 * WRITTEN,), generator=generator).tolist()

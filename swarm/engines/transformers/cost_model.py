@@ -71,8 +71,10 @@ class CostModel:
         """The costs on a "cpu" or a "cuda" device.
 
         None where nothing can be stacked: an expert changes a matrix in another way than by factors, or a part of the
-        fused experts of a mixture, or there are no experts.
+        fused experts of a mixture, or there are no experts, or the base is an encoder-decoder.
         """
+        if catalog.base.architecture.encoder_decoder:
+            return None
         info = catalog.base.tensors.info
         matrices = [name for name in info if len(info[name].shape) == 2]
         vocabulary = int(str(catalog.base.config.get("vocab_size", 0)))

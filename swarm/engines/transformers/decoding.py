@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from swarm.engines.transformers.encoder_decoder import EncoderDecoderForward, PairDecoder
 from swarm.engines.transformers.forward import Forward, State, select_rows
 from swarm.engines.transformers.prompts import PromptBatch
 
@@ -29,6 +30,8 @@ class Decoder(Protocol):
 
 def decoder(forward: Forward, batch: PromptBatch, particles: int, prefix: DynamicCache | None) -> Decoder:
     """The decoder that a batch asks for. prefix: keys and values of its prefix under each particle."""
+    if isinstance(forward, EncoderDecoderForward):
+        return PairDecoder(forward, batch)
     if batch.decode == "state":
         return StatefulDecoder(forward, batch, particles)
     if batch.decode == "recompute":

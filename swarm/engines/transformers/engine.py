@@ -18,13 +18,16 @@ from swarm.engines.encoding import Requests
 from swarm.engines.transformers.batches import Batcher, Batches
 from swarm.engines.transformers.capability_probe import CapabilityProbe
 from swarm.engines.transformers.cost_model import CostModel
+from swarm.engines.transformers.encoder_decoder import EncoderDecoderForward
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.load_model import load_model, usable_device
+from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.packing import BatchLimits
+from swarm.engines.transformers.pair_probe import PairProbe
+from swarm.engines.transformers.pairs import PairBatcher
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
@@ -80,6 +83,11 @@ class TransformersSettings(EngineSettings):
         cuda = self.device.startswith("cuda") or (self.device == "auto" and torch.cuda.is_available())
         costs = CostModel.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
         if costs is None and self.method == "stacked" and catalog.experts:
+            if catalog.base.architecture.encoder_decoder:
+                raise ConfigError(
+                    f"engine.method: stacked, but base {catalog.base.path} is an encoder-decoder, whose candidates are "
+                    "merged one after another; use method: auto"
+                )
             raise ConfigError(
                 "engine.method: stacked, but an expert changes a matrix as a whole; cut it to a rank with svd:, or use "
                 "method: auto"
@@ -97,30 +105,57 @@ class TransformersSettings(EngineSettings):
 
 
 class TransformersEngine:
-    """The model that runs, and everything that puts recipes into it and answers requests with it."""
+    """The model that runs, and everything that puts recipes into it and answers requests with it.
+
+    notes: what the user should know of how this model is run.
+    """
+
+    notes: tuple[str, ...]
 
     def __init__(self, settings: TransformersSettings, catalog: Catalog) -> None:
         self._settings = settings
         loaded = load_model(catalog.base.path, DTYPES[settings.dtype], settings.device)
         self._model = loaded.model
         self._merged_weights = MergedWeights(self._model, catalog)
+        name = f"base {catalog.base.path} ({type(self._model).__name__})"
+        limits = BatchLimits(settings.batch_tokens, loaded.most_logits, window=loaded.window, turn=loaded.turn)
+        self._adapters: PerRowAdapters | None = None
+        self._costs: CostModel | None = None
+        open_model = self._open_encoder_decoder if catalog.base.architecture.encoder_decoder else self._open_decoder
+        notes = open_model(loaded, catalog, name, limits)
+        self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
+        self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
+        self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
+        for note in notes:
+            log.warning("%s: %s", name, note)
+        self.notes = tuple(f"{name}: {note}" for note in notes)
+
+    def _open_decoder(self, loaded: LoadedModel, catalog: Catalog, name: str, limits: BatchLimits) -> tuple[str, ...]:
+        """Prepare a causal model. Returns notes."""
         self._adapters = PerRowAdapters.of(self._model, self._merged_weights.parameters)
         touched = [each.place.live for each in self._merged_weights.parameters]
         frozen_layers = FrozenLayersCache(untouched_layers(self._model, touched))
         self._forward = Forward(self._model, self._adapters, frozen_layers, loaded.dynamic)
-        self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
-        self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
-        name = f"base {catalog.base.path} ({type(self._model).__name__})"
-        limits = BatchLimits(settings.batch_tokens, loaded.most_logits, window=loaded.window, turn=loaded.turn)
         probe = CapabilityProbe(name, self._forward, loaded.vocabulary, loaded.dtype, loaded.weights, limits)
         found = probe.capabilities(frozen_layers)
         if not found.keeps_layers:
             frozen_layers.switch_off()
-        for note in found.notes:
-            log.warning("%s: %s", name, note)
         self._batcher = Batcher(found.scoring, loaded.device, loaded.end_ids, found.generation)
         self._costs = self._stacking_costs(probe, catalog, found.scoring)
-        self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
+        return found.notes
+
+    def _open_encoder_decoder(
+        self, loaded: LoadedModel, catalog: Catalog, name: str, limits: BatchLimits
+    ) -> tuple[str, ...]:
+        """Prepare an encoder-decoder, whose candidates are merged one after another. Returns notes."""
+        forward = EncoderDecoderForward(loaded.model, name)
+        found = PairProbe(name, forward, loaded.vocabulary, loaded.dtype, loaded.weights, limits).capabilities()
+        margins = not forward.rules.any  # rules change the logits that margins are made of
+        self._batcher = PairBatcher(
+            found.scoring, loaded.device, loaded.end_ids, found.generation, forward.tokens, margins
+        )
+        self._forward = forward
+        return found.notes
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
         if requests not in self._stacked:

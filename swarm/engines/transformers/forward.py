@@ -27,6 +27,8 @@ State = Mapping[str, Any]
 class Forward:
     """A causal language model with its per-row LoRA layers and its cache of frozen layers."""
 
+    ids_name = "input_ids"  # of the tokens whose logits are asked for
+
     def __init__(
         self,
         model: nn.Module,
@@ -109,7 +111,7 @@ class Forward:
         self._picks.places_M = picks_M
         rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
         with self._adapters.rows(particles_N, rows_M):
-            out: Mapping[str, Any] = self._model(input_ids=ids_NT, **given)
+            out: Mapping[str, Any] = self._model(**{self.ids_name: ids_NT}, **given)
         return out
 
     def _additive(self, mask_BTS: Tensor) -> Tensor:

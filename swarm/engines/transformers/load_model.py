@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, PretrainedConfig
+from transformers import PretrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from swarm.core.errors import ConfigError, ExpertError
 from swarm.engines.encoding import Tokenizer
 from swarm.engines.transformers.packing import MOST_LOGITS, UNLIMITED
-from swarm.experts.base_tokenizer import load_tokenizer
+from swarm.experts.architecture import auto_class
+from swarm.experts.base_tokenizer import load_config, load_tokenizer
 
 # Config keys of the sizes of sliding windows and attention chunks.
 WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attention", "sliding_window_size")
@@ -95,7 +96,7 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
     found = usable_device(device)
     disable_progress_bar()
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        model, report = auto_class(load_config(base)).from_pretrained(
             str(base),
             dtype=dtype,
             local_files_only=True,

@@ -86,8 +86,10 @@ def memory(catalog: Catalog, dtype: str, batch: LargestBatch) -> Memory:
 def frozen_layers_bytes(catalog: Catalog, width: int, columns: int) -> int:
     """Bytes of the frozen layers' output that is kept for so many columns, `width` bytes per element.
 
-    0 where an expert changes the first layer, or a parameter outside the layers.
+    0 where an expert changes the first layer, or a parameter outside the layers, and for an encoder-decoder.
     """
+    if catalog.base.architecture.encoder_decoder:
+        return 0
     places = [LAYER_NAME.search(name) for name in catalog.parameters()]
     if not places or not all(places) or min(int(place[1]) for place in places if place) == 0:
         return 0
@@ -120,10 +122,10 @@ def _computed(expert: Expert, base: Mapping[str, TensorInfo]) -> int:
 
 def _batch(config: Mapping[str, object], width: int, batch: LargestBatch) -> float:
     """Bytes of a pass: the larger of what a layer and what the logits need, which are not in memory together."""
-    hidden = _number(config, "hidden_size", "n_embd")
-    inner = _number(config, "intermediate_size", "n_inner") or 4 * hidden
-    heads = _number(config, "num_attention_heads", "n_head") or 1
-    layers = _number(config, "num_hidden_layers", "n_layer")
+    hidden = _number(config, "hidden_size", "n_embd", "d_model")
+    inner = _number(config, "intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim") or 4 * hidden
+    heads = _number(config, "num_attention_heads", "n_head", "num_heads", "encoder_attention_heads") or 1
+    layers = _number(config, "num_hidden_layers", "n_layer", "num_layers", "decoder_layers")
     keys = 2 * layers * hidden * _number(config, "num_key_value_heads") // heads or 2 * layers * hidden
     layer = batch.columns * width * (LAYER[0] * inner + LAYER[1] * hidden)
     entries = min(batch.logits * _number(config, "vocab_size"), LOGITS)

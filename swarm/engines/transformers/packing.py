@@ -128,11 +128,11 @@ def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.dev
     """Batches that score the continuations of all requests."""
     turned = [i for i, item in enumerate(requests) if len(item) - 1 > limits.turn]
     others = sorted({*range(len(requests))}.difference(turned))
-    rows = _rows(others, requests, limits.share)
+    rows = rows_of(others, requests, limits.share)
     long = [i for row in rows if len(row) > limits.window for i in row.indices]
     shared = [row for row in rows if len(row) <= limits.window]
-    found = _batches(_rows(turned, requests, share=False), replace(limits, share=False, equal=True), device)
-    found += _batches(_rows(long, requests, share=False), replace(limits, share=False), device)
+    found = _batches(rows_of(turned, requests, share=False), replace(limits, share=False, equal=True), device)
+    found += _batches(rows_of(long, requests, share=False), replace(limits, share=False), device)
     return [*found, *_batches(shared, limits, device)]
 
 
@@ -169,20 +169,20 @@ def _batches(rows: Sequence[PackedRow], limits: BatchLimits, device: torch.devic
     found: list[Packing] = []
     if limits.equal:
         for batch in equal_buckets([len(row) for row in rows], limits.columns):
-            for part in _split_by_logits([rows[i] for i in batch], limits.logits):
-                found.append(replace(_pack((), part, device), bare=True))
+            for part in split_by_logits([rows[i] for i in batch], limits.logits):
+                found.append(replace(pack((), part, device), bare=True))
         return found
     for group in prefix_groups([row.prompt for row in rows], limits.share, limits.min_saved):
         cut = len(group.prefix)
         members = [PackedRow(rows[i].prompt[cut:], rows[i].continuations, rows[i].indices) for i in group.members]
         weights = [limits.weight(len(row), cut) for row in members]
         for batch in buckets(weights, limits.columns, int(limits.columns * limits.busy)):
-            for part in _split_by_logits([members[i] for i in batch], limits.logits):
-                found.append(_pack(group.prefix, part, device))
+            for part in split_by_logits([members[i] for i in batch], limits.logits):
+                found.append(pack(group.prefix, part, device))
     return found
 
 
-def _split_by_logits(rows: Sequence[PackedRow], logits: int) -> Iterator[list[PackedRow]]:
+def split_by_logits(rows: Sequence[PackedRow], logits: int) -> Iterator[list[PackedRow]]:
     """The rows in order, split where they need more logits than a batch may hold."""
     part: list[PackedRow] = []
     for row in rows:
@@ -193,7 +193,7 @@ def _split_by_logits(rows: Sequence[PackedRow], logits: int) -> Iterator[list[Pa
     yield part
 
 
-def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> list[PackedRow]:
+def rows_of(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> list[PackedRow]:
     """One row per prompt, or one per request where nothing is shared, of the requests at these indices."""
     by_prompt: dict[object, list[int]] = {}
     for i in indices:
@@ -204,7 +204,8 @@ def _rows(indices: Iterable[int], requests: Sequence[Encoded], share: bool) -> l
     ]
 
 
-def _pack(prefix: tuple[int, ...], rows: Sequence[PackedRow], device: torch.device) -> Packing:
+def pack(prefix: tuple[int, ...], rows: Sequence[PackedRow], device: torch.device) -> Packing:
+    """One batch of these rows, behind a shared prefix."""
     width = max(len(row) for row in rows)
     ids, positions, nodes = ([[0] * width for _ in rows] for _ in range(3))
     picks: list[int] = []

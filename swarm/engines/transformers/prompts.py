@@ -30,6 +30,7 @@ class PromptBatch:
     positions_BT: the position of each column in its own sequence, counted from the start of the prefix.
     decode: how the texts are generated; all prompts have the same length unless it is "cache".
     contiguous: whether padding between prefix and prompt has to be moved before the prefix once it has been read.
+    limit: the most tokens of a text, where all have the same; else 0.
     """
 
     prefix: tuple[int, ...]
@@ -40,6 +41,7 @@ class PromptBatch:
     positions_BT: Tensor
     decode: Decode = "cache"
     contiguous: bool = False
+    limit: int = 0
 
     @property
     def tokens(self) -> int:

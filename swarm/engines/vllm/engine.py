@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from swarm.core.errors import DataError, EvaluationError
+from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Answer, Generation, Reply, Text
 from swarm.engines.base import EngineSettings, Memory
@@ -30,6 +30,7 @@ from swarm.engines.vllm.server import (
     start_server,
 )
 from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Base
 
 SHARED_MEMORY = Path("/dev/shm")  # where it exists, adapters are written here, not to a disk: each is served once
 
@@ -76,7 +77,15 @@ class VllmSettings(EngineSettings):
     def check_here(self) -> None:
         check_installed()
 
+    def check_base(self, base: Base) -> None:
+        if base.architecture.encoder_decoder:
+            raise ConfigError(
+                f"engine.type: vllm, but base {base.path} is an encoder-decoder, which vLLM does not run; "
+                "set engine.type to transformers"
+            )
+
     def open(self, catalog: Catalog) -> "VllmEngine":
+        self.check_base(catalog.base)
         return VllmEngine(self, catalog)
 
     def server_options(self, base: Path, ranks: Ranks | None) -> ServerOptions:
@@ -95,6 +104,8 @@ class VllmSettings(EngineSettings):
 
 class VllmEngine:
     """A vLLM in this process, and which recipe its weights hold."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self, settings: VllmSettings, catalog: Catalog) -> None:
         self._catalog = catalog
