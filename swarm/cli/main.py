@@ -108,7 +108,9 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run, or a recipe.json")],
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run, or a recipe.json or its folder")
+    ],
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="the folder to write")],
     export_format: Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")] = "hf",
     candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
@@ -119,7 +121,8 @@ def export(
     from swarm.export import read_recipe
     from swarm.run.export_candidate import exported_candidate
 
-    what = read_recipe(run_dir) if os.path.isfile(run_dir) else exported_candidate(run_dir, candidate)
+    of_recipe = os.path.isfile(run_dir) or os.path.isfile(run_dir / "recipe.json")
+    what = read_recipe(run_dir) if of_recipe else exported_candidate(run_dir, candidate)
     print_lines([str(write(what, dest, export_format, overwrite))])
 
 

@@ -183,5 +183,6 @@ def _store(stream: TensorStream, name: str, delta: Tensor | None, dtype: torch.d
     stored = delta.to(dtype)
     # Minimum and maximum are NaN where any value is; torch.isfinite would need memory for several copies.
     if not torch.isfinite(torch.stack(stored.aminmax())).all():
-        raise ExpertError(f"{name}: aligned minus base is not finite in {dtype}; check both models, or use float32")
+        remedy = "check both models" if dtype == torch.float32 else "check both models, or use float32"
+        raise ExpertError(f"{name}: aligned minus base is not finite in {dtype}; {remedy}")
     stream.add(name, stored)

@@ -107,7 +107,7 @@ def read_recipe(path: Path) -> Exported:
     try:
         content = RecipeFile.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}); give a folder written by --format recipe") from None
+        raise UserError(f"{file} cannot be read ({error.strerror}); give a file written by --format recipe") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -30,7 +30,7 @@ class Pattern(Settings):
         try:
             groups = re.compile(value).groups
         except re.error as error:
-            raise ValueError(f"{value!r} is not a regular expression ({error})") from None
+            raise ValueError(f"{value!r} is not a regular expression ({error}); correct it") from None
         if groups != 1:
             raise ValueError(f"{value!r} has {groups} groups; put one around the answer, others as (?:...)")
         return value
