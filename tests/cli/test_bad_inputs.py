@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from support import bad_configs, bad_data, bad_examples, bad_machines, bad_runs, bad_texts, bad_values, bad_weights
+from support import (
+    bad_adapters,
+    bad_configs,
+    bad_data,
+    bad_examples,
+    bad_machines,
+    bad_runs,
+    bad_settings,
+    bad_texts,
+    bad_values,
+    bad_weights,
+)
 from support.bad_inputs import Case, Scene
 from support.playground import Playground, run_cli, summary_of
 from swarm.run.directory import locked
@@ -24,6 +35,7 @@ CASES = [
     *bad_runs.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES]
 
 
 @pytest.fixture

@@ -111,8 +111,9 @@ def typed(old: str, new: str) -> Remedy:
     """Correct a word of the command: the one that begins with `old`."""
 
     def follow(scene: Scene, words: Words) -> Words:
-        assert any(str(word).startswith(old) for word in words), f"{old} is not in {words}"
-        return [_filled(new, scene) if str(word).startswith(old) else word for word in words]
+        start = _filled(old, scene)
+        assert any(str(word).startswith(start) for word in words), f"{start} is not in {words}"
+        return [_filled(new, scene) if str(word).startswith(start) else word for word in words]
 
     return follow
 
