@@ -42,6 +42,9 @@ def search(
     config: ConfigPath,
     run_dir: NewRunDir = None,
     overrides: Overrides = None,
+    continue_from: Annotated[
+        Path | None, typer.Option(metavar="RUN_DIR", help="start with the scores of this run; they are not paid again")
+    ] = None,
 ) -> None:
     """Run a search: search, select, test, export the best, write the report."""
     from swarm.cli.zoos import build_zoos
@@ -55,7 +58,7 @@ def search(
     resolved = resolve(loaded, config.resolve().parent)
     folder = run_dir or default_folder(config)
     with run_display(folder, is_new=run_dir is None) as progress:
-        summary = start_run(resolved, folder, progress)
+        summary = start_run(resolved, folder, progress, continue_from)
     print_summary(summary, folder)
 
 

@@ -149,6 +149,8 @@ def _details(summary: Summary) -> str:
     if found := summary.emergence:
         counted = f"{found.newly_right} / {found.newly_wrong} of {found.n} test examples"
         lines.append(f"newly right / newly wrong against every source: {counted}")
+    if summary.reopened:
+        lines.append(one_line(summary.reopened))
     return "\n".join(lines)
 
 

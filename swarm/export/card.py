@@ -91,6 +91,7 @@ def model_card(what: Exported, format: str) -> str:
         improvements=improvements(summary) if summary else Improvements((), corrected=True, comparisons=0),
         gap=summary.optimism if summary else None,
         source=summary.best.source if summary else "search",
+        reopened=summary.reopened if summary else "",
         versions=(what.summary.versions if what.summary else {}) or {"swarm": __version__},
     )
 

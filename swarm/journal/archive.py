@@ -83,6 +83,10 @@ class Archive:
         """As `searched`, those of one iteration."""
         return [record.evaluation() for record in self._index.iterations.get(iteration, ())]
 
+    def remembered(self) -> list[Evaluation]:
+        """The evaluations of the search that this one continues, in order. The budget does not count them."""
+        return [record.evaluation() for record in self._index.remembered]
+
     def history(self) -> Iterator[Evaluation]:
         """The evaluations of the search as the optimizer got them, in order; a repeated position is included."""
         return (record.evaluation() for record in self.scored if record.kind == "evaluation")
@@ -92,13 +96,15 @@ class Archive:
     ) -> Sequence[Evaluation]:
         """The full evaluations of the iterations before `before`, best first; of equals the earlier candidate.
 
+        What the search continues was scored before all of them.
+
         The order of lines does not decide, as it depends on the workers. `soft`: by the smoothed scores. A search asks
         for one more iteration each time, so what was sorted is kept.
         """
         key = (*sorted(weights.items()), soft)
         known = self._rankings.get(key)
         if known is None or known.before > before:
-            known = self._rankings[key] = Ranking(weights, soft)
+            known = self._rankings[key] = Ranking(weights, soft, self._index.remembered)
         known.take_up_to(before, self._index.iterations)
         return known
 

@@ -6,7 +6,7 @@ Only what every version has written is asked for. What a line's own fields must 
 import math
 
 from swarm.journal.index import Index
-from swarm.journal.records import EndRecord, EvaluationRecord, Record, StartRecord
+from swarm.journal.records import EndRecord, EvaluationRecord, KnownRecord, Record, ScoredRecord, StartRecord
 
 ROUNDING = 1e-9  # relative, of a mean
 
@@ -21,6 +21,9 @@ def check_line(record: Record, before: Index) -> None:
         raise ValueError(f"the {record.phase} ends a second time: a line is doubled")
     if isinstance(record, EvaluationRecord):
         _check_place(record, before)
+    elif isinstance(record, KnownRecord):
+        _check_known(record, before)
+    if isinstance(record, ScoredRecord):
         _check_scores(record)
         if before.start is not None:
             _check_start(record, before.start)
@@ -36,14 +39,26 @@ def _check_place(record: EvaluationRecord, before: Index) -> None:
     if known is not None and known.place != record.place:
         raise ValueError(f"candidate {record.id} is at another position than before")
     if record.repeated:
-        first = before.by_id[record.split].get(record.same_as)
-        if first is None:
+        first = before.by_id[record.split].get(record.same_as) or before.by_place[record.split].get(record.place)
+        if first is None or first.id != record.same_as:
             raise ValueError(f"same_as: candidate {record.same_as} is in no line before: a line is missing")
         if (first.place, first.scores) != (record.place, record.scores):
             raise ValueError(f"same_as: candidate {record.same_as} has another position or other scores")
 
 
-def _check_scores(record: EvaluationRecord) -> None:
+def _check_known(record: KnownRecord, before: Index) -> None:
+    """A known score is in full, and comes before all that the run itself scored; one for each position and split."""
+    if before.start is None or before.start.continued is None:
+        raise ValueError(f"candidate {record.id} is known from another run, and the start line names none")
+    if before.first is not None or before.ends:
+        raise ValueError(f"candidate {record.id} is known from the start, and follows an evaluation")
+    if record.status != "ok":
+        raise ValueError(f"candidate {record.id} is known, with the status {record.status}")
+    if record.place in before.by_place[record.split]:
+        raise ValueError(f"candidate {record.id} has two evaluations on the {record.split} split: a line is doubled")
+
+
+def _check_scores(record: ScoredRecord) -> None:
     """Scores are the means of the examples, and where an evaluation failed there are none."""
     sizes = record.examples.sizes
     if record.n_examples != sum(sizes.values()):
@@ -63,7 +78,7 @@ def _check_scores(record: EvaluationRecord) -> None:
             raise ValueError(f"outputs.{name} holds {len(values)} texts for {sizes[name]} examples")
 
 
-def _check_start(record: EvaluationRecord, start: StartRecord) -> None:
+def _check_start(record: ScoredRecord, start: StartRecord) -> None:
     """Positions, objectives and examples are those of the start line, where it names any."""
     dimensions = len(record.packed_position) // 8
     if start.coordinates and dimensions != len(start.coordinates):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter
 
@@ -24,8 +24,8 @@ NOTHING: dict[str, Any] = {}  # of every record that has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRecord:
-    """An evaluation: of the search ("evaluation"), the selection or the test.
+class ScoredRecord:
+    """A candidate with its scores on a split.
 
     packed_position: "position" in the file.
     examples: objective -> one score per example, in the split's order; where it was stopped, the first ones only.
@@ -36,7 +36,7 @@ class EvaluationRecord:
     elapsed: seconds that the run had worked when the line was written, over all its sessions.
     """
 
-    kind: Kind
+    kind: str
     id: str
     iteration: Number | None = None
     particle: Number | None = None
@@ -75,9 +75,45 @@ class EvaluationRecord:
         return bool(self.same_as)
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "EvaluationRecord":
+    def read(cls, content: Mapping[str, Any]) -> Self:
         """From the JSON of a line; fields of other versions are ignored. Raises ValueError."""
-        return READER.validate_python(content)
+        return READERS[cls].validate_python(content)  # type: ignore[return-value]
+
+    def evaluation(self) -> Evaluation:
+        return Evaluation(
+            Candidate(self.id, self.position, self.iteration, self.particle),
+            status=self.status,
+            scores=self.scores,
+            examples=self.examples,
+            outputs=self.outputs,
+            surrogates=self.guides,
+            soft=self.soft,
+            tokens=self.tokens,
+            seconds=self.seconds,
+            compose_seconds=self.compose_seconds,
+            forward_seconds=self.forward_seconds,
+            method=self.method,
+            worker=self.worker,
+            error=self.error,
+        )
+
+    def content(self) -> dict[str, Any]:
+        """The line as it is written."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["packed_position"] = self.position
+        named = {"position" if name == "packed_position" else name: value for name, value in values.items()}
+        kept = {name: value for name, value in named.items() if value or name not in LEFT_OUT_IF_EMPTY}
+        return {name: dict(value) if isinstance(value, PackedScores) else value for name, value in kept.items()}
+
+    def timed(self, elapsed: float) -> Self:
+        return replace(self, elapsed=elapsed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRecord(ScoredRecord):
+    """An evaluation: of the search ("evaluation"), the selection or the test."""
+
+    kind: Kind
 
     @classmethod
     def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
@@ -109,34 +145,26 @@ class EvaluationRecord:
             }
         )
 
-    def evaluation(self) -> Evaluation:
-        return Evaluation(
-            Candidate(self.id, self.position, self.iteration, self.particle),
-            status=self.status,
-            scores=self.scores,
-            examples=self.examples,
-            outputs=self.outputs,
-            surrogates=self.guides,
-            soft=self.soft,
-            tokens=self.tokens,
-            seconds=self.seconds,
-            compose_seconds=self.compose_seconds,
-            forward_seconds=self.forward_seconds,
-            method=self.method,
-            worker=self.worker,
-            error=self.error,
-        )
 
-    def content(self) -> dict[str, Any]:
-        """The line as it is written."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        values["packed_position"] = self.position
-        named = {"position" if name == "packed_position" else name: value for name, value in values.items()}
-        kept = {name: value for name, value in named.items() if value or name not in LEFT_OUT_IF_EMPTY}
-        return {name: dict(value) if isinstance(value, PackedScores) else value for name, value in kept.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRecord(ScoredRecord):
+    """A score of the run that this one continues: known from the start, and paid for there.
 
-    def timed(self, elapsed: float) -> "EvaluationRecord":
-        return replace(self, elapsed=elapsed)
+    was: the kind of its line there.
+    """
+
+    kind: Literal["known"] = "known"
+    was: Kind
+
+    @classmethod
+    def of(cls, record: "EvaluationRecord | KnownRecord", candidate_id: str) -> "KnownRecord":
+        """A line of another run's journal, with the id that the candidate has in this one."""
+        values = {each.name: getattr(record, each.name) for each in fields(ScoredRecord)}
+        values |= {"kind": "known", "id": candidate_id, "iteration": None, "particle": None, "elapsed": 0.0}
+        return cls(was=record.was if isinstance(record, KnownRecord) else record.kind, **values)
 
 
-READER = TypeAdapter(EvaluationRecord)
+READERS: Mapping[type[ScoredRecord], TypeAdapter[ScoredRecord]] = {
+    EvaluationRecord: TypeAdapter(EvaluationRecord),
+    KnownRecord: TypeAdapter(KnownRecord),
+}

@@ -1,10 +1,18 @@
 """What can be looked up in the records of a journal."""
 
 from swarm.core.examples import Split
-from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Record, StartRecord
+from swarm.journal.records import (
+    EndRecord,
+    EvaluationRecord,
+    FailureRecord,
+    KnownRecord,
+    Record,
+    ScoredRecord,
+    StartRecord,
+)
 
-ById = dict[str, EvaluationRecord]
-ByPlace = dict[bytes, EvaluationRecord]
+ById = dict[str, ScoredRecord]
+ByPlace = dict[bytes, ScoredRecord]
 
 
 class Index:
@@ -14,6 +22,7 @@ class Index:
     by_place: split -> position -> the evaluation under the id that scored it first; one in full before a stopped one.
     searched: the evaluations of the search; a repeated position is left out.
     iterations: iteration -> those of `searched` that belong to it.
+    remembered: the evaluations of the search that this one continues.
     first: the first evaluation of the search, repeated or not.
     paid: the positions that the search has evaluated.
     ends: phase -> its first end record.
@@ -27,6 +36,7 @@ class Index:
         self.by_place: dict[Split, ByPlace] = {"search": {}, "select": {}, "test": {}}
         self.searched: list[EvaluationRecord] = []
         self.iterations: dict[int, list[EvaluationRecord]] = {}
+        self.remembered: list[KnownRecord] = []
         self.first: EvaluationRecord | None = None
         self.paid: set[bytes] = set()
         self.start: StartRecord | None = None
@@ -39,6 +49,8 @@ class Index:
         self.elapsed = max(self.elapsed, record.elapsed)
         if isinstance(record, EvaluationRecord):
             self._add_evaluation(record)
+        elif isinstance(record, KnownRecord):
+            self._add_known(record)
         elif isinstance(record, StartRecord):
             self.start = self.start or record
         elif isinstance(record, EndRecord):
@@ -54,6 +66,14 @@ class Index:
                 kept.add(record)
         kept.elapsed = self.elapsed
         return kept
+
+    def _add_known(self, record: KnownRecord) -> None:
+        """Its position is known on its split. On select and test, whoever uses it is recorded as a repeat."""
+        self.by_place[record.split][record.place] = record
+        if record.split == "search":
+            self.by_id[record.split][record.id] = record
+        if record.was == "evaluation":
+            self.remembered.append(record)
 
     def _add_evaluation(self, record: EvaluationRecord) -> None:
         self.by_id[record.split][record.id] = record

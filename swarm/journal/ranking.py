@@ -5,21 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import overload
 
 from swarm.core.candidates import Evaluation
-from swarm.journal.evaluation_record import EvaluationRecord
+from swarm.journal.evaluation_record import ScoredRecord
 from swarm.preferences.weighted_sum import worth
 
-Entry = tuple[float, int, int, int, EvaluationRecord]  # utility with its sign changed, age, order, record
+Entry = tuple[float, int, int, int, ScoredRecord]  # utility with its sign changed, age, order, record
 
 
 class Ranking(Sequence[Evaluation]):
     """The full evaluations of the iterations before one, best first; of equals the earlier candidate."""
 
-    def __init__(self, weights: Mapping[str, float], soft: bool) -> None:
+    def __init__(self, weights: Mapping[str, float], soft: bool, remembered: Sequence[ScoredRecord] = ()) -> None:
+        """remembered: of the search that this one continues; they were scored before all others."""
         self.before: float = 0
         self._weights, self._soft = weights, soft
-        self._entries: list[Entry] = []
+        self._entries = sorted(self._entry(record, i - len(remembered)) for i, record in enumerate(remembered))
 
-    def take_up_to(self, before: float, iterations: Mapping[int, Sequence[EvaluationRecord]]) -> None:
+    def take_up_to(self, before: float, iterations: Mapping[int, Sequence[ScoredRecord]]) -> None:
         """Take in the iterations that are missing, up to and without `before`."""
         missing = self._missing(before, iterations)
         records = [record for i in missing for record in iterations.get(i, ()) if record.status == "ok"]
@@ -49,6 +50,6 @@ class Ranking(Sequence[Evaluation]):
             return [int(self.before)] if before > self.before else []
         return sorted(i for i in iterations if self.before <= i < before)
 
-    def _entry(self, record: EvaluationRecord, order: int) -> Entry:
+    def _entry(self, record: ScoredRecord, order: int) -> Entry:
         value = worth(record, self._weights, self._soft)
         return -value, record.iteration or 0, record.particle or 0, order, record

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -13,6 +12,11 @@ from swarm.core.secrets import redacted
 from swarm.journal.evaluation_record import EvaluationRecord as EvaluationRecord
 from swarm.journal.evaluation_record import Finite, Number, Seconds
 from swarm.journal.evaluation_record import Kind as Kind
+from swarm.journal.evaluation_record import KnownRecord as KnownRecord
+from swarm.journal.evaluation_record import ScoredRecord as ScoredRecord
+from swarm.journal.sources import Continued as Continued
+from swarm.journal.sources import Item as Item
+from swarm.journal.sources import Source as Source
 from swarm.statistics.intervals import Score
 
 
@@ -38,28 +42,6 @@ class JournalRecord(BaseModel):
         return self.model_copy(update={"elapsed": elapsed})
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One example as the journal keeps it for the report, with its prompt cut."""
-
-    id: str
-    task: str
-    prompt: str
-    answer: str
-
-
-class Source(BaseModel):
-    """Where weights were read from.
-
-    fingerprint: a hash of the weights.
-    trained_on: files that an expert was trained on, where the config names them.
-    """
-
-    path: str
-    fingerprint: str
-    trained_on: tuple[str, ...] = ()
-
-
 class StartRecord(JournalRecord):
     """The first line: what the run rests on.
 
@@ -67,9 +49,10 @@ class StartRecord(JournalRecord):
     items: objective -> split -> examples in order.
     notes: what the user should know of data and experts.
     code: objective -> file in the folder of the user's modules -> fingerprint; empty in journals of earlier versions.
+    continued: the run that it continues; None for most.
     """
 
-    left_out_if_empty: ClassVar[tuple[str, ...]] = ("code",)
+    left_out_if_empty: ClassVar[tuple[str, ...]] = ("code", "continued")
 
     kind: Literal["start"] = "start"
     time: str
@@ -83,6 +66,7 @@ class StartRecord(JournalRecord):
     items: dict[str, dict[Split, tuple[Item, ...]]]
     notes: tuple[str, ...] = ()
     code: dict[str, dict[str, str]] = {}
+    continued: Continued | None = None
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -143,7 +127,7 @@ class EndRecord(JournalRecord):
     predicted: Annotated[dict[str, Score], AfterValidator(_finite)] = {}
 
 
-Record = StartRecord | FailureRecord | VoidRecord | EndRecord | EvaluationRecord
+Record = StartRecord | FailureRecord | VoidRecord | EndRecord | EvaluationRecord | KnownRecord
 
 RECORDS: dict[str, type[Record]] = {
     "start": StartRecord,
@@ -153,6 +137,7 @@ RECORDS: dict[str, type[Record]] = {
     "evaluation": EvaluationRecord,
     "select": EvaluationRecord,
     "test": EvaluationRecord,
+    "known": KnownRecord,
 }
 
 
@@ -164,7 +149,7 @@ def read_record(content: object) -> Record:
     if not isinstance(kind, str) or kind not in RECORDS:
         raise ValueError(f"unknown kind {kind!r}")
     record = RECORDS[kind]
-    return record.read(content) if issubclass(record, EvaluationRecord) else record.model_validate(content)
+    return record.read(content) if issubclass(record, ScoredRecord) else record.model_validate(content)
 
 
 def first_problem(error: ValidationError) -> str:

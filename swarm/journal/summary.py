@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
 from swarm.journal.by_objective import nan_as_null, nulls_as_nan, unwrapped, wrapped
-from swarm.journal.records import Source, first_problem
+from swarm.journal.records import Continued, Source, first_problem
 from swarm.statistics.intervals import Difference, Emergence, Score
 from swarm.statistics.multiple_comparisons import Interval
 from swarm.statistics.verdict import Verdict
@@ -141,6 +141,7 @@ class Summary(SummaryPart):
     predicted: the predicted test score, made before the test split was opened.
     optimism: the generalisation gap: utility on search minus utility on test.
     emergence: test examples newly right and newly wrong against every source.
+    continued: the run that the search continued; None for most.
     """
 
     best: Best
@@ -158,6 +159,7 @@ class Summary(SummaryPart):
     experts: Mapping[str, Source] = {}
     notes: tuple[str, ...] = ()
     export_check: ExportCheck | None = None
+    continued: Continued | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Summary":
@@ -191,6 +193,16 @@ class Summary(SummaryPart):
     def gains(self) -> Mapping[str, Mapping[str, Gain]]:
         """Baseline -> objective -> gain; without the baseline that is the best, and those without a test score."""
         return {name: gains for name, gains in self.paired.items() if gains and name != self.best.source}
+
+    @property
+    def reopened(self) -> str:
+        """What must be said with the test scores where the test split had been opened before; "" where it had not."""
+        if self.continued is None or not self.continued.tested:
+            return ""
+        return (
+            f"The test split is no longer untouched: {self.continued.run}, which this search continues, had opened it "
+            "before. Its scores may have led to this search, and may be too high."
+        )
 
     @property
     def is_corrected(self) -> bool:

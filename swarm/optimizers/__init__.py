@@ -9,12 +9,13 @@ To add one:
    `generational.Generational`: then `init` and `advance` are all there is to write.
 2. Draw random numbers from `randomness.draw` alone. An object of another package is rebuilt from the history of
    observations on every call (`history`).
-3. Add one line to OPTIMIZERS. The tests in tests/optimizers/test_optimizers.py take their cases from it.
+3. Where it can use what another search found out, override `remember`.
+4. Add one line to OPTIMIZERS. The tests in tests/optimizers/test_optimizers.py take their cases from it.
 """
 
 from typing import Any
 
-from swarm.optimizers.base import Observation, Optimizer, Proposal
+from swarm.optimizers.base import Observation, Optimizer, Proposal, Remembered
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.greedy_soup import GreedySoup
@@ -37,4 +38,4 @@ OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: each optimizer has a sta
     "lorahub": LoraHub,
 }
 
-__all__ = ["OPTIMIZERS", "Observation", "Optimizer", "Proposal"]
+__all__ = ["OPTIMIZERS", "Observation", "Optimizer", "Proposal", "Remembered"]

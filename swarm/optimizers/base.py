@@ -12,6 +12,7 @@ Promises, held by tests for every optimizer in the registry:
   candidate whose utility cannot leave that range.
 - `step` is `tell` for one observation under the async schedule: its particle moves on at once, against the bests so
   far. The order of the steps, which the journal keeps, determines the search.
+- `remember` is called at most once, on the state that `init` returned.
 - The search keeps the budgets (iterations, evaluations, patience, minutes), not the optimizer.
 
 Shape suffixes: N particles, D coordinates.
@@ -57,6 +58,14 @@ class Observation:
 
     iteration: int
     particle: int
+    utility: float
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What another search found out: a position, and its utility."""
+
+    x_D: Array
     utility: float
 
 
@@ -109,6 +118,18 @@ class Optimizer(Settings, ABC, Generic[State]):
     @abstractmethod
     def tell(self, state: State, observations: Sequence[Observation]) -> State:
         """The state after these observations."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it uses what another search found out."""
+        return type(self).remember is not Optimizer.remember
+
+    def remember(self, state: State, known: Sequence[Remembered]) -> State:
+        """The initial state of a search that continues another one, whose evaluations are `known`, in order.
+
+        By default it starts as any other: then scores are not paid for twice, but lead it nowhere.
+        """
+        return state
 
     def step(self, state: State, observation: Observation) -> tuple[State, list[Proposal]]:
         """The state after this observation, and its particle's next proposal; none once the search is over.

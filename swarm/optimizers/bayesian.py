@@ -7,6 +7,7 @@ candidate nor forgets a generation: of all optimizers that were compared it need
 Shape suffixes: N particles or observations, K pending positions, D coordinates.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.acquisition import MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
-from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, Proposal
+from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, Proposal, Remembered
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
@@ -61,6 +62,14 @@ class Bayesian(Generational[HistoryState]):
         # Under async each position of the first generation is a particle, so there are `particles` of them.
         points = len(reference_points(space)) if self.schedule == "sync" else 0
         return initial_state(space, seed, max(self.particles, points))
+
+    def remember(self, state: HistoryState, known: Sequence[Remembered]) -> HistoryState:
+        """They are observations like its own. So the first generation is proposed by the process, not designed."""
+        x_ND, utilities_N = np.stack([each.x_D for each in known]), np.array([each.utility for each in known])
+        before = ParticleGeneration(-1, x_ND, np.zeros(len(known), bool), utilities_N)
+        state = replace(state, history=(before,))
+        first_ND = from_unit_cube(state.space, self.next_positions(state, self.kappas()))
+        return replace(state, generation=ParticleGeneration.fresh(0, first_ND))
 
     def advance(self, state: HistoryState) -> HistoryState:
         state = appended(state)

@@ -3,13 +3,14 @@
 Shape suffixes: N particles, D coordinates.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import MOST_PARTICLES, Proposal
+from swarm.optimizers.base import MOST_PARTICLES, Proposal, Remembered
 from swarm.optimizers.initial_design import initial_design
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
@@ -20,6 +21,7 @@ from swarm.optimizers.swarm_state import (
     global_best,
     initial_swarm,
     personal_best,
+    with_known_bests,
 )
 
 
@@ -41,6 +43,10 @@ class PSO(ParticleSwarm):
         # Half the difference, as in Standard PSO 2006 (Clerc 2012, hal-00764996), but to another particle instead of a
         # uniform point of the bounds: so the first steps stay among the starting points.
         return initial_swarm(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
+
+    def remember(self, state: SwarmState, known: Sequence[Remembered]) -> SwarmState:
+        """The best of them are the global best and the personal bests, which attract particles from the first move."""
+        return with_known_bests(state, known)
 
     def with_pruning_bounds(self, state: SwarmState, proposal: Proposal) -> Proposal:
         return below_personal_best(state, proposal)

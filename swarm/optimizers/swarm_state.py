@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.base import Observation, Proposal, Remembered
 from swarm.optimizers.generational import Generational, GenerationState, Mask, ParticleGeneration
 
 Indices = NDArray[np.int64]
@@ -101,6 +101,26 @@ def initial_swarm(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmSta
         global_utility=-np.inf,
         global_worst_D=x_ND[0],
         worst_utility=np.inf,
+    )
+
+
+def with_known_bests(state: SwarmState, known: Sequence[Remembered]) -> SwarmState:
+    """The initial state with the bests and the worst of another search: the k-th best is particle k's personal best."""
+    scored = {each.x_D.tobytes(): each for each in known if not np.isnan(each.utility)}
+    if not scored:
+        return state
+    ranked = sorted(scored.values(), key=lambda each: -each.utility)
+    best, worst, first = ranked[0], ranked[-1], ranked[: len(state.generation.x_ND)]
+    particles = np.arange(len(first))
+    utilities_K = np.array([each.utility for each in first])
+    return replace(
+        state,
+        personal_best_ND=_replaced(state.personal_best_ND, particles, np.stack([each.x_D for each in first])),
+        personal_utility_N=_replaced(state.personal_utility_N, particles, utilities_K),
+        global_best_D=best.x_D,
+        global_utility=best.utility,
+        global_worst_D=worst.x_D,
+        worst_utility=worst.utility,
     )
 
 

@@ -19,7 +19,7 @@ def state(
     """What a reader must know before the figures."""
     if summary:
         untested = "Unfinished: the best is chosen, but has no score on the test split."
-        return (*(() if is_finished(summary) else (untested,)), *_source(summary))
+        return (*(() if is_finished(summary) else (untested,)), *_source(summary), *_reopened(summary))
     made = sum(not line.repeated for line in journal.evaluations)
     resume = f"To continue: swarm resume {shlex.quote(str(run_dir.resolve()))}"
     found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
@@ -45,6 +45,10 @@ def _phase(journal: Journal) -> tuple[str, ...]:
         return (over, "It was selecting.")
     chosen = f"Selected: {journal.ends['select']}."
     return (over, chosen, f"It was testing: {count(len(journal.tests), 'candidate')} scored on the test split.")
+
+
+def _reopened(summary: Summary) -> tuple[str, ...]:
+    return (summary.reopened,) if summary.reopened else ()
 
 
 def _source(summary: Summary) -> tuple[str, ...]:

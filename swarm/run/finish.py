@@ -73,13 +73,15 @@ class FinalStep:
         return checked
 
     def _summary(self, result: Result) -> Summary:
-        known = {
+        known: dict[str, object] = {
             "seed": self.plan.config.seed,
             "base": base_source(self.plan),
             "experts": expert_sources(self.plan),
             "notes": (*notes(self.archive, self.plan), *self.plan.remarks),
             "export_check": None,
         }
+        if self.archive.start and self.archive.start.continued:
+            known["continued"] = self.archive.start.continued
         ranges = {objective.name: objective.range for objective in self.plan.config.objectives}
         return summarise(result, ranges).model_copy(update=known)
 

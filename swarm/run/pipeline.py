@@ -19,6 +19,7 @@ from swarm.journal.file import text_of
 from swarm.journal.records import EndRecord, Kind
 from swarm.journal.summary import Summary
 from swarm.report import write_report
+from swarm.run.continuation import first_lines, open_source
 from swarm.run.directory import (
     CONFIG,
     JOURNAL,
@@ -69,10 +70,13 @@ def prepare(config: Config, folder: Path, on_step: Callable[[str], None] = lambd
     return plan
 
 
-def start_run(config: Config, folder: Path, listener: Listener) -> Summary:
-    """Run a resolved config in a new directory. Raises UserError."""
+def start_run(config: Config, folder: Path, listener: Listener, continue_from: Path | None = None) -> Summary:
+    """Run a resolved config in a new directory. continue_from: a run whose scores it starts with. Raises UserError."""
+    check_free(folder)
+    source = None if continue_from is None else open_source(continue_from)
     plan = prepare(config, folder, listener.phase)
-    files = {JOURNAL: text_of([start_record(plan)]), CONFIG: dump_config(config)}
+    lines = [start_record(plan)] if source is None else first_lines(plan, source)
+    files = {JOURNAL: text_of(lines), CONFIG: dump_config(config)}
     with new_run(folder, files) as archive:
         return Run(plan, folder, archive, listener).carry_on()
 

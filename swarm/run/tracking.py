@@ -34,4 +34,5 @@ def open_counter(plan: Plan, archive: Archive) -> StatusCounter:
     """The counter of a search, with what earlier sessions scored. This session's clock starts now."""
     began = archive.search_began
     worked = 0.0 if began is None else archive.elapsed - began
-    return StatusCounter(plan.weights, Budget.of(plan.config.optimizer, worked), archive.history(), archive.evaluations)
+    budget = Budget.of(plan.config.optimizer, worked)
+    return StatusCounter(plan.weights, budget, archive.history(), archive.evaluations, archive.remembered())

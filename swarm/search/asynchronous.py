@@ -83,8 +83,10 @@ class AsynchronousSearch:
 
     def run(self) -> str:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
-        initial = self.loop.optimizer.init(self.loop.space, self.loop.seed)
+        initial = self.loop.begin()
         state = AsyncState(initial, deque(self.loop.optimizer.ask(initial)))
+        for known in self.loop.archive.remembered():
+            self._rank(state, known)
         self._replay(state)
         feed: Feed = deque()
         if reason := self._supply(state, feed):

@@ -28,8 +28,8 @@ class GenerationalSearch:
     def run(self) -> str:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
         optimizer = self.loop.optimizer
-        state = optimizer.init(self.loop.space, self.loop.seed)
-        best, best_iteration = -math.inf, 0
+        state = self.loop.begin()
+        best, best_iteration = max(map(self.loop.worth, self.loop.archive.remembered()), default=-math.inf), 0
         while proposals := optimizer.ask(state):
             iteration = proposals[0].iteration
             if reason := self._spent(iteration, iteration - 1 - best_iteration):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
@@ -15,7 +17,7 @@ from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.journal.records import VoidRecord
 from swarm.optimizers import Optimizer
-from swarm.optimizers.base import Observation, Proposal
+from swarm.optimizers.base import Observation, Proposal, Remembered
 from swarm.preferences.weighted_sum import estimate, worth
 
 Position = tuple[float, ...]
@@ -46,6 +48,12 @@ class Loop:
     on_evaluation: Callable[[Evaluation], None]
     finalists: int
     sequential: bool = False
+
+    def begin(self) -> Any:
+        """The optimizer's state before anything is scored; it has been told of the search that this one continues."""
+        state = self.optimizer.init(self.space, self.seed)
+        known = [Remembered(np.array(e.candidate.position), self.worth(e)) for e in self.archive.remembered()]
+        return self.optimizer.remember(state, known) if known else state
 
     # Budgets
 

@@ -105,9 +105,12 @@ class StatusCounter:
         budget: Budget,
         known: Iterable[Evaluation] = (),
         evaluations: int = 0,
+        remembered: Iterable[Evaluation] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """known: the evaluations of earlier sessions. evaluations: how many positions were paid for in them."""
+        """known: the evaluations of earlier sessions. evaluations: how many positions were paid for in them.
+        remembered: the evaluations of the search that this one continues, one of which may be the best.
+        """
         self._weights = weights
         self._budget = budget
         self._clock = clock
@@ -116,6 +119,8 @@ class StatusCounter:
         self._iteration = 0
         self._tokens = 0
         self._sum = 0.0
+        for evaluation in remembered:
+            self._rank(evaluation)
         for evaluation in known:
             self._count(evaluation)
         self._began = clock()
@@ -147,6 +152,10 @@ class StatusCounter:
         value = utility(evaluation.scores, self._weights)
         self._latest[candidate.particle or 0] = value
         self._sum += value
+        self._rank(evaluation)
+
+    def _rank(self, evaluation: Evaluation) -> None:
+        value, candidate = utility(evaluation.scores, self._weights), evaluation.candidate
         if evaluation.status == "ok" and _beats(value, candidate, self._best):
             self._best = value, candidate
 

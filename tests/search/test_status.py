@@ -49,7 +49,7 @@ def counter(
     known: list[Evaluation] | None = None, clock: Callable[[], float] | None = None, **budget: float
 ) -> StatusCounter:
     given = Budget(int(budget.get("evaluations", 1000)), budget.get("seconds", float("inf")))
-    return StatusCounter(WEIGHTS, given, known or (), len(known or ()), clock or Clock())
+    return StatusCounter(WEIGHTS, given, known or (), len(known or ()), clock=clock or Clock())
 
 
 def taken(count: StatusCounter, evaluations: list[Evaluation], before: int = 0, workers: int = 1) -> Status:
@@ -117,7 +117,7 @@ def test_an_archive_that_is_read_back_gives_the_count_repeats_too(archive: Archi
     again = archive.append_repeat("evaluation", replace(scored(0, 1, 0.8).candidate, position=(0.0, 0.0)), "search")
     archive.append_evaluation("select", replace(scored(0, 0, 0.1), candidate=Candidate("base", (0.0, 9.0))), "search")
     archive.journal.close()
-    known = Archive(tmp_path / "journal.jsonl").history()
+    known = list(Archive(tmp_path / "journal.jsonl").history())
     assert [e.candidate.id for e in known] == ["0-0", "0-1"]
     assert (known[1].tokens, again.tokens) == (0, 0)
 
