@@ -97,7 +97,68 @@ def export_to(*words: object) -> Callable[[Scene], Words]:
     return lambda scene: ["export", scene.finished, scene.folder / "dest", *words]
 
 
+def continued(source: str = "", **sections: object) -> Callable[[Scene], Words]:
+    """A search that continues the finished run, or a folder of the scene, with other settings."""
+
+    def arrange(scene: Scene) -> Words:
+        return [*scene.search(**sections), "--continue-from", scene.folder / source if source else scene.finished]
+
+    return arrange
+
+
+def continued_with(change: Callable[[Scene], Words]) -> Callable[[Scene], Words]:
+    return lambda scene: [*change(scene), "--continue-from", scene.finished]
+
+
+def continued_from_nothing(scene: Scene) -> Words:
+    words, first = scene.search(), scene.folder / "first"
+    shutil.move(scene.stopped_run(lines=1), first)
+    return [*words, "--continue-from", first]
+
+
+def of_other_weights(scene: Scene) -> Words:
+    mine = scene.expert()
+    shutil.copy(scene.playground.expert("blue") / "adapter_model.safetensors", mine)
+    others = [str(scene.playground.expert(name)) for name in ("green", "blue")]
+    return scene.search(experts=[{"path": str(mine), "name": "red"}, *others])
+
+
+def left_before_a_run(scene: Scene) -> Words:
+    scene.run.mkdir()
+    (scene.run / ".lock").touch()
+    (scene.run / ".config.yaml.0123abcd.tmp").write_text("base:")
+    return ["resume", scene.run]
+
+
 CASES = [
+    Case("left-before-a-run", left_before_a_run, "run", "holds no config.yaml", "swarm search with --run-dir"),
+    Case("continue-no-run", continued("nowhere"), "--continue-from", "nowhere is not a run", "give the directory"),
+    Case("continue-from-nothing", continued_from_nothing, "--continue-from", "first holds no score", "swarm resume"),
+    Case(
+        "continue-other-weights", continued_with(of_other_weights), "--continue-from", "of expert red", "take the same"
+    ),
+    Case(
+        "continue-other-dtype",
+        continued(engine={"dtype": "bfloat16"}),
+        "--continue-from",
+        "engine.dtype differs (float32 there, bfloat16 here)",
+        "take the same",
+    ),
+    Case(
+        "continue-other-objective",
+        continued_with(lambda s: s.search_objective(metric="probability")),
+        "--continue-from",
+        "objectives.words",
+        "search without",
+    ),
+    Case(
+        "continue-other-splits",
+        continued(splits={"search": 12, "select": 16, "test": "rest"}),
+        "--continue-from",
+        "the search split of words differs (16 examples there, 12 examples here)",
+        "take the same",
+    ),
+    Case("continue-other-seed", continued(seed=1), "--continue-from", "16 others: seed, splits and", "take the same"),
     Case(
         "unknown-zoo",
         lambda s: s.search(base="zoo:tinny"),
