@@ -87,6 +87,12 @@ class Archive:
         """The evaluations of the search that this one continues, in order. The budget does not count them."""
         return [record.evaluation() for record in self._index.remembered]
 
+    def beyond(self, iteration: int) -> str | None:
+        """The first candidate in the journal that is of a later iteration of the search, or None."""
+        if not any(later > iteration for later in reversed(self._index.iterations)):
+            return None
+        return next(e.candidate.id for e in self.history() if (e.candidate.iteration or 0) > iteration)
+
     def history(self) -> Iterator[Evaluation]:
         """The evaluations of the search as the optimizer got them, in order; a repeated position is included."""
         return (record.evaluation() for record in self.scored if record.kind == "evaluation")

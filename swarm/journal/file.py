@@ -4,6 +4,8 @@ A last line that a crash has cut off is dropped; any other damage is an error. R
 process may be writing: the partial line is removed when the next one is appended.
 """
 
+import codecs
+import errno
 import json
 import os
 import re
@@ -15,11 +17,15 @@ from typing import BinaryIO, NoReturn
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from swarm import __version__
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
 from swarm.journal.records import Record, StartRecord, first_problem, read_record
+from swarm.journal.strict_json import read_json
 
 BEGINNING = b'{"kind": "start"'  # of the first line
+SPACE = "free space or change the folder"
+WRITABLE = "make the file and its folder writable"
 SHOWN = 160  # characters of a reason
 
 
@@ -35,6 +41,7 @@ class JournalFile:
         self.path = path
         self.dropped_bytes = 0
         self._stream: BinaryIO | None = None
+        self._version = __version__
 
     def read(self) -> list[Record]:
         """Every record. Raises RunError where the file is damaged elsewhere than in a partial last line."""
@@ -63,9 +70,9 @@ class JournalFile:
             with uninterrupted():
                 _write(self._stream, text)
         except OSError as error:
+            remedy = WRITABLE if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else SPACE
             raise RunError(
-                f"{self.path} cannot be written ({error.strerror}); free space or change the folder, "
-                f"then swarm resume {self.path.parent}"
+                f"{self.path} cannot be written ({error.strerror}); {remedy}, then swarm resume {self.path.parent}"
             ) from error
 
     def close(self) -> None:
@@ -93,13 +100,18 @@ class JournalFile:
                 raise ValueError(f"a line of kind {record.kind!r} is out of place")
         except ValueError as error:
             self.corrupt(number, error)
+        if isinstance(record, StartRecord):
+            self._version = record.version
         return record
 
     def corrupt(self, number: int, error: ValueError) -> NoReturn:
         """Raise the RunError for a line that cannot be what the run wrote."""
         reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
         reason = reason if len(reason) <= SHOWN else f"{reason[:SHOWN]}…"
-        remedy = f"or cut it to its first {number - 1} lines and swarm resume {self.path.parent}"
+        if self._version != __version__:
+            reason += f"; swarm {self._version[:SHOWN]!r} made this run, and this is {__version__!r}"
+        first = f"first {number - 1} lines" if number > 2 else "first line"
+        remedy = f"or cut it to its {first} and swarm resume {self.path.parent}"
         raise RunError(
             f"{self.path}:{number}: the journal is corrupt ({reason}); restore it from a copy, "
             f"{remedy if number > 1 else 'or start a new run in another directory'}"
@@ -125,17 +137,20 @@ def _parsed(line: bytes) -> object:
     try:
         return from_json(line, allow_inf_nan=False)
     except ValueError as error:
-        reason = re.sub(r" at line \d+ column (\d+)$", r" at character \1", str(error))
-    try:  # characters that are half of a pair, as in paths that are no UTF-8: only Python's own reader takes them
-        return json.loads(line.decode("utf-8-sig"), parse_constant=_refused) if _has_halves(line) else _refused(reason)
-    except RecursionError:
-        return _refused("nested too deeply")
-
-
-def _has_halves(line: bytes) -> bool:
-    """Whether a line holds escaped surrogates, or begins with a byte order mark."""
-    return re.search(rb"\\u[dD][89a-fA-F]", line) is not None or line.startswith(b"\xef\xbb\xbf")
-
-
-def _refused(reason: str) -> NoReturn:
+        reason = _explained(line, str(error))
+    with suppress(ValueError):  # halves of characters, as in paths that are no UTF-8: only Python's own reader has them
+        return read_json(line)
     raise ValueError(reason)
+
+
+def _explained(line: bytes, reason: str) -> str:
+    """What is wrong with a line, for somebody who sees it in an editor."""
+    if not line.strip():
+        return "an empty line"
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "it is UTF-16 text, not UTF-8"
+    found = re.search(r" at line \d+ column (\d+)$", reason)
+    at = int(found[1]) if found else 0
+    wrong = re.match(rb"-?(NaN|Infinity)", line[max(0, at - 2) :].lstrip(b": [,"))
+    what = f"{wrong[0].decode()} is no number of JSON," if wrong else reason[: found.start()] if found else reason
+    return f"{what} at character {at}" if found else what

@@ -155,4 +155,5 @@ def read_record(content: object) -> Record:
 def first_problem(error: ValidationError) -> str:
     """The first field that is wrong, and why."""
     problem = error.errors()[0]
-    return f"{'.'.join(str(part) for part in problem['loc'] if part != '')}: {problem['msg']}".removeprefix(": ")
+    why = problem["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(str(part) for part in problem['loc'] if part != '')}: {why}".removeprefix(": ")

@@ -4,7 +4,6 @@ Where a run has several objectives, scores, differences and verdicts are maps fr
 the file holds the bare value; read back, it stands under the name "" until `named` gives it the objective's.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +14,7 @@ from swarm.core.errors import RunError
 from swarm.core.examples import Split
 from swarm.journal.by_objective import nan_as_null, nulls_as_nan, unwrapped, wrapped
 from swarm.journal.records import Continued, Source, first_problem
+from swarm.journal.strict_json import read_json
 from swarm.statistics.intervals import Difference, Emergence, Score
 from swarm.statistics.multiple_comparisons import Interval
 from swarm.statistics.verdict import Verdict
@@ -166,7 +166,7 @@ class Summary(SummaryPart):
         """The summary of a finished run. Raises RunError where there is none, or it is damaged."""
         again = f"swarm resume {path.parent}"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path.read_bytes())
         except FileNotFoundError:
             raise RunError(f"{path.parent} holds no {path.name}: the run has not ended; {again}") from None
         except OSError as error:

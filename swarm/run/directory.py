@@ -12,7 +12,7 @@ from swarm.core.errors import ConfigError, DataError, ExpertError, RunError
 from swarm.core.files import write_text
 from swarm.core.temporaries import is_temporary, sweep, temporary_folder
 from swarm.journal.archive import Archive
-from swarm.journal.summary import Summary
+from swarm.journal.summary import SPLITS, Summary
 from swarm.report import write_report
 
 LAST_BYTES = 4096  # of a journal: more than an end line has
@@ -188,9 +188,22 @@ def is_finished(folder: Path) -> bool:
     return isinstance(last, dict) and last.get("kind") == "end" and last.get("phase") == "run"
 
 
-def read_summary(folder: Path) -> Summary:
-    """The summary of a finished run. Raises RunError."""
-    return Summary.read(folder / SUMMARY)
+def read_summary(folder: Path, archive: Archive) -> Summary:
+    """The summary of a finished run. Raises RunError where there is none, it is damaged, or not of this journal."""
+    summary = Summary.read(folder / SUMMARY)
+    counted, held = summary.counts.evaluations, archive.evaluations
+    if counted != held:
+        raise _of_another(folder, f"counts.evaluations is {counted}, and {JOURNAL} holds {held}")
+    if all(archive.of(summary.best.id, split) is None for split in SPLITS):
+        raise _of_another(folder, f"best.id is {summary.best.id!r}, which {JOURNAL} does not hold")
+    return summary
+
+
+def _of_another(folder: Path, why: str) -> RunError:
+    return RunError(
+        f"{folder / SUMMARY} is not of this journal ({why}); put both files of the run back, or remove {SUMMARY}, then "
+        f"swarm resume {folder}"
+    )
 
 
 def rebuild_report(folder: Path) -> Summary | None:
@@ -199,6 +212,6 @@ def rebuild_report(folder: Path) -> Summary | None:
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
         raise RunError(f"{folder}: nothing has been scored yet; swarm resume {folder}")
-    summary = read_summary(folder) if archive.ended("run") else None
+    summary = read_summary(folder, archive) if archive.ended("run") else None
     write_report(folder, archive.records, summary)
     return summary

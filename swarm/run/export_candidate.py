@@ -20,7 +20,7 @@ def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:
     archive = Archive(folder / JOURNAL)
     check_weights(archive, catalog)
     check_settings(archive, config)
-    summary = read_summary(folder) if archive.ended("run") else None
+    summary = read_summary(folder, archive) if archive.ended("run") else None
     candidate = _candidate(archive, summary, candidate_id)
     return Exported(
         catalog=catalog,

@@ -131,7 +131,7 @@ class Run:
 
     def _finished(self) -> Summary:
         """The summary of a run that has ended: its report is written again, and what is missing is made up for."""
-        summary = read_summary(self.folder)
+        summary = read_summary(self.folder, self.archive)
         final, result = self._final(), self._known_result(summary)
         if result is None or final.whole(result, summary):
             write_report(self.folder, self.archive.records, summary)

@@ -72,6 +72,7 @@ class GenerationalSearch:
         """Score what the archive does not hold yet; returns the budget that ended it early, or ""."""
         groups = _by_position(proposals)
         unscored = self._unscored(groups)
+        self._check_complete(unscored)
         affordable = self._affordable(unscored)
         if affordable and self.loop.out_of_time():
             return "minutes"
@@ -93,6 +94,17 @@ class GenerationalSearch:
                     "this config gives; the config or this version differs from the run's: start a new run"
                 )
         return [group for group in groups if self._known(group) is None]
+
+    def _check_complete(self, unscored: Sequence[SamePosition]) -> None:
+        """Raise RunError where a later generation was scored before all of this one: its lines are lost."""
+        archive = self.loop.archive
+        if not unscored or (later := archive.beyond(unscored[0][0].iteration)) is None:
+            return
+        raise RunError(
+            f"{archive.journal.path}: candidate {candidate_of(unscored[0][0]).id} has no line, and candidate {later}, "
+            f"which came after it, has one; restore it from a copy, or cut off the line of candidate {later} and all "
+            f"that follow, then swarm resume {archive.journal.path.parent}"
+        )
 
     def _known(self, group: SamePosition) -> Evaluation | None:
         """The evaluation that holds for a group: of the position, or of its first proposal, which may be stopped."""

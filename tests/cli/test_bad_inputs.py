@@ -15,6 +15,7 @@ from support import (
     bad_configs,
     bad_data,
     bad_examples,
+    bad_journals,
     bad_machines,
     bad_runs,
     bad_settings,
@@ -33,6 +34,7 @@ CASES = [
     *bad_data.CASES,
     *bad_examples.CASES,
     *bad_runs.CASES,
+    *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES]

@@ -34,7 +34,8 @@ NUMBERS = (0.0, -0.0, 0.1, 1 / 3, math.pi, 5e-324, 1.7976931348623157e307, -1e-1
 
 def some_evaluation(rng: random.Random, name: str) -> Evaluation:
     """Any evaluation that a search could have made; seconds are kept to a tenth of a millisecond."""
-    candidate = Candidate(name, tuple(some_number(rng) for _ in range(3)), rng.randrange(9), rng.randrange(9))
+    age = [int(part) for part in name.split("-")] if "-" in name else []
+    candidate = Candidate(name, tuple(some_number(rng) for _ in range(3)), *age)
     if rng.random() < 0.2:
         return Evaluation(candidate, "failed", worker="w", error='out of "memory"\n\u2028 ümlaut \\')
     examples = {name: tuple(some_number(rng) for _ in range(rng.randrange(1, 5))) for name in ("maths", "größe")}
@@ -144,7 +145,7 @@ def test_damage_is_told_with_its_line(tmp_path: Path, damage: str, number: int) 
     lines = path.read_text().splitlines()
     lines[number - 1] = damage
     path.write_text("\n".join(lines) + "\n")
-    remedy = f"first {number - 1} lines" if number > 1 else "start a new run"
+    remedy = {1: "start a new run", 2: "its first line and", 3: "its first 2 lines and"}[number]
     with pytest.raises(RunError, match=rf"journal.jsonl:{number}: the journal is corrupt .*{remedy}"):
         Archive(path)
 

@@ -189,7 +189,7 @@ CASES = [
     ),
     Case(
         "other-positions",
-        resumed_after(lambda run: edited(run / "journal.jsonl", '"position": [', '"position": [0.0625, ')),
+        resumed_after(lambda run: edited(run / "journal.jsonl", '"position": [0.', '"position": [1.')),
         "journal.jsonl",
         "candidate 0-0",
         "start a new run",

@@ -1,0 +1,29 @@
+"""JSON as the standard has it: UTF-8, without NaN and infinities, and no number that is too large for a float."""
+
+import json
+import math
+from typing import NoReturn
+
+
+def read_json(content: bytes) -> object:
+    """Raises ValueError, whatever the content is."""
+    try:
+        text = content.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refused, parse_float=_float, parse_int=_int)
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refused(text: str) -> NoReturn:
+    raise ValueError(f"{text[:20]} is no finite number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refused(text)
+
+
+def _int(text: str) -> int:
+    return int(text) if math.isfinite(float(text)) else _refused(text)
