@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,11 +91,12 @@ class Archive:
         """The first candidate in the journal that is of a later iteration of the search, or None."""
         if not any(later > iteration for later in reversed(self._index.iterations)):
             return None
-        return next(e.candidate.id for e in self.history() if (e.candidate.iteration or 0) > iteration)
+        searched = (record for record in self.scored if record.kind == "evaluation")
+        return next(record.id for record in searched if (record.iteration or 0) > iteration)
 
-    def history(self) -> Iterator[Evaluation]:
+    def history(self) -> list[Evaluation]:
         """The evaluations of the search as the optimizer got them, in order; a repeated position is included."""
-        return (record.evaluation() for record in self.scored if record.kind == "evaluation")
+        return [record.evaluation() for record in self.scored if record.kind == "evaluation"]
 
     def ranked(
         self, weights: Mapping[str, float], before: float = math.inf, soft: bool = False

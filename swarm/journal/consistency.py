@@ -32,9 +32,7 @@ def check_line(record: Record, before: Index) -> None:
 def _check_place(record: EvaluationRecord, before: Index) -> None:
     """Each candidate once a split, at one position; nothing of the search after its end."""
     if record.particle is not None and record.id != f"{record.iteration}-{record.particle}":
-        raise ValueError(
-            f"candidate {record.id} has iteration {record.iteration} and particle {record.particle}"
-        )
+        raise ValueError(f"candidate {record.id} has iteration {record.iteration} and particle {record.particle}")
     if record.kind == "evaluation" and "search" in before.ends:
         raise ValueError(f"candidate {record.id} follows the end of the search: the lines are not in the run's order")
     if record.id in before.by_id[record.split]:

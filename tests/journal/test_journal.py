@@ -180,7 +180,7 @@ def test_a_repeated_position_costs_nothing_and_is_not_counted(tmp_path: Path) ->
     archive = started(tmp_path / "journal.jsonl")
     first = next(e for i in range(9) if (e := some_evaluation(random.Random(i), "0-0")).status == "ok")
     archive.append_evaluation("evaluation", first)
-    archive.append_repeat("evaluation", replace(first.candidate, id="1-0"), "search")
+    archive.append_repeat("evaluation", replace(first.candidate, id="1-0", iteration=1), "search")
     for known in (archive, Archive(tmp_path / "journal.jsonl")):
         repeated = known.of("1-0")
         assert repeated is not None
