@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from swarm.core.errors import DataError
+from swarm.core.errors import ConfigError, DataError
 from swarm.core.examples import Prompt
 from swarm.core.requests import Continuation, Generation, Request
 from swarm.engines.chat_template import ChatTokenizer, render_chat
@@ -79,8 +79,8 @@ class Encoder:
     def encode(self, requests: Sequence[Request]) -> Requests:
         """The requests as token ids, in order.
 
-        Raises DataError where a prompt needs a chat template that is missing or fails, or more tokens than the model
-        takes.
+        Raises ConfigError where a prompt needs a chat template that is missing, DataError where the template fails or
+        the prompt needs more tokens than the model takes.
         """
         return Requests(tuple(self._encode(request) for request in requests))
 
@@ -173,7 +173,7 @@ class Encoder:
         if isinstance(prompt, str):
             return prompt, True
         if self.tokenizer.chat_template is None:
-            raise DataError("objectives: chat: true, but the base's tokenizer has no chat template; set chat: false")
+            raise ConfigError("objectives: chat: true, but the base's tokenizer has no chat template; set chat: false")
         return render_chat(self.tokenizer, prompt, arguments), False
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarm.core.errors import ChatTemplateError, DataError
+from swarm.core.errors import DataError
 from swarm.core.examples import Example
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
@@ -83,5 +83,6 @@ def make_workload(objectives: Sequence[Objective], examples: Examples, encoder: 
 def _encoded(objective: Objective, example: Example, encoder: Encoder) -> tuple[Encoded, ...]:
     try:
         return encoder.encode(objective.requests(example)).items
-    except ChatTemplateError as error:
-        raise DataError(f"objectives.{objective.name}: example {example.id!r}: {error}") from error
+    except DataError as error:
+        place = f" ({example.where})" if example.where else ""
+        raise DataError(f"objectives.{objective.name}: example {example.id!r}{place}: {error}") from error

@@ -1,5 +1,8 @@
 """A chat is rendered as apply_chat_template renders it; what a template raises is one line that names the example."""
 
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +11,17 @@ from pydantic import ValidationError
 from transformers import AutoTokenizer
 
 from support.models import make_base
-from swarm.core.errors import DataError
+from swarm.core.errors import ChatTemplateError, DataError
 from swarm.core.examples import Example, Message
+from swarm.engines.chat_template import render_chat
 from swarm.engines.encoding import Encoder
+from swarm.engines.template_process import TemplateProcess
 from swarm.evaluation.workload import make_workload
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
 
-EXAMPLE = Example("q7", "two and two?", "A", {"A": "four", "B": "five"})
+EXAMPLE = Example("q7", "two and two?", "A", {"A": "four", "B": "five"}, where="quiz.jsonl:8")
 THINKING = (
     "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}"
     "<|assistant|>{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"
@@ -67,8 +72,91 @@ def test_what_a_template_raises_is_one_line_that_names_the_example(
     objective = AnswerLikelihood(name="x", chat=True)
     with pytest.raises(DataError, match=reason) as refusal:
         make_workload([objective], {"x": [EXAMPLE]}, with_template(encoder, template))
-    assert str(refusal.value).startswith("objectives.x: example 'q7': the base's chat template ")
+    assert str(refusal.value).startswith("objectives.x: example 'q7' (quiz.jsonl:8): the base's chat template ")
+    assert "set chat: false where prompts are texts" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+LOOPS = (
+    "{% for a in s %}{% for b in s %}{% for c in s %}{% for d in s %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}"
+)
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[TemplateProcess]:
+    process = TemplateProcess(seconds=1)
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        pytest.param(  # loops of no range
+            "{% set s = messages[0].content * 10 %}" + LOOPS, "takes more than 1 seconds", marks=pytest.mark.slow
+        ),
+        ("{{ 9 ** (10 ** 9) % 2 }}", "takes more than 1 seconds"),  # one operation, which nothing interrupts
+        ("{{ 'a' * 10 ** 11 }}", "needs more than 1 GiB"),
+        ("{{ 'a'.ljust(10 ** 11) }}", "needs more than 1 GiB"),
+        ("{{ 'a' | center(10 ** 11) }}", "needs more than 1 GiB"),
+        ("{% set x = namespace(t='ab') %}{% for i in range(60) %}{% set x.t = x.t ~ x.t %}{% endfor %}", "1 GiB"),
+        ("{% set x = 'ab' * 10 ** 7 %}{{ x }}", "writes more than 1,048,"),
+        ("{{ range(10 ** 12) | list }}", "loops more than"),
+    ],
+)
+def test_time_and_size_are_limited_in_any_thread(
+    encoder: Encoder, short: TemplateProcess, template: str, reason: str
+) -> None:
+    """In a thread, as in Ray's workers, and the next rendering is unharmed."""
+    tokenizer = with_template(encoder, template).tokenizer
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ChatTemplateError, match=reason) as refusal:
+        threads.submit(render_chat, tokenizer, [Message("user", "two and two?")], {}, short).result(timeout=240)
+    assert "\n" not in str(refusal.value)
+    tokenizer.chat_template = "{{ messages[0].content }}!"
+    assert render_chat(tokenizer, [Message("user", "four")], {}, short) == "four!"
+
+
+def rendered_or_refused(encoder: Encoder) -> str:
+    try:
+        return render_chat(encoder.tokenizer, [Message("user", "two and two?")], {})
+    except ChatTemplateError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        "''.__class__.__mro__[1].__subclasses__()",
+        "messages.__class__",
+        "messages | attr('__class__')",
+        "'{0.__class__}'.format(messages)",
+        "'%s' | format(messages.__init__)",
+        "cycler.__init__.__globals__.os.popen('touch reached').read()",
+        "raise_exception.__globals__['json']",
+        "namespace.__init__.__globals__",
+        "messages.append({'role': 'user', 'content': 'more'})",
+        "messages[0].update(role='system')",
+    ],
+)
+def test_the_sandbox_gives_no_access_beyond_texts(
+    encoder: Encoder, reached: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attribute that is not allowed is empty, and raises where anything is done with it."""
+    monkeypatch.chdir(tmp_path)
+    for template in ("{{ " + reached + " }}", "{{ (" + reached + ").anything }}"):
+        said = rendered_or_refused(with_template(encoder, template))
+        assert re.search(r"^$|cannot render it \((SecurityError|UndefinedError): ", said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_rendering_does_not_answer_the_next_one(encoder: Encoder, short: TemplateProcess) -> None:
+    tokenizer = with_template(encoder, "{{ messages[0].content }}").tokenizer
+    assert render_chat(tokenizer, [Message("user", "one")], {}, short) == "one"
+    assert short._process is not None
+    short._process.kill()
+    with pytest.raises(ChatTemplateError, match="ends the process that renders it"):
+        render_chat(tokenizer, [Message("user", "two")], {}, short)
+    assert render_chat(tokenizer, [Message("user", "three")], {}, short) == "three"
 
 
 def test_an_argument_that_the_template_does_not_use_is_refused(encoder: Encoder) -> None:

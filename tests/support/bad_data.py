@@ -24,6 +24,15 @@ def too_long_a_prompt(scene: Scene) -> Words:
     return scene.search_data(rows(*(ROW | {"prompt": 300 * letter} for letter in "abcdefghijklmnopqrst")))
 
 
+def chat_template(template: str) -> Callable[[Scene], Words]:
+    def arrange(scene: Scene) -> Words:
+        (scene.base() / "chat_template.jinja").write_text(template)
+        words = {"name": "words", "type": "multiple_choice", "data": str(scene.playground.data), "chat": True}
+        return scene.search(base=str(scene.folder / "mine"), objectives=[words])
+
+    return arrange
+
+
 def function_objective(function: str) -> Callable[[Scene], Words]:
     def arrange(scene: Scene) -> Words:
         (scene.folder / "own_scores.py").write_text("def right(example, output):\n    return 1.0\n")
@@ -99,7 +108,28 @@ CASES = [
     Case(
         "two-rests", lambda s: s.search_set("splits.select=rest"), "splits.select", "rest", "give one of them a count"
     ),
-    Case("too-long-a-prompt", too_long_a_prompt, "the prompt '", "256", "shorten the example"),
+    Case("too-long-a-prompt", too_long_a_prompt, "case.jsonl:", "256", "shorten the example"),
+    Case(
+        "template-raises",
+        chat_template("{{ raise_exception('one\ntwo \x1b[2J') }}"),
+        "data.jsonl:",
+        r"(TemplateError: one two \x1b[2J)",
+        "set chat: false where prompts are texts",
+    ),
+    Case(
+        "template-broken",
+        chat_template("{% for m in %}"),
+        "data.jsonl:",
+        "TemplateSyntaxError",
+        "set chat: false where prompts are texts",
+    ),
+    Case(
+        "template-too-large",
+        chat_template("{{ 'a' * 10 ** 11 }}"),
+        "data.jsonl:",
+        "needs more than 1 GiB",
+        "set chat: false where prompts are texts",
+    ),
     Case(
         "no-such-module",
         function_objective("not_there:right"),
