@@ -24,7 +24,7 @@ from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
-from swarm.report.status import is_finished, state
+from swarm.report.status import is_finished, resume_command, state
 from swarm.report.weights import read_weights
 from swarm.statistics.verdict import Verdict
 
@@ -75,6 +75,7 @@ class Page:
     run: str
     finished: bool
     state: tuple[str, ...]
+    resume: str
     sections: tuple[Section, ...]
     best: Best | None
     coefficients: Coefficients
@@ -118,7 +119,8 @@ def _page(
     return Page(
         run=run_dir.resolve().name,
         finished=is_finished(summary),
-        state=state(journal, summary, best, units, run_dir),
+        state=state(journal, summary, best, units),
+        resume=resume_command(summary, run_dir),
         sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
         best=best,
         coefficients=coefficients,
@@ -158,7 +160,10 @@ def _section(
     scale = bars.interval_scale(rows)
     single, best_id, source = score_table.best_single(rows), best.id if best else "", best.source if best else "search"
     strongest = score_table.best_baseline(rows, best)
-    references = {row.kind: row.search.mean for row in rows if row.search and (row.kind == "uniform" or row is single)}
+    references: dict[str, float] = {}
+    for row in rows:  # the better ones first
+        if row.search and (row.kind == "uniform" or row is single):
+            references.setdefault(row.kind, row.search.mean)
     title = "Composed expert" if source == "search" else words.capital(words.baseline_name(source))
     tasks, verdict = by_task(journal, best_id, name), summary.verdict.get(name) if summary and summary.verdict else None
     against = contrast(journal, best_id, strongest.key, name) if strongest and unit.percent else None

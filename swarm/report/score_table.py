@@ -183,6 +183,9 @@ def _row_name(key: str, summary: Summary | None) -> str:
     coefficient = summary.baselines[key].coefficient if summary and key == "uniform" else None
     if coefficient is not None:
         return f"Uniform average, {coefficient:.3g} each"
+    kind, _, scale = key.partition(":")
+    if kind == "uniform" and scale:
+        return f"Uniform average, {scale} each"
     return capital(baseline_name(key).removeprefix("the "))
 
 

@@ -13,25 +13,27 @@ def is_finished(summary: Summary | None) -> bool:
     return summary is not None and summary.best.test is not None
 
 
-def state(
-    journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit], run_dir: Path
-) -> tuple[str, ...]:
+def resume_command(summary: Summary | None, run_dir: Path) -> str:
+    """How to continue an unfinished run; "" for a finished one."""
+    return "" if summary else f"swarm resume {shlex.quote(str(run_dir.resolve()))}"
+
+
+def state(journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
     """What a reader must know before the figures."""
     if summary:
         untested = "Unfinished: the best is chosen, but has no score on the test split."
         return (*(() if is_finished(summary) else (untested,)), *_source(summary), *_reopened(summary))
     made = sum(not line.repeated for line in journal.evaluations)
-    resume = f"To continue: swarm resume {shlex.quote(str(run_dir.resolve()))}"
     found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
     if best is None:
-        return (*found, "No candidate has a score yet.", resume)
+        return (*found, "No candidate has a score yet.")
     scores = (
         f"{units[name].score(score.mean)} on {count(score.n, 'search example')}{_of(name, journal)}"
         for name, score in best.scores["search"].items()
     )
     bias = "That score is biased upwards: the search chose the best by these same examples."
     tested = "There is no verdict before the test is whole." if journal.tests else "Nothing has been tested."
-    return (*found, f"The best on search so far ({best.id}) has {', '.join(scores)}.", bias, tested, resume)
+    return (*found, f"The best on search so far ({best.id}) has {', '.join(scores)}.", bias, tested)
 
 
 def _phase(journal: Journal) -> tuple[str, ...]:
