@@ -102,7 +102,7 @@ def _table(headings: Sequence[str], rows: Sequence[tuple[Text, Sequence[str]]], 
 def _rows(summary: Summary, objective: str) -> Iterator[TableRow]:
     best = summary.best
     suffix = f" [{one_line(objective)}]" if len(summary.objectives) > 1 else ""
-    yield TableRow(Text(f"selected ({best.id}){suffix}", style="bold"), _scores(best, objective), ("", ""))
+    yield TableRow(Text(f"selected ({one_line(best.id)}){suffix}", style="bold"), _scores(best, objective), ("", ""))
     for name, baseline in summary.baselines.items():
         coefficient = "" if baseline.coefficient is None else f", {baseline.coefficient:.3g} each"
         gain = _of(summary.paired.get(name), objective)

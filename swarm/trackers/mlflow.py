@@ -46,7 +46,7 @@ class Mlflow(TrackerSettings):
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         run.folder.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(tracking_uri=self._address() or f"sqlite:///{run.folder / 'mlflow.db'}")
+        client = MlflowClient(tracking_uri=self.address() or f"sqlite:///{run.folder / 'mlflow.db'}")
         id_file = run.folder / ID
         if id_file.exists():
             run_id = id_file.read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ class Mlflow(TrackerSettings):
             _log_config(client, run_id, run.config)
         return MlflowRun(client, run_id)
 
-    def _address(self) -> str | None:
+    def address(self) -> str | None:
         """The config's; where that of a run directory hides its password, with that of the environment."""
         if self.tracking_uri is None or f"://{HIDDEN}@" not in self.tracking_uri:
             return self.tracking_uri

@@ -1,5 +1,6 @@
 """Every form is written whole, with a card that says honestly what is known."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,3 +90,45 @@ def test_the_card_claims_what_the_verdict_does(folder: Path, tmp_path: Path) -> 
     card = (export(replace(what, summary=several), tmp_path / "two", "recipe") / "README.md").read_text()
     assert f"**text: {text}**" in card
     assert f"**style: {text}**" in card
+
+
+EVIL = "a|b`c`<b>\"'$x\x1b[31m\u202e"
+
+
+def test_hostile_names_and_secrets_stay_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the table, the snippet and the settings; no address, path of data or password of the config is shown."""
+    monkeypatch.setenv("SERVICE_API_KEY", "hunter2-hunter2")
+    folder = make_experts(tmp_path / f"x{EVIL} hunter2-hunter2\n```")
+    catalog = opened(folder, "plain")
+    what = replace(
+        exported(catalog), summary=summary_with(versions={EVIL: EVIL}, verdict={"found": True, "text": EVIL})
+    )
+    config = {
+        "base": "secret/place",
+        "objectives": [{"name": EVIL, "type": "exact_match", "data": "secret/place.jsonl"}],
+        "optimizer": {"type": "pso", "particles": 4},
+        "trackers": [{"type": "mlflow", "tracking_uri": "https://me:opensesame@host"}],
+        "seed": 7,
+    }
+    what = replace(what, config_yaml=yaml.safe_dump(config))
+    for format in EXPORTS:
+        card = (export(what, tmp_path / format, format) / "README.md").read_text()
+        assert not {"\x1b", "\u202e"} & set(card)
+        for secret in ("hunter2", "opensesame", "tracking_uri", "secret/place"):
+            assert secret not in card
+        body = card.split("---\n", 2)[2]
+        (row,) = (line for line in body.splitlines() if line.startswith("| plain |"))
+        assert len(re.findall(r"(?<!\\)\|", row)) == 6
+        assert "seed: 7" in body
+        assert "particles: 4" in body
+        fences = re.findall(r"(?m)^(`{3,})(\w*)$", body)
+        assert [bool(language) for _, language in fences] == [True, False] * (len(fences) // 2)
+
+
+def test_the_snippet_of_the_card_runs(folder: Path, tmp_path: Path) -> None:
+    for format in ("hf", "adapter"):
+        place = export(exported(opened(folder, "plain")), tmp_path / f"it's {format}", format)
+        code = re.search(r"```python\n(.*?)\n```", (place / "README.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
+        found: dict[str, object] = {}
+        exec(code.replace('"PATH_OF_THIS_FOLDER"', repr(str(place))), found)
+        assert found["model"].num_parameters() > 0  # type: ignore[attr-defined]
