@@ -70,6 +70,11 @@ class Evaluator:
         self._worker = worker or f"pid-{os.getpid()}"
         self._splits: dict[Split, Workload] = {}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the engine runs this base."""
+        return self._engine.notes
+
     def load(self, split: Split, workload: Workload) -> None:
         """Give the examples of a split. A split that was never given cannot be scored.
 

@@ -118,13 +118,17 @@ class EndRecord(JournalRecord):
 
     workers: of a search, the average number of workers in its last session.
     predicted: of a selection, objective -> predicted test score of the winner, made before the test split is opened.
+    notes: of a search, what the user should know of how the engines ran the base.
     """
+
+    left_out_if_empty: ClassVar[tuple[str, ...]] = ("notes",)
 
     kind: Literal["end"] = "end"
     phase: Literal["search", "select", "run"]
     reason: str
     workers: Finite = 1
     predicted: Annotated[dict[str, Score], AfterValidator(_finite)] = {}
+    notes: tuple[str, ...] = ()
 
 
 Record = StartRecord | FailureRecord | VoidRecord | EndRecord | EvaluationRecord | KnownRecord

@@ -73,11 +73,12 @@ class FinalStep:
         return checked
 
     def _summary(self, result: Result) -> Summary:
+        ended = self.archive.ended("search")
         known: dict[str, object] = {
             "seed": self.plan.config.seed,
             "base": base_source(self.plan),
             "experts": expert_sources(self.plan),
-            "notes": (*notes(self.archive, self.plan), *self.plan.remarks),
+            "notes": (*notes(self.archive, self.plan), *self.plan.remarks, *(ended.notes if ended else ())),
             "export_check": None,
         }
         if self.archive.start and self.archive.start.continued:

@@ -177,7 +177,7 @@ class Run:
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
         loop.check_failures()
         workers = round(counter.workers(pool.workers), 2)
-        self.archive.append(EndRecord(phase="search", reason=reason, workers=workers))
+        self.archive.append(EndRecord(phase="search", reason=reason, workers=workers, notes=pool.notes))
 
     def _evaluated(self, evaluation: Evaluation, counter: StatusCounter, workers: int) -> None:
         status = counter.take(evaluation, Counts(self.archive.evaluations, self.archive.failures, workers))
@@ -235,6 +235,8 @@ class Run:
         if self._pool is None:
             self.listener.phase("starting workers")
             self._pool = self.open_pool(self.plan, self.listener.note)
+            for note in self._pool.notes:
+                self.listener.note(note)
             self._loaded: set[Split] = set()
         if split not in self._loaded:
             self._pool.load(split, self.plan.workloads[split])

@@ -16,6 +16,10 @@ class Pool(Protocol):
     def workers(self) -> int:
         """The number of candidates, or bundles of them, that are scored at the same time now."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the workers' engines run the base; the same for all workers of a kind."""
+
     def load(self, split: Split, workload: Workload) -> None:
         """Give the examples of a split to every worker."""
 
@@ -38,6 +42,10 @@ class LocalPool:
     def __init__(self, spec: EvaluatorSpec) -> None:
         self._evaluator = spec.open("local")
         self._together: dict[Split, int] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._evaluator.notes
 
     def load(self, split: Split, workload: Workload) -> None:
         self._together[split] = workload.together

@@ -38,8 +38,8 @@ INTRODUCTION = """\
 
 {doc}
 When an engine opens, it reads a few short sequences of random tokens one by one, as the model alone reads them, and
-then as it would batch them. What does not agree is switched off, and a warning in the log names it. The log of a worker
-on Ray stays on its node. Models whose own passes depend on later tokens are refused.
+then as it would batch them. What does not agree is switched off, and a note says so: on the screen when workers have
+started, in `summary.json` and in the report. Models whose own passes depend on later tokens are refused.
 
 - **Sliding windows and chunks** count columns. Behind a shared prefix, padding is moved in front of the prefix, so that
   no token is hidden; rows that are longer than the window are scored under the model's own mask.

@@ -127,7 +127,7 @@ class TransformersEngine:
         self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
         self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
         for note in notes:
-            log.warning("%s: %s", name, note)
+            log.info("%s: %s", name, note)
         self.notes = tuple(f"{name}: {note}" for note in notes)
 
     def _open_decoder(self, loaded: LoadedModel, catalog: Catalog, name: str, limits: BatchLimits) -> tuple[str, ...]:

@@ -18,10 +18,14 @@ class Worker:
         """The id of the node that the actor was placed on."""
         return str(ray.get_runtime_context().get_node_id())
 
-    def start(self, spec: EvaluatorSpec, name: str, threads: int) -> None:
-        """Load the base and the experts. Not part of the constructor, so that a UserError arrives as it is."""
+    def start(self, spec: EvaluatorSpec, name: str, threads: int) -> tuple[str, ...]:
+        """Load the base and the experts. Not part of the constructor, so that a UserError arrives as it is.
+
+        Returns the notes of the engine.
+        """
         torch.set_num_threads(threads)
         self._evaluator = spec.open(name)
+        return self._evaluator.notes
 
     def load(self, split: Split, workload: Workload) -> None:
         self._evaluator.load(split, workload)

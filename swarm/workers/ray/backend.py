@@ -151,7 +151,7 @@ class RayBackend:
             return Placed(call.worker)
         if call.method == "start":
             self._ever_ready = True
-            return Started(call.worker)
+            return Started(call.worker, value)
         return Answered(call.attempt_id, value) if call.method == "evaluate" else None
 
     def _error_event(self, call: Call, error: RayTaskError) -> Event:

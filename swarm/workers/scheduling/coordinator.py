@@ -26,6 +26,7 @@ class Coordinator:
         self._settings = settings
         self._note = note
         self._dispatcher = Dispatcher(settings)
+        self._notes: dict[str, None] = {}
         self._workloads: dict[Split, Workload] = {}
         self._split: Split = "search"
         self._placed_at: dict[str, float] = {}
@@ -41,6 +42,10 @@ class Coordinator:
     @property
     def workers(self) -> int:
         return max(1, len(self._membership.ready))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
 
     def load(self, split: Split, workload: Workload) -> None:
         self._workloads[split] = workload
@@ -95,7 +100,8 @@ class Coordinator:
         match event:
             case Placed(worker):
                 self._placed_at[worker] = self._backend.now()
-            case Started(worker):
+            case Started(worker, notes):
+                self._notes.update(dict.fromkeys(notes))
                 self._placed_at.pop(worker, None)
                 self._membership.joined(worker)
                 self._dispatcher.joined(worker)

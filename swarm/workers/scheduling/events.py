@@ -23,9 +23,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has loaded the base, the experts and the examples."""
+    """A worker has loaded the base, the experts and the examples. notes: what the user should know of its engine."""
 
     worker: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

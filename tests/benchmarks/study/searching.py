@@ -60,6 +60,10 @@ class CachedPool:
     def __post_init__(self) -> None:
         self._pool = LocalPool(self.plan.spec)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._pool.notes
+
     def load(self, split: Split, workload: Workload) -> None:
         if split not in self._loaded:
             self._pool.load(split, workload)
