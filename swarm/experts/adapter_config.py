@@ -17,6 +17,7 @@ from swarm.experts.module_patterns import MOST, check_quick, compiled, value_for
 from swarm.experts.safetensors_files import read_json
 
 FILE = "adapter_config.json"
+LARGEST = 3.4e38  # of float32, in which weights are composed
 DEFAULT = 8  # PEFT's, of r and lora_alpha
 # Options under which an adapter is not a set of exact updates of the base's weights.
 REFUSED = ("use_qalora", "use_bdlora", "arrow_config", "kasa_config", "megatron_config",
@@ -150,8 +151,8 @@ class _Values:
             number = float(value)
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number):
-            raise self.wrong(key, value, "a finite number")
+        if not abs(number) <= LARGEST:  # NaN neither
+            raise self.wrong(key, value, "a finite number of float32")
         return number
 
     def rank(self, key: str, value: object) -> int:

@@ -7,9 +7,11 @@ from pathlib import Path
 from swarm.core.errors import ExpertError
 from swarm.experts.adapter_config import REMEDY, AdapterConfig, read_adapter_config
 from swarm.experts.adapter_names import TensorName, base_name, understood
+from swarm.experts.architecture import DTYPES
 from swarm.experts.lora import Adapter, Factors, Tokens
 from swarm.experts.safetensors_files import TensorFiles
 
+FLOATS = {*DTYPES, "F8_E4M3", "F8_E5M2"}
 SAVE_AGAIN = "save the adapter again with PEFT's save_pretrained"
 
 
@@ -66,8 +68,10 @@ class _Tensors:
         for name in self.files.info:
             meaning = understood(name)
             adapters |= {meaning.adapter} - {""}
-            parts = found.setdefault(base_name(meaning.parameter, known), {})
-            if (first := parts.setdefault(self._part(meaning, known), name)) != name:
+            parts, part = found.setdefault(base_name(meaning.parameter, known), {}), self._part(meaning, known)
+            if part != "original" and (dtype := self.files.info[name].dtype) not in FLOATS:
+                raise ExpertError(f"{self.path}: {name} holds {dtype}, not floating-point numbers; {SAVE_AGAIN}")
+            if (first := parts.setdefault(part, name)) != name:
                 raise ExpertError(f"{self.path}: {first} and {name} are the same part of one weight; {SAVE_AGAIN}")
         if len(adapters) > 1:
             raise ExpertError(f"{self.path}: it holds several adapters ({', '.join(sorted(adapters))}); save one alone")
@@ -115,8 +119,6 @@ class _Tensors:
                     f"{self.path}: {name} has the shape {list(info.shape)}, a factor is a matrix (shards were not "
                     f"gathered when it was saved, or it belongs to a convolution); {SAVE_AGAIN}"
                 )
-            if not info.dtype.startswith(("F", "BF")):
-                raise ExpertError(f"{self.path}: {name} holds {info.dtype}, not floating-point numbers; {SAVE_AGAIN}")
         rank, other = self.files.info[a].shape[0], self.files.info[b].shape[1]
         if rank != other:
             raise ExpertError(f"{self.path}: {a} has the rank {rank} and {b} has {other}; {SAVE_AGAIN}")

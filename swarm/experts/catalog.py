@@ -9,7 +9,7 @@ from swarm.core.recipes import ExpertKind
 from swarm.core.terminal_text import shortened
 from swarm.experts.adapter_config import read_adapter_config
 from swarm.experts.adapter_reader import open_adapter
-from swarm.experts.architecture import check_values
+from swarm.experts.architecture import DTYPES, check_values
 from swarm.experts.base_tokenizer import check_settings
 from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
@@ -192,6 +192,9 @@ def _open_vector(path: Path, base: Base, owner: str) -> Vector:
         raise ExpertError(
             f"{owner}: {path} is not an alignment vector; make one with swarm vector BASE ALIGNED -o FILE"
         )
+    for name, info in vector.files.info.items():
+        if info.dtype not in DTYPES:
+            raise ExpertError(f"{owner}: {name} in {path} holds {info.dtype}, no differences of weights; make it again")
     made_for = vector.files.metadata.get("base_fingerprint", "")
     if made_for and made_for != base.tensors.fingerprint:
         raise ExpertError(

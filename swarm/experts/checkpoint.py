@@ -28,7 +28,8 @@ def open_checkpoint(path: Path, owner: str) -> Base:
     tied = {layout.file_name(name): layout.file_name(source) for name, source in architecture.tied.items()}
     _check_complete(path, files, layout, tied, owner)
     unused = tuple(name for name in files.info if not layout.loads(name))
-    _check_stored(files, unused, owner)
+    trained = {name for name, place in layout.places.items() if place.live in architecture.parameters}
+    _check_stored(files, trained, unused, owner)
     ties = {name: source for name, source in tied.items() if _is_one(files, name, source, path, owner)}
     tensors = TensorFiles(files.files, frozenset(ties))
     in_out = frozenset(layout.file_name(name) for name in architecture.in_out)
@@ -51,10 +52,11 @@ def _check_complete(path: Path, files: TensorFiles, layout: Layout, tied: Mappin
             )
 
 
-def _check_stored(files: TensorFiles, unused: Collection[str], owner: str) -> None:
+def _check_stored(files: TensorFiles, trained: Collection[str], unused: Collection[str], owner: str) -> None:
     """Weights are floating-point numbers of 16 bits or more, whatever config.json says."""
     for name, info in files.info.items():
-        if name.endswith(".weight") and name not in unused and info.dtype not in DTYPES:
+        is_weight = name in trained or (name.endswith(".weight") and name not in unused)
+        if is_weight and info.dtype not in DTYPES:
             raise ExpertError(
                 f"{owner}: {name} in {info.file} is stored as {info.dtype}, and such codes cannot be composed; "
                 "give the 16-bit checkpoint that it was made from"

@@ -12,7 +12,7 @@ import torch
 
 from swarm.experts.adapter_config import AdapterConfig
 from swarm.experts.expert import Base, Checkpoint
-from swarm.experts.fused_factors import part_of_view
+from swarm.experts.fused_factors import check_fused, part_of_view
 from swarm.experts.loader_names import layout_of
 from swarm.experts.lora import Adapter, Factors
 from swarm.experts.safetensors_files import TensorFiles
@@ -49,7 +49,7 @@ def fit_adapter(adapter: Adapter, base: Base, config: AdapterConfig) -> Adapter:
     factors: dict[str, Factors] = {}
     for name, each in adapter.factors.items():
         named = known.get(name, name)
-        factors |= _of_fused(name, each, base, config) or {named: _facing(each, named, base)}
+        factors |= _of_fused(name, each, base, config, adapter.files) or {named: _facing(each, named, base)}
 
     def renamed(of: Mapping[str, T]) -> dict[str, T]:
         return {known.get(name, name): value for name, value in of.items()}
@@ -72,7 +72,7 @@ def _facing(factors: Factors, name: str, base: Base) -> Factors:
     return replace(factors, transposed=factors.embedding or name in base.in_out)
 
 
-def _of_fused(name: str, factors: Factors, base: Base, config: AdapterConfig) -> dict[str, Factors]:
+def _of_fused(name: str, factors: Factors, base: Base, config: AdapterConfig, files: TensorFiles) -> dict[str, Factors]:
     """Names in the base's files -> the factors' part in them, where they are factors of a parameter itself.
 
     Empty where they are not. PEFT names them by the parameter's module and wraps one parameter of it in the other.
@@ -82,12 +82,14 @@ def _of_fused(name: str, factors: Factors, base: Base, config: AdapterConfig) ->
         return {}
     shape = base.architecture.parameters[live]
     experts = shape[0] if len(shape) == 3 else 1
+    swapped = bool(getattr(base.architecture.model.get_submodule(live.rpartition(".")[0]), "is_transposed", False))
+    if len(shape) == 3:
+        check_fused(files, factors.a, factors.b, shape, swapped, live)
     rank = factors.rank // experts
     config.check_rank(live, rank)
     scaling = config.scaling(live, rank)
     plain = replace(factors, rank=rank, scaling=scaling, transposed=False)
     found = {}
-    swapped = bool(getattr(base.architecture.model.get_submodule(live.rpartition(".")[0]), "is_transposed", False))
     for file in base.layout.of_live.get(live, ()):
         place = base.layout.places[file]
         part = part_of_view(shape, place.shape, place.stride, place.offset, swapped) if len(shape) == 3 else None

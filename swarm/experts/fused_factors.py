@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
+from swarm.core.errors import ExpertError
 from swarm.experts.safetensors_files import TensorFiles
 from swarm.experts.updates import Delta, LowRank
 
@@ -60,6 +61,17 @@ class FusedPart:
         a_ERI = a.reshape(self.experts, -1, a.shape[1])
         b_EOR = b.reshape(b.shape[0], -1, self.experts).permute(2, 0, 1)
         return (a_ERI.transpose(1, 2), b_EOR.transpose(1, 2)) if self.swapped else (b_EOR, a_ERI)
+
+
+def check_fused(files: TensorFiles, a: str, b: str, fused: Sequence[int], swapped: bool, name: str) -> None:
+    """Raise ExpertError where factors are not those of a fused parameter with this shape (E, O, I) and name."""
+    (ranks, inputs), (outputs, _) = files.info[a].shape, files.info[b].shape
+    experts, *sides = fused
+    if [outputs, inputs] != (sides[::-1] if swapped else sides) or ranks % experts:
+        raise ExpertError(
+            f"{files.info[a].file}: {a} and {b} have the shapes {list(files.info[a].shape)} and "
+            f"{list(files.info[b].shape)}, which do not fit {name} with {list(fused)}; give the base it was trained on"
+        )
 
 
 def part_of_view(

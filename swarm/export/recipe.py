@@ -10,6 +10,7 @@ from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
 from swarm.core.recipes import ExpertKind, Recipe
 from swarm.core.settings import Settings
+from swarm.core.terminal_text import shortened
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
@@ -74,6 +75,11 @@ class RecipeFile(Settings):
     def _complete(self) -> "RecipeFile":
         weights = self.recipe.weights
         for entry in self.experts:
+            try:
+                _ = entry.sparsification
+            except ValidationError as error:
+                wrong = error.errors()[0]
+                raise ValueError(f"{entry.name}: {wrong['loc'][0]}: {wrong['msg']}") from None
             if len(weights.coefficients.get(entry.name, ())) != len(weights.groups):
                 raise ValueError(f"{entry.name} needs one coefficient for each of {len(weights.groups)} groups")
         if not weights.groups or "*" not in weights.groups[-1].patterns:
@@ -111,8 +117,9 @@ def read_recipe(path: Path) -> Exported:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(f"{file}: {where} is wrong ({first['msg']}); export the recipe again") from None
-    except ValueError as error:
+        reason = f"{shortened(where)} is wrong ({shortened(first['msg'], 200)})"
+        raise UserError(f"{file}: {reason}; export the recipe again") from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is not JSON ({error}); give a file written by --format recipe") from None
     return Exported(
         catalog=_open(content, file),

@@ -56,6 +56,7 @@ def change(adapter: Path, changed: Callable[[dict[str, Tensor]], None]) -> None:
         ("lora_alpha", float("nan"), "NaN"),
         ("lora_alpha", float("inf"), "Infinity"),
         ("lora_alpha", 10**400, "1000"),
+        ("lora_alpha", 1e39, "1e+39"),
         ("lora_alpha", "sixteen", "sixteen"),
         ("lora_alpha", True, "true"),
         ("lora_alpha", [16], "16"),

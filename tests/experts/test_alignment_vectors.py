@@ -176,3 +176,12 @@ def test_values_that_are_not_finite_are_refused(base: Path, tmp_path: Path) -> N
         with pytest.raises(ExpertError, match=r"model\.norm\.weight: aligned minus base is not finite"):
             make_vector(base, aligned, tmp_path / "v.safetensors")
     assert not (tmp_path / "v.safetensors").exists()
+
+
+def test_a_vector_of_other_than_floating_point_numbers_is_refused(base: Path, tmp_path: Path) -> None:
+    shape = TensorFiles.of(base).info["model.norm.weight"].shape
+    for dtype in (torch.complex64, torch.int8):
+        tensors = {"model.norm.weight": torch.ones(shape, dtype=dtype)}
+        save_file(tensors, tmp_path / "v.safetensors", metadata={"format": VECTOR_FORMAT})
+        with pytest.raises(ExpertError, match=r"model\.norm\.weight in .* holds (C64|I8)"):
+            opened(base, tmp_path / "v.safetensors")
