@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import ray
-
 from swarm.config.load import load_config
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
@@ -15,7 +13,7 @@ from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import HERE, Node, NodeRequirements, RequiredFiles, check_nodes
 from swarm.workers.preflight.node_report import NodeReport, free_gpus, free_memory
 from swarm.workers.preflight.placement import Placement, place, slots_on
-from swarm.workers.ray.connect import address_of
+from swarm.workers.ray.connect import address_of, is_joined
 from swarm.workers.ray.local import local_resources
 from swarm.workers.ray.probe_nodes import check_feasible
 
@@ -91,7 +89,7 @@ def check_room(folder: Path, needed: float) -> None:
 def check_memory(plan: Plan, free: Callable[[], float | None] = free_memory) -> list[str]:
     """Notes on this machine's memory, where the workers are to run here. Raises ConfigError where it is too small."""
     cluster = plan.config.cluster.on_ray
-    if cluster and (address_of(cluster) or ray.is_initialized()):
+    if cluster and is_joined(cluster):
         return []  # the nodes are asked once they are joined
     here = local_resources()
     if cluster:

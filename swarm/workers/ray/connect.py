@@ -25,6 +25,11 @@ def address_of(settings: RayCluster) -> str | None:
     return None if address == "local" else address
 
 
+def is_joined(settings: RayCluster) -> bool:
+    """Whether the workers run, or will run, in a Ray that this process does not start."""
+    return address_of(settings) is not None or ray.is_initialized()
+
+
 def connect(settings: RayCluster) -> bool:
     """Join the cluster at the address, or start Ray on this machine. True if Ray was started here."""
     if ray.is_initialized():
