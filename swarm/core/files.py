@@ -37,7 +37,7 @@ REMEDIES = {
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically. Raises RunError where it cannot be written."""
     with replaced_file(path) as stream:
-        stream.write(text.encode("utf-8", "surrogateescape"))  # paths that are no UTF-8 keep their bytes
+        stream.write(_encoded(text))
 
 
 def write_json(path: Path, value: object) -> None:
@@ -81,6 +81,14 @@ def check_free(dest: Path, overwrite: bool = False) -> None:
         raise RunError(f"{dest} is a file, and a folder is needed there; choose another name")
     if os.path.isdir(dest) and not overwrite and any(dest.iterdir()):
         raise RunError(f"{dest} exists and is not empty; choose another folder, empty it, or add --overwrite")
+
+
+def _encoded(text: str) -> bytes:
+    """As UTF-8. Paths that are no UTF-8 keep their bytes; other halves of characters become question marks."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _put_in_place(temporary: Path, dest: Path) -> None:

@@ -1,10 +1,10 @@
 """A recipe as a small JSON file: coefficients, and the paths and fingerprints of base and experts."""
 
-import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
 
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
@@ -14,9 +14,18 @@ from swarm.core.terminal_text import shortened
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
+from swarm.journal.records import first_problem
+from swarm.journal.strict_json import read_json
 from swarm.journal.summary import Summary
 
 FILE = "recipe.json"
+
+
+def _possible(path: str) -> str:
+    """Raises ValueError where no file can have this path."""
+    if b"\0" in os.fsencode(path):
+        raise ValueError("holds a null character")
+    return path
 
 
 class BaseEntry(Settings):
@@ -26,7 +35,7 @@ class BaseEntry(Settings):
     fingerprint: of its weights.
     """
 
-    path: str
+    path: Annotated[str, AfterValidator(_possible)]
     fingerprint: str
 
 
@@ -78,8 +87,7 @@ class RecipeFile(Settings):
             try:
                 _ = entry.sparsification
             except ValidationError as error:
-                wrong = error.errors()[0]
-                raise ValueError(f"{entry.name}: {wrong['loc'][0]}: {wrong['msg']}") from None
+                raise ValueError(f"{entry.name}.{first_problem(error)}") from None
             if len(weights.coefficients.get(entry.name, ())) != len(weights.groups):
                 raise ValueError(f"{entry.name} needs one coefficient for each of {len(weights.groups)} groups")
         if not weights.groups or "*" not in weights.groups[-1].patterns:
@@ -111,15 +119,16 @@ def read_recipe(path: Path) -> Exported:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        content = RecipeFile.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        content = RecipeFile.model_validate(read_json(file.read_bytes()))
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}); give a file written by --format recipe") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        reason = f"{shortened(where)} is wrong ({shortened(first['msg'], 200)})"
+        why = first["msg"].removeprefix("Value error, ")
+        reason = f"{shortened(where)} is wrong ({shortened(why, 200)})"
         raise UserError(f"{file}: {reason}; export the recipe again") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{file} is not JSON ({error}); give a file written by --format recipe") from None
     return Exported(
         catalog=_open(content, file),

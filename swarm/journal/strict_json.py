@@ -1,4 +1,4 @@
-"""JSON as the standard has it: UTF-8, without NaN and infinities, and no number that is too large for a float."""
+"""JSON as the standard has it: without NaN and infinities, and no number that is too large for a float."""
 
 import json
 import math
@@ -6,12 +6,10 @@ from typing import NoReturn
 
 
 def read_json(content: bytes) -> object:
-    """Raises ValueError, whatever the content is."""
+    """From UTF-8, in which paths that are no UTF-8 have their bytes. Raises ValueError, whatever the content is."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig", "surrogateescape")
         return json.loads(text, parse_constant=_refused, parse_float=_float, parse_int=_int)
-    except UnicodeDecodeError:
-        raise ValueError("it is no UTF-8 text") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

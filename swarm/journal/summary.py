@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
@@ -52,7 +52,7 @@ class Gain(SummaryPart):
 Scores = Annotated[Mapping[str, Annotated[Score, nulls_as_nan]], wrapped("mean"), unwrapped]
 Gains = Annotated[Mapping[str, Annotated[Gain, nulls_as_nan]], wrapped("difference"), unwrapped]
 Verdicts = Annotated[Mapping[str, Verdict], wrapped("found"), unwrapped]
-Groups = Annotated[Mapping[str, float], wrapped(), unwrapped]
+Groups = Annotated[Mapping[str, float], Field(min_length=1), wrapped(), unwrapped]
 Coefficients = Mapping[str, Groups]  # expert -> group -> coefficient; without groups, the group is ""
 
 

@@ -57,9 +57,16 @@ def test_a_broken_recipe_is_refused(folder: Path, tmp_path: Path) -> None:
         recipe.write_text(json.dumps(content | change))
         with pytest.raises(UserError, match=rf"{word} is wrong .*; export the recipe again"):
             read_recipe(recipe)
+    for change, word in (({"trim": 0}, "plain.trim"), ({"path": "a\0b"}, "null character"), ({"svd": -1}, "plain.svd")):
+        recipe.write_text(json.dumps(content | {"experts": [content["experts"][0] | change]}))
+        with pytest.raises(UserError, match=rf"{word}.*; export the recipe again"):
+            read_recipe(recipe)
     content["recipe"]["weights"]["coefficients"] = {"other": [1.0]}
     recipe.write_text(json.dumps(content))
     with pytest.raises(UserError, match="plain needs one coefficient"):
+        read_recipe(recipe)
+    recipe.write_text("[" * 100_000)
+    with pytest.raises(UserError, match="nested too deeply"):
         read_recipe(recipe)
     recipe.write_text("{")
     with pytest.raises(UserError, match="is not JSON"):
