@@ -69,6 +69,11 @@ def test_a_damaged_tokenizer_is_refused(name: str, content: str, trap: Trap) -> 
     assert "tokenizer" in message
 
 
+def test_large_numbers_that_count_no_layers_are_no_mistake(trap: Trap) -> None:
+    put(trap.base / "config.json", vocab_size_per_layer_input=262_144, bos_token_id=0, max_position_embeddings=10**7)
+    assert opened(trap).parameters()
+
+
 def test_the_remedy_of_a_link_helps(trap: Trap) -> None:
     linked("LICENSE")(trap)
     with pytest.raises(UserError, match="copy that file into the folder in place of the link"):

@@ -116,22 +116,24 @@ def read_adapter_config(path: Path) -> AdapterConfig:
 def _refuse_methods(path: Path, content: Mapping[str, object]) -> None:
     """Raise ExpertError for a method that is not LoRA, and for options that make LoRA inexact."""
     method = content.get("peft_type")
-    if method in WITHOUT_WEIGHTS:
+    if isinstance(method, str) and method in WITHOUT_WEIGHTS:
         raise ExpertError(f"{path}: peft_type {method!r} changes no weight of the base; remove it from experts")
     if method != "LORA":
-        raise ExpertError(f"{path}: peft_type {method!r} is not LoRA; {REMEDY}")
+        raise ExpertError(f"{path}: peft_type {_shown(method)} is not LoRA; {REMEDY}")
     unknown = [key for key in content if key.startswith("use_") and key not in KNOWN_USES]
     for key in (*REFUSED, *unknown):
         if content.get(key):
-            raise ExpertError(f"{path}: {key} = {content[key]!r} is not an exact update of a weight; {REMEDY}")
+            raise ExpertError(
+                f"{path}: {shortened(key)} = {_shown(content[key])} is not an exact update of a weight; {REMEDY}"
+            )
     if content.get("layer_replication"):
         raise ExpertError(
-            f"{path}: layer_replication = {content['layer_replication']!r} gives the base more layers, "
+            f"{path}: layer_replication = {_shown(content['layer_replication'])} gives the base more layers, "
             "which PEFT's merge_and_unload cannot merge either; remove it from experts"
         )
     init = str(content.get("init_lora_weights", True)).lower()
     if init.startswith(BASE_CHANGING_INITS):
-        raise ExpertError(f"{path}: init_lora_weights = {init!r} changes the base itself; {REMEDY}")
+        raise ExpertError(f"{path}: init_lora_weights = {_shown(init)} changes the base itself; {REMEDY}")
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class _Values:
                 compiled(pattern)
             except (re.error, OverflowError, RecursionError) as error:
                 raise ExpertError(
-                    f"{self.file}: {key} has the pattern {pattern!r}, which is no regular expression ({error}); "
+                    f"{self.file}: {key} has the pattern {_shown(pattern)}, which is no regular expression ({error}); "
                     "write the name of a module, or a valid pattern"
                 ) from None
         return list(found.items())
@@ -205,6 +207,11 @@ class _Values:
             if len(set(rows)) < len(rows):
                 raise self.wrong("trainable_token_indices", found, "without repetitions")
         return {module: tuple(rows) for module, rows in by_module.items()}
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, cut where it is long."""
+    return shortened(repr(value), 60)
 
 
 def _json(value: object) -> str:

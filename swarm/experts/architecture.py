@@ -30,6 +30,7 @@ from swarm.experts.safetensors_files import read_json
 DTYPES = {"F64", "F32", "F16", "BF16"}
 MOST_PARTS = 100_000  # modules and parameters: several times those of the largest models
 MOST_LAYERS = 10_000  # or experts: some configs make a list of them before there is a model
+COUNTED = ("layer", "layers", "experts", "blocks", "depth")  # the ends of keys that say how many there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +109,7 @@ def check_values(folder: Path, owner: str) -> None:
         for key, value in config.items():
             if key.endswith("attn_implementation") and "/" in str(value):  # a repository of kernels
                 raise refused_code(owner, folder, f"{key} of config.json: {shortened(str(value))}")
-            counted = any(word in key for word in ("layer", "expert", "block")) and isinstance(value, int | float)
-            if counted and not key.endswith(("_id", "_size", "_dim")) and not abs(value) <= MOST_LAYERS:
+            if key.endswith(COUNTED) and isinstance(value, int | float) and not abs(value) <= MOST_LAYERS:
                 raise ExpertError(
                     f"{owner}: {folder}: {key} in config.json is {shortened(str(value))}, more than any model has; "
                     "download or save the whole checkpoint again"

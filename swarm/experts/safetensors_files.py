@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from swarm.core.errors import ExpertError
 from swarm.core.terminal_text import shortened
@@ -20,6 +20,8 @@ from swarm.experts.safetensors_header import Header, open_file, read_header
 from swarm.experts.safetensors_header import TensorInfo as TensorInfo  # it belongs to what is read here
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+WIDE = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+NARROW = (torch.float8_e4m3fn, torch.float8_e5m2)  # float16 holds all of their values
 SAMPLED_BLOCKS = 256  # of a fingerprint: reads 1 MiB per file, however large it is
 BLOCK_BYTES = 4096
 MOST_JSON = 100_000_000  # bytes of a JSON file: as the safetensors library allows in a header
@@ -70,23 +72,20 @@ class TensorFiles:
 
     def read(self, name: str) -> torch.Tensor:
         """One tensor, in its stored dtype, on the CPU."""
-        info = self.info[name]
-        try:
-            tensor: torch.Tensor = open_file(info.file).get_tensor(name)
-        except SafetensorError as error:  # a dtype that torch lacks
-            raise ExpertError(
-                f"{info.file}: {name} cannot be read ({error}); save it in float32, float16 or bfloat16"
-            ) from None
-        return tensor
+        file = self.info[name].file
+        return _tensor(open_file(file), name, file)
 
     def check_finite(self, owner: str) -> None:
         """Raise ExpertError at the first tensor with a NaN or an infinity."""
-        for name in self.info:
-            tensor = self.read(name)
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        opened: dict[Path, safe_open] = {}  # each once: to open a file is to read its whole header
+        for name, info in self.info.items():
+            if info.file not in opened:
+                opened = {info.file: open_file(info.file)}
+            tensor = _tensor(opened[info.file], name, info.file)
+            tensor = tensor.half() if tensor.dtype in NARROW else tensor
+            if tensor.dtype in WIDE and not torch.isfinite(tensor).all():
                 raise ExpertError(
-                    f"{owner}: tensor {name} in {self.info[name].file} holds NaN or infinite values; "
-                    "train or convert it again"
+                    f"{owner}: tensor {name} in {info.file} holds NaN or infinite values; train or convert it again"
                 )
 
     @cached_property
@@ -97,6 +96,14 @@ class TensorFiles:
             for block in _blocks(file, header.size):
                 digest.update(block)
         return digest.hexdigest()[:16]
+
+
+def _tensor(opened: "safe_open", name: str, file: Path) -> torch.Tensor:
+    try:
+        tensor: torch.Tensor = opened.get_tensor(name)
+    except SafetensorError as error:  # a dtype that torch lacks
+        raise ExpertError(f"{file}: {name} cannot be read ({error}); save it in float32, float16 or bfloat16") from None
+    return tensor
 
 
 def read_json(path: Path, owner: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from swarm.core.errors import ExpertError
 from swarm.experts.expert import Expert
+from swarm.experts.libraries import understood
 from swarm.experts.safetensors_files import read_json
 
 FILE = "tokenizer.json"
@@ -122,10 +123,10 @@ def _rows(base: Path) -> int:
 
 def _read(path: Path) -> _Tokenizer:
     """What the tokenizers library makes of a file: it renumbers tokens, and older releases wrote merges otherwise."""
-    try:
-        content = json.loads(Tokenizer.from_file(str(path)).to_str())
-    except Exception as error:  # the library raises nothing more special
-        raise ExpertError(f"{path} is not a tokenizer file ({error}); save the tokenizer again") from None
+    content = understood(
+        lambda: json.loads(Tokenizer.from_file(str(path)).to_str()),
+        lambda reason: ExpertError(f"{path} is not a tokenizer file ({reason}); save the tokenizer again"),
+    )
     model, added = content["model"], content["added_tokens"]
     vocabulary = model["vocab"]
     listed = not isinstance(vocabulary, dict)  # a Unigram model: token and score, in the order of the ids

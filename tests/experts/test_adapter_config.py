@@ -13,7 +13,8 @@ from support.models import make_adapter, make_base
 from swarm.core.errors import ExpertError
 from swarm.experts.adapter_names import base_name, understood
 from swarm.experts.adapter_reader import open_adapter
-from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, check_finite, open_catalog
+from swarm.experts.updates import delta_of
 
 FACTORS = "adapter_model.safetensors"
 
@@ -127,6 +128,20 @@ B = A.replace("lora_A", "lora_B")
 def test_factors_that_are_no_pair_of_matrices_are_refused(base: Path, adapter: Path, name: str, tensor: Tensor) -> None:
     change(adapter, lambda tensors: tensors.update({name: tensor}))
     assert name in refusal(base, adapter)
+
+
+def test_factors_of_eight_bits_are_read_and_checked(base: Path, adapter: Path) -> None:
+    narrow = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in load_file(adapter / FACTORS).items()}
+    save_file(narrow, adapter / FACTORS)
+    catalog = open_catalog(base, [ExpertSpec("one", adapter)])
+    check_finite(catalog)
+    parameter = catalog.parameters()[0]
+    expected = 2 * narrow[B].float() @ narrow[A].float()
+    torch.testing.assert_close(delta_of(catalog.experts[0].update(parameter, catalog.base), torch.zeros(1)), expected)
+    narrow[A] = torch.full(narrow[A].shape, torch.nan).to(torch.float8_e4m3fn)
+    save_file(narrow, adapter / FACTORS)
+    with pytest.raises(ExpertError, match=r"lora_A\.weight .* holds NaN"):
+        check_finite(open_catalog(base, [ExpertSpec("one", adapter)]))
 
 
 def test_a_missing_or_superfluous_magnitude_is_refused(base: Path, adapter: Path) -> None:

@@ -101,6 +101,30 @@ def pickled_base(scene: Scene) -> Words:
     return scene.search(base=str(scene.folder / "mine"))
 
 
+def linked_licence(scene: Scene) -> Words:
+    (scene.folder / "private.txt").write_text("private")
+    (scene.base() / "LICENSE").symlink_to(scene.folder / "private.txt")
+    return scene.search(base=str(scene.folder / "mine"))
+
+
+def code_of_its_own(scene: Scene) -> Words:
+    file = scene.base() / "config.json"
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.Own"}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    return scene.search(base=str(scene.folder / "mine"))
+
+
+def huge_header(scene: Scene) -> Words:
+    weights = scene.expert() / "adapter_model.safetensors"
+    weights.write_bytes((2**40).to_bytes(8, "little") + weights.read_bytes()[8:])
+    return scene.search_expert(scene.folder / "mine")
+
+
+def damaged_tokenizer(scene: Scene) -> Words:
+    (scene.base() / "tokenizer.json").write_text("{")
+    return scene.search(base=str(scene.folder / "mine"))
+
+
 def pickled_vector(scene: Scene) -> Words:
     torch.save({}, scene.folder / "vector.pt")
     return scene.search_expert(scene.folder / "vector.pt")
@@ -190,6 +214,10 @@ CASES = [
     Case("nan-in-base", nan_in_base, "base", "NaN", "train or convert it again"),
     Case("pickled-adapter", pickled_adapter, "mine", "adapter_model.bin", "save them as safetensors"),
     Case("pickled-base", pickled_base, "mine", "pytorch_model.bin", "save them as safetensors"),
+    Case("linked-licence", linked_licence, "mine/LICENSE", "private.txt", "copy that file into the folder"),
+    Case("code-of-its-own", code_of_its_own, "mine", "configuration_own.Own", "a model whose architecture"),
+    Case("huge-header", huge_header, "adapter_model.safetensors", "header too large", "copy or save it again"),
+    Case("damaged-tokenizer", damaged_tokenizer, "tokenizer.json", "cannot be read as JSON", "save the model again"),
     Case("pickled-vector", pickled_vector, "expert vector", "vector.pt", "make a vector with swarm vector"),
     Case("another-kind-of-adapter", another_kind_of_adapter, "mine", "LOHA", "merge_and_unload"),
     Case(

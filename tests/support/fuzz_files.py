@@ -300,6 +300,7 @@ READERS: Mapping[str, Reader] = {
     "safetensors": Reader(
         lambda sources: safetensors_file((sources.adapter / ADAPTER).read_bytes()), partial(read_adapter, ADAPTER)
     ),
+    "expert_tokenizer": Reader(of_json("tokenizer.json", "base"), partial(read_adapter, "tokenizer.json")),
     "vector": Reader(lambda sources: safetensors_file(sources.vector.read_bytes()), read_vector),
     "index": Reader(of_json(INDEX, "sharded"), partial(read_base, INDEX, "sharded")),
     "base_config": Reader(of_json("config.json", "base"), partial(read_base, "config.json", "base")),
