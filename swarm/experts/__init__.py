@@ -1,9 +1,15 @@
 """The base and its experts on disk, and the arithmetic that composes them. In the order in which data flow:
 
+model_folder         the files of a model lie in its folder: links elsewhere are refused
+safetensors_header   the header of a file, read and checked before anything else
 safetensors_files    tensors in safetensors files, read one at a time, with fingerprints
+own_code             Python code beside a model, which is never run
+libraries            what other libraries raise about a file, in one line
+base_tokenizer       the base's tokenizer and config as transformers reads them
 architecture         the model that config.json describes, built without weights
 loader_names         where transformers' loader puts each tensor of the files in the live model
 updates              what an expert does to one parameter: LowRank, Delta or Replacement
+module_patterns      rank_pattern and alpha_pattern, matched within a time limit
 adapter_config       adapter_config.json, checked
 adapter_names        what the names of an adapter's tensors mean
 dora                 the weight that DoRA makes
