@@ -42,3 +42,8 @@ class Example:
     context: str = ""
     aliases: tuple[str, ...] = ()
     where: str = field(default="", compare=False)
+
+    @property
+    def named(self) -> str:
+        """Its id, with its file and line, for messages."""
+        return f"{self.id!r} ({self.where})" if self.where else repr(self.id)

@@ -186,7 +186,7 @@ def _choices(row: Row) -> dict[str, str]:
     if isinstance(value, list):
         value = dict(zip(_keys(), value, strict=False))
     if not isinstance(value, dict):
-        row.fail("choices", "is neither a list of texts nor a map from key to text")
+        row.fail("choices", "is neither a list of texts nor a map from key to text; write one of them")
     if len(value) < 2:
         row.fail("choices", "has fewer than two choices; give at least two, or none for a free answer")
     return {row.checked("choices", key): row.checked("choices", text) for key, text in value.items()}

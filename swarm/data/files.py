@@ -8,10 +8,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from swarm.core.errors import DataError
+from swarm.data.shapes import COLUMNS
 
 Kind = Literal["lines", "json", "table", "parquet"]
 
@@ -81,18 +83,23 @@ def parquet_rows(path: Path) -> list[tuple[str, object]]:
     if path.suffix.lower() == ".gz":
         raise DataError(f"{path}: is Parquet in gzip by its name, which is not read; unpack it")
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
     except ImportError:
         raise DataError(
             f"{path}: Parquet is read with pyarrow, which is not installed; pip install 'swarm-experts[parquet]', or "
             "write it as .jsonl"
         ) from None
     try:
-        rows = parquet.read_table(path).to_pylist()
-    except (OSError, ArrowException) as error:
-        reason = str(error).strip().split("\n")[0][:120]
+        names = parquet.read_schema(path).names
+        known = [name for name in names if name in COLUMNS]  # a column of dates, say, may not fit Python's types
+        rows = parquet.read_table(path, columns=known or names).to_pylist()
+    except Exception as error:  # pyarrow raises many kinds for damaged files
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0][:120]
         raise DataError(f"{path}: is not readable as Parquet ({reason}); write it again, or as .jsonl") from None
-    return [(f"{path}: row {number}", _as_texts(row)) for number, row in enumerate(rows, 1)]
+    return [
+        (f"{path}: row {number}", dict.fromkeys(names) | {name: _as_texts(each) for name, each in row.items()})
+        for number, row in enumerate(rows, 1)
+    ]
 
 
 def parse(text: str, where: str, remedy: str = JSON_FILES) -> object:
@@ -112,9 +119,11 @@ def _as_texts(value: object) -> object:
     """A row as JSON would give it. A missing value is null."""
     if isinstance(value, dict):
         return {str(key): _as_texts(each) for key, each in value.items()}
+    if isinstance(value, list) and value and all(isinstance(each, tuple) for each in value):
+        return _as_texts(dict(value))  # a column of maps
     if isinstance(value, list):
         return [_as_texts(each) for each in value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return None if value != value else Number(value)
     return value
 

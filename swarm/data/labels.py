@@ -9,6 +9,8 @@ from swarm.data.shapes import Row
 
 Reading = Literal["index", "text", "both", "unknown"]  # of the numbers that answer a file's lists of choices
 
+MOST_DIGITS = 6  # of an index: Python reads no number of thousands of digits
+
 
 def reading_of(rows: Sequence[Row]) -> Reading:
     """How a file's numbers answer lists of choices, by those that can be only an index or only a text."""
@@ -41,7 +43,7 @@ def chosen(row: Row, choices: Mapping[str, str], reading: Reading) -> str:
 
 
 def _indexed(row: Row, choices: Mapping[str, str], answer: str) -> str:
-    if not 0 <= int(answer) < len(choices):
+    if len(answer) > MOST_DIGITS or not 0 <= int(answer) < len(choices):
         row.fail("answer", f"is no index of a choice (0 to {len(choices) - 1}); correct it, or remove the example")
     return list(choices)[int(answer)]
 
@@ -67,7 +69,7 @@ def _numbered(row: Row, choices: Mapping[str, str], keys: Sequence[str], reading
 def _is_index(row: Row) -> bool:
     """Whether the answer is a number that may be the index of a choice."""
     answer, choices = row.fields.get("answer"), row.fields.get("choices")
-    whole = isinstance(answer, Number) and re.fullmatch("[0-9]{1,6}", answer) is not None
+    whole = isinstance(answer, Number) and re.fullmatch(f"[0-9]{{1,{MOST_DIGITS}}}", answer) is not None
     return whole and isinstance(choices, list) and int(str(answer)) < len(choices)
 
 

@@ -45,7 +45,7 @@ class Twins:
     keeper: Example
 
     def __str__(self) -> str:
-        return f"{_place(self.loser)} in {self.lost} and {_place(self.keeper)} in {self.kept}"
+        return f"{self.loser.named} in {self.lost} and {self.keeper.named} in {self.kept}"
 
 
 def deal(
@@ -125,7 +125,8 @@ def _refusal(found: Sequence[Twins], pools: Sequence[ExamplePool], wanted: Count
     in_turn = [twins for each in chain(zip_longest(*pairs.values())) for twins in each if twins]
     shown = [str(twins) for twins in in_turn[:SHOWN]] + (["..."] if len(found) > SHOWN else [])
     refused = (
-        f"splits: {len(found)} overlaps, where two splits ask the same ({counted}): {'; '.join(shown)}; "
+        f"splits: {len(found)} overlap{'s' * (len(found) > 1)}, where two splits ask the same ({counted}): "
+        f"{'; '.join(shown)}; "
         "remove them from one of the files"
     )
     try:
@@ -134,7 +135,3 @@ def _refusal(found: Sequence[Twins], pools: Sequence[ExamplePool], wanted: Count
         return f"{refused} (splits.overlap: drop leaves too few: {error})"
     left = ", ".join(f"{split} {len(parts[split].examples)}" for split in reversed(PRECIOUS))
     return f"{refused}, or set splits.overlap: drop, which keeps them in test, else in select, and leaves {left}"
-
-
-def _place(example: Example) -> str:
-    return f"{example.id!r} ({example.where})" if example.where else repr(example.id)

@@ -84,5 +84,4 @@ def _encoded(objective: Objective, example: Example, encoder: Encoder) -> tuple[
     try:
         return encoder.encode(objective.requests(example)).items
     except DataError as error:
-        place = f" ({example.where})" if example.where else ""
-        raise DataError(f"objectives.{objective.name}: example {example.id!r}{place}: {error}") from error
+        raise DataError(f"objectives.{objective.name}: example {example.named}: {error}") from error

@@ -101,4 +101,4 @@ class PromptedObjective(Objective):
 
     def refusal(self, example: Example, problem: str) -> DataError:
         """The error that refuses an example."""
-        return DataError(f"objectives.{self.name}: example {example.id!r}: {problem}")
+        return DataError(f"objectives.{self.name}: example {example.named}: {problem}")

@@ -85,6 +85,7 @@ MISTAKES = {
     "surrogate": ('{"prompt": "\\ud800", "answer": "a"}', "surrogate"),
     "not among": ({"prompt": "p", "choices": ["x", "y"], "answer": "z"}, "answer: 'z' is not among the choices"),
     "index out of range": ({"prompt": "p", "choices": ["x", "y"], "answer": 2}, "give a key (A, B)"),
+    "label of 5000 digits": ({"prompt": "p", "choices": ["x", "y"], "label": "9" * 5000}, "is no index of a choice"),
     "text of two": ({"prompt": "p", "choices": ["x", "x"], "answer": "x"}, "several choices (A, B)"),
     "key and text": ({"prompt": "p", "choices": ["B", "A"], "answer": "A"}, "key of one choice and the text of B"),
     "one choice": ({"prompt": "p", "choices": ["x"], "answer": "A"}, "fewer than two"),

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -160,8 +161,28 @@ def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
         read_examples(tmp_path / "y.parquet")
 
 
+def test_what_python_has_no_type_for_is_left_alone_in_parquet(tmp_path: Path) -> None:
+    """Dates beyond the year 9999, and nanoseconds, in columns that are not read. Maps, decimals and categories are."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    choices = pyarrow.array([[("x", "5"), ("y", "7")]], pyarrow.map_(pyarrow.string(), pyarrow.string()))
+    columns = {
+        "question": pyarrow.array(["Q?"]).dictionary_encode(),
+        "choices": choices,
+        "answer": pyarrow.array([Decimal("7")]),
+        "when": pyarrow.array([2**62], pyarrow.timestamp("us")),
+        "exactly": pyarrow.array([1], pyarrow.timestamp("ns")),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "x.parquet")
+    (example,) = read_examples(tmp_path / "x.parquet")
+    assert (example.prompt, example.choices, example.answer) == ("Q?", {"x": "5", "y": "7"}, "y")
+    columns["question"] = pyarrow.array([2**62], pyarrow.timestamp("us"))
+    parquet.write_table(pyarrow.table(columns), tmp_path / "y.parquet")
+    with pytest.raises(DataError, match=r"y.parquet: is not readable as Parquet \(.*\); write it again, or as .jsonl"):
+        read_examples(tmp_path / "y.parquet")
+
+
 def test_parquet_without_pyarrow_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"x.parquet: Parquet is read with pyarrow, which is not installed"):
+    with pytest.raises(DataError, match=r"which is not installed; pip install 'swarm-experts\[parquet\]', or write it"):
         read_examples(tmp_path / "x.parquet")
