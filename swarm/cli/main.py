@@ -194,7 +194,8 @@ def main() -> NoReturn:
         if code == INTERRUPTED:
             leave()
         if reason := lost():
-            code = _refuse(unwritten(reason))
+            print(f"swarm: {one_line(unwritten(reason))}", file=sys.stderr)
+            code = MISTAKE
         sys.exit(code)
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from swarm.core.secrets import environment_secrets, redacted
 
+# What a file may hold: line breaks, and the bytes of paths that the locale cannot read, which are written as they are.
+IN_FILES = "\n\t" + "".join(map(chr, range(0xDC80, 0xDD00)))
+
 
 def one_line(text: str) -> str:
     """The text with line breaks, escape sequences, marks that turn the direction of writing, and bytes that are no
@@ -12,8 +15,8 @@ def one_line(text: str) -> str:
     return harmless(redacted(text), kept="")
 
 
-def harmless(text: str, kept: str = "\n\t") -> str:
-    """The same of a text that may have several lines, secrets included."""
+def harmless(text: str, kept: str = IN_FILES) -> str:
+    """The same of a text for a file, which may have several lines, secrets included."""
     return "".join(char if _is_plain(char) or char in kept else _written_out(char) for char in text)
 
 

@@ -39,6 +39,17 @@ def test_a_full_disk_under_stdout_is_told(finished_run: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_what_a_full_disk_swallows_of_a_run_can_be_shown_again(finished_run: Path, option: tuple[str, ...]) -> None:
+    done = shell('"$@" > /dev/full', "test", finished_run, *option)
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("swarm: stdout cannot be written (No space left on device); free disk space, or")
+    remedy = f"the run itself is kept: swarm resume {finished_run}"
+    assert line.endswith(remedy)
+    assert "finished in" in run_cli("resume", finished_run).out
+
+
 def test_an_ascii_terminal_gets_escapes_and_files_get_utf8(finished_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished_run, tmp_path / "größe")
     done = shell('"$@"', "report", run, **ASCII)
