@@ -72,11 +72,13 @@ def test_killed_at_the_start_in_the_export_and_in_its_verification(
 
 
 @pytest.mark.slow
-def test_killed_anywhere(played: Playground, straight: tuple[Path, list[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(8))
+def test_killed_anywhere(played: Playground, straight: tuple[Path, list[str]], tmp_path: Path, part: int) -> None:
+    """At 48 points over all phases; six to a test, as each takes seconds."""
     run, events = straight
     points = spread(events, 48)
     assert len(points) == 48
-    for point in points:
+    for point in points[part::8]:
         killed_and_resumed(played, run, tmp_path / "torn", point)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -227,6 +228,46 @@ def test_a_worker_that_died_between_two_splits_is_replaced(
     found, failures = split(list(pool.run(deque(TASKS), "select")))
     assert timeless(found) == timeless(expected)
     assert failures == []
+
+
+def test_a_worker_that_is_stopped_and_goes_on_costs_only_time(
+    pool: Coordinator, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    mode(folder, sleep=0.2)
+    outcomes = pool.run(deque(TASKS), "search")
+    got = [next(outcomes)]
+    worker = newest(folder)
+    os.kill(worker, signal.SIGSTOP)
+    threading.Timer(2.0, os.kill, (worker, signal.SIGCONT)).start()
+    found, failures = split([*got, *outcomes])
+    assert timeless(found) == timeless(expected)
+    assert failures == []
+
+
+@pytest.mark.slow
+def test_a_search_that_is_stopped_with_its_worker_misses_no_deadline(
+    joined_ray: None, what: EvaluatorSpec, folder: Path, expected: dict[str, Evaluation]
+) -> None:
+    """As after Ctrl-Z and fg. A worker that is stopped alone for as long does miss it, is killed and replaced."""
+    one = open_pool(what, workers=1, deadline_seconds=8, hedge=None)
+    one.load("search", workload(what, EXAMPLES))
+    many = [Task(Candidate(f"2-{i}", POSITIONS[i % 5])) for i in range(12)]
+    outcomes = one.run(deque(many), "search")
+    got = [next(outcomes) for _ in range(6)]  # a median is known by now
+    worker = newest(folder)
+    os.kill(worker, signal.SIGSTOP)
+    time.sleep(12)  # this process asks for no outcome, so it might as well be stopped
+    os.kill(worker, signal.SIGCONT)
+    found, failures = split([*got, *outcomes])
+    assert (len(found), failures) == (12, [])
+    outcomes = one.run(deque(TASKS), "search")
+    got = [next(outcomes)]
+    os.kill(newest(folder), signal.SIGSTOP)
+    found, failures = split([*got, *outcomes])
+    assert timeless(found) == timeless(expected)
+    assert [failure.error for failure in failures] == [failures[0].error]
+    assert "no answer within" in failures[0].error
+    one.close()
 
 
 def test_closing_cancels_the_rest_and_the_pool_stays_usable(

@@ -17,6 +17,7 @@ from swarm.evaluation.workload import Workload
 from swarm.workers.preflight.checks import NodeRequirements
 from swarm.workers.preflight.placement import capacity, place
 from swarm.workers.ray.actor import Worker
+from swarm.workers.ray.clock import SteadyClock
 from swarm.workers.ray.connect import alive_nodes, connect, first_line
 from swarm.workers.ray.probe_nodes import probe_nodes, put
 from swarm.workers.scheduling.events import Answered, Cause, Errored, Event, Lost, Placed, Started
@@ -58,6 +59,7 @@ class RayBackend:
         self._attempts: dict[int, ray.ObjectRef] = {}
         self._splits: dict[Split, Any] = {}
         self._ever_ready = False
+        self._clock = SteadyClock()
         try:
             self._placement = place(settings, [node["Resources"] for node in alive_nodes()])
             for text in probe_nodes(requirements, self._placement) if requirements else []:
@@ -68,7 +70,7 @@ class RayBackend:
             raise
 
     def now(self) -> float:
-        return time.monotonic()
+        return self._clock.now()
 
     def capacity(self) -> int:
         return capacity(self._settings, self._placement, [node["Resources"] for node in alive_nodes()])
