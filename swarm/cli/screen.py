@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swarm.cli.progress import Progress
     from swarm.journal.summary import Summary
 
-RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence")
+RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence", "continued")
 PIPE_WIDTH = 120
 # Names may look like rich's markup ("[red]") or its emoji (":heart:"): neither is ever interpreted.
 console = Console(

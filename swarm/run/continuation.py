@@ -5,6 +5,7 @@ is known is never scored again and not counted by budgets. Scores hold for the s
 alone; anything else is refused by name.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def first_lines(plan: Plan, source: Source) -> list[StartRecord | KnownRecord]:
             f"{OPTION}: {source.folder}: {what} differs ({there} there, {here} here), so its scores do not hold here; "
             f"take the same, or search without {OPTION}"
         )
-    known = list(_known(source.archive, source.folder.absolute().name))
+    known = list(_known(source.archive, re.sub(r"[^\w.-]", "_", source.folder.absolute().name)))
     continued = Continued(
         run=str(source.folder.absolute()),
         evaluations=sum(record.was == "evaluation" for record in known),

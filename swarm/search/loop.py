@@ -142,10 +142,13 @@ class Loop:
         """
         low, high = max(p.low for p in proposals), min(p.high for p in proposals)
         stoppable = high > -math.inf or self.optimizer.takes_estimates
+        exact = PruningBounds(low, min(high, bar), expected=expected)
         if not self.sequential or best is None or not stoppable or len(proposals) > 1:
-            return PruningBounds(low, min(high, bar), expected=expected)
+            return exact
         personal_D = proposals[0].personal_D
         personal = None if personal_D is None else self.archive.at(position_of(personal_D))
+        if not all(each.surrogates for each in (best, personal) if each):
+            return exact  # scored by a search that this one continues, and that made no tests
         return PruningBounds(
             low,
             min(high, bar),

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
-from swarm.optimizers import OPTIMIZERS, Observation
+from swarm.optimizers import OPTIMIZERS, Observation, Remembered
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.randomness import random_other
 
@@ -168,3 +168,32 @@ def test_what_the_page_of_algorithms_names_exists():
 def test_it_takes_seeds_of_63_bits(optimizer):
     """The packages that some optimizers wrap take 32 bits."""
     assert same(run(optimizer, seed=2**63 - 1, generations=2), run(optimizer, seed=2**63 - 1, generations=2))
+
+
+@every_optimizer
+def test_what_another_search_found_leads_it_or_changes_nothing(optimizer):
+    state = optimizer.init(space(3), 0)
+    before = run(CASES["random"])[0]
+    known = [Remembered(p.x_D, half_failing(p.x_D)) for generation in before for p in generation]
+    told = optimizer.remember(state, known)
+    assert same(told, optimizer.remember(state, known))
+    if not optimizer.remembers:
+        assert same(told, state)
+        return
+    assert optimizer.ask(told)
+    assert [p.iteration for p in optimizer.ask(told)] == [0] * len(optimizer.ask(told))
+    best = max(half_failing(each.x_D) for each in known if not np.isnan(half_failing(each.x_D)))
+
+    def continued(start):
+        for _ in range(3):
+            start = optimizer.tell(start, score(optimizer.ask(start)))
+        return np.stack([p.x_D for p in optimizer.ask(start)])
+
+    assert not np.array_equal(continued(told), continued(state)), "its path is another one"
+    failed = [Remembered(each.x_D, float("nan")) for each in known]
+    assert optimizer.ask(optimizer.remember(state, failed)), "nothing to learn, nothing to fail over"
+    if optimizer.type == "pso":
+        assert (told.global_utility, told.personal_utility_N[0]) == (best, best)
+    else:
+        tried = {each.x_D.tobytes() for each in known}
+        assert not tried & {p.x_D.tobytes() for p in optimizer.ask(told)}, "nothing is tried twice"

@@ -123,6 +123,17 @@ def test_every_optimizer_can_continue_and_resume(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pso", "bayesian"])
+def test_races_against_scores_of_a_search_without_sequential_tests(
+    playground: Playground, finished_run: Path, tmp_path: Path, kind: str
+) -> None:
+    """Those have no surrogate scores to compare with."""
+    racing = {"sequential": True, "rungs": [4, 8]}
+    run = continued(playground, tmp_path, finished_run, optimizer=MORE | {"type": kind, "iterations": 4}, racing=racing)
+    assert {line["status"] for line in evaluations(run)} <= {"ok", "stopped"}
+
+
+@pytest.mark.slow
 def test_a_chain_of_runs_of_one_name(playground: Playground, finished_run: Path, tmp_path: Path) -> None:
     places = [tmp_path / name for name in ("a", "b", "c")]
     source = shutil.copytree(finished_run, tmp_path / "second")
