@@ -1,7 +1,11 @@
 """A run, from a resolved config to its result. In the order in which it comes about:
 
     plan.py               opens and checks all that a config names
+    budget_notes.py       whether the budget reaches beyond the starting points
+    recorded_base_notes.py  adapters that name another base
     requirements.py       what workers need: files, versions, memory; and disk for best/
+    timing.py             a short timing of the model and the optimizer
+    phases.py             how long each phase will take
     forecast.py           what `swarm check` predicts
     base_answers.py       what the base answers to the first examples, and how that is graded
     likely_causes.py      why it may have none of them right, or all

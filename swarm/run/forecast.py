@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.requests import Generation
+from swarm.core.sizes import GIB, duration_text, size_text
+from swarm.run.phases import predict_times
 from swarm.run.plan import Plan
 from swarm.run.requirements import check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget
@@ -20,7 +22,6 @@ from swarm.workers.settings import ClusterSettings
 
 FLOPS_PER_PARAMETER = 2
 CPU_FLOPS = 1e11  # two modest CPU cores in bfloat16: an order of magnitude
-GIB = 1024.0**3
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Forecast:
     worker_gib: memory per worker.
     node_gib: weight files that the workers of a node share.
     disk_gib: best/ as a whole model.
-    cpu_minutes: estimate on two CPU cores.
+    cpu_minutes: of the search on two CPU cores, by the size of the model alone: an order of magnitude.
+    seconds: estimate by phase, on the machine that the config names.
+    time_basis: where `seconds` come from.
     smallest_gain: smallest difference in mean score that the test split can detect.
     """
 
@@ -55,6 +58,8 @@ class Forecast:
     cpu_minutes: float
     smallest_gain: float
     notes: list[str]
+    seconds: dict[str, float]
+    time_basis: str
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -63,7 +68,9 @@ class Forecast:
 def forecast(plan: Plan) -> Forecast:
     """The figures of a plan."""
     evaluations = Budget.of(plan.config.optimizer).evaluations
-    tokens = evaluations * _tokens(plan)
+    each = _tokens(plan)
+    tokens = evaluations * each
+    times = predict_times(plan, each)
     parameters = parameters_of(plan)
     needed = memory_of(plan)
     return Forecast(
@@ -81,16 +88,19 @@ def forecast(plan: Plan) -> Forecast:
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
         smallest_gain=smallest_difference(sum(len(splits.test) for splits in plan.splits.values())),
         notes=[*plan.notes, *plan.remarks],
+        seconds={phase: round(seconds, 3) for phase, seconds in times.seconds.items()},
+        time_basis=times.basis,
     )
 
 
 def describe(plan: Plan) -> list[str]:
     """The forecast in words, one fact per line."""
     f = forecast(plan)
-    free = free_disk(Path()) / GIB
+    free = free_disk(Path())
     splits = [
         f"{name}: " + ", ".join(f"{split} {n}" for split, n in sizes.items()) for name, sizes in f.examples.items()
     ]
+    per_worker, per_node, best = (size_text(gib * GIB) for gib in (f.worker_gib, f.node_gib, f.disk_gib))
     return [
         f"base         {f.base} ({f.parameters / 1e6:,.1f} M parameters)",
         *(f"experts      {kind}: {', '.join(names)}" for kind, names in _by_kind(f.experts).items()),
@@ -98,9 +108,10 @@ def describe(plan: Plan) -> list[str]:
         *(f"examples     {line}" for line in splits),
         f"tokens       about {f.tokens:,} in the search",
         f"workers      {f.workers}",
-        f"memory       about {_size(f.worker_gib)} per worker, plus {_size(f.node_gib)} of files shared on each node",
-        f"disk         about {_size(f.disk_gib)} for best/ as a whole model; {_size(free)} free here",
-        f"time         a rough estimate: {_duration(f.cpu_minutes)} on two CPU cores; far less on a GPU",
+        f"memory       about {per_worker} per worker, plus {per_node} of files shared on each node",
+        f"disk         about {best} for best/ as a whole model; {size_text(free)} free here",
+        f"time         about {duration_text(sum(f.seconds.values()))} in all: {_by_phase(f.seconds)}",
+        f"             ({f.time_basis})",
         f"power        smallest detectable difference on the test split: about {100 * f.smallest_gain:.1f} points",
         *(f"note         {note}" for note in f.notes),
     ]
@@ -145,11 +156,5 @@ def _tokens(plan: Plan) -> int:
     return sum(map(len, {item.prompt for item in items})) + fed + generated
 
 
-def _size(gib: float) -> str:
-    return f"{gib:,.2f} GiB" if gib >= 0.1 else f"{1024 * gib:.1f} MiB"
-
-
-def _duration(minutes: float) -> str:
-    if minutes < 1:
-        return "less than a minute"
-    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"
+def _by_phase(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{phase} {duration_text(each)}" for phase, each in seconds.items())

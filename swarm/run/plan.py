@@ -1,5 +1,6 @@
 """From a resolved config to everything that a run needs, opened and checked. Nothing is started or written here."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ class Plan:
     workloads: the encoded examples of all objectives, by split.
     truncations: notes on the base's files, and on experts and answers that are cut.
     contaminations: notes on examples that experts were trained on.
+    seconds: that it took to make the plan.
     remarks: what the journal does not hold, as a resumed run may mend it: budgets, and the bases of adapters.
     """
 
@@ -42,6 +44,7 @@ class Plan:
     truncations: Sequence[str] = ()
     contaminations: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    seconds: float = 0.0
 
     def examples(self, split: Split) -> Examples:
         """The examples of a split, by objective."""
@@ -64,6 +67,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
 
     resumed: the journal has the notes on contamination, and the files that experts were trained on may be gone.
     """
+    began = time.perf_counter()
     on_step("reading data")
     make_importable(config.objectives, Path(config.modules))
     splits = {objective.name: _splits(config, i) for i, objective in enumerate(config.objectives)}
@@ -95,7 +99,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
         *truncation_notes(catalog),
         *answer_length_notes(workloads.values(), encoder),
     ]
-    return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations, remarks)
+    seconds = time.perf_counter() - began
+    return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations, remarks, seconds)
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:

@@ -7,6 +7,7 @@ from pathlib import Path
 from swarm.config.load import load_config
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
+from swarm.core.sizes import size_text
 from swarm.engines.base import Memory
 from swarm.engines.transformers.memory import WIDTHS
 from swarm.run.plan import Plan
@@ -17,7 +18,6 @@ from swarm.workers.ray.connect import address_of, is_joined
 from swarm.workers.ray.local import local_resources
 from swarm.workers.ray.probe_nodes import check_feasible
 
-GIB = 1024.0**3
 # The files of a model's folder, beside weights, that scores depend on.
 BESIDE_WEIGHTS = (
     "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -81,7 +81,7 @@ def check_room(folder: Path, needed: float) -> None:
     """Raise RunError where the disk of a run directory has fewer than `needed` bytes free."""
     if (free := free_disk(folder)) < needed:
         raise RunError(
-            f"--run-dir: the disk of {folder} has {free / GIB:.2f} GiB free, best/ needs {needed / GIB:.2f} GiB; "
+            f"--run-dir: the disk of {folder} has {size_text(free)} free, best/ needs {size_text(needed)}; "
             "free some, name a directory on another disk, or set export.format to recipe"
         )
 
@@ -89,7 +89,7 @@ def check_room(folder: Path, needed: float) -> None:
 def check_memory(plan: Plan, free: Callable[[], float | None] = free_memory) -> list[str]:
     """Notes on this machine's memory, where the workers are to run here. Raises ConfigError where it is too small."""
     cluster = plan.config.cluster.on_ray
-    if cluster and is_joined(cluster):
+    if cluster and (address_of(cluster) or is_joined()):
         return []  # the nodes are asked once they are joined
     here = local_resources()
     if cluster:

@@ -99,7 +99,8 @@ def test_check_prints_a_plan_and_starts_nothing(playground: Playground, tmp_path
     for words in (
         "experts      adapter: red, green, blue",
         "3 dimensions, pso, up to 16 evaluations",
-        "GiB per worker, plus",
+        "MiB per worker, plus",
+        "time         about",
         "smallest detectable difference on the test split: about 16.6 points",
     ):
         assert words in lines

@@ -69,7 +69,7 @@ def test_too_little_memory_is_refused_before_anything_starts(
 ) -> None:
     plan = plan_of(playground, cluster=cluster, engine={"dtype": "float32", "device": "cpu"})
     with pytest.raises(
-        ConfigError, match=r"1 worker needs 0\.\d+ GiB .* this machine has 0\.06 GiB .* smaller engine\.dt"
+        ConfigError, match=r"1 worker needs [\d.]+ MiB .* this machine has 64\.0 MiB .* smaller engine\.dt"
     ):
         check_memory(plan, lambda: 64 * MIB)
     assert "memory is tight on this machine" in check_memory(plan, lambda: 350 * MIB)[0]

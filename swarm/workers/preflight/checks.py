@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import ConfigError
+from swarm.core.sizes import size_text
 from swarm.workers.preflight.node_report import Fingerprint, NodeReport, fingerprints, versions
 from swarm.workers.preflight.placement import Placement
 
-GIB = 1024.0**3
 TIGHT = 0.85  # the forecast of memory has an error of up to 15 %
 HERE = "this machine"  # the name of the node where no cluster has been asked
 MISSING = "No such file or directory"
@@ -132,8 +132,8 @@ def _check_memory(requirements: NodeRequirements, nodes: Sequence[Node], placeme
     # More workers than slots: an autoscaler will add nodes.
     if held < placement.workers <= sum(node.slots for node in nodes):
         raise ConfigError(
-            f"cluster.workers: {_workers(placement.workers)} {_gib(requirements.private)} each and "
-            f"{_gib(requirements.shared)} of files per node; {_names([small[0].name])} has "
+            f"cluster.workers: {_workers(placement.workers)} {size_text(requirements.private)} each and "
+            f"{size_text(requirements.shared)} of files per node; {_names([small[0].name])} has "
             f"{_free(small[0], placement)}, which is enough for {fits[small[0].name]}; {_remedy(held)}"
         )
     notes = []
@@ -190,8 +190,8 @@ def _used(requirements: NodeRequirements, node: Node, placement: Placement) -> f
 
 
 def _free(node: Node, placement: Placement) -> str:
-    gpus = ", ".join(_gib(free) for free in node.report.gpus or ()) if placement.gpus else ""
-    memory = _gib(node.report.memory) + " of memory free" if node.report.memory is not None else ""
+    gpus = ", ".join(size_text(free) for free in node.report.gpus or ()) if placement.gpus else ""
+    memory = size_text(node.report.memory) + " of memory free" if node.report.memory is not None else ""
     return " and ".join(part for part in (memory, gpus and f"{gpus} free on its GPUs") if part)
 
 
@@ -199,7 +199,3 @@ def _names(names: Sequence[str]) -> str:
     if list(names) == [HERE]:
         return HERE
     return f"node {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-
-
-def _gib(size: float) -> str:
-    return f"{size / GIB:.2f} GiB"

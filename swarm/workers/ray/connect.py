@@ -25,9 +25,9 @@ def address_of(settings: RayCluster) -> str | None:
     return None if address == "local" else address
 
 
-def is_joined(settings: RayCluster) -> bool:
-    """Whether the workers run, or will run, in a Ray that this process does not start."""
-    return address_of(settings) is not None or ray.is_initialized()
+def is_joined() -> bool:
+    """Whether this process has joined a cluster already, or started Ray."""
+    return bool(ray.is_initialized())
 
 
 def connect(settings: RayCluster) -> bool:

@@ -244,7 +244,7 @@ def test_a_module_of_the_user_is_required_if_it_is_beside_the_config(playground:
 
 def test_a_disk_without_room_for_the_best_is_refused(plan: Plan, tmp_path: Path) -> None:
     check_disk(plan, tmp_path / "runs" / "new")
-    with pytest.raises(RunError, match=r"--run-dir: the disk of .*new has [\d.]+ GiB free, best/ needs 9313225.75 GiB"):
+    with pytest.raises(RunError, match=r"the disk of .*new has [\d.]+ GiB free, best/ needs 9,313,225.75 GiB"):
         check_room(tmp_path / "runs" / "new", 1e16)
 
 
@@ -303,7 +303,7 @@ def test_a_real_node_reports_missing_files_and_memory(joined_ray: None, plan: Pl
     (tmp_path / "weights").unlink()
     with pytest.raises(ConfigError, match=rf"expert gone: {tmp_path} is not on node [\d.]+ \([0-9a-f]{{8}}\); copy"):
         probe_nodes(needs, Placement(2, 1, 0))
-    with pytest.raises(ConfigError, match=r"cluster.workers: 2 workers need 1024.00 GiB each"):
+    with pytest.raises(ConfigError, match=r"cluster.workers: 2 workers need 1,024.00 GiB each"):
         probe_nodes(replace(needs_of(plan), private=1024 * GIB), Placement(2, 1, 0))
 
 

@@ -1,0 +1,111 @@
+"""A short timing of the user's own model on this machine: how long loading it takes, and scoring a candidate.
+
+The optimizer is timed, too: it is asked and told, with made-up utilities, until a second has passed.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from swarm.core.candidates import Candidate, Task
+from swarm.engines.threads import limited_threads
+from swarm.evaluation.evaluator import Evaluator
+from swarm.evaluation.racing import rung_sizes
+from swarm.evaluation.workload import Workload
+from swarm.optimizers.base import Observation
+from swarm.run.plan import Plan
+
+SCORING_SECONDS = 2.0  # spent on scoring, more or less
+ENOUGH_SECONDS = 0.5  # a sample that takes as long tells what an example costs
+ASKING_SECONDS = 1.0
+FIRST_EXAMPLES, GROWTH = 4, 4
+
+
+@dataclass(frozen=True)
+class ModelTiming:
+    """What was measured.
+
+    open_seconds: to load base and experts and try the ways of batching.
+    fixed_seconds: of an evaluation, whatever its examples.
+    example_seconds: of an evaluation, per example.
+    """
+
+    open_seconds: float
+    fixed_seconds: float
+    example_seconds: float
+
+    def evaluation(self, examples: int) -> float:
+        """Seconds to score one candidate."""
+        return self.fixed_seconds + examples * self.example_seconds
+
+
+def time_model(plan: Plan, threads: int | None) -> ModelTiming:
+    """Load the engine in this process and score a few candidates. Raises what a search would raise.
+
+    threads: that a worker has; None: those of this process.
+    """
+    with limited_threads(threads):
+        start = time.perf_counter()
+        evaluator = plan.spec.open("check")
+        opened = time.perf_counter() - start
+        samples = list(_samples(plan, evaluator))
+    (few, before), (most, seconds) = samples[-2:] if len(samples) > 1 else [(0, 0.0), *samples]
+    # The first sample also warms up, so it is not compared. A fixed part of more than half would be noise.
+    mean = seconds / most
+    each = max(mean / 2, min(mean, (seconds - before) / (most - few))) if len(samples) > 2 else mean
+    return ModelTiming(opened, max(0.0, seconds - each * most), each)
+
+
+def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[tuple[int, float]]:
+    """Number of examples and seconds per candidate, of ever larger parts of the search split."""
+    whole = plan.workloads["search"]
+    tasks = _tasks(plan, whole.together)
+    began, count = time.perf_counter(), min(FIRST_EXAMPLES, whole.total)
+    while True:
+        sizes = rung_sizes(count, whole.sizes)
+        part = {name: own[: sizes[name]] for name, own in whole.examples.items()}
+        evaluator.load("search", Workload(part, whole.together))
+        start = time.perf_counter()
+        evaluator.evaluate(tasks, "search")
+        seconds = (time.perf_counter() - start) / len(tasks)
+        yield count, seconds
+        spent = time.perf_counter() - began
+        if count == whole.total or seconds > ENOUGH_SECONDS or spent > SCORING_SECONDS:
+            return
+        count = min(GROWTH * count, whole.total)
+
+
+def _tasks(plan: Plan, together: int) -> list[Task]:
+    """Candidates as a search scores them: the optimizer's first ones, without the base alone."""
+    optimizer = plan.config.optimizer
+    found = [tuple(map(float, each.x_D)) for each in optimizer.ask(optimizer.init(plan.space, plan.config.seed))]
+    base = tuple(map(float, plan.space.neutral_D))
+    positions = ([each for each in found if each != base] or found)[:together]
+    return [Task(Candidate(f"check-{i}", position)) for i, position in enumerate(positions)]
+
+
+def time_optimizer(plan: Plan, generations: int) -> float:
+    """Seconds that the optimizer takes for so many generations; what is not tried is extrapolated.
+
+    A model of the utilities takes longer, the more of them there are: the rest is taken to grow in proportion.
+    """
+    optimizer, uniform = plan.config.optimizer, 0.0
+    if optimizer.schedule == "async":
+        return 0.0  # it goes on beside the workers
+    state = optimizer.init(plan.space, plan.config.seed)
+    began = time.perf_counter()
+    last = 0.0
+    for done in range(1, generations):
+        start = time.perf_counter()
+        told = []
+        for proposal in optimizer.ask(state):
+            uniform = (uniform + 0.618034) % 1.0
+            told.append(Observation(proposal.iteration, proposal.particle, uniform))
+        if not told:
+            break
+        state = optimizer.tell(state, told)
+        optimizer.ask(state)
+        last = time.perf_counter() - start
+        if (spent := time.perf_counter() - began) > ASKING_SECONDS:
+            return spent + last * (generations**2 - done**2) / (2 * done)
+    return time.perf_counter() - began
