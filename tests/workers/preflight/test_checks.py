@@ -19,9 +19,10 @@ from support.playground import Playground, command, run_cli
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.errors import ConfigError, RunError
+from swarm.core.sizes import GIB
 from swarm.run.plan import Plan, make_plan
 from swarm.run.requirements import check_disk, check_room, needs_of
-from swarm.workers.preflight.checks import GIB, Node, NodeRequirements, RequiredFiles, check_nodes
+from swarm.workers.preflight.checks import Node, NodeRequirements, RequiredFiles, check_nodes
 from swarm.workers.preflight.node_report import (
     Fingerprint,
     NodeReport,
