@@ -87,7 +87,7 @@ def forecast(plan: Plan) -> Forecast:
         disk_gib=disk_of(plan) / GIB,
         cpu_minutes=tokens * parameters * FLOPS_PER_PARAMETER / CPU_FLOPS / 60,
         smallest_gain=smallest_difference(sum(len(splits.test) for splits in plan.splits.values())),
-        notes=[*plan.notes, *plan.remarks],
+        notes=[*plan.notes, *plan.remarks, *filter(None, [times.problem])],
         seconds={phase: round(seconds, 3) for phase, seconds in times.seconds.items()},
         time_basis=times.basis,
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from swarm.core.errors import first_line
 from swarm.engines.transformers.memory import WIDTHS
 from swarm.run.plan import Plan
 from swarm.run.requirements import disk_of, parameters_of
@@ -35,10 +36,15 @@ TIMED = "from a short timing of your model here, for the whole budget"
 
 @dataclass(frozen=True)
 class TimeForecast:
-    """Seconds by phase, in their order. basis: where the figures come from, and how far they can be trusted."""
+    """Seconds by phase, in their order.
+
+    basis: where the figures come from, and how far they can be trusted.
+    problem: why the model could not be timed, or a candidate not be scored; "" where nothing failed.
+    """
 
     seconds: Mapping[str, float]
     basis: str
+    problem: str = ""
 
     @property
     def total(self) -> float:
@@ -46,15 +52,18 @@ class TimeForecast:
 
 
 def predict_times(plan: Plan, tokens: int) -> TimeForecast:
-    """The times of a run. tokens: of one evaluation. Raises what a search would raise when it loads the model."""
+    """The times of a run. tokens: of one evaluation. Raises UserError where a search would, when it loads the model."""
     workers = _workers(plan)
     imports = min(LONGEST_IMPORT, max(0.0, time.process_time() - plan.seconds))
+    problem = ""
     if workers is not None and plan.config.engine.type == "transformers" and _bytes(plan) <= MOST_TIMED_BYTES:
-        threads = workers.cpus if plan.config.cluster.on_ray else None
-        timing = time_model(plan, threads)
-        return TimeForecast(_phases(plan, timing, workers, imports), TIMED)
+        try:
+            timing = time_model(plan, workers.cpus if plan.config.cluster.on_ray else None)
+            return TimeForecast(_phases(plan, timing, workers, imports), TIMED, timing.problem)
+        except RuntimeError as error:  # torch's, such as a device that is full at the moment
+            problem = f"the model could not be loaded for a timing: {first_line(error)}"
     workers = workers or Placement(_asked(plan), 1, 1)
-    return TimeForecast(_phases(plan, _guess(plan, tokens, workers), workers, imports), ROUGH)
+    return TimeForecast(_phases(plan, _guess(plan, tokens, workers), workers, imports), ROUGH, problem)
 
 
 def _phases(plan: Plan, timing: ModelTiming, workers: Placement, imports: float) -> dict[str, float]:
@@ -85,16 +94,20 @@ def _start(plan: Plan, timing: ModelTiming, imports: float) -> float:
 def _search(plan: Plan, turn: float, workers: int) -> float:
     """turn: seconds that a candidate takes a worker."""
     optimizer = plan.config.optimizer
-    evaluations = Budget.of(optimizer).evaluations
-    first = min(evaluations, len(optimizer.ask(optimizer.init(plan.space, plan.config.seed))))
-    left = evaluations - first
-    whole, rest = divmod(left, optimizer.population)
+    first = len(optimizer.ask(optimizer.init(plan.space, plan.config.seed)))
+    most = Budget.of(optimizer).evaluations
+    asking = time_optimizer(plan, 1 + math.ceil(max(0, most - first) / optimizer.population))
+    evaluations = most if asking.evaluations is None else min(most, asking.evaluations)
+    whole, rest = divmod(max(0, evaluations - first), optimizer.population)
     if optimizer.schedule == "async":
         rounds = _rounds(evaluations, workers)
     else:
-        rounds = _rounds(first, workers) + whole * _rounds(optimizer.population, workers) + _rounds(rest, workers)
-    generations = 1 + whole + (rest > 0)
-    seconds = rounds * turn + time_optimizer(plan, generations)
+        rounds = (
+            _rounds(min(first, evaluations), workers)
+            + whole * _rounds(optimizer.population, workers)
+            + _rounds(rest, workers)
+        )
+    seconds = rounds * turn + asking.seconds
     return seconds if optimizer.minutes is None else min(seconds, 60 * optimizer.minutes)
 
 

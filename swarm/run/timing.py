@@ -28,15 +28,34 @@ class ModelTiming:
     open_seconds: to load base and experts and try the ways of batching.
     fixed_seconds: of an evaluation, whatever its examples.
     example_seconds: of an evaluation, per example.
+    problem: why a candidate could not be scored; "" where all could.
     """
 
     open_seconds: float
     fixed_seconds: float
     example_seconds: float
+    problem: str = ""
 
     def evaluation(self, examples: int) -> float:
         """Seconds to score one candidate."""
         return self.fixed_seconds + examples * self.example_seconds
+
+
+@dataclass(frozen=True)
+class Sample:
+    """So many examples, the seconds that a candidate took for them, and why one failed; "" where none did."""
+
+    examples: int
+    seconds: float
+    problem: str
+
+
+@dataclass(frozen=True)
+class OptimizerTiming:
+    """Seconds that the optimizer takes for its generations; evaluations: it ends by itself after so many, or None."""
+
+    seconds: float
+    evaluations: int | None
 
 
 def time_model(plan: Plan, threads: int | None) -> ModelTiming:
@@ -49,15 +68,18 @@ def time_model(plan: Plan, threads: int | None) -> ModelTiming:
         evaluator = plan.spec.open("check")
         opened = time.perf_counter() - start
         samples = list(_samples(plan, evaluator))
-    (few, before), (most, seconds) = samples[-2:] if len(samples) > 1 else [(0, 0.0), *samples]
+    failures = (f"a candidate could not be scored: {sample.problem}" for sample in samples if sample.problem)
+    problem = next(failures, "")
+    few, most = samples[max(0, len(samples) - 2)], samples[-1]
     # The first sample also warms up, so it is not compared. A fixed part of more than half would be noise.
-    mean = seconds / most
-    each = max(mean / 2, min(mean, (seconds - before) / (most - few))) if len(samples) > 2 else mean
-    return ModelTiming(opened, max(0.0, seconds - each * most), each)
+    each = mean = most.seconds / most.examples
+    if len(samples) > 2:
+        each = max(mean / 2, min(mean, (most.seconds - few.seconds) / (most.examples - few.examples)))
+    return ModelTiming(opened, most.seconds - each * most.examples, each, problem)
 
 
-def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[tuple[int, float]]:
-    """Number of examples and seconds per candidate, of ever larger parts of the search split."""
+def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[Sample]:
+    """Ever larger parts of the search split."""
     whole = plan.workloads["search"]
     tasks = _tasks(plan, whole.together)
     began, count = time.perf_counter(), min(FIRST_EXAMPLES, whole.total)
@@ -66,9 +88,9 @@ def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[tuple[int, float]]:
         part = {name: own[: sizes[name]] for name, own in whole.examples.items()}
         evaluator.load("search", Workload(part, whole.together))
         start = time.perf_counter()
-        evaluator.evaluate(tasks, "search")
+        found = evaluator.evaluate(tasks, "search")
         seconds = (time.perf_counter() - start) / len(tasks)
-        yield count, seconds
+        yield Sample(count, seconds, next((each.error for each in found if each.status == "failed"), ""))
         spent = time.perf_counter() - began
         if count == whole.total or seconds > ENOUGH_SECONDS or spent > SCORING_SECONDS:
             return
@@ -84,28 +106,28 @@ def _tasks(plan: Plan, together: int) -> list[Task]:
     return [Task(Candidate(f"check-{i}", position)) for i, position in enumerate(positions)]
 
 
-def time_optimizer(plan: Plan, generations: int) -> float:
-    """Seconds that the optimizer takes for so many generations; what is not tried is extrapolated.
+def time_optimizer(plan: Plan, generations: int) -> OptimizerTiming:
+    """The time of so many generations; what is not tried is extrapolated.
 
     A model of the utilities takes longer, the more of them there are: the rest is taken to grow in proportion.
     """
-    optimizer, uniform = plan.config.optimizer, 0.0
+    optimizer = plan.config.optimizer
     if optimizer.schedule == "async":
-        return 0.0  # it goes on beside the workers
+        return OptimizerTiming(0.0, None)  # it goes on beside the workers
     state = optimizer.init(plan.space, plan.config.seed)
     began = time.perf_counter()
-    last = 0.0
+    asked = optimizer.ask(state)
+    evaluations = len(asked)
     for done in range(1, generations):
         start = time.perf_counter()
-        told = []
-        for proposal in optimizer.ask(state):
-            uniform = (uniform + 0.618034) % 1.0
-            told.append(Observation(proposal.iteration, proposal.particle, uniform))
-        if not told:
-            break
-        state = optimizer.tell(state, told)
-        optimizer.ask(state)
-        last = time.perf_counter() - start
-        if (spent := time.perf_counter() - began) > ASKING_SECONDS:
-            return spent + last * (generations**2 - done**2) / (2 * done)
-    return time.perf_counter() - began
+        # Made-up utilities, without a pattern: multiples of the golden ratio.
+        told = [(each, (evaluations + i) * 0.618034 % 1.0) for i, each in enumerate(asked)]
+        state = optimizer.tell(state, [Observation(each.iteration, each.particle, value) for each, value in told])
+        asked = optimizer.ask(state)
+        evaluations += len(asked)
+        now = time.perf_counter()
+        if not asked:
+            return OptimizerTiming(now - began, evaluations)
+        if now - began > ASKING_SECONDS:
+            return OptimizerTiming(now - began + (now - start) * (generations**2 - done**2) / (2 * done), None)
+    return OptimizerTiming(time.perf_counter() - began, None)

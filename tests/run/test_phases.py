@@ -61,10 +61,24 @@ def test_the_search_takes_as_long_as_its_budget(playground: Playground) -> None:
 
 def test_an_optimizer_that_models_takes_longer_than_one_that_draws(playground: Playground) -> None:
     seconds = [
-        time_optimizer(plan_of(playground, optimizer={"type": kind, "particles": 4}), 4)
+        time_optimizer(plan_of(playground, optimizer={"type": kind, "particles": 4}), 4).seconds
         for kind in ("random", "bayesian")
     ]
     assert 0 <= seconds[0] < seconds[1]
+
+
+def test_a_grid_takes_as_long_as_its_points(playground: Playground) -> None:
+    """Its budget is far larger."""
+    plan = plan_of(playground, optimizer={"type": "grid", "points": 2, "particles": 4})
+    assert time_optimizer(plan, 500).evaluations in range(8, 20)
+    assert predict_times(plan, tokens=1).seconds["search"] < 60
+
+
+def test_a_candidate_that_cannot_be_scored_is_noted(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "own_faults.py").write_text("def score(example, output):\n    raise ValueError('no score')\n")
+    own = {"name": "own", "type": "function", "function": "own_faults:score", "data": str(playground.data)}
+    found = forecast(plan_of(playground, objectives=[own], modules=str(tmp_path)))
+    assert "own_faults:score raised ValueError: no score" in found.notes[-1]
 
 
 def test_a_check_leaves_no_file(playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
