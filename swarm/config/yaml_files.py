@@ -1,6 +1,7 @@
 """YAML as plain values. Only what a config needs is taken: every file is read within bounds of time and memory."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ PATH_BYTES = range(0xDC80, 0xDD00)  # how Python writes the bytes of a path that
 OF_PATHS = {"base", "experts", "splits", "modules"}
 # What PyYAML's constructors raise for a value that does not fit its tag.
 UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
+ODD_NUMBER = re.compile(r"[-+]?(\d[\d_.]*(:[\d_.]+)+|0[0-9_]+)")  # 1:30 is 90, and 010 is 8
 Keys = tuple[str, ...]
 
 
@@ -44,13 +46,21 @@ class PlainLoader(yaml.SafeLoader):
             raise ConstructorError(None, None, problem, node.start_mark) from None
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if ODD_NUMBER.fullmatch(node.value):
+            raise ValueError("YAML takes it for a number of base 60 or 8")
         value = int(super().construct_yaml_int(node))  # type: ignore[no-untyped-call]
         if not -(2**63) <= value < 2**64:
             raise ValueError("no setting takes a number of more than 64 bits")
         return value
 
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        if ODD_NUMBER.fullmatch(node.value):
+            raise ValueError("YAML takes it for a number of base 60")
+        return float(super().construct_yaml_float(node))  # type: ignore[no-untyped-call]
+
 
 PlainLoader.add_constructor(f"{STANDARD}int", PlainLoader.construct_yaml_int)
+PlainLoader.add_constructor(f"{STANDARD}float", PlainLoader.construct_yaml_float)
 
 
 def read_text(path: Path) -> str:
