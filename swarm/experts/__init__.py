@@ -16,6 +16,7 @@ dora                 the weight that DoRA makes
 lora                 PEFT adapters as updates
 fused_factors        factors of the fused experts of a mixture, as updates of single tensors
 quantisation         whether a checkpoint is quantised
+quantised_base       a base that is, with adapters beside its codes
 checkpoint           a whole checkpoint, opened as transformers loads it
 saved_copies         copies of embeddings and head in an adapter
 adapter_reader       an adapter's folder opened and checked

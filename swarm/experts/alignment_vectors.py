@@ -147,6 +147,11 @@ def make_vector(
 def _open(base: Path, aligned: Path) -> WeightDifference:
     if not is_adapter(base):
         opened = open_base(base)
+        if opened.codes:
+            raise ExpertError(
+                f"base: {base} is quantised, and its codes cannot be subtracted; "
+                "give the 16-bit checkpoint that it was made from"
+            )
         return FromCheckpoint(opened, open_expert(ExpertSpec("aligned", aligned), opened).source)
     if not is_adapter(aligned):
         raise UserError(

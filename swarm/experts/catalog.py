@@ -18,6 +18,7 @@ from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.model_folder import check_folder, is_there
 from swarm.experts.own_code import code_note
+from swarm.experts.quantised_base import can_stand_beside, open_quantised
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
@@ -72,6 +73,8 @@ class Catalog:
             found.append(
                 f"{of_base}: an encoder-decoder: candidates are merged one after another, without shared prefixes"
             )
+        if self.base.codes:
+            found.append(f"{of_base}: quantised: adapters stand beside its codes, nothing is merged")
         model = type(architecture.model).__name__
         for owner, folder in ((of_base, self.base.path), *((f"expert {e.name}", e.path) for e in self.experts)):
             found += code_note(owner, folder, model)
@@ -108,11 +111,11 @@ def open_base(path: Path) -> Base:
     if not path.is_dir():
         raise ExpertError(f"base: {path} is no folder; give the folder of a saved model")
     check_folder(path, f"base {path}")
-    read_json(path / "config.json", f"base {path}")
+    config = read_json(path / "config.json", f"base {path}")
     check_settings(path)
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise ExpertError(f"base: {path} holds no tokenizer; save the base's tokenizer there")
-    return open_checkpoint(path, "base")
+    return open_quantised(path, config, "base") if can_stand_beside(config) else open_checkpoint(path, "base")
 
 
 def open_expert(spec: ExpertSpec, base: Base) -> Expert:
@@ -126,7 +129,17 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     _check_parameters(owner, kind, source, base)
     if spec.path.is_dir():
         check_vocabulary(owner, spec.path, base.path)
-    return Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.sparsification)
+    expert = Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.sparsification)
+    if base.codes and not expert.is_plain_adapter:
+        raise _needs_weights(owner, base)
+    return expert
+
+
+def _needs_weights(owner: str, base: Base) -> ExpertError:
+    return ExpertError(
+        f"{owner}: base {base.path} is quantised, and only plain LoRA adapters can stand beside its codes; "
+        "give the 16-bit checkpoint that the base was made from"
+    )
 
 
 def factors_problem(catalog: Catalog) -> str | None:
@@ -144,6 +157,8 @@ def factors_problem(catalog: Catalog) -> str | None:
 
 
 def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, UpdateSource]:
+    if base.codes and not is_adapter(spec.path):
+        raise _needs_weights(owner, base)
     if spec.path.is_file():
         return "vector", _open_vector(spec.path, base, owner)
     if is_adapter(spec.path):

@@ -30,6 +30,7 @@ class Base:
     ties: parameter -> the parameter that is the same tensor when the checkpoint is loaded (head -> embeddings).
     unused: tensors in the files that the model does not use.
     in_out: parameters stored as (in, out), where a Linear has (out, in).
+    codes: parameters that are stored as codes of a quantisation: nothing can be merged into them.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Base:
     ties: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     in_out: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
 
     @property
     def tied(self) -> bool:

@@ -45,6 +45,8 @@ CHECKS: dict[str, Callable[[Exported], object]] = {
     "mergekit": mergekit_config,
 }
 
+WEIGHTS = ("hf", "mergekit")  # forms that are made of the base's weights
+
 __all__ = ["EXPORTS", "Exported", "check_form", "export", "lack_of", "read_recipe"]
 
 
@@ -54,6 +56,11 @@ def check_form(what: Exported, format: str) -> None:
         near = get_close_matches(format, EXPORTS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"--format: {format!r} is unknown; use one of {', '.join(EXPORTS)}{hint}")
+    if format in WEIGHTS and what.catalog.base.codes:
+        raise UserError(
+            f"--format: {format} holds whole weights, but base {what.catalog.base.path} is quantised; use adapter or "
+            "recipe (export.format in a config)"
+        )
     if format in CHECKS:
         CHECKS[format](what)
 

@@ -58,7 +58,8 @@ class FinalStep:
         self.listener.phase("exporting")
         form = self._form(exported)
         if form != self.plan.config.export.format:
-            self.listener.note("the best is the base itself, which has no adapter: best/ holds a checkpoint")
+            what = "a recipe" if form == "recipe" else "a checkpoint"
+            self.listener.note(f"the best is the base itself, which has no adapter: best/ holds {what}")
         export(exported, self.folder / BEST, form, overwrite=True)
 
     def _lacks(self, exported: Exported) -> str:
@@ -102,9 +103,11 @@ class FinalStep:
         write_report(self.folder, self.archive.records, summary)
 
     def _form(self, exported: Exported) -> str:
-        """The form of export that the config names, or a checkpoint where the best is the base: it has no adapter."""
+        """The form that the config names. The base has no adapter: where it is the best, a checkpoint or a recipe."""
         form = self.plan.config.export.format
-        return form if form != "adapter" or exported.active else "hf"
+        if form != "adapter" or exported.active:
+            return form
+        return "recipe" if self.plan.catalog.base.codes else "hf"
 
     def _verifiable(self, form: str) -> bool:
         return form in ("hf", "adapter") and bool(self.plan.config.export.check_examples)

@@ -12,6 +12,8 @@ from swarm.engines import Encoder
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Examples, make_workload
 from swarm.experts.catalog import ExpertSpec
+from swarm.experts.quantised_base import can_stand_beside
+from swarm.experts.safetensors_files import read_json
 from swarm.journal.summary import ExportCheck, Summary
 
 OnStep = Callable[[int, int], None]  # steps done, steps in all
@@ -88,6 +90,8 @@ def _evaluate(spec: EvaluatorSpec, position: tuple[float, ...], examples: Exampl
 def _exact(spec: EvaluatorSpec, export_format: str) -> EvaluatorSpec:
     """With an engine that rounds in one way, however the candidate is put in place."""
     update = {"method": "merged"} if "method" in type(spec.engine).model_fields else {}
+    if can_stand_beside(read_json(spec.base / "config.json", "base")):  # nothing can be merged there
+        update = {}
     if export_format == "adapter":
         update["dtype"] = "float32"
     return replace(spec, engine=spec.engine.model_copy(update=update))

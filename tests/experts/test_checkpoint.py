@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,6 @@ def test_tensors_that_the_model_does_not_use_are_noted(tmp_path: Path) -> None:
     ("config", "word"),
     [
         ({"quantization_config": {"quant_method": "fp8"}}, "fp8"),
-        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "bitsandbytes"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
         ({"quantization_config": {"quant_method": "awq"}}, "awq"),
         ({"quantization": {"group_size": 64, "bits": 4}}, "quantization"),
@@ -193,6 +193,17 @@ def test_a_quantised_checkpoint_is_refused_by_its_config(tmp_path: Path, config:
         open_base(quantised)
     with refused("expert quantised", word, "give the 16-bit checkpoint"):
         opened(base, quantised)
+
+
+@pytest.mark.parametrize("method", ["bitsandbytes", "torchao"])
+def test_a_quantised_base_names_the_package_that_it_needs(tmp_path: Path, method: str) -> None:
+    if find_spec(method):
+        pytest.skip(f"{method} is installed")
+    base = edit_config(make_base(tmp_path / "base"), quantization_config={"quant_method": method})
+    with refused(
+        "base", f"quantised with {method}, which is not installed", r"pip install 'swarm-experts\[quantised\]'"
+    ):
+        open_base(base)
 
 
 def test_codes_are_refused_whatever_the_config_says(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class CapabilityProbe:
         self, merged_weights: MergedWeights, adapters: PerRowAdapters, catalog: Catalog, scoring: BatchLimits
     ) -> bool:
         """True where stacked recipes get the logits of merged ones. Leaves the base in place."""
-        recipes, merged = [_sample(catalog, sign) for sign in (1.0, -1.0)], []
+        recipes, merged = [sample_recipe(catalog, sign) for sign in (1.0, -1.0)], []
         limits, sample = replace(scoring, share=False), Sample(random_requests(self.vocabulary, PREFIX), torch.empty(0))
         for recipe in recipes:
             merged_weights.put(recipe)
@@ -248,7 +248,7 @@ def random_requests(vocabulary: int, prefix: int) -> list[Encoded]:
     return [Encoded(Continuation("", ""), prompt, text) for prompt, text in pairs]
 
 
-def _sample(catalog: Catalog, sign: float) -> Recipe:
+def sample_recipe(catalog: Catalog, sign: float) -> Recipe:
     """A recipe in which every expert has a part."""
     n = len(catalog.names)
     coefficients = {name: (sign * (1.0 if i % 2 else -0.5) / n,) for i, name in enumerate(catalog.names)}

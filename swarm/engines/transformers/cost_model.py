@@ -55,6 +55,7 @@ class CostModel:
     calls: how many parameters experts change.
     width: bytes per weight.
     columns: columns that one batch may hold.
+    only_stacked: whether the base is quantised, so that nothing can be merged.
     """
 
     rates: Rates
@@ -65,6 +66,7 @@ class CostModel:
     calls: int
     width: int
     columns: int
+    only_stacked: bool = False
 
     @classmethod
     def of(cls, catalog: Catalog, kind: str, dtype: torch.dtype, columns: int) -> "CostModel | None":
@@ -90,7 +92,8 @@ class CostModel:
             products += rank * info[name].elements
             sides += rank * sum(info[name].shape)
         rates = RATES[kind, dtype if dtype == torch.float32 else torch.bfloat16]
-        return cls(rates, weights, touched, products, sides, len(catalog.parameters()), dtype.itemsize, columns)
+        calls, quantised = len(catalog.parameters()), bool(catalog.base.codes)
+        return cls(rates, weights, touched, products, sides, calls, dtype.itemsize, columns, quantised)
 
     def stacked_pays(self, particles: int, requests: Requests) -> bool:
         """Whether so many particles are answered faster stacked than merged."""

@@ -4,13 +4,14 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 import torch
 from pydantic import Field
 
-from swarm.core.errors import ConfigError, DeviceError, NotFiniteError
+from swarm.core.errors import ConfigError, DeviceError, ExpertError, NotFiniteError
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Answer, Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings, Memory
@@ -24,11 +25,12 @@ from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, un
 from swarm.engines.transformers.generation import Generator
 from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
 from swarm.engines.transformers.memory import LargestBatch, memory
-from swarm.engines.transformers.merged_weights import MergedWeights
+from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.pair_probe import PairProbe
 from swarm.engines.transformers.pairs import PairBatcher
 from swarm.engines.transformers.prefix_cache import PrefixCache
+from swarm.engines.transformers.quantised_probe import QuantisedProbe
 from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
@@ -77,8 +79,13 @@ class TransformersSettings(EngineSettings):
     def cost_model(self, catalog: Catalog) -> CostModel | None:
         """What scoring costs; None where nothing can be stacked.
 
-        Raises ConfigError where nothing can be stacked and `method: stacked` asks for it.
+        Raises ConfigError where `method` asks for what is not possible.
         """
+        if self.method == "merged" and catalog.base.codes:
+            raise ConfigError(
+                f"engine.method: merged, but base {catalog.base.path} is quantised, and nothing can be merged into its "
+                "codes; use method: auto"
+            )
         # By the name of the device: the process that asks may have no such device.
         cuda = self.device.startswith("cuda") or (self.device == "auto" and torch.cuda.is_available())
         costs = CostModel.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
@@ -99,6 +106,8 @@ class TransformersSettings(EngineSettings):
 
         This holds for a single candidate as well, so that its score does not depend on what else is in its batch.
         """
+        if costs is not None and costs.only_stacked:
+            return True
         if costs is None or self.method == "merged" or self.particles < 2:
             return False
         return self.method == "stacked" or costs.stacked_pays(self.particles, requests)
@@ -116,7 +125,7 @@ class TransformersEngine:
         self._settings = settings
         loaded = load_model(catalog.base.path, DTYPES[settings.dtype], settings.device)
         self._model = loaded.model
-        self._merged_weights = MergedWeights(self._model, catalog)
+        self._merged_weights = (UnmergedWeights if catalog.base.codes else MergedWeights)(self._model, catalog)
         name = f"base {catalog.base.path} ({type(self._model).__name__})"
         limits = BatchLimits(settings.batch_tokens, loaded.most_logits, window=loaded.window, turn=loaded.turn)
         self._adapters: PerRowAdapters | None = None
@@ -234,6 +243,14 @@ class TransformersEngine:
     def _stacking_costs(self, probe: CapabilityProbe, catalog: Catalog, scoring: BatchLimits) -> CostModel | None:
         """What decides between merged and stacked; None where only merging is allowed or possible."""
         costs = self._settings.cost_model(catalog) if self._settings.method != "merged" else None
+        if catalog.base.codes and catalog.experts:
+            quantised = QuantisedProbe(**{each.name: getattr(probe, each.name) for each in fields(probe)})
+            if not (costs and self._adapters and quantised.can_stand_beside(self._adapters, catalog, scoring)):
+                raise ExpertError(
+                    f"{probe.name}: adapters cannot stand beside its quantised layers; give the 16-bit checkpoint that "
+                    "it was made from"
+                )
+            return costs
         if costs is None or self._adapters is None:
             return None
         return costs if probe.can_stack(self._merged_weights, self._adapters, catalog, scoring) else None

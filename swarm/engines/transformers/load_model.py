@@ -14,6 +14,7 @@ from swarm.engines.encoding import Tokenizer
 from swarm.engines.transformers.packing import MOST_LOGITS, UNLIMITED
 from swarm.experts.architecture import auto_class
 from swarm.experts.base_tokenizer import load_config, load_tokenizer
+from swarm.experts.quantisation import quantisation
 
 # Config keys of the sizes of sliding windows and attention chunks.
 WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attention", "sliding_window_size")
@@ -95,14 +96,16 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
     """
     found = usable_device(device)
     disable_progress_bar()
+    config = load_config(base)
     try:
-        model, report = auto_class(load_config(base)).from_pretrained(
+        model, report = auto_class(config).from_pretrained(
             str(base),
             dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **({"device_map": {"": found}} if quantisation(config.to_dict()) else {}),
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
@@ -113,7 +116,9 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
             "download or save the whole checkpoint again"
         )
     tokenizer = load_tokenizer(base)
-    return LoadedModel(model.to(found).eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
+    # A quantised model is put there by its loader.
+    model = model if getattr(model, "is_quantized", False) else model.to(found)
+    return LoadedModel(model.eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
 
 
 def usable_device(name: str) -> torch.device:

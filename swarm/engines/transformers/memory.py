@@ -71,7 +71,7 @@ def memory(catalog: Catalog, dtype: str, batch: LargestBatch) -> Memory:
     touched = set(catalog.parameters())
     # transformers leaves a tensor of the right dtype in its mapped file until it is written to.
     live = sum(
-        each.elements * width
+        each.elements * (1 if name in catalog.base.codes else width)  # codes have a byte or less
         for name, each in info.items()
         if not catalog.base.may_lack(name) and (name in touched or each.dtype != NAMES[dtype])
     )

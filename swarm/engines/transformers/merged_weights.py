@@ -88,6 +88,28 @@ class MergedWeights:
         self._in_place = recipe
 
 
+class UnmergedWeights(MergedWeights):
+    """A live model whose weights are codes. Only the base itself is ever put in place: recipes stand beside it."""
+
+    def __init__(self, model: nn.Module, catalog: Catalog) -> None:
+        live, places = model.state_dict(keep_vars=True), catalog.base.layout.places
+        device = next(model.parameters()).device
+        self.parameters = [
+            MergedParameter(
+                name=name,
+                place=places[name],
+                live=live[places[name].live],
+                pristine=live[places[name].live],
+                updates={owner: to_device(update, device) for owner, update in updates_of(catalog, name).items()},
+                stacked=None,
+            )
+            for name in catalog.parameters()
+        ]
+
+    def put(self, recipe: Recipe) -> None:
+        assert not any(any(values) for values in recipe.weights.coefficients.values()), "nothing is merged into codes"
+
+
 def _load(name: str, model: Mapping[str, Tensor], catalog: Catalog, budget: DeviceBudget) -> MergedParameter:
     place = catalog.base.layout.places[name]
     live = place.of(model[place.live])

@@ -117,14 +117,21 @@ def per_row_layers(model: nn.Module, parameter: str, updates: Mapping[str, Updat
     owner, _, kind = parameter.rpartition(".")
     module = model.get_submodule(owner)
     head = model.get_output_embeddings()  # type: ignore[operator]
+    dtype: torch.dtype = head.weight.dtype
     if all(isinstance(update, LowRank) for update in updates.values()) and kind == "weight":
         factors = {name: update for name, update in updates.items() if isinstance(update, LowRank)}
         if isinstance(module, nn.Linear | Conv1D):
-            return [_low_rank(PerRowLinear, parameter, module, factors, isinstance(module, Conv1D), module is head)]
+            return [
+                _low_rank(PerRowLinear, parameter, module, factors, isinstance(module, Conv1D), module is head, dtype)
+            ]
         if type(module) is nn.Embedding:
-            looked_up = _low_rank(PerRowEmbedding, parameter, module, factors, True, False)
+            looked_up = _low_rank(PerRowEmbedding, parameter, module, factors, True, False, dtype)
             tied = head.weight is module.weight
-            return [looked_up, _low_rank(PerRowLinear, parameter, head, factors, False, True)] if tied else [looked_up]
+            return (
+                [looked_up, _low_rank(PerRowLinear, parameter, head, factors, False, True, dtype)]
+                if tied
+                else [looked_up]
+            )
     if all(isinstance(update, Delta | Replacement) for update in updates.values()):
         if kind == "bias" and isinstance(module, nn.Linear | Conv1D):
             return [PerRowBias(parameter, module, tuple(updates), module is head, _deltas(module.bias, updates))]
@@ -141,13 +148,17 @@ def _low_rank(
     updates: Mapping[str, LowRank],
     transposed: bool,
     head: bool,
+    dtype: torch.dtype,
 ) -> PerRowLinear:
+    """dtype: of the factors, where the weight is stored as codes."""
     weight: Tensor = module.weight  # type: ignore[assignment]
+    plain = type(weight) in (nn.Parameter, Tensor) and weight.is_floating_point()
+    device, dtype = weight.device, weight.dtype if plain else dtype
     facing = [oriented(update, transposed) for update in updates.values()]
     ranks = torch.tensor([len(update.a_RI) for update in facing])
-    owner_C = torch.arange(len(ranks)).repeat_interleave(ranks).to(weight.device)
-    a_CI = torch.cat([update.a_RI for update in facing]).to(weight)
-    b_OC = torch.cat([update.scaling * update.b_OR for update in facing], dim=1).to(weight)
+    owner_C = torch.arange(len(ranks)).repeat_interleave(ranks).to(device)
+    a_CI = torch.cat([update.a_RI for update in facing]).to(device, dtype)
+    b_OC = torch.cat([update.scaling * update.b_OR for update in facing], dim=1).to(device, dtype)
     return form(parameter, module, tuple(updates), head, owner_C, a_CI, b_OC)
 
 

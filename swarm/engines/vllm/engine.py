@@ -78,6 +78,11 @@ class VllmSettings(EngineSettings):
         check_installed()
 
     def check_base(self, base: Base) -> None:
+        if base.codes:
+            raise ConfigError(
+                f"engine.type: vllm, but base {base.path} is quantised, which this engine does not compose with; "
+                "set engine.type to transformers"
+            )
         if base.architecture.encoder_decoder:
             raise ConfigError(
                 f"engine.type: vllm, but base {base.path} is an encoder-decoder, which vLLM does not run; "
