@@ -36,7 +36,9 @@ class Weights(Composition):
     @model_validator(mode="after")
     def _ordered(self) -> "Weights":
         if not self.low <= 0.0 < 1.0 <= self.high:
-            raise ValueError(f"low {self.low} and high {self.high} must enclose 0 (the base) and 1 (an expert alone)")
+            raise ValueError(
+                f"low {self.low} and high {self.high} must enclose 0 (the base) and 1 (an expert alone); widen them"
+            )
         return self
 
     def space(self, catalog: Catalog) -> Space:

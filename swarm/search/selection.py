@@ -55,7 +55,10 @@ class Selection:
         candidates = [*finalists, *self.contenders()]
         best = max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
         if (found := self.archive.at(best.position, "select")) is not None and found.status == "failed":
-            raise RunError(f"{self.archive.journal.path}: every finalist failed on the select split: {found.error}")
+            path = self.archive.journal.path
+            raise RunError(
+                f"{path}: every finalist failed on the select split: {found.error}; correct that and start a new run"
+            )
         return best
 
     def predicted(self, finalists: Sequence[Candidate], winner: Candidate) -> dict[str, Score]:
@@ -87,4 +90,6 @@ def _others(rows: Mapping[tuple[float, ...], Evaluation], winner: Candidate, nam
 
 def _first_error(archive: Archive) -> str:
     failed: list[Evaluation] = archive.searched()
-    return f"the first said: {failed[0].error}" if failed else "the budget allowed none"
+    if not failed:
+        return "the budget allowed none; start a new run with a larger one"
+    return f"the first said: {failed[0].error}; correct that and start a new run"
