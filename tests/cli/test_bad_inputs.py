@@ -77,6 +77,7 @@ def test_a_run_directory_in_use_is_left_alone(scene: Scene) -> None:
         done = run_cli("resume", run)
     assert (done.code, done.err) == (2, f"swarm: {run} is in use by another swarm process; wait for it or stop it\n")
     assert content(run) == before
+    assert run_cli("resume", run).code == 0
 
 
 def test_of_two_searches_in_one_directory_the_second_is_refused(scene: Scene) -> None:

@@ -153,6 +153,7 @@ def test_what_a_form_cannot_hold_is_refused_with_the_remedy(
     with pytest.raises(UserError, match=rf"{word}.*; use --format hf"):
         export(what, tmp_path / "out", format)
     assert list(tmp_path.iterdir()) == []
+    export(what, tmp_path / "out", "hf")
 
 
 def test_a_form_can_be_checked_without_writing(folder: Path) -> None:

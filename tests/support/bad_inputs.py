@@ -69,6 +69,8 @@ class Scene:
 class Case:
     """A mistake: `arrange` makes it and gives the command; the line holds place, value and remedy.
 
+    What the remedy is in practice stands under the case's id in tests/support/remedies.py, and is followed in a test.
+
     environment: variables, in which {folder} is the scene's.
     """
 

@@ -4,8 +4,8 @@ import json
 import shutil
 from collections.abc import Callable
 
-from support.bad_inputs import Case, Scene, Words
-from support.playground import examples, write_lines
+from support.bad_inputs import Case, Scene, Words, edited
+from support.playground import examples, run_cli, write_lines
 
 CORRECTED = "export.format: hf or recipe"
 
@@ -101,6 +101,15 @@ def empty_journal(scene: Scene) -> Words:
 def recipe_that_is_none(scene: Scene) -> Words:
     (scene.folder / "recipe.json").write_text("no")
     return ["export", scene.folder / "recipe.json", scene.folder / "dest"]
+
+
+def recipe_of_changed_weights(scene: Scene) -> Words:
+    """A recipe whose expert is trained further after it was written."""
+    run_cli("export", scene.finished, scene.folder / "again", "--format", "recipe")
+    recipe, mine = scene.folder / "again" / "recipe.json", scene.expert()
+    edited(recipe, str(scene.playground.expert("red")), str(mine))
+    shutil.copy(scene.playground.expert("blue") / "adapter_model.safetensors", mine)
+    return ["export", recipe, scene.folder / "dest"]
 
 
 def file_as_destination(scene: Scene) -> Words:
@@ -235,6 +244,7 @@ EXPORTS = [
         "which the export is made from",
         "choose another folder",
     ),
+    Case("recipe-of-others", recipe_of_changed_weights, "expert red", "has the fingerprint", "put back the weights"),
     Case("recipe-that-is-none", recipe_that_is_none, "recipe.json", "is not JSON", "a file written by --format recipe"),
 ]
 RUNS = [

@@ -25,11 +25,16 @@ SLOW = frozenset(
         "too-few-examples-2",
         "break-in-run-dir-1",
         "corrupt-journal-1",
+        "empty-journal-1",
         "escape-in-run-dir-1",
         "lost-start-1",
+        "other-seed-1",
         "other-splits-1",
+        "run-dir-in-a-file-1",
         "run-dir-in-null-1",
+        "run-dir-in-proc-1",
         "run-dir-is-a-file-1",
+        "too-large-a-grid-3",
     }
 )
 # Of the other cases the test that follows the remedy, or what a test would need.

@@ -2,7 +2,7 @@
 
 from support.bad_inputs import Scene, Words
 from support.playground import examples, run_cli, write_lines
-from support.remedies_for_runs import another_place, recipe_again, resumed_before, summary_again
+from support.remedies_for_runs import another_place, old_weights, recipe_again, resumed_before, summary_again
 from support.remedy_steps import Remedy, put, replaced, typed, without, written
 
 
@@ -110,6 +110,7 @@ EXPORTS: dict[str, tuple[Remedy, ...]] = {
     "plus-in-a-path": (renamed_folder,),
     "file-as-destination": (another_place,),
     "export-over-its-base": (another_place,),
+    "recipe-of-others": (old_weights,),
     "recipe-that-is-none": (recipe_again, recipe_folder),
     "late-budget": (a_new_run,),
     "no-summary": (resumed_before,),

@@ -139,6 +139,8 @@ def test_workers_that_do_not_fit_into_memory_are_refused_with_figures(
         check_nodes(NEEDS, nodes, placement)
     assert str(raised.value).startswith("cluster.workers: ")
     assert line in str(raised.value)
+    if named := re.search(r"set cluster.workers to (\d+) or fewer", str(raised.value)):
+        check_nodes(NEEDS, nodes, replace(placement, workers=int(named[1])))
 
 
 @pytest.mark.parametrize(
