@@ -211,7 +211,7 @@ def rebuild_report(folder: Path) -> Summary | None:
     config_path(folder)
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
-        raise RunError(f"{folder}: nothing has been scored yet; swarm resume {folder}")
+        raise RunError(f"{folder} holds no {JOURNAL}: nothing has been scored yet; swarm resume {folder}")
     summary = read_summary(folder, archive) if archive.ended("run") else None
     write_report(folder, archive.records, summary)
     return summary
