@@ -1,6 +1,8 @@
 """What mends the mistakes in examples, splits, data files and functions that score."""
 
+import csv
 import gzip
+import io
 import json
 from collections.abc import Callable
 
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 from support import bad_examples
 from support.bad_examples import PACKED, ROWS, BadExample, with_example
 from support.bad_inputs import Scene, Words
+from support.models import CHAT_TEMPLATE
 from support.playground import examples, write_lines
 from support.remedy_steps import Remedy, put, renamed, setting, then, typed, written
 
@@ -76,6 +79,23 @@ def as_parquet() -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def as_table(delimiter: str = ",") -> bytes:
+    """The good examples with their choices in columns."""
+    text = io.StringIO()
+    rows = [(row["prompt"], *row["choices"], row["answer"]) for row in GOOD]  # type: ignore[misc]
+    csv.writer(text, delimiter=delimiter).writerows([("prompt", "A", "B", "C", "answer"), *rows])
+    return text.getvalue().encode()
+
+
+def plain_prompts(scene: Scene, words: Words) -> Words:
+    return put("objectives.0.chat", False)(scene, words)
+
+
+def correct_template(scene: Scene, words: Words) -> Words:
+    (scene.folder / "mine" / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    return words
+
+
 CHOICE = {"type": "multiple_choice"}
 ANSWERED = {"prompt": "a=", "choices": ["b", "c", "d"]}
 SAID = [{"role": "user", "content": "a="}]
@@ -93,6 +113,8 @@ BROKEN = {f"example-{case.id}": case for case in bad_examples.EXAMPLES}
 EXAMPLES: dict[str, tuple[Remedy, ...]] = {name: (mended(BROKEN[name]), second) for name, second in SECOND.items()}
 MENDED = BROKEN.keys() - SECOND.keys()  # each with the remedy of its own table
 PLAIN = written("d.jsonl", ROWS)
+TABLE = written("d.csv", lambda scene: as_table())
+JSON_CELLS = "prompt,choices,answer\n" + "".join(f'{i}=,"[""yes"", ""no""]",no\n' for i in range(60))
 FILES: dict[str, tuple[Remedy, ...]] = {
     "gzip-unnamed": (renamed("d.jsonl", "d.jsonl.gz"),),
     "gzip-twice": (written("d.jsonl.gz", PACKED),),
@@ -100,7 +122,18 @@ FILES: dict[str, tuple[Remedy, ...]] = {
     "gzip-not": (renamed("d.jsonl.gz", "d.jsonl"),),
     "parquet-unnamed": (then(written("d.jsonl", lambda scene: as_parquet()), renamed("d.jsonl", "d.jsonl.parquet")),),
     "utf16": (PLAIN,),
-    "csv": (data_in("d.jsonl", lambda: ROWS), data_in("d.parquet", as_parquet)),
+    "excel": (
+        data_in("d.jsonl", lambda: ROWS),
+        data_in("d.csv", as_table),
+        data_in("d.tsv", lambda: as_table("\t")),
+        data_in("d.parquet", as_parquet),
+    ),
+    "csv-empty": (TABLE,),
+    "csv-headless": (TABLE,),
+    "csv-ragged": (TABLE, written("d.csv", lambda scene: as_table() + b'"c, d=",e,f,g,e\n')),
+    "csv-quotes": (TABLE, written("d.csv", lambda scene: as_table() + b'"say ""a=""",b,c,d,b\n')),
+    "csv-twice": (TABLE,),
+    "csv-choices": (written("d.csv", lambda scene: as_table() + b'a=,yes,no,,"no"\n'), written("d.csv", JSON_CELLS)),
     "zip": (PLAIN,),
     "zstd": (PLAIN, data_in("d.jsonl.gz", lambda: gzip.compress(ROWS))),
     "git-lfs": (PLAIN,),
@@ -134,7 +167,18 @@ DATA: dict[str, tuple[Remedy, ...]] = {
         then(written("case.jsonl", ROWS), put("objectives.0.data", of("case.jsonl"))),
     ),
     "dev-test-with-a-broken-example": (written("case.json", json.dumps({"dev": GOOD[:34], "test": GOOD[34:]})),),
-    "overlapping-splits": (removed_from("test", slice(20, 30)), removed_from("select", slice(10, 19))),
+    "overlapping-splits": (
+        removed_from("test", slice(20, 30)),
+        removed_from("select", slice(10, 19)),
+        setting("splits.overlap=drop"),
+    ),
+    "overlap-unknown": (
+        typed("splits.overlap", "splits.overlap=drop"),
+        typed("splits.overlap", "splits.overlap=error"),
+    ),
+    "template-raises": (plain_prompts, correct_template),
+    "template-broken": (plain_prompts, correct_template),
+    "template-too-large": (plain_prompts, correct_template),
     "too-few-examples": (typed("splits.search", "splits.search=16"), more_examples),
     "split-of-nothing": (
         typed("splits.select", "splits.select=1"),
