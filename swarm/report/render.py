@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -196,7 +197,9 @@ def _split_scores(
     return bars.SplitScores(scores, predicted, score_table.generalisation_gap(name, best, summary), strongest)
 
 
+@cache
 def _environment(name: str) -> Environment:
+    """Kept, as compiling a template takes longer than filling it in."""
     loader = PackageLoader("swarm.report", "templates")
     is_html = name.endswith(".html")
     environment = Environment(

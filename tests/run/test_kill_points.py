@@ -27,7 +27,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Playground:
 def straight(played: Playground) -> tuple[Path, list[str]]:
     """An undisturbed run, and its events."""
     run = played.folder / "straight"
-    ended = run_cli_forked("search", played.config_file, "--run-dir", run, at=run)
+    ended = run_cli_forked("search", played.config_file, "--run-dir", run, at=run, point=0)
     assert ended.code == 0, ended.err
     return run, ended.events
 
@@ -108,8 +108,9 @@ def test_a_best_that_is_gone_or_cut_off_is_written_again(straight: tuple[Path, l
     same(run, straight[0])
 
 
-@pytest.mark.parametrize("file_size", [500, 6_000, 12_000, 60_000, 100_000])
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "file_size", [60_000, *(pytest.param(size, marks=pytest.mark.slow) for size in (500, 6_000, 12_000, 100_000))]
+)
 def test_a_full_disk_is_one_line_and_resumes_when_there_is_room(
     played: Playground, straight: tuple[Path, list[str]], tmp_path: Path, file_size: int
 ) -> None:

@@ -19,6 +19,7 @@ from types import FrameType
 
 from swarm.cli.main import main
 
+NEVER = -1
 SECONDS = 120  # a process that hangs is ended
 EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -40,6 +41,11 @@ class Counter:
         self._run, self._point = os.path.abspath(run), point
         self._hidden = os.path.join(os.path.dirname(self._run), f".{os.path.basename(self._run)}.")
         self.events: list[str] = []
+
+    @property
+    def counts(self) -> bool:
+        """Whether anybody wants the events: counting them costs time."""
+        return self._point != NEVER
 
     def watch(self) -> None:
         sys.addaudithook(self._audit)
@@ -67,10 +73,11 @@ class Counter:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_cli_forked(*words: object, at: Path, point: int = 0, file_size: int = 0) -> Ended:
+def run_cli_forked(*words: object, at: Path, point: int = NEVER, file_size: int = 0) -> Ended:
     """`swarm WORDS...` in a process of its own.
 
-    at: the run directory whose events are counted. point: the event at which the process is killed; 0: never.
+    at: the run directory whose events are counted. point: the event at which the process is killed; 0:
+    at none, but events are counted; NEVER: nor are they.
     file_size: no file may become larger, as on a full disk; 0: no limit.
     """
     (result, out), (said, err) = os.pipe(), os.pipe()
@@ -107,7 +114,8 @@ def _redirect(err: int) -> None:
 
 def _run(words: Sequence[object], counter: Counter) -> tuple[int, list[str]]:
     sys.argv = ["swarm", *map(str, words)]
-    counter.watch()
+    if counter.counts:
+        counter.watch()
     try:
         main()
     except SystemExit as stop:
