@@ -1,14 +1,12 @@
-"""Builds demonstration zoos with a progress bar."""
+"""Builds demonstration zoos with a progress display."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from swarm import zoo
+from swarm.cli.progress import Progress
 from swarm.config.schema import Config
-from swarm.core.terminal_text import one_line
 
 
 def build_zoos(config: Config, console: Console) -> None:
@@ -20,11 +18,11 @@ def build_zoos(config: Config, console: Console) -> None:
 
 def build_zoo(name: str, directory: Path | None, console: Console) -> Path:
     """Build one zoo in a directory, or None for the cache. Returns where it is. Raises UserError."""
-    name_column = TextColumn("{task.description}", markup=False)
-    columns = (name_column, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"building zoo {one_line(name)}", total=1.0)
-        on_step: Callable[[str, float], None] = lambda text, share: bar.update(  # noqa: E731
-            task, description=f"zoo {one_line(name)}: {text}", completed=share
-        )
+    with Progress(console) as display:
+
+        def on_step(_text: str, share: float) -> None:
+            if share < 1:  # one that is complete already is not built
+                display.phase(f"building zoo {name}")
+            display.steps(round(100 * share), 100)
+
         return zoo.build(name, directory or zoo.cache_directory() / name, on_step)
