@@ -31,6 +31,9 @@ FOLLOWED = [
 ]
 
 
+ACCEPTED: set[tuple[str, ...]] = set()  # what a check depends on, where it was accepted before
+
+
 @pytest.fixture
 def scene(tmp_path: Path, playground: Playground, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.chdir(tmp_path)
@@ -59,12 +62,25 @@ def tried(case: Case, words: Words) -> Words:
     return ["check", *words[1:at], *words[at + 2 :]]
 
 
+def checked(case: Case, words: Words, scene: Scene) -> tuple[str, ...]:
+    """What a check depends on, where that is all in the config and the words, and they name nothing of this case."""
+    if words[0] != "check" or case.environment:
+        return ()
+    seen = (Path(str(words[1])).read_text(), *map(str, words[2:]))
+    own = (str(scene.folder), "zoo:", "function:", "modules=", "..")
+    return () if any(name in each for each in seen for name in own) else seen
+
+
 @pytest.mark.parametrize(("case", "remedy"), FOLLOWED)
 def test_the_remedy_helps(case: Case, remedy: Remedy, scene: Scene) -> None:
     os.environ.update({name: value.format(folder=scene.folder) for name, value in case.environment.items()})
-    words = remedy(scene, case.arrange(scene))
-    done = run_cli(*tried(case, words))
+    words = tried(case, remedy(scene, case.arrange(scene)))
+    if (known := checked(case, words, scene)) in ACCEPTED:
+        return
+    done = run_cli(*words)
     assert done.code == 0, done.err
+    if known:
+        ACCEPTED.add(known)
 
 
 def test_every_case_has_its_remedy() -> None:

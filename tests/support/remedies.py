@@ -1,23 +1,15 @@
 """For every bad input what its message says to do: a case that is added to a table comes with its remedy."""
 
-from support import (
-    remedies_for_adapters,
-    remedies_for_configs,
-    remedies_for_data,
-    remedies_for_runs,
-    remedies_for_settings,
-    remedies_for_weights,
-)
+from importlib import import_module
+from pathlib import Path
+
+from support.remedies_for_data import MENDED
 from support.remedy_steps import Remedy
 
+MODULES = [import_module(f"support.{file.stem}") for file in sorted(Path(__file__).parent.glob("remedies_for_*.py"))]
 # Of each case the remedies that its message names, each of which must help.
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
-    **remedies_for_configs.REMEDIES,
-    **remedies_for_settings.REMEDIES,
-    **remedies_for_weights.REMEDIES,
-    **remedies_for_adapters.REMEDIES,
-    **remedies_for_data.REMEDIES,
-    **remedies_for_runs.REMEDIES,
+    name: remedies for module in MODULES for name, remedies in module.REMEDIES.items()
 }
 # Remedies that take seconds: the case and the place of the remedy in its tuple.
 SLOW = frozenset(
@@ -39,7 +31,7 @@ SLOW = frozenset(
 )
 # Of the other cases the test that follows the remedy, or what a test would need.
 ELSEWHERE: dict[str, str] = {
-    **dict.fromkeys(remedies_for_data.MENDED, "tests/data/test_remedies_for_examples.py::test_the_remedy_helps"),
+    **dict.fromkeys(MENDED, "tests/data/test_remedies_for_examples.py::test_the_remedy_helps"),
     "cache-in-proc": "tests/cli/test_remedies_for_machines.py::test_a_cache_that_can_be_written",
     "cache-is-a-file": "tests/cli/test_remedies_for_machines.py::test_a_cache_that_can_be_written",
     "no-such-cluster": "tests/workers/preflight/test_checks.py::test_check_describes_a_cluster_that_has_everything",
