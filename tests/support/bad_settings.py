@@ -152,7 +152,9 @@ VALUES = [
         "['tensorboard', 'tensorboard']",
         "name each tracker once",
     ),
-    Case("set-in-no-list", lambda s: [*s.search(experts=[]), "--set", "experts.0=a"], "experts.0", "'0'", "whole list"),
+    Case(
+        "set-in-no-list", lambda s: [*s.search(experts=[]), "--set", "experts.0=a"], "experts.0", "'0'", "of this list"
+    ),
     Case("no-such-cluster", address, "cluster.address", "127.0.0.1:1", "or start a cluster"),
 ]
 OPTIMIZERS = [
@@ -269,6 +271,6 @@ RUNS = [
         "best",
         "remove it, then swarm resume",
     ),
-    Case("empty-journal", empty_journal, "run", "nothing has been scored yet", "swarm resume"),
+    Case("journal-without-lines", empty_journal, "run", "nothing has been scored yet", "swarm resume"),
 ]
 CASES = [*VALUES, *OPTIMIZERS, *OBJECTIVES, *EXPORTS, *RUNS]

@@ -14,11 +14,10 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 # Remedies that take seconds: the case and the place of the remedy in its tuple.
 SLOW = frozenset(
     {
-        "too-few-examples-2",
         "break-in-run-dir-1",
         "corrupt-journal-1",
-        "empty-journal-1",
         "escape-in-run-dir-1",
+        "journal-without-lines-1",
         "lost-start-1",
         "other-seed-1",
         "other-splits-1",
@@ -26,6 +25,7 @@ SLOW = frozenset(
         "run-dir-in-null-1",
         "run-dir-in-proc-1",
         "run-dir-is-a-file-1",
+        "too-few-examples-2",
         "too-large-a-grid-3",
     }
 )

@@ -115,6 +115,6 @@ EXPORTS: dict[str, tuple[Remedy, ...]] = {
     "late-budget": (a_new_run,),
     "no-summary": (resumed_before,),
     "odd-summary": (summary_again,),
-    "empty-journal": (resumed_before,),
+    "journal-without-lines": (resumed_before,),
 }
 REMEDIES = {**VALUES, **OPTIMIZERS, **OBJECTIVES, **EXPORTS}
