@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+SHORT_SECONDS = 5.0  # a phase that counts nothing and is over sooner is only named
+
 
 @dataclass
 class Pace:
@@ -39,7 +41,7 @@ class Pace:
     def ended(self, now: float, whole: bool = True) -> str:
         """ "testing 12 of 12, done in 48 s". whole: not interrupted."""
         took = now - self.began
-        if not self.of and (took < 1 or not whole):
+        if not self.of and (took < SHORT_SECONDS or not whole):
             return self.text
         return f"{self.text}{self._count()}, {'done in' if whole else 'stopped after'} {span(took)}"
 

@@ -3,6 +3,7 @@
 from io import StringIO
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from support.summaries import SCORE, summary_with
@@ -56,6 +57,27 @@ def test_a_narrow_terminal_has_the_improvements_below(width: int, tables: int) -
     assert sum(line.startswith("selected (3-1)") for line in lines) == 1
     ends = {len(line) for line in lines if "to +0.190" in line}
     assert len(ends) == 1, "aligned"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_long_names_are_cut_in_the_middle_and_no_column_is_lost(width: int) -> None:
+    names = [f"expert:a-very-long-name-of-an-expert-{'模型' * 10}-version-{i}" for i in range(3)]
+    summary = result(baselines=dict.fromkeys(names, SCORES), paired=dict.fromkeys(names, GAIN))
+    lines = printed(summary, width)
+    assert max(map(cell_len, lines)) <= width
+    rows = [line for line in lines if line.startswith("expert:")]
+    assert {tuple(f"version-{i}"[-2:] in line for i in range(3)) for line in rows} == {
+        (True, False, False), (False, True, False), (False, False, True)
+    }  # fmt: skip
+    assert all("…" in line for line in rows)
+    text = "\n".join(lines)
+    assert text.count("0.750 to 0.860") == 5
+    assert text.count("+0.010 to +0.190") == 3
+
+
+def test_a_name_is_never_markup() -> None:
+    summary = result(baselines={"expert:[red]x[/] :heart:": SCORES}, paired={"expert:[red]x[/] :heart:": GAIN})
+    assert any(line.startswith("expert:[red]x[/] :heart:") for line in printed(summary, 120))
 
 
 def test_several_objectives_are_named() -> None:
