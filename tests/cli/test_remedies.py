@@ -15,19 +15,29 @@ from support.remedies import ELSEWHERE, REMEDIES, SLOW, Remedy
 ROOT = Path(__file__).parents[2]
 
 
-def all_cases() -> list[Case]:
-    """The cases of every table of tests/support/bad_*.py, each once."""
+def all_cases() -> list[tuple[str, Case]]:
+    """The cases of every table of tests/support/bad_*.py, each once, with the key of its remedies.
+
+    That is its id; where two tables have a case of one id, the table's name stands before it: bad_texts/ID.
+    """
     files = sorted((ROOT / "tests" / "support").glob("bad_*.py"))
     modules = [import_module(f"support.{file.stem}") for file in files]
-    tables = [table for module in modules for table in vars(module).values() if isinstance(table, list)]
-    return list({id(case): case for table in tables for case in table if isinstance(case, Case)}.values())
+    found = {
+        id(case): (file.stem, case)
+        for file, module in zip(files, modules, strict=True)
+        for table in vars(module).values()
+        if isinstance(table, list)
+        for case in table
+        if isinstance(case, Case)
+    }
+    return [(own if (own := f"{name}/{case.id}") in REMEDIES else case.id, case) for name, case in found.values()]
 
 
 CASES = all_cases()
 FOLLOWED = [
     pytest.param(case, remedy, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
-    for case in CASES
-    for name, remedy in ((f"{case.id}-{i}", remedy) for i, remedy in enumerate(REMEDIES.get(case.id, ()), 1))
+    for key, case in CASES
+    for name, remedy in ((f"{key}-{i}", remedy) for i, remedy in enumerate(REMEDIES.get(key, ()), 1))
 ]
 
 
@@ -85,7 +95,7 @@ def test_the_remedy_helps(case: Case, remedy: Remedy, scene: Scene) -> None:
 
 def test_every_case_has_its_remedy() -> None:
     """Where this fails: write what the message of the new case says to do into tests/support/remedies_for_*.py."""
-    names = {case.id for case in CASES}
+    names = {key for key, _ in CASES}
     assert sorted(names - {name for name, remedies in REMEDIES.items() if remedies} - ELSEWHERE.keys()) == []
     assert REMEDIES.keys() & ELSEWHERE.keys() == set()
 

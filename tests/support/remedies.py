@@ -11,24 +11,8 @@ MODULES = [import_module(f"support.{file.stem}") for file in sorted(Path(__file_
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
     name: remedies for module in MODULES for name, remedies in module.REMEDIES.items()
 }
-# Remedies that take seconds: the case and the place of the remedy in its tuple.
-SLOW = frozenset(
-    {
-        "break-in-run-dir-1",
-        "corrupt-journal-1",
-        "escape-in-run-dir-1",
-        "journal-without-lines-1",
-        "lost-start-1",
-        "other-seed-1",
-        "other-splits-1",
-        "run-dir-in-a-file-1",
-        "run-dir-in-null-1",
-        "run-dir-in-proc-1",
-        "run-dir-is-a-file-1",
-        "too-few-examples-2",
-        "too-large-a-grid-3",
-    }
-)
+# Remedies that take a second or more: the case, and the place of the remedy in its tuple.
+SLOW = frozenset(name for module in MODULES for name in getattr(module, "SLOW", ()))
 # Of the other cases the test that follows the remedy, or what a test would need.
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(MENDED, "tests/data/test_remedies_for_examples.py::test_the_remedy_helps"),

@@ -1,6 +1,6 @@
 """What mends the mistakes in a config and in --set."""
 
-from support.bad_inputs import Scene, Words
+from support.bad_inputs import Scene
 from support.remedy_steps import (
     Remedy,
     another_config,
@@ -29,13 +29,6 @@ def a_red_expert(scene: Scene) -> str:
 
 def others(scene: Scene) -> dict[str, str]:
     return {"name": "others", "type": "multiple_choice", "data": the_data(scene)}
-
-
-def of_either_case(scene: Scene, words: Words) -> Words:
-    """Two cases have the name set-unknown-key: each has a misspelling of its own."""
-    if any(str(word).startswith("sed=") for word in words):
-        return typed("sed=", "seed=1")(scene, words)
-    return typed("optimizer.particels=", "optimizer.particles=4")(scene, words)
 
 
 COMPLETE = then(put("objectives.0.type", "multiple_choice"), put("objectives.0.data", the_data))
@@ -122,7 +115,8 @@ OVERRIDES: dict[str, tuple[Remedy, ...]] = {
     "set-beyond-a-list": (typed("experts.7", "experts.0={red}"),),
     "set-in-a-list-by-name": (typed("experts.red", "experts.0={red}"),),
     "set-no-yaml": (typed("seed", "seed=1"), typed("seed", "objectives.0.name='[1'")),
-    "set-unknown-key": (of_either_case,),
+    "set-unknown-key": (typed("sed=", "seed=1"),),
+    "bad_texts/set-unknown-key": (typed("optimizer.particels=", "optimizer.particles=4"),),
     "set-below-the-least": (typed("optimizer.particles", "optimizer.particles=2"),),
     "set-unknown-dtype": (typed("engine.dtype", "engine.dtype=float32"),),
     "set-a-section": (typed("optimizer=", "optimizer={type: pso}"),),
@@ -136,3 +130,4 @@ OVERRIDES: dict[str, tuple[Remedy, ...]] = {
     "no-such-device": (setting("engine.device=auto"), setting("engine.device=cpu")),
 }
 REMEDIES = {**FILES, **KEYS, **KINDS, **VALUES, **OVERRIDES}
+SLOW = frozenset({"too-large-a-grid-3"})

@@ -195,3 +195,4 @@ DATA: dict[str, tuple[Remedy, ...]] = {
     "break-in-an-exception": (module_that_can_be_imported,),
 }
 REMEDIES = {**EXAMPLES, **FILES, **DATA}
+SLOW = frozenset({"too-few-examples-2"})

@@ -219,3 +219,18 @@ MACHINES: dict[str, tuple[Remedy, ...]] = {
     "zoo-not-built": (with_a_zoo,),
 }
 REMEDIES = {**RUNS, **EXPORTS, **COMMANDS, **MACHINES}
+# A search or a resumed run takes a second; of cases with the same remedy one is followed by default.
+SLOW = frozenset(
+    {
+        "break-in-run-dir-1",
+        "corrupt-journal-1",
+        "escape-in-run-dir-1",
+        "lost-start-1",
+        "other-seed-1",
+        "other-splits-1",
+        "run-dir-in-a-file-1",
+        "run-dir-in-null-1",
+        "run-dir-in-proc-1",
+        "run-dir-is-a-file-1",
+    }
+)

@@ -118,3 +118,4 @@ EXPORTS: dict[str, tuple[Remedy, ...]] = {
     "journal-without-lines": (resumed_before,),
 }
 REMEDIES = {**VALUES, **OPTIMIZERS, **OBJECTIVES, **EXPORTS}
+SLOW = frozenset({"journal-without-lines-1"})
