@@ -81,24 +81,17 @@ class TransformersSettings(EngineSettings):
 
         Raises ConfigError where `method` asks for what is not possible.
         """
+        base = f"base {catalog.base.path}"
         if self.method == "merged" and catalog.base.codes:
-            raise ConfigError(
-                f"engine.method: merged, but base {catalog.base.path} is quantised, and nothing can be merged into its "
-                "codes; use method: auto"
-            )
+            raise _impossible(f"merged, but {base} is quantised, and nothing can be merged into its codes; use")
         # By the name of the device: the process that asks may have no such device.
         cuda = self.device.startswith("cuda") or (self.device == "auto" and torch.cuda.is_available())
         costs = CostModel.of(catalog, "cuda" if cuda else "cpu", DTYPES[self.dtype], self.batch_tokens)
         if costs is None and self.method == "stacked" and catalog.experts:
             if catalog.base.architecture.encoder_decoder:
-                raise ConfigError(
-                    f"engine.method: stacked, but base {catalog.base.path} is an encoder-decoder, whose candidates are "
-                    "merged one after another; use method: auto"
-                )
-            raise ConfigError(
-                "engine.method: stacked, but an expert changes a matrix as a whole; cut it to a rank with svd:, or use "
-                "method: auto"
-            )
+                one_by_one = "is an encoder-decoder, whose candidates are merged one after another"
+                raise _impossible(f"stacked, but {base} {one_by_one}; use")
+            raise _impossible("stacked, but an expert changes a matrix as a whole; cut it to a rank with svd:, or use")
         return costs
 
     def stacks(self, costs: CostModel | None, requests: Requests) -> bool:
@@ -111,6 +104,10 @@ class TransformersSettings(EngineSettings):
         if costs is None or self.method == "merged" or self.particles < 2:
             return False
         return self.method == "stacked" or costs.stacked_pays(self.particles, requests)
+
+
+def _impossible(problem: str) -> ConfigError:
+    return ConfigError(f"engine.method: {problem} method: auto")
 
 
 class TransformersEngine:
