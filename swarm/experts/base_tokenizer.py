@@ -33,7 +33,10 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
         _check_tokenizer_files(base)
         if "custom code" in reason and (code := asked_code(base)):
             return refused_code(f"base {base}", base, code)
-        return ExpertError(f"base {base}: transformers cannot load it ({reason}); check the folder's tokenizer files")
+        fast = (base / "tokenizer.json").is_file()
+        otherwise = "pip install sentencepiece, or save a tokenizer.json there"
+        remedy = "check the folder's tokenizer files" if fast else otherwise
+        return ExpertError(f"base {base}: transformers cannot load it ({reason}); {remedy}")
 
     return understood(
         lambda: AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False), refused

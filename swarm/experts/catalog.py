@@ -27,6 +27,8 @@ from swarm.experts.tied_adapters import check_tied_uses, one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
 
 VECTOR_FORMAT = "swarm-alignment-vector"
+# The files that hold a vocabulary, of which a tokenizer has at least one.
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def open_base(path: Path) -> Base:
     check_folder(path, f"base {path}")
     config = read_json(path / "config.json", f"base {path}")
     check_settings(path)
-    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+    if not any((path / name).is_file() for name in TOKENIZERS):
         raise ExpertError(f"base: {path} holds no tokenizer; save the base's tokenizer there")
     return open_quantised(path, config, "base") if can_stand_beside(config) else open_checkpoint(path, "base")
 

@@ -13,8 +13,8 @@ from swarm.experts.safetensors_files import TensorInfo, read_json
 from swarm.experts.safetensors_writer import tensor_stream
 from swarm.export.base import Exported
 
-KEPT = ("*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
-TOKENIZER = ("*token*.json", "vocab.*", "merges.txt", "*.model", "chat_template.*")
+KEPT = ("*.json", "*.txt", "*.model", "*.spm", "*.jinja", "LICENSE*", "NOTICE*")
+TOKENIZER = ("*token*.json", "vocab.*", "merges.txt", "*.model", "*.spm", "chat_template.*")
 WRITTEN = ("config.json", "adapter_config.json")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4}

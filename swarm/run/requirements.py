@@ -22,7 +22,7 @@ from swarm.workers.ray.probe_nodes import check_feasible
 BESIDE_WEIGHTS = (
     "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-    "chat_template.jinja",
+    "chat_template.jinja", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ A request flows through the files in this order:
 - `stacked_layers.py` has those layers, one class per kind.
 - `cost_model.py` predicts which of the two is faster.
 - `capability_probe.py` tests when the engine opens which ways of batching give the answers of the model alone.
+- `quantised_probe.py` tests whether adapters can stand beside a quantised base.
 - `batches.py` makes the batches of a set of requests, once:
 - `shared_prefixes.py` finds prefixes that prompts share;
 - `packing.py` packs continuations behind their prompts, in rows of similar length.
@@ -21,6 +22,8 @@ A request flows through the files in this order:
 - `sampling.py` chooses the next token;
 - `stopping.py` decides where a text ends;
 - `margins.py` measures by how much it leads over, or falls short of, the answers that would be right.
+- `encoder_decoder.py` has the passes of an encoder-decoder, `pairs.py` its batches, `pair_probe.py` its tests, and
+  `generation_rules.py` what its generation_config.json forces and forbids.
 - `engine.py` has the settings and puts all of this together.
 - `memory.py` predicts what a worker needs, before any of this is loaded.
 

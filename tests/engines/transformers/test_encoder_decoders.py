@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,26 @@ def test_prompts_and_continuations_are_tokenised_apart_as_lm_eval_does(tmp_path:
     assert two.prompt == (tokenizer.bos_token_id,)
     assert list(three.prompt) == tokenizer.encode("Answer: ")
     assert list(three.targets[0]) == tokenizer.encode("four")
+
+
+def test_a_tokenizer_that_only_sentencepiece_reads_is_refused_with_a_remedy(
+    bed: Callable[[str], Bed], tmp_path: Path
+) -> None:
+    """As Marian's and mT5's first checkpoints have them. The remedy: a tokenizer.json."""
+    if find_spec("sentencepiece"):
+        pytest.skip("sentencepiece is installed")
+    base = Path(shutil.copytree(bed("marian").base, tmp_path / "base"))
+    whole = {name: (base / name).read_bytes() for name in ("tokenizer.json", "tokenizer_config.json")}
+    (base / "tokenizer.json").unlink()
+    (base / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        (base / name).write_text("{}")
+    with pytest.raises(ExpertError, match=r"pip install sentencepiece, or save a tokenizer\.json there") as refused:
+        Encoder.of(open_catalog(base, []).base.path)
+    assert "\n" not in str(refused.value)
+    for name, content in whole.items():
+        (base / name).write_bytes(content)
+    Encoder.of(base)
 
 
 def test_encoder_and_decoder_have_room_of_their_own(bed: Callable[[str], Bed]) -> None:
