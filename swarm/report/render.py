@@ -171,7 +171,7 @@ def _section(
     return Section(
         name=name,
         unit=unit,
-        headline=score_table.headline(title + label, rows, unit, best, verdict),
+        headline=score_table.headline(title, label, rows, unit, best, verdict),
         verdict=verdict,
         corrected=score_table.are_corrected(rows),
         rows=rows,

@@ -119,9 +119,12 @@ def best_baseline(rows: tuple[Row, ...], best: Best | None) -> Row | None:
 
 
 def headline(
-    label: str, rows: tuple[Row, ...], unit: Unit, best: Best | None, verdict: Verdict | None
+    title: str, label: str, rows: tuple[Row, ...], unit: Unit, best: Best | None, verdict: Verdict | None
 ) -> Headline | None:
-    """None while the best has not been scored on test. Without a verdict, the intervals decide."""
+    """None while the best has not been scored on test. Without a verdict, the intervals decide.
+
+    title: what the best is called. label: ", maths" where there are several objectives.
+    """
     ours, single = next((row for row in rows if row.kind == "best"), None), best_single(rows)
     if best is None or ours is None or ours.test is None:
         return None
@@ -134,7 +137,7 @@ def headline(
         claims.append(ALONE)
     is_better = verdict.found if verdict else bool(claims) and all(row.gain.low > 0 for row in rows if row.gain)
     found = _comparison(rows, unit, best) if is_better else f"{NOTHING}: {_comparison(rows, unit, best)}"
-    return Headline(found, label, unit.score(ours.test.mean), scored_on(unit, ours.test), tuple(claims))
+    return Headline(found + label, title + label, unit.score(ours.test.mean), scored_on(unit, ours.test), tuple(claims))
 
 
 def _comparison(rows: tuple[Row, ...], unit: Unit, best: Best) -> str:

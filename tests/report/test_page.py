@@ -80,6 +80,12 @@ def test_the_comparison_comes_first(run: Fake, doubt: float, tmp_path: Path) -> 
     assert markdown.splitlines()[2] == f"**{wanted}**"
 
 
+def test_of_several_objectives_each_comparison_names_its_own(two: Fake, tmp_path: Path) -> None:
+    html, _ = two.write(tmp_path)
+    lines = re.findall(r'class="headline">(.*?)</h', html)
+    assert [line.rpartition(", ")[2] for line in lines] == ["letters.", "likelihood."]
+
+
 def test_a_baseline_that_won_demonstrates_no_improvement(tmp_path: Path) -> None:
     html, _ = judged(KINDS["uniform wins"]()).write(tmp_path)
     assert re.fullmatch(

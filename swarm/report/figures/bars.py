@@ -127,6 +127,8 @@ def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
     if not ends:
         return 0.0, 1.0
     low, high = min(0.0, *ends), max(0.0, *ends)
+    if all(score.mean >= 0 for score in scores):
+        low = 0.0  # an interval may reach below, where no score can be
     marks = svg.ticks(low, high, CELL_TICKS)
     step = marks[1] - marks[0] if len(marks) > 1 else 0.0
     return (marks[0] - step if low < marks[0] else low), (marks[-1] + step if high > marks[-1] else high)
