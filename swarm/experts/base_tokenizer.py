@@ -12,6 +12,7 @@ from swarm.experts.safetensors_files import read_json
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                    "vocab.json", "chat_template.json")  # fmt: skip
+PROBE = "a"  # a text
 # Keys that name the file to read by the version of transformers, and the file that holds the key.
 NAMING = {"configuration_files": "config.json", "fast_tokenizer_files": "tokenizer_config.json"}
 
@@ -38,9 +39,12 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
         remedy = "check the folder's tokenizer files" if fast else otherwise
         return ExpertError(f"base {base}: transformers cannot load it ({reason}); {remedy}")
 
-    return understood(
-        lambda: AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False), refused
-    )
+    def loaded() -> PreTrainedTokenizerBase:
+        tokenizer = AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
+        tokenizer.decode(tokenizer.encode(PROBE))  # some settings are looked at only here
+        return tokenizer
+
+    return understood(loaded, refused)
 
 
 def check_settings(base: Path) -> None:

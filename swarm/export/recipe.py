@@ -165,6 +165,6 @@ def _open(content: RecipeFile, file: Path) -> Catalog:
 def _check_fingerprint(owner: str, entry: BaseEntry, found: str, file: Path) -> None:
     if found != entry.fingerprint:
         raise ExpertError(
-            f"{owner}: {entry.path} has the fingerprint {found}, but {file} was made with {entry.fingerprint}; "
-            "put back the weights that were searched"
+            f"{owner}: {entry.path} has the fingerprint {found}, but {file} was made with "
+            f"{shortened(entry.fingerprint)}; put back the weights that were searched"
         )

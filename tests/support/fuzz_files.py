@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 import yaml
 from hypothesis import strategies as st
 
@@ -21,7 +22,10 @@ from support.models import make_adapter, make_base
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.errors import UserError
+from swarm.core.examples import Message
+from swarm.core.requests import Continuation, Generation
 from swarm.engines.encoding import Encoder
+from swarm.engines.transformers.load_model import load_model
 from swarm.experts.alignment_vectors import make_vector
 from swarm.experts.catalog import ExpertSpec, check_finite, open_base, open_catalog
 from swarm.experts.updates import delta_of
@@ -280,7 +284,11 @@ def read_base(name: str, of: str, sources: Sources, case: bytes, folder: Path) -
     shutil.copytree(sources.folder / of, folder / of, dirs_exist_ok=True)
     (folder / of / name).write_bytes(case)
     opened = open_base(folder / of)
-    Encoder.of(opened.path)
+    encoder = Encoder.of(opened.path)
+    encoder.encode([Continuation("one two", " three"), Generation("one", 4)])
+    if encoder.tokenizer.chat_template is not None:
+        encoder.encode([Continuation((Message("user", "one"),), " two")])
+    load_model(opened.path, torch.float32, "cpu")  # what is not refused before is loaded
 
 
 def read_a_recipe(sources: Sources, case: bytes, folder: Path) -> None:

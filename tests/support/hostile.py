@@ -266,6 +266,7 @@ TOKENIZERS: Mapping[str, tuple[str, str]] = {
     "config-no-json": ("tokenizer_config.json", "{"),
     "config-a-list": ("tokenizer_config.json", "[]"),
     "class-a-list": ("tokenizer_config.json", '{"tokenizer_class": ["x"]}'),
+    "length-a-list": ("tokenizer_config.json", '{"model_max_length": [1]}'),
     "token-a-number": ("tokenizer_config.json", '{"eos_token": 4}'),
 }
 
