@@ -1,5 +1,6 @@
 """The base's tokenizer and config as transformers reads them, or one line that says what is wrong with the files."""
 
+import json
 from pathlib import Path
 
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedConfig, PreTrainedTokenizerBase
@@ -49,12 +50,14 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
 
 def check_settings(base: Path) -> None:
     """Raise ExpertError where generation_config.json, which transformers ignores when it is damaged, cannot be read,
-    and where config or tokenizer name files of another folder."""
+    where config or tokenizer name files of another folder, and where the index of shards lacks what transformers reads.
+    """
     for key, name in NAMING.items():
         named = read_json(base / name, f"base {base}").get(key) if (base / name).is_file() else None
         for file in named if isinstance(named, list) else [named] if named else []:
             if not isinstance(file, str) or Path(file).name != file:
                 raise ExpertError(f"base {base}: {key} in {name} is {shortened(repr(file))}, no file's name; remove it")
+    _check_index(base)
     file = base / "generation_config.json"
     if file.is_file():
         content = read_json(file, f"base {base}")
@@ -65,6 +68,15 @@ def check_settings(base: Path) -> None:
         if not _are_tokens(content.get("eos_token_id")):
             value = shortened(repr(content["eos_token_id"]))
             raise ExpertError(f"base {base}: eos_token_id in {file} is {value}, no token's id; correct or remove it")
+
+
+def _check_index(base: Path) -> None:
+    index = base / "model.safetensors.index.json"
+    if index.is_file() and not (base / "model.safetensors").is_file():
+        metadata = read_json(index, f"base {base}").get("metadata")
+        if not isinstance(metadata, dict):
+            value = shortened(json.dumps(metadata))
+            raise ExpertError(f"base {base}: metadata in {index} is {value}, no map; write {{}} in its place")
 
 
 def _check_tokenizer_files(base: Path) -> None:

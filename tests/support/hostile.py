@@ -11,6 +11,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+NOTHING: Mapping[str, object] = {}
 SECRET = "the-secret-of-another-folder"
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('ran')\nclass Own: pass\n"
 FACTOR = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
@@ -86,13 +87,14 @@ def linked_templates(trap: Trap) -> None:
     (trap.base / "additional_chat_templates").symlink_to(trap.outside / "templates")
 
 
-def mapped(name: Callable[[Trap], object]) -> Plant:
+def mapped(name: Callable[[Trap], object], metadata: Mapping[str, object] | None = NOTHING) -> Plant:
     """The base's weights go by an index whose weight_map names something else."""
 
     def plant(trap: Trap) -> None:
         tensors = load_file(trap.base / "model.safetensors")
         (trap.base / "model.safetensors").unlink()
-        put(trap.base / "model.safetensors.index.json", weight_map=dict.fromkeys(tensors, name(trap)))
+        weight_map = dict.fromkeys(tensors, name(trap))
+        put(trap.base / "model.safetensors.index.json", weight_map=weight_map, metadata=metadata)
 
     return plant
 
@@ -236,6 +238,7 @@ VALUES: list[Hostile] = [
     Hostile("many-patterns", adapter_says(rank_pattern={f"x{i}": 4 for i in range(20_000)}), ("rank_pattern", "20000")),
     Hostile("deep-adapter-config", deep("adapter_config.json", "adapter"), ("adapter_config.json", "JSON")),
     Hostile("deep-config", deep("config.json"), ("config.json", "JSON")),
+    Hostile("index-without-metadata", mapped(lambda trap: "a.safetensors", metadata=None), (INDEX, "metadata", "null")),
     Hostile("deep-index", deep_index, (INDEX, "JSON")),
     Hostile("billion-layers", base_says(num_hidden_layers=10**9), ("num_hidden_layers", "1000000000")),
     Hostile("huge-number", base_says(vocab_size=10**400), ("config.json",)),
