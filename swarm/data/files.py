@@ -68,6 +68,7 @@ def read_text(path: Path) -> str:
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file with their numbers, read one by one. Raises DataError."""
     kind_of(path)
+    _refuse_device(path)
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -80,6 +81,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 def parquet_rows(path: Path) -> list[tuple[str, object]]:
     """Where each row of a Parquet file is, and the row, with numbers as texts. Raises DataError."""
+    _refuse_device(path)
     if path.suffix.lower() == ".gz":
         raise DataError(f"{path}: is Parquet in gzip by its name, which is not read; unpack it")
     try:
@@ -129,6 +131,7 @@ def _as_texts(value: object) -> object:
 
 
 def _read(path: Path) -> bytes:
+    _refuse_device(path)
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as file:
@@ -136,6 +139,12 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
+
+
+def _refuse_device(path: Path) -> None:
+    """Raise DataError for a pipe or a device, which may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path}: cannot be read (it is a pipe or a device); give the path of a data file")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

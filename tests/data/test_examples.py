@@ -1,6 +1,7 @@
 """Reading examples: every form that is promised, and one line for every mistake."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,10 @@ def test_files_that_cannot_be_read(tmp_path):
         read_examples(tmp_path / "missing.jsonl")
     with pytest.raises(DataError, match="cannot be read"):
         read_examples(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for endless in (tmp_path / "pipe.jsonl", Path("/dev/zero")):
+        with pytest.raises(DataError, match=r"cannot be read \(it is a pipe or a device\)"):
+            read_examples(endless)
     with pytest.raises(DataError, match="holds no examples"):
         read_examples(written(tmp_path / "empty.jsonl", "", " "))
     (tmp_path / "latin.jsonl").write_bytes(json.dumps(GOOD).encode() + b'\n{"prompt": "caf\xe9"}')

@@ -5,10 +5,15 @@ import gzip
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
+from hypothesis import strategies as st
+
+from swarm.data.contamination import training_texts
+from swarm.data.examples import read_data
+from swarm.data.splits import SPLITS, SplitSettings, make_splits
+from swarm.objectives import OBJECTIVES
+from swarm.objectives.base import Objective
 
 FIELDS = (
     "id", "prompt", "question", "messages", "conversations", "instruction", "input", "output", "answer", "answers",
@@ -60,11 +65,44 @@ class DataText:
     suffix: str
     content: bytes
 
+    @property
+    def case(self) -> bytes:
+        return self.suffix.encode() + b"\n" + self.content
 
-def data_texts() -> "SearchStrategy[DataText]":
+
+def data_file(case: bytes, folder: Path) -> Path:
+    """The file of a case."""
+    suffix, _, content = case.partition(b"\n")
+    path = folder / f"data{suffix.decode()}"
+    path.write_bytes(content)
+    return path
+
+
+def read_training_data(case: bytes, folder: Path) -> None:
+    list(training_texts(data_file(case, folder)))
+
+
+def read_and_split(case: bytes, folder: Path) -> None:
+    """Read a data file, deal it beside another, and let every kind of objective look at its examples."""
+    path = data_file(case, folder)
+    read_data(path)
+    (folder / "test.jsonl").write_text('{"prompt": "Q?", "answer": "yes"}\n')
+    files = {"search": str(path), "select": str(path), "test": str(folder / "test.jsonl")}
+    pooled = [(str(path), {"search": 1, "select": 1}), (files, {}), (str(path), {"search": 1, "test": files["test"]})]
+    for data, settings in pooled:
+        splits = make_splits("x", data, SplitSettings(overlap="drop", **settings), 0, Path)
+        for objective in map(_objective, ("multiple_choice", "likelihood", "exact_match")):
+            for example in [example for split in SPLITS for example in splits.of(split)]:
+                objective.check(example)
+                objective.requests(example)
+
+
+def _objective(kind: str) -> Objective:
+    return OBJECTIVES[kind].model_validate({"name": "x", "type": kind, "chat": True})
+
+
+def data_texts() -> st.SearchStrategy[DataText]:
     """Data files, most of them nearly right."""
-    from hypothesis import strategies as st
-
     rows = _rows()
     listed = st.lists(rows, min_size=1, max_size=6)
     cells = st.lists(st.sampled_from((*WORDS, *FIELDS)) | st.text(max_size=8), min_size=1, max_size=5)
@@ -85,10 +123,12 @@ def data_texts() -> "SearchStrategy[DataText]":
     return st.builds(_file, named, cut, more)
 
 
-def _rows() -> "SearchStrategy[dict[str, object]]":
-    """Rows that are good, but for a field or two."""
-    from hypothesis import strategies as st
+def data_cases() -> st.SearchStrategy[bytes]:
+    return data_texts().map(lambda text: text.case)
 
+
+def _rows() -> st.SearchStrategy[dict[str, object]]:
+    """Rows that are good, but for a field or two."""
     words = st.sampled_from(WORDS) | st.text(max_size=8)
     scalars = st.none() | st.booleans() | st.integers(-2, 4) | st.floats() | words
     roles = st.sampled_from(["user", "assistant", "system", "human", "gpt", "", None, 1]) | scalars

@@ -18,6 +18,7 @@ import yaml
 from hypothesis import strategies as st
 
 from support.exports import exported
+from support.fuzz_data import data_cases, read_and_split, read_training_data
 from support.models import make_adapter, make_base
 from swarm.config.load import load_config
 from swarm.config.references import resolve
@@ -301,6 +302,8 @@ def of_json(name: str, of: str) -> Callable[[Sources], st.SearchStrategy[bytes]]
 
 
 READERS: Mapping[str, Reader] = {
+    "data": Reader(lambda _: data_cases(), lambda _, case, folder: read_and_split(case, folder)),
+    "training_data": Reader(lambda _: data_cases(), lambda _, case, folder: read_training_data(case, folder)),
     "config": Reader(lambda sources: yaml_file(sources.config.read_bytes()), read_config),
     "set": Reader(overrides, read_override),
     "recipe": Reader(lambda sources: json_file(sources.recipe.read_bytes()), read_a_recipe),
