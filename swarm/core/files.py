@@ -68,11 +68,21 @@ def replaced_directory(dest: Path, overwrite: bool = False) -> Iterator[Path]:
     check_free(dest, overwrite)
     try:
         with temporary_folder(dest) as temporary:
-            yield temporary
+            with _shown_as(temporary, dest):
+                yield temporary
             _flush(temporary)
             _put_in_place(temporary, dest)
     except OSError as error:
         raise _unwritable(dest, error) from error
+
+
+@contextmanager
+def _shown_as(temporary: Path, dest: Path) -> Iterator[None]:
+    """A block whose errors of writing name the folder that the user knows."""
+    try:
+        yield
+    except RunError as error:
+        raise RunError(str(error).replace(str(temporary), str(dest))) from error.__cause__
 
 
 def check_free(dest: Path, overwrite: bool = False) -> None:

@@ -1,12 +1,14 @@
 """The last step of a run: the export, the summary, the report, and the verification of the export."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from swarm.config.load import dump_config
 from swarm.core.candidates import Candidate
-from swarm.core.errors import ExpertError, SwarmError
+from swarm.core.errors import ExpertError, RunError, SwarmError
 from swarm.core.files import write_json
 from swarm.export import Exported, export, lack_of
 from swarm.journal.archive import Archive
@@ -60,7 +62,8 @@ class FinalStep:
         if form != self.plan.config.export.format:
             what = "a recipe" if form == "recipe" else "a checkpoint"
             self.listener.note(f"the best is the base itself, which has no adapter: best/ holds {what}")
-        export(exported, self.folder / BEST, form, overwrite=True)
+        with self._resumable():
+            export(exported, self.folder / BEST, form, overwrite=True)
 
     def _lacks(self, exported: Exported) -> str:
         """What best/ lacks, or ""."""
@@ -99,8 +102,17 @@ class FinalStep:
         )
 
     def _write(self, summary: Summary) -> None:
-        write_json(self.folder / SUMMARY, summary.content())
-        write_report(self.folder, self.archive.records, summary)
+        with self._resumable():
+            write_json(self.folder / SUMMARY, summary.content())
+            write_report(self.folder, self.archive.records, summary)
+
+    @contextmanager
+    def _resumable(self) -> Iterator[None]:
+        """A block of writing: where it fails, the message says how to go on, too. Nothing is scored again."""
+        try:
+            yield
+        except RunError as error:
+            raise RunError(f"{error}, then swarm resume {self.folder}") from error.__cause__
 
     def _form(self, exported: Exported) -> str:
         """The form that the config names. The base has no adapter: where it is the best, a checkpoint or a recipe."""

@@ -120,6 +120,8 @@ def test_a_full_disk_is_one_line_and_resumes_when_there_is_room(
     assert full.err.startswith("swarm: ")
     assert full.err.count("\n") == 1
     assert "File too large" in full.err
+    assert ".tmp" not in full.err, "the user knows no temporary"
+    assert not run.exists() or f"then swarm resume {run}" in full.err
     ended = resumed(played, run)
     assert ended.code == 0, ended.err
     same(run, straight[0])
