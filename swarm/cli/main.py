@@ -202,7 +202,7 @@ def main() -> NoReturn:
 def _run() -> int:
     """The command's exit code, once its mistake, if there is one, has been shown."""
     try:
-        code = app(standalone_mode=False)  # typer turns an interruption into a code
+        code = app(standalone_mode=False, prog_name="swarm")  # typer turns an interruption into a code
     except SwarmError as error:
         mistake = MISTAKE if isinstance(error, UserError) else FAILURE
         return _refuse(str(error), INTERRUPTED if isinstance(error, StrandedError) else mistake)

@@ -64,9 +64,9 @@ def _environment(tmp_path: Path) -> Iterator[None]:
 def tried(case: Case, words: Words) -> Words:
     """The command that shows whether the remedy helped: for a search its check, which says what a search would say.
 
-    A check knows no run directory: where this is the mistake, the search is started.
+    A check knows nothing of other runs' directories: where these are the mistake, the search is started.
     """
-    if words[0] != "search" or case.place == "--run-dir":
+    if words[0] != "search" or case.place in ("--run-dir", "--continue-from"):
         return words
     at = words.index("--run-dir") if "--run-dir" in words else len(words)
     return ["check", *words[1:at], *words[at + 2 :]]

@@ -42,8 +42,5 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 }
 # Each is a search.
 SLOW = frozenset(
-    f"{name}-{number}"
-    for name in REMEDIES
-    for number in (1, 2)
-    if f"{name}-{number}" not in ("continue-no-run-1", "left-before-a-run-1")
+    f"{name}-{number}" for name in REMEDIES for number in (1, 2) if f"{name}-{number}" != "left-before-a-run-1"
 )

@@ -6,7 +6,7 @@ import shutil
 from support.bad_inputs import Scene, Words
 from support.playground import run_cli
 from support.remedies_for_runs import a_new_run, from_a_copy, resumed_before, summary_again
-from support.remedy_steps import Remedy
+from support.remedy_steps import Remedy, then
 
 
 def copied_back(*names: str) -> Remedy:
@@ -28,7 +28,12 @@ def cut_as_told(scene: Scene, words: Words) -> Words:
     journal = scene.run / "journal.jsonl"
     kept = journal.read_bytes().split(b"\n")[: int(number[1] or 1)]
     journal.write_bytes(b"".join(line + b"\n" for line in kept))
-    return resumed_before(scene, words)
+    return ["resume", scene.run]
+
+
+def without_summary(scene: Scene, words: Words) -> Words:
+    (scene.run / "summary.json").unlink()
+    return words
 
 
 def cut_off_the_line(scene: Scene, words: Words) -> Words:
@@ -45,8 +50,8 @@ def cut_off_the_line(scene: Scene, words: Words) -> Words:
 
 JOURNAL = copied_back("journal.jsonl")
 CUT = (
-    "torn-in-the-middle", "blank-line", "doubled-line", "doubled-end", "reordered", "after-the-end", "edited-score",
-    "lost-example", "fewer-examples", "longer-position", "moved-finalist", "of-other-objectives", "no-score",
+    "torn-in-the-middle", "blank-line", "doubled-line", "doubled-end", "edited-score",
+    "lost-example", "fewer-examples", "longer-position", "moved-finalist", "no-score",
     "failed-with-scores", "renumbered", "same-as-nothing", "of-a-newer-version", "nan-score", "infinite-time",
     "beyond-floats", "huge-score", "huge-integer", "too-long-integer", "score-of-text", "negative-time",
     "negative-elapsed", "time-goes-back", "unknown-status", "nested", "binary-line", "latin-1-journal",
@@ -63,6 +68,9 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     **dict.fromkeys(NOT_A_JOURNAL, (JOURNAL, a_new_run)),
     **dict.fromkeys(SUMMARIES, (summary_again,)),
     "bad_journals/unknown-objective": (JOURNAL, cut_as_told),
+    "of-other-objectives": (JOURNAL,),
+    "after-the-end": (JOURNAL, then(cut_as_told, without_summary)),
+    "reordered": (JOURNAL, then(cut_as_told, cut_off_the_line)),
     "empty-journal": (resumed_before,),
     "lost-line": (BOTH, summary_again),
     "summary-of-another-run": (BOTH, summary_again),
