@@ -9,7 +9,7 @@ from pathlib import Path
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
-from swarm.journal.consistency import check_line
+from swarm.journal.consistency import MisplacedError, check_line
 from swarm.journal.file import JournalFile
 from swarm.journal.index import Index
 from swarm.journal.packed import place
@@ -29,7 +29,10 @@ class Archive:
             try:
                 check_line(record, self._index)
             except ValueError as error:
-                self.journal.corrupt(number, error)
+                earlier = (
+                    error.line if isinstance(error, MisplacedError) and len(self.records) == number - 1 else number
+                )
+                self.journal.corrupt(earlier, error)
             self._add(record)
         self._elapsed_before = self._index.elapsed
         self._opened = time.monotonic()

@@ -11,11 +11,21 @@ from swarm.journal.records import EndRecord, EvaluationRecord, KnownRecord, Reco
 ROUNDING = 1e-9  # relative, of a mean
 
 
+class MisplacedError(ValueError):
+    """An earlier line is where it cannot be. line: its number, counted from 1, where no line before was taken back."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
 def check_line(record: Record, before: Index) -> None:
     """Raise ValueError where a record contradicts those before it."""
     if 0 < record.elapsed < before.elapsed:
-        raise ValueError(
-            f"elapsed {record.elapsed:g} follows {before.elapsed:g}: the lines are not in the order of the run"
+        line = next(i for i, one in enumerate(before.records, start=1) if one.elapsed > record.elapsed)
+        raise MisplacedError(
+            f"elapsed {before.elapsed:g} is followed by {record.elapsed:g}: the lines are not in order",
+            line,
         )
     if isinstance(record, EndRecord) and record.phase in before.ends:
         raise ValueError(f"the {record.phase} ends a second time: a line is doubled")
@@ -34,7 +44,8 @@ def _check_place(record: EvaluationRecord, before: Index) -> None:
     if record.particle is not None and record.id != f"{record.iteration}-{record.particle}":
         raise ValueError(f"candidate {record.id} has iteration {record.iteration} and particle {record.particle}")
     if record.kind == "evaluation" and "search" in before.ends:
-        raise ValueError(f"candidate {record.id} follows the end of the search: the lines are not in the run's order")
+        line = 1 + before.records.index(before.ends["search"])
+        raise MisplacedError(f"the search ends before candidate {record.id}: the lines are not in order", line)
     if record.id in before.by_id[record.split]:
         raise ValueError(f"candidate {record.id} has two evaluations on the {record.split} split: a line is doubled")
     known = before.by_id["search"].get(record.id) or before.by_id["select"].get(record.id)

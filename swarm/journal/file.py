@@ -20,6 +20,7 @@ from pydantic_core import from_json
 from swarm import __version__
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
+from swarm.core.terminal_text import one_line
 from swarm.journal.records import Record, StartRecord, first_problem, read_record
 from swarm.journal.strict_json import read_json
 
@@ -113,7 +114,7 @@ class JournalFile:
         first = f"first {number - 1} lines" if number > 2 else "first line"
         remedy = f"or cut it to its {first} and swarm resume {self.path.parent}"
         raise RunError(
-            f"{self.path}:{number}: the journal is corrupt ({reason}); restore it from a copy, "
+            f"{self.path}:{number}: the journal is corrupt ({one_line(reason)}); restore it from a copy, "
             f"{remedy if number > 1 else 'or start a new run in another directory'}"
         ) from None
 
@@ -134,12 +135,14 @@ def _write(stream: BinaryIO, text: bytes) -> None:
 
 def _parsed(line: bytes) -> object:
     """A line's JSON. Raises ValueError, also for the NaN and Infinity that Python's own reader takes."""
+    line = line.removeprefix(codecs.BOM_UTF8)
     try:
         return from_json(line, allow_inf_nan=False)
     except ValueError as error:
         reason = _explained(line, str(error))
-    with suppress(ValueError):  # halves of characters, as in paths that are no UTF-8: only Python's own reader has them
-        return read_json(line)
+    if line.isascii():
+        with suppress(ValueError):  # halves of characters, as in paths that are no UTF-8: only Python's reader has them
+            return read_json(line)
     raise ValueError(reason)
 
 
@@ -149,6 +152,8 @@ def _explained(line: bytes, reason: str) -> str:
         return "an empty line"
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "it is UTF-16 text, not UTF-8"
+    if " at line 2 column " in reason:
+        return "the line is cut short"
     found = re.search(r" at line \d+ column (\d+)$", reason)
     at = int(found[1]) if found else 0
     wrong = re.match(rb"-?(NaN|Infinity)", line[max(0, at - 2) :].lstrip(b": [,"))
