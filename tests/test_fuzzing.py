@@ -17,20 +17,13 @@ from support.fuzz_files import READERS, Sources, attempt, make_sources
 CASES = 40  # for each reader: half a minute in all
 
 
-# Their readers are mended elsewhere: dates, tags, levels and digits of other scripts.
-MENDED_ELSEWHERE = {"config", "set"}
-NAMES = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in MENDED_ELSEWHERE else []) for name in READERS
-]
-
-
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    return make_sources(tmp_path_factory.mktemp("fuzzing"))
+def sources(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Sources:
+    return make_sources(tmp_path_factory.mktemp("fuzzing"), finished_run)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", READERS)
 @settings(
     max_examples=CASES, derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

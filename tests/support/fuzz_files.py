@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from support.exports import exported
 from support.fuzz_data import data_cases, read_and_split, read_training_data
+from support.fuzz_journal import journal_bytes, summary_bytes
 from support.models import make_adapter, make_base
+from support.playground import make_playground, run_cli
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.errors import UserError
@@ -31,6 +33,8 @@ from swarm.experts.alignment_vectors import make_vector
 from swarm.experts.catalog import ExpertSpec, check_finite, open_base, open_catalog
 from swarm.experts.updates import delta_of
 from swarm.export import export, read_recipe
+from swarm.journal.archive import Archive
+from swarm.run.directory import JOURNAL, SUMMARY, read_summary
 
 ADAPTER, CONFIG, INDEX = "adapter_model.safetensors", "adapter_config.json", "model.safetensors.index.json"
 HEADER_BYTES = 8  # of the length before a safetensors header
@@ -47,9 +51,11 @@ class Sources:
     adapter, vector: of the base.
     config: a config file.
     recipe: a recipe file.
+    run: the directory of a finished run.
     """
 
     folder: Path
+    run: Path
 
     @property
     def base(self) -> Path:
@@ -84,8 +90,9 @@ class Reader:
     read: Callable[[Sources, bytes, Path], object]
 
 
-def make_sources(folder: Path) -> Sources:
-    made = Sources(folder)
+def make_sources(folder: Path, run: Path | None = None) -> Sources:
+    """run: a finished run; without one, one is made."""
+    made = Sources(folder, run or finished_run(folder))
     make_base(made.base, layers=1)
     make_base(made.sharded, layers=1, max_shard_size="20KB")
     make_adapter(made.adapter, made.base, seed=1, targets=["q_proj", "v_proj"])
@@ -108,6 +115,13 @@ def make_sources(folder: Path) -> Sources:
     made.config.write_text(yaml.safe_dump(content))
     export(exported(open_catalog(made.base, [ExpertSpec("one", made.adapter)])), made.recipe.parent, "recipe")
     return made
+
+
+def finished_run(folder: Path) -> Path:
+    playground = make_playground(folder / "playground")
+    done = run_cli("search", playground.config_file, "--run-dir", folder / "run")
+    assert done.code == 0, done.err
+    return folder / "run"
 
 
 # Numbers, texts and containers that readers stumble over.
@@ -297,6 +311,16 @@ def read_a_recipe(sources: Sources, case: bytes, folder: Path) -> None:
     read_recipe(folder / "recipe.json")
 
 
+def read_journal(sources: Sources, case: bytes, folder: Path) -> None:
+    (folder / JOURNAL).write_bytes(case)
+    Archive(folder / JOURNAL)
+
+
+def read_a_summary(sources: Sources, case: bytes, folder: Path) -> None:
+    (folder / SUMMARY).write_bytes(case)
+    read_summary(folder, Archive(sources.run / JOURNAL))
+
+
 def of_json(name: str, of: str) -> Callable[[Sources], st.SearchStrategy[bytes]]:
     return lambda sources: json_file((sources.folder / of / name).read_bytes())
 
@@ -306,6 +330,8 @@ READERS: Mapping[str, Reader] = {
     "training_data": Reader(lambda _: data_cases(), lambda _, case, folder: read_training_data(case, folder)),
     "config": Reader(lambda sources: yaml_file(sources.config.read_bytes()), read_config),
     "set": Reader(overrides, read_override),
+    "journal": Reader(lambda sources: journal_bytes((sources.run / JOURNAL).read_bytes()), read_journal),
+    "summary": Reader(lambda sources: summary_bytes((sources.run / SUMMARY).read_bytes()), read_a_summary),
     "recipe": Reader(lambda sources: json_file(sources.recipe.read_bytes()), read_a_recipe),
     "adapter_config": Reader(of_json(CONFIG, "adapter"), partial(read_adapter, CONFIG)),
     "safetensors": Reader(
