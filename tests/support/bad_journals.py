@@ -122,7 +122,7 @@ JOURNALS = [
     Case("two-lines-in-one", with_journal(lambda b: b.replace(b"\n", b"", 1)), "jsonl:1", "trailing", "start a new"),
     Case("doubled-line", with_lines(lambda a: a.insert(4, a[3])), "jsonl:5", "0-2 has two evaluations", f"{CUT} 4"),
     Case("doubled-end", with_lines(lambda a: a.append(a[-1])), "jsonl:41", "ends a second time", f"{CUT} 40"),
-    Case("reordered", with_lines(lambda a: a.insert(2, a.pop(9))), "jsonl:3", "not in the order", f"{CUT} 2"),
+    Case("reordered", with_lines(lambda a: a.insert(2, a.pop(9))), "jsonl:3", "not in order", f"{CUT} 2"),
     Case("after-the-end", with_lines(_searched_to_end), "jsonl:17", "the search ends before candidate", CUT),
     Case("edited-score", with_line(3, scores={"words": 0.99}), "jsonl:3", "scores.words is 0.99", f"{CUT} 2"),
     Case("lost-example", with_lines(lambda a: a[2]["examples"]["words"].pop()), "jsonl:3", "n_examples is 16", CUT),
