@@ -198,6 +198,7 @@ class Run:
 
     def _test(self, result: Result) -> None:
         """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
+        self._tell("select", result.winner)
         contenders = result.selection.contenders()
         self._score("testing", [result.winner, *contenders], "test", "test", result.winner)
 
