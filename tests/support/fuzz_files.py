@@ -27,6 +27,7 @@ from swarm.config.references import resolve
 from swarm.core.errors import UserError
 from swarm.core.examples import Message
 from swarm.core.requests import Continuation, Generation
+from swarm.core.terminal_text import one_line
 from swarm.engines.encoding import Encoder
 from swarm.engines.transformers.load_model import load_model
 from swarm.experts.alignment_vectors import make_vector
@@ -357,5 +358,5 @@ def attempt(reader: Reader, sources: Sources, case: bytes, folder: Path) -> None
         reader.read(sources, case, folder)
     except UserError as error:
         text = str(error)
-        assert text.isprintable(), f"not one line: {text[:300]!r}"
+        assert text == one_line(text), f"not one line: {text[:300]!r}"
         assert len(text) < 5000, f"{len(text)} characters: {text[:300]!r}"
