@@ -17,7 +17,7 @@ from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource, Vector
 from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.model_folder import check_folder, is_there
-from swarm.experts.own_code import code_note
+from swarm.experts.own_code import code_notes
 from swarm.experts.quantised_base import can_stand_beside, open_quantised
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
@@ -77,10 +77,8 @@ class Catalog:
             )
         if self.base.codes:
             found.append(f"{of_base}: quantised: adapters stand beside its codes, nothing is merged")
-        model = type(architecture.model).__name__
-        for owner, folder in ((of_base, self.base.path), *((f"expert {e.name}", e.path) for e in self.experts)):
-            found += code_note(owner, folder, model)
-        return found
+        folders = {of_base: self.base.path, **{f"expert {expert.name}": expert.path for expert in self.experts}}
+        return found + code_notes(folders, type(architecture.model).__name__)
 
 
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:

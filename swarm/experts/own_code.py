@@ -26,12 +26,21 @@ def refused_code(owner: str, folder: Path, what: str) -> ExpertError:
     )
 
 
-def code_note(owner: str, folder: Path, used: str) -> list[str]:
-    """What the user should know where a folder brings code that is not needed. used: what transformers has instead."""
-    brought = asked_code(folder) or ", ".join(sorted(file.name for file in folder.glob("*.py")))
-    if not brought:
-        return []
-    return [f"{owner}: its own code ({shortened(brought)}) is neither run nor exported; transformers' {used} is used"]
+def code_notes(folders: Mapping[str, Path], used: str) -> list[str]:
+    """What the user should know where folders bring code that is not needed.
+
+    folders: by how a note names them. used: what transformers has instead.
+    """
+    brought = {owner: asked_code(folder) or _python_files(folder) for owner, folder in folders.items()}
+    return [
+        f"{owner}: its own code ({shortened(code)}) is neither run nor exported; transformers' {used} is used"
+        for owner, code in brought.items()
+        if code
+    ]
+
+
+def _python_files(folder: Path) -> str:
+    return ", ".join(sorted(file.name for file in folder.glob("*.py")))
 
 
 def _auto_map(content: Mapping[str, object]) -> list[str]:
