@@ -5,6 +5,7 @@ own forward pass and `generate`, one prompt at a time, and PEFT's merge.
 """
 
 import random
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -494,7 +495,8 @@ def cell(check: Callable[[Bed], str], bed: Bed) -> str:
     try:
         return check(bed)
     except UserError as error:
-        return f"refused: {str(error).replace(str(bed.folder), '...')}"
+        reason = re.sub(r"^base \S+ \(\w+\): ", "", str(error)).partition(";")[0]
+        return f"refused: {reason.replace(str(bed.folder), '...')}"
     except WrongError as error:
         return f"WRONG: {error}"
     except Exception as error:
