@@ -15,6 +15,17 @@ import ray
 from support.playground import Playground, make_playground, run_cli
 
 
+# Files whose tests start Ray, which takes both cores for seconds: `--dist loadgroup` runs them one after another.
+RAY = ("workers/", "launch/", "core/test_interrupts.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file share its fixtures, so they run in one process."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        item.add_marker(pytest.mark.xdist_group("ray" if file.startswith(RAY) else file))
+
+
 @pytest.fixture(scope="session")
 def playground(tmp_path_factory: pytest.TempPathFactory) -> Playground:
     """A tiny base, three adapters, 60 examples and a config that runs in this process."""

@@ -42,7 +42,8 @@ class PlainLoader(yaml.SafeLoader):
             remedy = "correct it, or put it in quotes" if implicit == node.tag else "correct it, or remove the tag"
             plain = isinstance(error, ValueError) and len(str(error)) < MOST_WHY and "'" not in str(error)
             why = f" ({error})" if plain else ""
-            problem = f"{shown(node.value)} is no valid {_name_of(node.tag)}{why}; {remedy}"
+            value = shown(node.value) if isinstance(node, yaml.ScalarNode) else "a list or a map"
+            problem = f"{value} is no valid {_name_of(node.tag)}{why}; {remedy}"
             raise ConstructorError(None, None, problem, node.start_mark) from None
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:

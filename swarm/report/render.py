@@ -103,7 +103,9 @@ def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | No
     snippet = _snippet(run_dir / BEST, journal)
     page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), snippet)
     for name in ("report.html", "report.md"):
-        write_text(run_dir / name, _environment(name).get_template(f"{name}.j2").render(page=page))
+        environment = _environment(name)
+        environment.finalize = harmless_output()  # by the secrets that the environment holds now
+        write_text(run_dir / name, environment.get_template(f"{name}.j2").render(page=page))
 
 
 def _page(
@@ -208,7 +210,6 @@ def _environment(name: str) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=harmless_output(),
     )
     environment.filters |= {
         "thousands": words.thousands,

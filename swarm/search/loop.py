@@ -147,7 +147,8 @@ class Loop:
             return exact
         personal_D = proposals[0].personal_D
         personal = None if personal_D is None else self.archive.at(position_of(personal_D))
-        if not all(each.surrogates for each in (best, personal) if each):
+        remembered = (each for each in (best, personal) if each and each.candidate.iteration is None)
+        if not all(each.surrogates for each in remembered):
             return exact  # scored by a search that this one continues, and that made no tests
         return PruningBounds(
             low,

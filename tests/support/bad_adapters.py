@@ -147,7 +147,13 @@ CHECKPOINTS = [
     Case("list-as-config", checkpoint_with("config.json", "[]"), "config.json", "JSON object", "save the model again"),
     Case("broken-tokenizer", checkpoint_with("tokenizer.json", "{"), "tokenizer.json", "EOF", "save the tokenizer"),
     Case("broken-base", base_with("config.json", "{"), "base", "cannot be read as JSON", "save the model again"),
-    Case("broken-tokenizer-of-base", base_with("tokenizer.json", "{"), "base", "cannot load it", "check the folder"),
+    Case(
+        "broken-tokenizer-of-base",
+        base_with("tokenizer.json", "{"),
+        "base",
+        "cannot be read as JSON",
+        "save the model again",
+    ),
     Case(
         "unknown-architecture",
         base_with("config.json", '{"model_type": "nosuch"}'),

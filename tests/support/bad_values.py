@@ -119,7 +119,7 @@ YAML = [
         for kind in ("int", "float", "bool", "timestamp")
     ),
     Case("tagged-text", given("optimizer.minutes=!!float soon"), "--set optimizer.minutes", "'soon'", TAGS),
-    Case("tagged-list", with_lines("more: !!int [1]"), "case.yaml", "expected a scalar node", "correct it"),
+    Case("tagged-list", with_lines("more: !!int [1]"), "case.yaml", "a list or a map is no valid !!int", "correct it"),
     Case("python-object", with_lines("more: !!python/object:os.system {}"), "more", "!!python/object", "remove it"),
     Case("python-call", given("base=!!python/object/apply:os.system [ls]"), "base", "!!python/obj", "remove it"),
     Case("binary", given("base=!!binary aGk="), "--set base", "'!!binary'", "remove it"),

@@ -200,7 +200,7 @@ MAPS = [
     for i, (name, named) in enumerate(
         [
             (lambda trap: "../outside/base/model.safetensors", ("../outside", "correct its name")),
-            (lambda trap: str(trap.outside / "base" / "model.safetensors"), ("outside", "correct its name")),
+            (lambda trap: str(trap.outside / "base" / "model.safetensors"), ("weight_map", "correct its name")),
             (lambda trap: "../outside/secret.json", ("secret.json", "correct its name")),
             (lambda trap: {"file": "a"}, ("file", "correct its name")),
             (lambda trap: None, ("null", "correct its name")),

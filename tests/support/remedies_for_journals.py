@@ -70,7 +70,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "bad_journals/unknown-objective": (JOURNAL, cut_as_told),
     "of-other-objectives": (JOURNAL,),
     "after-the-end": (JOURNAL, then(cut_as_told, without_summary)),
-    "reordered": (JOURNAL, then(cut_as_told, cut_off_the_line)),
+    "reordered": (JOURNAL, cut_as_told),
     "empty-journal": (resumed_before,),
     "lost-line": (BOTH, summary_again),
     "summary-of-another-run": (BOTH, summary_again),

@@ -55,6 +55,9 @@ LINES = (
 YAML: dict[str, tuple[Remedy, ...]] = {
     **dict.fromkeys(LINES, (correct_config,)),
     "set-no-date": RIGHT_SEED,
+    "base-8": corrected(SEED, "seed=10"),
+    "base-60": corrected("optimizer.minutes=", "optimizer.minutes=90"),
+    "base-60-float": corrected("optimizer.minutes=", "optimizer.minutes=90.5"),
     "a-date": (replaced("name: 2024-05-06", "name: '2024-05-06'"),),
     "a-number-as-name": (replaced("name: 17", "name: '17'"),),
     **dict.fromkeys((f"empty-{kind}" for kind in ("int", "float", "bool", "timestamp")), RIGHT_SEED),

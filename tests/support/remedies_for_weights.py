@@ -99,6 +99,15 @@ def fine_tuned_again(scene: Scene, words: Words) -> Words:
     return words
 
 
+def its_own_licence(scene: Scene, words: Words) -> Words:
+    """The file that the link points to, copied into the folder."""
+    link = scene.folder / "mine" / "LICENSE"
+    text = link.read_text()
+    link.unlink()
+    link.write_text(text)
+    return words
+
+
 ITS_OWN_TOKENIZER = copied(lambda scene: base(scene) / "tokenizer.json", "mine/tokenizer.json")
 THE_BASE_AGAIN = copied(base, "mine")
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
@@ -122,6 +131,10 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "nan-in-base": (fine_tuned_again,),
     "pickled-adapter": (saved_as_safetensors("adapter_model.bin", "adapter_model.safetensors"),),
     "pickled-base": (saved_as_safetensors("pytorch_model.bin", "model.safetensors"),),
+    "linked-licence": (its_own_licence,),
+    "code-of-its-own": (THE_BASE_AGAIN,),
+    "huge-header": (copied(lambda scene: red(scene) / "adapter_model.safetensors", "mine/adapter_model.safetensors"),),
+    "damaged-tokenizer": (ITS_OWN_TOKENIZER,),
     "pickled-vector": (put("experts.0", lambda scene: str(red(scene))), vector("vector.safetensors")),
     "another-kind-of-adapter": (merged,),
     "cut-weights": (copied(lambda scene: red(scene) / "adapter_model.safetensors", "mine/adapter_model.safetensors"),),
