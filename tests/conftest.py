@@ -14,7 +14,6 @@ import ray
 
 from support.playground import Playground, make_playground, run_cli
 
-
 # Files whose tests start Ray, which takes both cores for seconds: `--dist loadgroup` runs them one after another.
 RAY = ("workers/", "launch/", "core/test_interrupts.py")
 
