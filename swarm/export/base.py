@@ -1,6 +1,6 @@
 """What is exported: a recipe with its base and experts, and what is known of its quality."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,21 @@ from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Expert
 from swarm.experts.lora import Adapter
-from swarm.journal.summary import Summary
+from swarm.journal.summary import SplitScores, Summary
+
+
+@dataclass(frozen=True)
+class OtherCandidate:
+    """What a run knows of a candidate that it did not select.
+
+    scores: those in the journal.
+    missing: split -> why a candidate that was tried there has no score.
+    summary: the run's, which names the selected one; None while the run has not ended.
+    """
+
+    scores: SplitScores
+    missing: Mapping[str, str]
+    summary: Summary | None
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,7 @@ class Exported:
     summary: of the run whose best this is; None where there is none.
     config_yaml: the run's configuration; "" where it is not known.
     candidate_id: the recipe's candidate in the run.
+    other: what the run knows of it where it is not the run's best.
     on_step: called with the tensors that a checkpoint holds already, and how many it will.
     """
 
@@ -32,6 +47,7 @@ class Exported:
     summary: Summary | None
     config_yaml: str
     candidate_id: str
+    other: OtherCandidate | None = None
     on_step: Callable[[int, int], None] = field(default=lambda done, of: None, compare=False)
 
     @property

@@ -12,7 +12,7 @@ from swarm import __version__
 from swarm.core.loading import load_snippet
 from swarm.core.markdown import code_block, plain_text
 from swarm.core.terminal_text import harmless_output
-from swarm.export.base import Exported, kind_of, local_path, sparsification_of
+from swarm.export.base import Exported, OtherCandidate, kind_of, local_path, sparsification_of
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
 
@@ -86,12 +86,12 @@ def model_card(what: Exported, format: str) -> str:
         settings=_settings(what.config_yaml),
         groups=[group.name for group in what.recipe.weights.groups],
         experts=expert_rows(what),
-        scores=score_rows(summary) if summary else [],
+        scores=score_rows(summary) if summary else other_rows(what.other) if what.other else [],
         verdicts=verdicts(summary) if summary else [],
         improvements=improvements(summary) if summary else Improvements((), corrected=True, comparisons=0),
         gap=summary.optimism if summary else None,
         source=summary.best.source if summary else "search",
-        reopened=summary.reopened if summary else "",
+        reopened=_reopened(summary, what.other),
         versions=(what.summary.versions if what.summary else {}) or {"swarm": __version__},
     )
 
@@ -120,6 +120,22 @@ def score_rows(summary: Summary) -> list[ScoreRow]:
         for objective in dict.fromkeys(objective for by_objective in scores.values() for objective in by_objective):
             cells = tuple(_cell(scores.get(split, {}).get(objective)) for split in SPLITS)
             rows.append(ScoreRow(name, _name(objective, summary), cells))
+    return rows
+
+
+def other_rows(other: OtherCandidate) -> list[ScoreRow]:
+    """The scores of a candidate that was not selected, then those of the selected one."""
+    names = tuple(dict.fromkeys(name for by_objective in other.scores.values() for name in by_objective))
+    owners = {"this model": other.scores}
+    if other.summary:
+        best = other.summary.named(names).best
+        owners[f"selected ({best.id})"] = best.scores
+    rows = []
+    for owner, scores in owners.items():
+        missing = other.missing if owner == "this model" else {}
+        for name in names or ("",):
+            cells = tuple(_cell(scores.get(split, {}).get(name), missing.get(split, "–")) for split in SPLITS)
+            rows.append(ScoreRow(owner, name if len(names) > 1 else "", cells))
     return rows
 
 
@@ -167,9 +183,14 @@ def _improvement(than: str, found: Difference) -> str | None:
     return f"this model minus {than}: {found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]: {claim}"
 
 
-def _cell(score: Score | None) -> str:
+def _reopened(summary: Summary | None, other: OtherCandidate | None) -> str:
+    found = summary or (other.summary if other else None)
+    return found.reopened if found else ""
+
+
+def _cell(score: Score | None, missing: str = "–") -> str:
     if score is None:
-        return "–"
+        return missing
     interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.has_interval else ""
     return f"{score.mean:.3f}{interval}, n = {score.n}"
 

@@ -58,9 +58,9 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
             id=best.id,
             source=source,
             coefficients=coefficients(result.recipe),
-            search=_scores(archive, best, "search"),
-            select=_scores(archive, best, "select"),
-            test=_scores(archive, best, "test"),
+            search=scores_at(archive, best, "search"),
+            select=scores_at(archive, best, "select"),
+            test=scores_at(archive, best, "test"),
         ),
         baselines=_baselines(archive, baselines, scale),
         paired={name: _gains(compared, name) for name in baselines},
@@ -128,17 +128,17 @@ def _baselines(archive: Archive, candidates: Mapping[str, Candidate], scale: flo
     """scale: the coefficient of every expert in the uniform average."""
     found = {
         name: BaselineScores(
-            search=_scores(archive, candidate, "search"),
-            select=_scores(archive, candidate, "select"),
-            test=_scores(archive, candidate, "test"),
+            search=scores_at(archive, candidate, "search"),
+            select=scores_at(archive, candidate, "select"),
+            test=scores_at(archive, candidate, "test"),
         )
         for name, candidate in candidates.items()
     }
     return found | {"uniform": found["uniform"].model_copy(update={"coefficient": scale})}
 
 
-def _scores(archive: Archive, candidate: Candidate, split: Split) -> Mapping[str, Score] | None:
-    """Objective -> score with its interval."""
+def scores_at(archive: Archive, candidate: Candidate, split: Split) -> Mapping[str, Score] | None:
+    """Objective -> score with its interval; None where the candidate has no full evaluation on the split."""
     evaluation = archive.at(candidate.position, split)
     if evaluation is None or evaluation.status != "ok":
         return None

@@ -192,6 +192,39 @@ def test_another_candidate_is_exported_by_its_id(finished_run: Path, tmp_path: P
     assert (recipe["candidate"], [c for (c,) in coefficients.values()]) == ("1-2", position)
 
 
+def test_the_card_of_another_candidate_has_its_scores_and_says_what_it_is_not(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    lines = list(map(json.loads, (finished_run / "journal.jsonl").read_text().splitlines()))
+    best = summary_of(finished_run)["best"]["id"]
+    other = next(line for line in lines if line["kind"] == "test" and line["id"] != best)
+    words = ("export", finished_run, tmp_path / "out", "--candidate", other["id"], "--format", "recipe")
+    assert run_cli(*words).code == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    (row,) = (line for line in card.splitlines() if line.startswith("| this model"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+    for split, cell in zip(("search", "select", "test"), cells, strict=True):
+        at = next(line for line in lines if line.get("position") == other["position"]
+                  and line.get("split", "search") == split)  # fmt: skip
+        assert cell.startswith(f"{next(iter(at['scores'].values())):.3f} ")
+    assert "The test split decided nothing in the run." in card
+    assert f"not the candidate that the run selected, which is {best}" in card
+    assert "No scores of this weighting" not in card
+
+
+def test_an_unknown_candidate_is_told_which_there_are(finished_run: Path, tmp_path: Path) -> None:
+    best = summary_of(finished_run)["best"]["id"]
+    for wanted, known in (
+        ("uniform", "such as uniform:"),
+        ("expert:rad", "such as expert:red"),
+        ("99-9", f"{best} (selected)"),
+    ):
+        done = run_cli("export", finished_run, tmp_path / "out", "--candidate", wanted)
+        assert done.code == 2
+        assert known in done.err
+        assert f"{best} (selected)" in done.err
+
+
 def test_a_vector_is_made(playground: Playground, tmp_path: Path) -> None:
     out = tmp_path / "red.safetensors"
     done = run_cli("vector", playground.base, playground.expert("red"), "-o", out)

@@ -26,7 +26,7 @@ def test_every_form_is_whole_with_an_honest_card(folder: Path, tmp_path: Path, f
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["base_model"] == f"{folder}/base"
     assert "merge" in yaml.safe_load(front)["tags"]
-    assert "Not scored" in body
+    assert "No scores of this weighting" in body
     assert all(expert.name in body and expert.fingerprint in body for expert in what.catalog.experts)
     assert "0.7" in body
     with pytest.raises(RunError, match="not empty"):
@@ -55,7 +55,7 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
     ):
         assert words in card
     other = (export(replace(what, candidate_id="1-1"), tmp_path / "other", "hf") / "README.md").read_text()
-    assert "Not scored" in other
+    assert "No scores of this weighting" in other
     assert "0.812" not in other
     several = summary_with(best={"id": "3-1", "test": {"maths": SCORE, "style": SCORE}})
     card = (export(replace(what, summary=several), tmp_path / "several", "hf") / "README.md").read_text()
