@@ -141,6 +141,8 @@ def _improvement(gain: Gain | None) -> tuple[str, str]:
 def _details(summary: Summary) -> str:
     counts = summary.counts
     lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
+    if summary.uniform_words:
+        lines.append(summary.uniform_words)
     for name, score in (summary.predicted or {}).items():
         of = f" [{one_line(name)}]" if len(summary.objectives) > 1 else ""
         lines.append(f"predicted test score{of}: {score.mean:.3f} (95 % interval {score.low:.3f} to {score.high:.3f})")

@@ -15,6 +15,7 @@ from swarm.core.terminal_text import harmless_output
 from swarm.export.base import Exported, OtherCandidate, kind_of, local_path, sparsification_of
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
+from swarm.statistics.wording import baseline_name, capital, uniform_name
 
 LIBRARIES = {"hf": "transformers", "adapter": "peft", "mergekit": "transformers"}
 PLACE = "PATH_OF_THIS_FOLDER"
@@ -91,6 +92,7 @@ def model_card(what: Exported, format: str) -> str:
         improvements=improvements(summary) if summary else Improvements((), corrected=True, comparisons=0),
         gap=summary.optimism if summary else None,
         source=summary.best.source if summary else "search",
+        uniform=capital(summary.uniform_words) if summary else "",
         reopened=_reopened(summary, what.other),
         versions=(what.summary.versions if what.summary else {}) or {"swarm": __version__},
     )
@@ -114,7 +116,7 @@ def expert_rows(what: Exported) -> list[ExpertRow]:
 def score_rows(summary: Summary) -> list[ScoreRow]:
     """This model's scores, then the baselines', one row for each objective."""
     owners: dict[str, SplitScores] = {"this model": summary.best.scores}
-    owners |= {_baseline(name): baseline.scores for name, baseline in summary.baselines.items()}
+    owners |= {_baseline(name, summary): baseline.scores for name, baseline in summary.baselines.items()}
     rows = []
     for name, scores in owners.items():
         for objective in dict.fromkeys(objective for by_objective in scores.values() for objective in by_objective):
@@ -151,7 +153,7 @@ def improvements(summary: Summary) -> Improvements:
     for name, by_objective in summary.gains.items():
         for objective, gain in by_objective.items():
             suffix = f" ({objective})" if len(summary.objectives) > 1 else ""
-            lines.append(_improvement(_baseline(name) + suffix, gain.shown))
+            lines.append(_improvement(_baseline(name, summary) + suffix, gain.shown))
     return Improvements(tuple(filter(None, lines)), summary.is_corrected, len(summary.gains))
 
 
@@ -195,9 +197,11 @@ def _cell(score: Score | None, missing: str = "–") -> str:
     return f"{score.mean:.3f}{interval}, n = {score.n}"
 
 
-def _baseline(name: str) -> str:
+def _baseline(name: str, summary: Summary) -> str:
     kind, _, expert = name.partition(":")
-    return {"base": "the base alone", "expert": f"{expert} alone", "uniform": "the uniform average"}.get(kind, name)
+    coefficient = summary.baselines[name].coefficient if name in summary.baselines else None
+    uniform = baseline_name(name) if coefficient is None else uniform_name(coefficient)
+    return {"base": "the base alone", "expert": f"{expert} alone", "uniform": uniform}.get(kind, name)
 
 
 def _use(what: Exported, format: str) -> str:

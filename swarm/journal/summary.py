@@ -18,6 +18,7 @@ from swarm.journal.strict_json import read_json
 from swarm.statistics.intervals import Difference, Emergence, Score
 from swarm.statistics.multiple_comparisons import Interval
 from swarm.statistics.verdict import Verdict
+from swarm.statistics.wording import uniform_name
 
 T = TypeVar("T")
 SPLITS: tuple[Split, ...] = ("search", "select", "test")
@@ -78,13 +79,15 @@ class Best(SummaryPart):
 class BaselineScores(SummaryPart):
     """A baseline's scores, as in `Best`.
 
-    coefficient: of the uniform average, the coefficient of every expert.
+    coefficient: of the uniform weights, the coefficient of every expert.
+    tried: those that were compared on the search split; older runs have none.
     """
 
     search: Scores | None = None
     select: Scores | None = None
     test: Scores | None = None
     coefficient: float | None = None
+    tried: tuple[float, ...] = ()
 
     @property
     def scores(self) -> SplitScores:
@@ -193,6 +196,14 @@ class Summary(SummaryPart):
     def gains(self) -> Mapping[str, Mapping[str, Gain]]:
         """Baseline -> objective -> gain; without the baseline that is the best, and those without a test score."""
         return {name: gains for name, gains in self.paired.items() if gains and name != self.best.source}
+
+    @property
+    def uniform_words(self) -> str:
+        """Which uniform weights are a baseline, and why these; "" where it is not known."""
+        found = self.baselines.get("uniform")
+        if found is None or found.coefficient is None or len(found.tried) < 2:
+            return ""
+        return uniform_name(found.coefficient, found.tried)
 
     @property
     def reopened(self) -> str:

@@ -90,6 +90,7 @@ class Page:
     versions: Mapping[str, str]
     export_check: ExportCheck | None
     reason: str
+    uniform: str
     snippet: Snippet | None
 
 
@@ -137,6 +138,7 @@ def _page(
         versions=summary.versions if summary else {},
         export_check=summary.export_check if summary else None,
         reason=words.REASONS.get(journal.ends.get("search", ""), ""),
+        uniform=summary.uniform_words if summary else "",
         snippet=snippet if is_finished(summary) else None,
     )
 

@@ -9,7 +9,7 @@ from swarm.journal.summary import SPLITS, Best, SplitScores, Summary
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
-from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, unit_of
+from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, uniform_name, unit_of
 from swarm.statistics.intervals import Difference, Score
 from swarm.statistics.verdict import Verdict
 
@@ -94,7 +94,7 @@ def find_baselines(journal: Journal, summary: Summary | None) -> Mapping[str, Sp
 def table(
     objective: str, best: Best | None, baselines: Mapping[str, SplitScores], summary: Summary | None
 ) -> tuple[Row, ...]:
-    """The best, then the uniform average, single experts (the better on test first) and the base."""
+    """The best, then uniform weights, single experts (the better on test first) and the base."""
     rows = []
     for key, scores in baselines.items():
         row = _row(key, kind_of(key), _row_name(key, summary), scores, objective)
@@ -145,7 +145,7 @@ def _comparison(rows: tuple[Row, ...], unit: Unit, best: Best) -> str:
     score = next(unit.score(row.test.mean) for row in rows if row.kind == "best" and row.test)
     other = best_baseline(rows, best)
     if best.source != "search":
-        return f"{baseline_name(best.source)} is the result, with {score} on test"
+        return f"the result is {baseline_name(best.source)}, with {score} on test"
     if other is None or other.test is None or other.gain is None:
         return f"{score} on test, and no baseline has a score there"
     against = f"{score} against {unit.score(other.test.mean)} of the best baseline ({baseline_name(other.key)})"
@@ -185,10 +185,10 @@ def _row(key: str, kind: str, name: str, scores: SplitScores, objective: str) ->
 def _row_name(key: str, summary: Summary | None) -> str:
     coefficient = summary.baselines[key].coefficient if summary and key == "uniform" else None
     if coefficient is not None:
-        return f"Uniform average, {coefficient:.3g} each"
+        return capital(uniform_name(coefficient))
     kind, _, scale = key.partition(":")
     if kind == "uniform" and scale:
-        return f"Uniform average, {scale} each"
+        return f"Uniform weights, {scale} each"
     return capital(baseline_name(key).removeprefix("the "))
 
 

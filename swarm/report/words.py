@@ -7,6 +7,7 @@ from swarm.statistics.wording import Unit as Unit
 from swarm.statistics.wording import baseline_name as baseline_name
 from swarm.statistics.wording import capital as capital
 from swarm.statistics.wording import signed as signed
+from swarm.statistics.wording import uniform_name as uniform_name
 from swarm.statistics.wording import unit_of as unit_of
 
 REASONS = {  # why a search ended, as a phrase for use after a colon or in parentheses

@@ -62,7 +62,7 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
             select=scores_at(archive, best, "select"),
             test=scores_at(archive, best, "test"),
         ),
-        baselines=_baselines(archive, baselines, scale),
+        baselines=_baselines(archive, baselines, scale, tuple(selection.baselines.uniforms)),
         paired={name: _gains(compared, name) for name in baselines},
         verdict=_verdicts(archive, compared, source, [best, *baselines.values()], _composed(selection)),
         predicted=_predicted(archive, ranges or {}),
@@ -124,8 +124,10 @@ def _costly(archive: Archive) -> list[EvaluationRecord]:
     return [record for record in archive.scored if not record.repeated]
 
 
-def _baselines(archive: Archive, candidates: Mapping[str, Candidate], scale: float) -> dict[str, BaselineScores]:
-    """scale: the coefficient of every expert in the uniform average."""
+def _baselines(
+    archive: Archive, candidates: Mapping[str, Candidate], scale: float, tried: tuple[float, ...]
+) -> dict[str, BaselineScores]:
+    """scale: the coefficient of every expert in the uniform weights, the best of `tried` on search."""
     found = {
         name: BaselineScores(
             search=scores_at(archive, candidate, "search"),
@@ -134,7 +136,7 @@ def _baselines(archive: Archive, candidates: Mapping[str, Candidate], scale: flo
         )
         for name, candidate in candidates.items()
     }
-    return found | {"uniform": found["uniform"].model_copy(update={"coefficient": scale})}
+    return found | {"uniform": found["uniform"].model_copy(update={"coefficient": scale, "tried": tried})}
 
 
 def scores_at(archive: Archive, candidate: Candidate, split: Split) -> Mapping[str, Score] | None:

@@ -38,7 +38,7 @@ def judge(
         best = baseline_name(source)
         if not composed:
             return Verdict(False, _untried(best))
-        why = f"no other weighting scored higher on the select split, so {best} is the result"
+        why = f"no other weighting scored higher on the select split, so the result is {best}"
         return Verdict(False, f"No improvement over {best} was found: {why}.")
     if not known:
         return Verdict(False, "No claim is possible: there are no scores on test to compare.")
@@ -60,9 +60,8 @@ def _found(known: Mapping[str, Comparison], unit: Unit) -> str:
 
 
 def _untested(missing: Sequence[str], known: Mapping[str, Comparison]) -> list[str]:
-    has = "has" if len(missing) == 1 else "have"
     return [
-        f"No claim is possible about {_listed(missing, 'or')}, which {has} no score on test.",
+        f"No claim is possible about {_listed(missing, 'or')}: no score on test.",
         f"The {OURS} is better than {_others(list(known))} (95 % confidence{_corrected(known)}).",
     ]
 

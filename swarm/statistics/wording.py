@@ -51,10 +51,17 @@ def unit_of(scores: Iterable[float]) -> Unit:
     return Unit(all(0 <= score <= 1 for score in scores if not math.isnan(score)))
 
 
+def uniform_name(coefficient: float, tried: Iterable[float] = ()) -> str:
+    """ "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8"; without `tried`, the first part."""
+    scales = [f"{scale:.3g}" for scale in tried]
+    chosen = f": the best on search of {', '.join(scales)}" if len(scales) > 1 else ""
+    return f"uniform weights, {coefficient:.3g} each{chosen}"
+
+
 def baseline_name(key: str) -> str:
     """A baseline's key ("uniform", "expert:maths") in words that can follow "above" or "than"."""
     kind, _, rest = key.partition(":")
-    return {"base": "the base", "uniform": "the uniform average", "expert": f"expert {rest}"}.get(kind, key)
+    return {"base": "the base", "uniform": "uniform weights", "expert": f"expert {rest}"}.get(kind, key)
 
 
 def capital(words: str) -> str:

@@ -12,12 +12,13 @@ from swarm.journal.summary import Summary
 
 GAIN = {"difference": 0.1, "low": 0.05, "high": 0.15, "corrected": {"low": 0.01, "high": 0.19}}
 EXPERTS = [f"expert:{name}" for name in ("upper", "next", "scrambled")]
+UNIFORM = {"coefficient": 0.8, "tried": [0.2, 0.4, 0.6, 0.8]}
 SCORES = {"search": SCORE, "select": SCORE, "test": SCORE}
 
 
 def result(**fields: object) -> Summary:
     known = {
-        "baselines": dict.fromkeys(("base", *EXPERTS), SCORES) | {"uniform": SCORES | {"coefficient": 0.8}},
+        "baselines": dict.fromkeys(("base", *EXPERTS), SCORES) | {"uniform": SCORES | UNIFORM},
         "paired": dict.fromkeys(("base", *EXPERTS, "uniform"), GAIN),
         "verdict": {"found": True, "text": "Better, by at least −1."},
         "predicted": SCORE,
@@ -43,7 +44,8 @@ def test_nothing_is_cut(width: int) -> None:
     assert text.count("+0.100") == text.count("+0.010 to +0.190") == 5
     for words in ("improvement", "95 % interval, corrected", "for 5 comparisons", "uniform, 0.8 each"):
         assert words in text
-    for line in ("predicted test score: 0.812 (95 % interval 0.750 to 0.860)",
+    for line in ("uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8",
+                 "predicted test score: 0.812 (95 % interval 0.750 to 0.860)",
                  "generalisation gap (search - test): -0.003",
                  "newly right / newly wrong against every source: 1 / 137 of 1200 test examples",
                  "Better, by at least -1."):  # fmt: skip

@@ -36,7 +36,11 @@ def test_every_form_is_whole_with_an_honest_card(folder: Path, tmp_path: Path, f
 
 def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: Path) -> None:
     summary = summary_with(
-        baselines={"uniform": {"test": SCORE}, "expert:plain": {"test": SCORE}, "base": {"test": None}},
+        baselines={
+            "uniform": {"test": SCORE, "coefficient": 0.8, "tried": [0.4, 0.8]},
+            "expert:plain": {"test": SCORE},
+            "base": {"test": None},
+        },
         paired={"uniform": {"difference": 0.11, "low": -0.01, "high": 0.23}},
         optimism=0.03,
         versions={"swarm": "9.9"},
@@ -46,6 +50,8 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
     assert "0.812 [0.750, 0.860], n = 200" in card
     for words in (
         "plain alone",
+        "| uniform weights, 0.8 each |",
+        "Uniform weights, 0.8 each: the best on search of 0.4, 0.8.",
         "no difference shown",
         "+0.030",
         "swarm 9.9",
@@ -64,7 +70,7 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
 
 def test_the_card_claims_what_the_verdict_does(folder: Path, tmp_path: Path) -> None:
     alone = {"difference": 0.11, "low": 0.01, "high": 0.21}
-    text = "Nothing was found that is better than the uniform average."
+    text = "Nothing was found that is better than uniform weights."
     verdict = {"found": False, "text": text}
     corrected = {
         "baselines": {"uniform": {"test": SCORE}},
@@ -76,13 +82,13 @@ def test_the_card_claims_what_the_verdict_does(folder: Path, tmp_path: Path) -> 
     what = replace(exported(opened(folder, "plain")), summary=summary_with(**corrected, verdict=verdict))
     card = (export(what, tmp_path / "one", "recipe") / "README.md").read_text()
     assert f"**{text}**" in card
-    assert "uniform average: +0.110 \\[-0.020, +0.240\\]: no difference shown" in card
+    assert "uniform weights: +0.110 \\[-0.020, +0.240\\]: no difference shown" in card
     assert "the base alone: +0.110 \\[+0.005, +0.215\\]: better" in card
     assert "95 % intervals, corrected for 2 comparisons:" in card
     assert "comparison alone" not in card
     won = summary_with(**corrected, best={"id": "3-1", "source": "uniform", "test": SCORE})
     card = (export(replace(what, summary=won), tmp_path / "won", "recipe") / "README.md").read_text()
-    assert "minus the uniform average" not in card
+    assert "minus uniform weights" not in card
     several = summary_with(
         best={"id": "3-1", "test": dict.fromkeys(("text", "style"), SCORE)},
         verdict=dict.fromkeys(("text", "style"), verdict),

@@ -146,7 +146,7 @@ def test_an_iteration_of_few_candidates_has_no_quartiles() -> None:
 def test_the_generalisation_gap_is_shown_with_the_prediction_and_the_best_baseline() -> None:
     scores = {split: Score(mean, mean - 0.05, mean + 0.05, 200) for split, mean in
               {"search": 0.7, "select": 0.65, "test": 0.6}.items()}  # fmt: skip
-    baseline = Row("uniform", "uniform", "Uniform average", None, None, Score(0.5, 0.45, 0.55, 200), None)
+    baseline = Row("uniform", "uniform", "Uniform weights", None, None, Score(0.5, 0.45, 0.55, 200), None)
     found = bars.SplitScores(scores, Score(0.62, 0.57, 0.67, 200), 0.1, baseline)
     figure = bars.optimism_figure(found, UNIT, "")
     assert list(found.bars) == ["search", "select", "predicted", "test"]

@@ -89,7 +89,7 @@ def test_of_several_objectives_each_comparison_names_its_own(two: Fake, tmp_path
 def test_a_baseline_that_won_demonstrates_no_improvement(tmp_path: Path) -> None:
     html, _ = judged(KINDS["uniform wins"]()).write(tmp_path)
     assert re.fullmatch(
-        r"No improvement demonstrated: the uniform average is the result, with [\d.]+ % on test\.", first_heading(html)
+        r"No improvement demonstrated: the result is uniform weights, with [\d.]+ % on test\.", first_heading(html)
     )
 
 
@@ -178,8 +178,8 @@ def test_averages_at_several_scales_are_told_apart(small: Fake, tmp_path: Path) 
     lines = small.lines[: kinds.index("select") + 12]
     other = next(line for line in lines if line.get("id") == "uniform:0.25")
     html, _ = Fake([*lines, other | {"id": "uniform:0.5"}], {}).write(tmp_path)
-    assert "Uniform average, 0.25 each" in html
-    assert "Uniform average, 0.5 each" in html
+    assert "Uniform weights, 0.25 each" in html
+    assert "Uniform weights, 0.5 each" in html
 
 
 @pytest.mark.parametrize(("file", "line"), [

@@ -39,11 +39,13 @@ def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_
     test, found = run.summary["best"]["test"], run.summary["paired"]["uniform"]
     score = f"{100 * test['mean']:.1f} %"
     on = f"on 800 held-out test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})."
-    above = f"{100 * found['difference']:.1f} points above the uniform average"
+    above = f"{100 * found['difference']:.1f} points above uniform weights"
     assert f"Composed expert: {score} {on}" in markdown
     assert f"<strong>{score}</strong> {on}" in html.replace("\u00a0", " ")
     assert f"\n- {above}" in markdown
     assert f"<li>{above}" in html
+    for text in (html, markdown):
+        assert "Uniform weights, 0.25 each: the best on search of 0.25, 0.5, 0.75, 1." in text
 
 
 def judged(fake: Fake, doubt: float) -> Fake:
@@ -67,7 +69,7 @@ def test_no_sentence_claims_what_the_verdict_does_not(run: Fake, doubt: float, t
     html, markdown = fake.write(tmp_path)
     for text in (html, markdown):
         assert (" points above " in text) == any(found["low"] > 0 for found in corrected.values())
-        assert ("points above the uniform average" in text) == (corrected["uniform"]["low"] > 0)
+        assert ("points above uniform weights" in text) == (corrected["uniform"]["low"] > 0)
         assert ("points above the base" in text) == (corrected["base"]["low"] > 0)
         for found in corrected.values():
             assert words.Unit(percent=True).interval(found["low"], found["high"]) in text
@@ -90,8 +92,8 @@ def test_a_run_without_corrected_intervals_says_that_each_stands_alone(kind: str
 
 def test_a_baseline_that_won_is_explained_once(tmp_path: Path) -> None:
     for text in judged(KINDS["uniform wins"](), 0.0).write(tmp_path):
-        assert text.count("is the result.") == 1
-        assert "No improvement over the uniform average was found" in text
+        assert text.count("the result is uniform weights.") == 1
+        assert "No improvement over uniform weights was found" in text
 
 
 def test_nothing_is_claimed_where_the_interval_includes_zero() -> None:
@@ -107,10 +109,10 @@ def test_nothing_is_claimed_where_the_interval_includes_zero() -> None:
 def test_a_winning_baseline_is_called_so_and_not_compared_with_itself(tmp_path: Path) -> None:
     html, markdown = KINDS["uniform wins"]().write(tmp_path)
     for text in (html, markdown):
-        assert "The uniform average: " in text
+        assert "Uniform weights: " in text
         assert "Composed expert" not in text
-        assert "No searched weighting did better than the uniform average on the select split" in text
-        assert "no difference from the uniform average" not in text
+        assert "No searched weighting did better than uniform weights on the select split" in text
+        assert "no difference from uniform weights" not in text
 
 
 @pytest.mark.parametrize("stop", ["start", "search", "selection", "test"])

@@ -354,7 +354,7 @@ def test_a_baseline_that_wins_is_compared_with_itself_and_found_nothing(story: S
     assert not summary["verdict"]["found"]
     assert "only baselines were scored, and of these expert a" in summary["verdict"]["text"]
     story.tell(particle(0), "search", [0.0] * 40)
-    assert "expert a is the result" in story.summary(BASELINES.experts["expert:a"])["verdict"]["text"]
+    assert "the result is expert a" in story.summary(BASELINES.experts["expert:a"])["verdict"]["text"]
 
 
 def test_grouped_coefficients_are_maps(story: Story) -> None:

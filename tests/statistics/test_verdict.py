@@ -53,7 +53,7 @@ def test_better_than_every_baseline_is_found() -> None:
     assert said(base=MORE, upper=MORE, uniform=WON) == Verdict(
         True,
         "The composed expert is better than every baseline, by at least 3.1 points (95 % confidence, corrected for 3 "
-        "comparisons). Over the strongest baseline, the uniform average, the improvement on test is +5.2 points (95 % "
+        "comparisons). Over the strongest baseline, uniform weights, the improvement on test is +5.2 points (95 % "
         "interval +3.1 to +7.3).",
     )
 
@@ -73,7 +73,7 @@ def test_what_it_is_no_better_than_is_named() -> None:
         "+2.7, corrected for 4 comparisons). The composed expert is better than the other 3 baselines.",
     )
     assert said(base=MORE, upper=EVEN, uniform=by(0.01, -0.01, 0.03)).text == (
-        "No improvement over expert upper or the uniform average was found: against expert upper, the strongest of "
+        "No improvement over expert upper or uniform weights was found: against expert upper, the strongest of "
         "these, the difference on test is +0.4 points (95 % interval −1.9 to +2.7, corrected for 3 comparisons). The "
         "composed expert is better than the base."
     )
@@ -105,8 +105,8 @@ def test_a_baseline_that_won_is_nothing_found() -> None:
     verdict = said("expert:upper", base=MORE, upper=SAME, uniform=MORE)
     assert verdict == Verdict(
         False,
-        "No improvement over expert upper was found: no other weighting scored higher on the select split, so expert "
-        "upper is the result.",
+        "No improvement over expert upper was found: no other weighting scored higher on the select split, so the "
+        "result is expert upper.",
     )
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_claimed_against_what_was_not_scored() -> None:
     verdict = said(base=MORE, upper=None, uniform=WON)
     assert verdict == Verdict(
         False,
-        "No claim is possible about expert upper, which has no score on test. The composed expert is better than the "
+        "No claim is possible about expert upper: no score on test. The composed expert is better than the "
         "other 2 baselines (95 % confidence, corrected for 2 comparisons).",
     )
     nothing = Verdict(False, "No claim is possible: there are no scores on test to compare.")

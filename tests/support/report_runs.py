@@ -214,7 +214,7 @@ class Maker:
         names = {key.partition(":")[0] if key == UNIFORM else key: at for key, at in special.items()}
         test = self.scored(position, "test")
         baselines = {name: self.splits(at) for name, at in names.items()}
-        baselines["uniform"]["coefficient"] = 0.25
+        baselines["uniform"] |= {"coefficient": 0.25, "tried": [0.25, 0.5, 0.75, 1.0]}
         differences = {
             name: self.bare({k: paired(test[k], v) for k, v in self.scored(at, "test").items()})
             for name, at in names.items()

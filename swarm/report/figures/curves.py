@@ -10,7 +10,7 @@ from swarm.report.words import Unit, count
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330
 FEW = 300  # dots, which have room to be larger
-KIND_WORDS = {"best": "best", "uniform": "uniform average", "expert": "best single expert", "base": "base"}
+KIND_WORDS = {"best": "best", "uniform": "uniform weights", "expert": "best single expert", "base": "base"}
 
 
 def search_curve_figure(found: SearchCurve, references: Mapping[str, float], unit: Unit, label: str) -> Figure | None:

@@ -32,7 +32,7 @@ def _title(table: TaskTable, label: str) -> str:
     if all(best == uniform for best, uniform in pairs):
         return f"Test scores by task{label}"
     over = sum(best > uniform for best, uniform in pairs)
-    return f"The composed expert scores higher than the uniform average on {over} of {len(pairs)} tasks{label}"
+    return f"The composed expert scores higher than uniform weights on {over} of {len(pairs)} tasks{label}"
 
 
 def _draw(table: TaskTable, unit: Unit, title: str, width: int) -> str:

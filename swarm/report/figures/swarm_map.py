@@ -13,7 +13,7 @@ from swarm.report.words import Unit, count, cut
 
 MARGIN, FOOT = 10, 46
 ORDER = ("best", "uniform", "base", "expert")  # of importance: earlier kinds are drawn over later ones
-KINDS = {"base": "base", "uniform": "uniform average", "expert": "single expert", "best": "composed expert"}
+KINDS = {"base": "base", "uniform": "uniform weights", "expert": "single expert", "best": "composed expert"}
 
 
 def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
