@@ -132,6 +132,13 @@ def test_scores_are_drawn_from_zero_with_ticks(run: Fake, tmp_path: Path) -> Non
         assert ">0 %</text>" in figure
 
 
+def test_the_plot_is_named_only_where_it_is_shown(run: Fake, tmp_path: Path) -> None:
+    html, _ = run.write(tmp_path)
+    narrow = html.partition("@media (max-width: 40rem)")[2]
+    assert "svg.wide, .drawn { display: none; }" in narrow
+    assert 'below the test score<span class="drawn"> and in the plot</span>, its 95&nbsp;% interval' in html
+
+
 def test_few_examples_are_open_and_the_rest_folded(run: Fake, tmp_path: Path) -> None:
     html, _ = run.write(tmp_path)
     shown = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
