@@ -39,13 +39,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Headline:
-    """The first lines of the report: the comparison, then "label: score rest", then the claims.
+    """The first lines of the report: the comparison, what is beside it, "label: score rest", then the other claims.
 
     comparison: the best against the strongest baseline; that no improvement is demonstrated, where that is so.
-    claims: what the gains show; never more than the verdict.
+    beside: against the best single expert and uniform weights, whichever of them is the strongest.
+    claims: what the other gains show; like `beside`, never more than the verdict.
     """
 
     comparison: str
+    beside: tuple[str, ...]
     label: str
     score: str
     rest: str
@@ -128,16 +130,21 @@ def headline(
     ours, single = next((row for row in rows if row.kind == "best"), None), best_single(rows)
     if best is None or ours is None or ours.test is None:
         return None
-    claims = []
-    for row in rows:
-        if row.gain and (row.kind != "expert" or row is single):
-            than = f"the best single expert “{row.key.partition(':')[2]}”" if row is single else baseline_name(row.key)
-            claims.append(claim(unit, than, row.gain))
-    if claims and not are_corrected(rows):
+    nearest = [row for row in (single, *(row for row in rows if row.kind == "uniform")) if row]
+    beside = tuple(claim(unit, _than(row), row.gain) for row in nearest if row.gain)
+    claims = [claim(unit, _than(row), row.gain) for row in rows if row.gain and row.kind not in ("expert", "uniform")]
+    gains = [row.gain for row in rows if row.gain]
+    if gains and not are_corrected(rows):
         claims.append(ALONE)
-    is_better = verdict.found if verdict else bool(claims) and all(row.gain.low > 0 for row in rows if row.gain)
+    is_better = verdict.found if verdict else bool(gains) and all(gain.low > 0 for gain in gains)
     found = _comparison(rows, unit, best) if is_better else f"{NOTHING}: {_comparison(rows, unit, best)}"
-    return Headline(found + label, title + label, unit.score(ours.test.mean), scored_on(unit, ours.test), tuple(claims))
+    score, rest = unit.score(ours.test.mean), scored_on(unit, ours.test)
+    return Headline(found + label, beside, title + label, score, rest, tuple(claims))
+
+
+def _than(row: Row) -> str:
+    """ "the best single expert “maths”"; of the experts only the best is compared in words."""
+    return f"the best single expert “{row.key.partition(':')[2]}”" if row.kind == "expert" else baseline_name(row.key)
 
 
 def _comparison(rows: tuple[Row, ...], unit: Unit, best: Best) -> str:

@@ -42,9 +42,14 @@ def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_
     above = f"{100 * found['difference']:.1f} points above uniform weights"
     assert f"Composed expert: {score} {on}" in markdown
     assert f"<strong>{score}</strong> {on}" in html.replace("\u00a0", " ")
-    assert f"\n- {above}" in markdown
-    assert f"<li>{above}" in html
+    experts = {name: gain for name, gain in run.summary["paired"].items() if name.startswith("expert:")}
+    single = min(experts, key=lambda name: experts[name]["difference"])
+    beside = f"points above the best single expert “{single.partition(':')[2]}”"
     for text in (html, markdown):
+        opening = text[: text.index("held-out test examples")]
+        assert above in opening
+        assert f"{100 * experts[single]['difference']:.1f} {beside}" in opening
+        assert f"- {above}" not in text
         assert "Uniform weights, 0.25 each: the best on search of 0.25, 0.5, 0.75, 1." in text
 
 
