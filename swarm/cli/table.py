@@ -141,6 +141,8 @@ def _improvement(gain: Gain | None) -> tuple[str, str]:
 def _details(summary: Summary) -> str:
     counts = summary.counts
     lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
+    if summary.best.source == "search":
+        lines.append(f"composed expert: candidate {one_line(summary.best.id)}, selected on the select split")
     if summary.uniform_words:
         lines.append(summary.uniform_words)
     for name, score in (summary.predicted or {}).items():

@@ -25,7 +25,7 @@ from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
-from swarm.report.status import is_finished, resume_command, state
+from swarm.report.status import choices, is_finished, resume_command, state
 from swarm.report.weights import read_weights
 from swarm.statistics.verdict import Verdict
 
@@ -90,7 +90,7 @@ class Page:
     versions: Mapping[str, str]
     export_check: ExportCheck | None
     reason: str
-    uniform: str
+    choices: tuple[str, ...]
     snippet: Snippet | None
 
 
@@ -138,7 +138,7 @@ def _page(
         versions=summary.versions if summary else {},
         export_check=summary.export_check if summary else None,
         reason=words.REASONS.get(journal.ends.get("search", ""), ""),
-        uniform=summary.uniform_words if summary else "",
+        choices=choices(summary, score_table.find_best(journal, None, weights)),
         snippet=snippet if is_finished(summary) else None,
     )
 

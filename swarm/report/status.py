@@ -5,7 +5,7 @@ from pathlib import Path
 
 from swarm.journal.summary import Best, Summary
 from swarm.report.read_journal import Journal
-from swarm.report.words import REASONS, Unit, baseline_name, count
+from swarm.report.words import REASONS, Unit, baseline_name, capital, count
 
 
 def is_finished(summary: Summary | None) -> bool:
@@ -34,6 +34,30 @@ def state(journal: Journal, summary: Summary | None, best: Best | None, units: d
     bias = "That score is biased upwards: the search chose the best by these same examples."
     tested = "There is no verdict before the test is whole." if journal.tests else "Nothing has been tested."
     return (*found, f"The best on search so far ({best.id}) has {', '.join(scores)}.", bias, tested)
+
+
+def choices(summary: Summary | None, searched: Best | None) -> tuple[str, ...]:
+    """How the composed expert and the uniform weights were chosen, as sentences.
+
+    searched: the best of this search on the search split; one of a run that it continues may be better.
+    """
+    if summary is None:
+        return ()
+    found: list[str] = []
+    best = summary.best
+    if best.source == "search":
+        is_other = searched is not None and not summary.continued and _is_higher(searched, best)
+        other = f"; the best on search was {searched.id}" if searched and is_other else ""
+        found.append(f"The composed expert is candidate {best.id}, selected on the select split{other}.")
+    if summary.uniform_words:
+        found.append(f"{capital(summary.uniform_words)}.")
+    return tuple(found)
+
+
+def _is_higher(one: Best, other: Best) -> bool:
+    """Whether its search score is higher, in any objective."""
+    theirs = other.search or {}
+    return any(name in theirs and score.mean > theirs[name].mean for name, score in (one.search or {}).items())
 
 
 def _phase(journal: Journal) -> tuple[str, ...]:

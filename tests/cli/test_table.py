@@ -44,7 +44,8 @@ def test_nothing_is_cut(width: int) -> None:
     assert text.count("+0.100") == text.count("+0.010 to +0.190") == 5
     for words in ("improvement", "95 % interval, corrected", "for 5 comparisons", "uniform, 0.8 each"):
         assert words in text
-    for line in ("uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8",
+    for line in ("composed expert: candidate 3-1, selected on the select split",
+                 "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8",
                  "predicted test score: 0.812 (95 % interval 0.750 to 0.860)",
                  "generalisation gap (search - test): -0.003",
                  "newly right / newly wrong against every source: 1 / 137 of 1200 test examples",

@@ -132,6 +132,18 @@ def test_scores_are_drawn_from_zero_with_ticks(run: Fake, tmp_path: Path) -> Non
         assert ">0 %</text>" in figure
 
 
+def test_the_page_says_how_the_composed_expert_was_chosen(run: Fake, tmp_path: Path) -> None:
+    best = run.summary["best"]["id"]
+    searched = [line for line in run.lines if line["kind"] == "evaluation"]
+    first = max(searched, key=lambda line: line["scores"]["letters"])["id"]
+    assert first != best
+    for text in run.write(tmp_path):
+        assert (
+            f"The composed expert is candidate {best}, selected on the select split; the best on search was {first}."
+            in text
+        )
+
+
 def test_the_plot_is_named_only_where_it_is_shown(run: Fake, tmp_path: Path) -> None:
     html, _ = run.write(tmp_path)
     narrow = html.partition("@media (max-width: 40rem)")[2]
