@@ -17,7 +17,7 @@ from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, 
 from swarm.report import score_table, words
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
-from swarm.report.figures.coefficient_bars import coefficients_figure, region_words
+from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure, region_words
 from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
@@ -26,10 +26,11 @@ from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import choices, is_finished, resume_command, state
-from swarm.report.weights import read_weights
+from swarm.report.weights import Bounds, read_bounds, read_weights
 from swarm.statistics.verdict import Verdict
 
 BEST = "best"
+UNBOUNDED = ("model_swarms",)  # optimizers that no bound of the composition holds back
 FORMS = {  # a file that only this form of export has -> the form
     "adapter_config.json": "adapter",
     "mergekit.yaml": "mergekit",
@@ -81,6 +82,7 @@ class Page:
     best: Best | None
     coefficients: Coefficients
     coefficients_figure: Figure | None
+    near_bounds: str
     region: Region | None
     costs: CostModel
     time_figure: Figure | None
@@ -102,7 +104,8 @@ def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | No
     """
     journal = read_journal(records)
     snippet = _snippet(run_dir / BEST, journal)
-    page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), snippet)
+    bounds = None if journal.start.optimizer in UNBOUNDED else read_bounds(run_dir)
+    page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), bounds, snippet)
     for name in ("report.html", "report.md"):
         environment = _environment(name)
         environment.finalize = harmless_output()  # by the secrets that the environment holds now
@@ -114,12 +117,14 @@ def _page(
     journal: Journal,
     summary: Summary | None,
     weights: Mapping[str, float],
+    bounds: Bounds | None,
     snippet: Snippet | None,
 ) -> Page:
     summary = summary.named(journal.objectives) if summary else None
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
     baselines, coefficients = score_table.find_baselines(journal, summary), best.coefficients if best else {}
     spent, region = costs(journal, summary), good_region(journal, weights)
+    near = bounds_words(coefficients, bounds) if bounds and best and best.source == "search" else ""
     return Page(
         run=run_dir.resolve().name,
         finished=is_finished(summary),
@@ -128,7 +133,8 @@ def _page(
         sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
         best=best,
         coefficients=coefficients,
-        coefficients_figure=coefficients_figure(coefficients, region),
+        coefficients_figure=coefficients_figure(coefficients, region, near),
+        near_bounds=near,
         region=region,
         costs=spent,
         time_figure=bars.time_figure(spent),

@@ -1,4 +1,4 @@
-"""The objectives' weights, which only the run's config.yaml holds."""
+"""The objectives' weights and the coefficients' bounds, which only the run's config.yaml holds."""
 
 import math
 from collections.abc import Mapping
@@ -9,16 +9,12 @@ import yaml
 from swarm.core.errors import RunError, first_line
 
 CONFIG = "config.yaml"
+Bounds = tuple[float, float]
 
 
 def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, float]:
     """1 for each where the directory holds no config. Raises RunError where it is not valid YAML."""
-    path = run_dir / CONFIG
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-        why = first_line(error)
-        raise RunError(f"{path} is not valid YAML ({why}); put back the file that the run wrote") from None
+    path, config = run_dir / CONFIG, _config(run_dir)
     stated = config.get("objectives") if isinstance(config, Mapping) else ()
     try:
         found = {one["name"]: float(one.get("weight", 1.0)) for one in stated or ()}
@@ -27,3 +23,21 @@ def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, flo
     if not all(math.isfinite(weight) and weight > 0 for weight in found.values()):
         raise RunError(f"{path}: objectives is not what the run wrote; put back the file that the run wrote")
     return {name: found.get(name, 1.0) for name in objectives}
+
+
+def read_bounds(run_dir: Path) -> Bounds | None:
+    """The lowest and the highest coefficient that a bounded optimizer tries; None where the config does not say."""
+    config = _config(run_dir)
+    stated = config.get("composition") if isinstance(config, Mapping) else None
+    ends = [stated.get(key) for key in ("low", "high")] if isinstance(stated, Mapping) else []
+    found = [float(end) for end in ends if isinstance(end, int | float) and math.isfinite(end)]
+    return (found[0], found[1]) if len(found) == 2 and found[0] < found[1] else None
+
+
+def _config(run_dir: Path) -> object:
+    path = run_dir / CONFIG
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+        why = first_line(error)
+        raise RunError(f"{path} is not valid YAML ({why}); put back the file that the run wrote") from None

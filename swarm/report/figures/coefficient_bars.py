@@ -10,9 +10,15 @@ from swarm.report.figures.svg import Figure, Scale
 from swarm.report.region import Range, Region
 from swarm.report.words import count, cut, signed
 
+NEAR = 0.05  # of the range between the bounds
+NAMED = 3  # coefficients near a bound; the others are counted
 
-def coefficients_figure(found: Coefficients, region: Region | None = None) -> Figure | None:
-    """One row per expert, and one column per group where coefficients are grouped. None without coefficients."""
+
+def coefficients_figure(found: Coefficients, region: Region | None = None, near_bounds: str = "") -> Figure | None:
+    """One row per expert, and one column per group where coefficients are grouped. None without coefficients.
+
+    near_bounds: what `bounds_words` says.
+    """
     values = {(e, g): v for e, groups in found.items() for g, v in groups.items() if math.isfinite(v)}
     if not values:
         return None
@@ -27,7 +33,29 @@ def coefficients_figure(found: Coefficients, region: Region | None = None) -> Fi
     if region:
         reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
     away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
-    return svg.figure(title, f"{reading}.", draw, caption=away + (region_words(region) if region else ""))
+    words = away + (region_words(region) if region else "")
+    return svg.figure(title, f"{reading}.", draw, caption=" ".join(filter(None, (words.strip(), near_bounds))))
+
+
+def bounds_words(found: Coefficients, bounds: tuple[float, float]) -> str:
+    """Which coefficients lie within NEAR of a bound, and what that may mean; "" where none does."""
+    low, high = bounds
+    sentences = []
+    for key, bound in (("low", low), ("high", high)):
+        near = [
+            f"{expert}{f', {group}' if group else ''} ({signed(value, '.3g')})"
+            for expert, groups in found.items()
+            for group, value in groups.items()
+            if abs(value - bound) <= NEAR * (high - low)
+        ]
+        if near:
+            more = [f"{len(near) - NAMED} more"] if len(near) > NAMED else []
+            listed = "; ".join([*near[:NAMED], *more])
+            sentences.append(
+                f"Within {NEAR:.0%} of the bound composition.{key}, {signed(bound, '.3g')}: {listed}. "
+                "A search with wider bounds may find better values."
+            )
+    return " ".join(sentences).replace("%", " %")
 
 
 def region_words(region: Region) -> str:
@@ -39,7 +67,8 @@ def region_words(region: Region) -> str:
     paired = "paired by example" + (", weighted mean over the objectives" if region.objectives > 1 else "")
     return (
         f"{near} ({paired}){more}. A wide range means that other values score as well. "
-        "A narrow range may also mean that the search tried no other values."
+        "A narrow range may also mean that the search tried no other values. It is the range of these candidates "
+        "and no error bar: the coefficient itself may lie outside it."
     )
 
 
