@@ -208,6 +208,7 @@ def test_the_card_of_another_candidate_has_its_scores_and_says_what_it_is_not(
                   and line.get("split", "search") == split)  # fmt: skip
         assert cell.startswith(f"{next(iter(at['scores'].values())):.3f} ")
     assert "The test split decided nothing in the run." in card
+    assert "\n\nThese results hold" in card
     assert f"not the candidate that the run selected, which is {best}" in card
     assert "No scores of this weighting" not in card
 
