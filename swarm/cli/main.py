@@ -9,7 +9,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
-from swarm.cli.screen import console, current, print_bug, print_json, print_lines, print_summary, run_display, unwritten
+from swarm.cli.flags import PlainFlags
+from swarm.cli.screen import (
+    announce,
+    console,
+    current,
+    interruption,
+    print_bug,
+    print_json,
+    print_lines,
+    print_summary,
+    run_display,
+    unwritten,
+)
 from swarm.cli.streams import lenient_streams
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
@@ -18,12 +30,13 @@ from swarm.core.terminal_text import one_line
 
 FAILURE, MISTAKE = 1, 2
 app = typer.Typer(
+    cls=PlainFlags,
     help="Find the best weighting of language-model experts, without gradients.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-zoo_app = typer.Typer(help="Build demonstration bases with experts and data.", no_args_is_help=True)
+zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
@@ -47,6 +60,7 @@ def search(
     ] = None,
 ) -> None:
     """Run a search: search, select, test, export the best, write the report."""
+    announce(starts_run=True)
     from swarm.cli.zoos import build_zoos
     from swarm.config.references import resolve
     from swarm.run.directory import default_folder
@@ -68,6 +82,7 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
     Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
+    announce(run_dir)
     from swarm.run.directory import is_finished
     from swarm.run.pipeline import resume_run
 
@@ -90,6 +105,7 @@ def check(
     ] = 0,
 ) -> None:
     """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written."""
+    announce()
     from swarm.cli.checking import checked
 
     found = checked(config, run_dir, overrides or (), show, console)
@@ -102,6 +118,7 @@ def check(
 @app.command("test")
 def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Show the best and every baseline on the untouched test split. What is not scored yet is scored first."""
+    announce(run_dir)
     from swarm.run.pipeline import resume_run
 
     with run_display(run_dir, quiet=as_json) as progress:
@@ -120,6 +137,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace what the folder holds")] = False,
 ) -> None:
     """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
+    announce()
     from swarm.export import export as write
     from swarm.export import read_recipe
     from swarm.run.export_candidate import exported_candidate
@@ -148,6 +166,7 @@ def vector(
     out: Annotated[Path, typer.Option("--out", "-o", help="the .safetensors file to write")],
 ) -> None:
     """Make an alignment vector: the aligned weights minus those of the base."""
+    announce()
     from swarm.experts.alignment_vectors import make_vector
 
     make_vector(base, aligned, out)
@@ -170,6 +189,7 @@ def zoo_build(
     ] = None,
 ) -> None:
     """Build a demonstration base with its experts and data."""
+    announce()
     from swarm.cli.zoos import build_zoo
 
     print_lines([str(build_zoo(name, directory, console))])
@@ -188,7 +208,7 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
-    current.run = None
+    current.run, current.starts_run = None, False
     with lenient_streams() as lost:
         code = _run()
         if code == INTERRUPTED:
@@ -212,10 +232,12 @@ def _run() -> int:
         context = getattr(error, "ctx", None)
         return _refuse(f"{error}; see {context.command_path if context else 'swarm'} --help")
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception:
         sys.excepthook = print_bug
         raise
+    if code == INTERRUPTED:
+        print(interruption(), file=sys.stderr)
     return code or 0
 
 

@@ -1,11 +1,13 @@
 """What commands print: lines, JSON, a run's display and its result. Texts of others cannot act on the terminal."""
 
 import json
+import os
 import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from swarm.journal.summary import Summary
 
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence", "continued")
+STARTING = "starting: loading libraries"
 PIPE_WIDTH = 120
 # Names may look like rich's markup ("[red]") or its emoji (":heart:"): neither is ever interpreted.
 console = Console(
@@ -27,13 +30,34 @@ console = Console(
 )
 
 
+CONFIG = "config.yaml"  # what makes a folder a run directory; swarm.run.directory would take a second to import
+
+
+@dataclass
 class Current:
-    """The command that this process carries out. run: its run directory, once it is shown."""
+    """The command that this process carries out.
+
+    run: its run directory, once that is known; the run may be yet to begin.
+    starts_run: whether it begins a run.
+    """
 
     run: Path | None = None
+    starts_run: bool = False
+
+    @property
+    def kept(self) -> Path | None:
+        """The run directory, once it can be resumed."""
+        return self.run if self.run is not None and os.path.isfile(self.run / CONFIG) else None
 
 
 current = Current()
+
+
+def announce(run: Path | None = None, starts_run: bool = False) -> None:
+    """Tell a terminal at once that something happens: the imports of a command take seconds."""
+    current.run, current.starts_run = run, starts_run
+    if sys.stderr.isatty():
+        print(STARTING, file=sys.stderr, flush=True)
 
 
 def print_lines(lines: list[str]) -> None:
@@ -49,7 +73,7 @@ def print_json(content: Mapping[str, object]) -> None:
 
 @contextmanager
 def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iterator["Progress"]:
-    """The display of a run. An interrupted run says how to resume it.
+    """The display of a run.
 
     quiet: on stderr. is_new: the user does not know the folder's name, which the live display shows.
     """
@@ -59,12 +83,15 @@ def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iter
     out = Console(file=sys.stderr, markup=False, emoji=False, highlight=False) if quiet else console
     if is_new and not out.is_terminal:
         print_lines([f"run directory {folder}"])
-    try:
-        with Progress(out, folder) as progress:
-            yield progress
-    except KeyboardInterrupt:
-        print(f"interrupted; resume with: {resume_command(folder)}", file=sys.stderr)
-        raise
+    with Progress(out, folder) as progress:
+        yield progress
+
+
+def interruption() -> str:
+    """What a command that the user interrupted leaves behind."""
+    if current.kept:
+        return f"interrupted; resume with: {resume_command(current.kept)}"
+    return "interrupted before the run began; no run was created" if current.starts_run else "interrupted"
 
 
 def resume_command(folder: Path) -> str:
@@ -74,7 +101,7 @@ def resume_command(folder: Path) -> str:
 
 def unwritten(reason: str) -> str:
     """That stdout cannot be written, and what is lost by that: never a run."""
-    again = f"; the run itself is kept: {resume_command(current.run)}" if current.run else ""
+    again = f"; the run itself is kept: {resume_command(current.kept)}" if current.kept else ""
     return f"stdout cannot be written ({reason}); free disk space, or send the output elsewhere{again}"
 
 

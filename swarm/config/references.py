@@ -6,6 +6,7 @@ A relative path counts from the folder of the config file, whether the file or -
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -89,7 +90,8 @@ def find(reference: str, folder: Path, key: str) -> Path:
     if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
         return _from_hub(reference, key)
     raise kind(
-        f"{key}: {shortened(reference) or shown('')} does not exist (looked for {_written(place)}); correct the path"
+        f"{key}: {shortened(reference) or shown('')} does not exist (looked for {_looked_for(place, reference)}); "
+        f"correct the path{_near(reference, place)}"
     )
 
 
@@ -114,6 +116,21 @@ def _written(place: Path) -> str:
     """A path as the user would write it here."""
     absolute = place.absolute()
     return shortened(str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute), 300)
+
+
+def _looked_for(place: Path, reference: str) -> str:
+    """The whole path where the user's words would only be repeated."""
+    written = _written(place)
+    return shortened(str(place.absolute()), 300) if written == os.path.normpath(reference) else written
+
+
+def _near(reference: str, place: Path) -> str:
+    """What lies there under a name much like the one that was looked for."""
+    try:
+        near = get_close_matches(place.name, os.listdir(place.parent), n=1)
+    except OSError:
+        return ""
+    return f"; did you mean {shortened(os.path.join(os.path.dirname(reference), near[0]))}?" if near else ""
 
 
 def _folder_of_modules(reference: str, folder: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from swarm.core.errors import ExpertError
 
 TEMPLATES = "additional_chat_templates"
+LISTED = 8  # models of a folder of models
 
 
 def is_there(path: Path) -> bool:
@@ -23,17 +24,30 @@ def is_there(path: Path) -> bool:
 
 
 def check_folder(folder: Path, owner: str) -> None:
-    """Raise ExpertError where a file of the folder lies outside, or is no regular file. owner: begins messages."""
+    """Raise ExpertError where a file of the folder lies outside, is no regular file, or where it holds models but is none.
+
+    owner: begins messages.
+    """
     try:
         templates = folder / TEMPLATES
         files = sorted([*folder.iterdir(), *(templates.iterdir() if templates.is_dir() else ())])
     except OSError as error:
         raise ExpertError(f"{owner}: {folder} cannot be read ({error.strerror}); give a folder of a model") from None
+    if not _is_model(folder) and (models := [file.name for file in files if file.is_dir() and _is_model(file)]):
+        more = f" and {len(models) - LISTED} more" if len(models) > LISTED else ""
+        raise ExpertError(
+            f"{owner}: {folder} is no saved model; it holds the models {', '.join(models[:LISTED])}{more}; give each by "
+            f"its own path, such as {folder / models[0]}: several experts are listed one by one"
+        )
     for file in files:
         if file.is_dir() and file.name != TEMPLATES:
             continue  # no file of it is read or copied, but those that an index names, which are checked there
         if file.is_symlink() or not (file.is_file() or file.is_dir()):
             check_inside(file, folder, owner)
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("config.json", "adapter_config.json"))
 
 
 def check_inside(file: Path, folder: Path, owner: str) -> None:

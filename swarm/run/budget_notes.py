@@ -6,6 +6,7 @@ from typing import Any
 from swarm.core.space import Array, Space
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
+from swarm.search.status import Budget
 
 
 def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str]:
@@ -28,6 +29,11 @@ def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str
             f"the budget covers the {len(starts)} starting points, which are baselines, and nothing else; raise {key}"
         ]
     return []
+
+
+def known_note(optimizer: Optimizer[Any], known: int) -> str:
+    """How much of a search is not to be done again when its run is resumed."""
+    return f"resuming: {known} of {Budget.of(optimizer).evaluations} evaluations are known already"
 
 
 def _position(x_D: Array) -> tuple[float, ...]:

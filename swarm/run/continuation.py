@@ -6,7 +6,7 @@ alone; anything else is refused by name.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,11 @@ def open_source(folder: Path) -> Source:
     return Source(folder, config, archive.start, archive)
 
 
-def first_lines(plan: Plan, source: Source) -> list[StartRecord | KnownRecord]:
-    """The first lines of a journal that continues the source. Raises RunError where its scores do not hold here."""
+def first_lines(plan: Plan, source: Source, tell: Callable[[str], None]) -> list[StartRecord | KnownRecord]:
+    """The first lines of a journal that continues the source. Raises RunError where its scores do not hold here.
+
+    tell: called with each note on what is continued.
+    """
     began = start_record(plan)
     for what, there, here in _differences(source, plan.config, began):
         raise RunError(
@@ -67,8 +70,10 @@ def first_lines(plan: Plan, source: Source) -> list[StartRecord | KnownRecord]:
         evaluations=sum(record.was == "evaluation" for record in known),
         tested=any(record.split == "test" for record in source.archive.scored) or _tested_before(source.start),
     )
-    notes = (*began.notes, *_notes(plan, continued, source))
-    return [began.model_copy(update={"continued": continued, "notes": notes}), *known]
+    notes = list(_notes(plan, continued, source))
+    for note in notes:
+        tell(note)
+    return [began.model_copy(update={"continued": continued, "notes": (*began.notes, *notes)}), *known]
 
 
 def _tested_before(start: StartRecord) -> bool:

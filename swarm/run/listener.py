@@ -10,7 +10,9 @@ from swarm.preferences.weighted_sum import utility
 from swarm.search.baselines import Baselines
 from swarm.search.status import Status
 
-Standing = Mapping[str, float]  # "base", "best expert (maths)", "uniform average", "selected (17-3)" -> utility
+Standing = Mapping[
+    str, float
+]  # "base", "best expert (maths)", "best expert so far (maths)", "uniform average", "selected (17-3)" -> utility
 
 
 class Listener(Protocol):
@@ -64,7 +66,8 @@ def tell_standing(
     found: dict[str, float | None] = {"base": score(baselines.base)}
     if experts:
         name = max(experts, key=lambda name: experts[name])
-        found[f"best expert ({name})"] = experts[name]
+        far = "" if all(archive.at(c.position, split) for c in baselines.experts.values()) else " so far"
+        found[f"best expert{far} ({name})"] = experts[name]
     if uniforms:
         found["uniform average"] = max(uniforms)
     if selected is not None:

@@ -19,6 +19,7 @@ from swarm.journal.file import text_of
 from swarm.journal.records import EndRecord, Kind
 from swarm.journal.summary import Summary
 from swarm.report import write_report
+from swarm.run.budget_notes import known_note
 from swarm.run.continuation import first_lines, open_source
 from swarm.run.directory import (
     CONFIG,
@@ -75,7 +76,7 @@ def start_run(config: Config, folder: Path, listener: Listener, continue_from: P
     check_free(folder)
     source = None if continue_from is None else open_source(continue_from)
     plan = prepare(config, folder, listener.phase)
-    lines = [start_record(plan)] if source is None else first_lines(plan, source)
+    lines = [start_record(plan)] if source is None else first_lines(plan, source, listener.note)
     files = {JOURNAL: text_of(lines), CONFIG: dump_config(config)}
     with new_run(folder, files) as archive:
         return Run(plan, folder, archive, listener).carry_on()
@@ -100,6 +101,8 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
         if overrides:
             check_open(archive, overrides)
             write_text(folder / CONFIG, dump_config(config))
+        if archive.evaluations and not archive.ended("run"):
+            listener.note(known_note(config.optimizer, archive.evaluations))
         return Run(plan, folder, archive, listener).carry_on()
 
 

@@ -1,6 +1,6 @@
 """Notes on adapters that name another base than the one they are used with, where the two cannot be compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from swarm.experts.catalog import Catalog
@@ -12,21 +12,31 @@ HUB_PREFIX = "models--"  # of a model's folder in the hub's cache: models--ORGAN
 
 
 def recorded_base_notes(catalog: Catalog) -> list[str]:
-    """A note per adapter whose recorded base is not on disk and has another name than the base."""
-    return list(_notes(catalog))
+    """A note per base that adapters record, where it is not on disk and has another name than the base."""
+    owners: dict[str, list[str]] = {}
+    for name, recorded in _others(catalog):
+        owners.setdefault(recorded, []).append(name)
+    return [_note(names, recorded, catalog.base.path) for recorded, names in owners.items()]
 
 
-def _notes(catalog: Catalog) -> Iterator[str]:
+def _note(names: Sequence[str], recorded: str, base: Path) -> str:
+    one = len(names) == 1
+    return (
+        f"{'expert' if one else 'experts'} {', '.join(names)}: {'its' if one else 'their'} {CONFIG} "
+        f"{'names' if one else 'name'} the base {recorded}, and the base here is {base}; where that is another model, "
+        f"{'the expert does' if one else 'these experts do'} not fit it"
+    )
+
+
+def _others(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Every such adapter's name, and the base that it records."""
     known = {name.lower() for name in _names(catalog.base.path, catalog.base.config.get("_name_or_path"))}
     for expert in catalog.experts:
         if not (expert.path / CONFIG).is_file() or recorded_base(expert.path):
             continue
         recorded = read_json(expert.path / CONFIG, f"expert {expert.name}").get("base_model_name_or_path")
         if isinstance(recorded, str) and (last := _last(recorded)) and last.lower() not in known:
-            yield (
-                f"expert {expert.name}: its {CONFIG} names the base {recorded}, and the base here is "
-                f"{catalog.base.path}; where that is another model, the expert does not fit it"
-            )
+            yield expert.name, recorded
 
 
 def _names(path: Path, recorded: object) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The command line: quick to answer, plain when piped, JSON where asked, and interruptible."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -38,6 +39,7 @@ def test_the_help_lists_every_command() -> None:
     done = run_cli("--help")
     assert (done.code, done.err) == (0, "")
     assert {name for name in COMMANDS if f" {name} " in done.out} == COMMANDS
+    assert "bool" not in done.out + run_cli("zoo", "build", "--help").out
     named = {each.name or each.callback.__name__ for each in app.registered_commands if each.callback}
     assert named | {group.name for group in app.registered_groups} >= COMMANDS
 
@@ -53,6 +55,7 @@ def test_every_command_has_help(name: str) -> None:
     done = run_cli(name, "--help")
     assert (done.code, done.err) == (0, "")
     assert "Usage" in done.out
+    assert "bool" not in done.out  # a flag takes no value
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -289,9 +292,33 @@ def test_an_interrupted_run_says_how_to_resume_and_ends_like_an_uninterrupted_on
     assert process.returncode == 130
     assert err == f"interrupted; resume with: swarm resume {tmp_path / 'run'}\n"
     assert_plain(out)
-    assert run_cli("resume", tmp_path / "run").code == 0
+    resumed = run_cli("resume", tmp_path / "run")
+    assert resumed.code == 0
+    assert re.search(r"(?m)^note: resuming: \d+ of 96 evaluations are known already$", resumed.out)
     assert run_cli(*search[:-1], tmp_path / "straight").code == 0
     assert summary_of(tmp_path / "run") == summary_of(tmp_path / "straight")
+
+
+def test_a_terminal_hears_at_once_that_a_search_starts_and_what_an_interruption_leaves(
+    playground: Playground, tmp_path: Path
+) -> None:
+    """Before the libraries are loaded, which takes seconds."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        command("search", playground.config_file, "--run-dir", tmp_path / "run"),
+        stdout=subprocess.PIPE, stderr=theirs, preexec_fn=heed_interrupts,
+    )  # fmt: skip
+    try:
+        assert os.read(ours, 100) == b"starting: loading libraries\r\n"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert os.read(ours, 100) == b"interrupted before the run began; no run was created\r\n"
+    finally:
+        process.kill()
+        for end in (ours, theirs):
+            os.close(end)
+    assert (process.returncode, out) == (130, b"")
+    assert not (tmp_path / "run").exists()
 
 
 def heed_interrupts() -> None:

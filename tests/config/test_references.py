@@ -97,6 +97,24 @@ def test_the_remedy_for_a_path_of_the_working_directory_helps(
     assert resolve(load_config(file, ["base=../base"]), file.parent).base == str(playground.base)
 
 
+def test_a_misspelt_path_is_told_whole_and_with_what_is_near(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adapters" / "digit-lora").mkdir(parents=True)
+    with pytest.raises(ExpertError) as caught:
+        find("adapters/digits-lora", tmp_path, "experts.0.path")
+    assert str(caught.value) == (
+        f"experts.0.path: adapters/digits-lora does not exist (looked for {tmp_path}/adapters/digits-lora); "
+        "correct the path; did you mean adapters/digit-lora?"
+    )
+
+
+def test_a_folder_of_models_is_told_what_it_holds(playground: Playground) -> None:
+    with pytest.raises(ExpertError, match=r"is no saved model; it holds the models base, blue, green, red; give each"):
+        open_catalog(playground.base, [ExpertSpec("all", playground.folder, Sparsification())])
+
+
 def test_a_run_directory_finds_its_files_from_anywhere(
     playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,10 @@ def test_an_adapter_that_names_another_base_is_noted(playground: Playground, tmp
     assert (
         "note         expert mine: its adapter_config.json names the base somebody/another-model" in run_cli(*words).out
     )
+    yours = shutil.copytree(mine, tmp_path / "yours")
+    notes = run_cli(*words, "--set", f"experts.1={yours}").out
+    assert "note         experts mine, yours: their adapter_config.json name the base somebody/another-model" in notes
+    assert notes.count("somebody/another-model") == 1
     edited(mine / "adapter_config.json", "somebody/another-model", "/elsewhere/base")
     assert "names the base" not in run_cli(*words).out
 

@@ -21,6 +21,7 @@ def continued(playground: Playground, place: Path, source: Path, **sections: obj
     (place / "case.yaml").write_text(yaml.safe_dump(playground.config(**{"optimizer": MORE} | sections)))
     done = run_cli("search", place / "case.yaml", "--run-dir", place / "second", "--continue-from", source)
     assert done.code == 0, done.err
+    assert f"note: this search continues {source}: " in done.out
     return place / "second"
 
 
