@@ -24,7 +24,7 @@ def is_there(path: Path) -> bool:
 
 
 def check_folder(folder: Path, owner: str) -> None:
-    """Raise ExpertError where a file of the folder lies outside, is no regular file, or where it holds models but is none.
+    """Raise ExpertError where the folder holds models but is none, or a file of it lies outside or is no regular file.
 
     owner: begins messages.
     """
@@ -36,8 +36,8 @@ def check_folder(folder: Path, owner: str) -> None:
     if not _is_model(folder) and (models := [file.name for file in files if file.is_dir() and _is_model(file)]):
         more = f" and {len(models) - LISTED} more" if len(models) > LISTED else ""
         raise ExpertError(
-            f"{owner}: {folder} is no saved model; it holds the models {', '.join(models[:LISTED])}{more}; give each by "
-            f"its own path, such as {folder / models[0]}: several experts are listed one by one"
+            f"{owner}: {folder} is no saved model; it holds the models {', '.join(models[:LISTED])}{more}; "
+            f"give each by its own path, such as {folder / models[0]}: several experts are listed one by one"
         )
     for file in files:
         if file.is_dir() and file.name != TEMPLATES:
