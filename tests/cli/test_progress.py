@@ -10,11 +10,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from support.playground import Outcome, Playground, run_cli
+from support.playground import EXPERTS, Outcome, Playground, run_cli
 from swarm.cli.pace import Pace, span
 from swarm.cli.progress import Progress
 from swarm.cli.shorten import shorten
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.journal.archive import Archive
+from swarm.run.listener import tell_standing
+from swarm.search.baselines import Baselines
 from swarm.search.status import Status
 
 LATE = Status(
@@ -219,3 +222,21 @@ def test_a_finished_run_says_that_it_is_finished(piped: tuple[Outcome, Path], pl
     assert refused.code == 2
     assert "holds a run already, which is finished; swarm resume shows its result again" in refused.err
     assert refused.err.count(str(run)) == 1
+
+
+def test_a_best_expert_is_called_so_only_once_all_are_scored(piped: tuple[Outcome, Path], tmp_path: Path) -> None:
+    _, run = piped
+    lines = (run / "journal.jsonl").read_text().splitlines(keepends=True)
+    last = max(i for i, line in enumerate(lines) if '"expert:' in line and '"split": "test"' in line)
+    whole = Archive(run / "journal.jsonl")
+    (tmp_path / "journal.jsonl").write_text("".join(lines[:last]))
+    experts = {f"expert:{name}": whole.of(f"expert:{name}", "test").candidate for name in EXPERTS}
+    baselines = Baselines(Candidate("base", (0.0, 0.0, 0.0)), experts, {})
+    for archive, words in ((Archive(tmp_path / "journal.jsonl"), "best expert so far ("), (whole, "best expert (")):
+        screen = Screen(terminal=False)
+        with screen.progress as progress:
+            progress.phase("testing")
+            screen.now = 6.0
+            tell_standing(progress, archive, baselines, {"words": 1.0}, "test")
+            progress.steps(1, 12)
+        assert any(words in line for line in screen.lines), screen.lines
