@@ -130,7 +130,9 @@ def _near(reference: str, place: Path) -> str:
         near = get_close_matches(place.name, os.listdir(place.parent), n=1)
     except OSError:
         return ""
-    return f"; did you mean {shortened(os.path.join(os.path.dirname(reference), near[0]))}?" if near else ""
+    if not near or not reference.strip():
+        return ""
+    return f"; did you mean {shortened(os.path.join(os.path.dirname(reference.rstrip('/')), near[0]))}?"
 
 
 def _folder_of_modules(reference: str, folder: Path) -> Path:
