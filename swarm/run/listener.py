@@ -12,7 +12,7 @@ from swarm.search.status import Status
 
 Standing = Mapping[
     str, float
-]  # "base", "best expert (maths)", "best expert so far (maths)", "uniform average", "selected (17-3)" -> utility
+]  # "base", "best expert (maths)", "best expert so far (maths)", "uniform weights", "selected (17-3)" -> utility
 
 
 class Listener(Protocol):
@@ -69,7 +69,7 @@ def tell_standing(
         far = "" if all(archive.at(c.position, split) for c in baselines.experts.values()) else " so far"
         found[f"best expert{far} ({name})"] = experts[name]
     if uniforms:
-        found["uniform average"] = max(uniforms)
+        found["uniform weights"] = max(uniforms)
     if selected is not None:
         found[f"selected ({selected.id})"] = score(selected)
     listener.standing(split, {name: value for name, value in found.items() if value is not None})

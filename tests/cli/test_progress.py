@@ -28,9 +28,9 @@ LATE = Status(
 SHOWN = (
     "searching 101703 of 250000 evaluations, at most about 10 h 21 min left", "best on search", "0.812 (1017-103)",
     "0.701", "1017", "2816 evaluations / min", "1234568 tokens / s", "128, scoring 97% of the time", "112",
-    "base 0.100, best expert (maths) 0.312, uniform average 0.400",
+    "base 0.100, best expert (maths) 0.312, uniform weights 0.400",
 )  # fmt: skip
-STANDING = {"base": 0.1, "best expert (maths)": 0.3125, "uniform average": 0.4}
+STANDING = {"base": 0.1, "best expert (maths)": 0.3125, "uniform weights": 0.4}
 EVIL = "\x1b[2Jred\n[red]x[/] :heart: \u202e"
 SAFE = r"\x1b[2Jred\n[red]x[/] :heart: \u202e"
 
