@@ -21,7 +21,14 @@ def shell(line: str, *words: object, **variables: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("line", ['"$@" | head -1', '"$@" >&-', '"$@" >&- 2>&-', '"$@" <&- >&- 2>&-'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"$@" | head -1',
+        *(pytest.param(line, marks=pytest.mark.slow) for line in ('"$@" >&-', '"$@" >&- 2>&-')),
+        '"$@" <&- >&- 2>&-',
+    ],
+)
 def test_a_run_goes_on_without_a_reader(playground: Playground, tmp_path: Path, finished_run: Path, line: str) -> None:
     done = shell(line, "search", playground.config_file, "--run-dir", tmp_path / "run")
     assert (done.returncode, done.stderr) == (0, "")
@@ -39,7 +46,7 @@ def test_a_full_disk_under_stdout_is_told(finished_run: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("option", [(), ("--json",)])
+@pytest.mark.parametrize("option", [(), pytest.param(("--json",), marks=pytest.mark.slow)])
 def test_what_a_full_disk_swallows_of_a_run_can_be_shown_again(finished_run: Path, option: tuple[str, ...]) -> None:
     done = shell('"$@" > /dev/full', "test", finished_run, *option)
     assert done.returncode == 2

@@ -58,7 +58,7 @@ def test_who_was_started_to_ignore_a_signal_goes_on() -> None:
     ("cluster", "signals"),
     [
         ("local", [signal.SIGTERM]),
-        ("local", [signal.SIGINT, signal.SIGTERM]),
+        pytest.param("local", [signal.SIGINT, signal.SIGTERM], marks=pytest.mark.slow),
         ("ray", [signal.SIGTERM]),
         pytest.param("ray", [signal.SIGINT, signal.SIGTERM], marks=pytest.mark.slow),
     ],

@@ -36,7 +36,7 @@ SEARCHES: dict[str, tuple[Optimizer[Any], float]] = {  # with the share of examp
     "model_swarms": (ModelSwarms(particles=15, iterations=12), 0.85),
     "bayesian": (Bayesian(evaluations=180, patience=None), 0.75),
 }
-KINDS = ["pso", "random", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("model_swarms", "bayesian"))]
+KINDS = ["pso", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("random", "model_swarms", "bayesian"))]
 
 
 @cache

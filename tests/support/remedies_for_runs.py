@@ -232,5 +232,17 @@ SLOW = frozenset(
         "run-dir-in-null-1",
         "run-dir-in-proc-1",
         "run-dir-is-a-file-1",
+        # These start Ray.
+        "check-long-tmpdir-1",
+        "check-no-tmpdir-1",
+        "check-stale-ray-address-1",
+        "dashboard-as-ray-address-1",
+        "long-ray-tmpdir-1",
+        "more-workers-than-cores-1",
+        "no-ray-tmpdir-1",
+        "stale-ray-address-1",
+        # The optimizer is timed with 10,000 particles.
+        "particles-as-float-1",
+        "too-many-particles-1",
     }
 )

@@ -286,6 +286,7 @@ def test_closing_cancels_the_rest_and_the_pool_stays_usable(
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.slow
 def test_a_lethal_bundle_is_tried_as_a_whole_and_then_one_by_one(
     pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
