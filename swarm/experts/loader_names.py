@@ -20,8 +20,6 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import (
     WeightConverter,
     WeightRenaming,
-    apply_converters,
-    apply_renamings,
     dot_natural_key,
     rename_source_key,
 )
@@ -118,8 +116,9 @@ class _Loader:
 
     def converted_name(self, name: str) -> str:
         """The name under which a converter meets a tensor of the files, without the base model's prefix."""
-        renamed: str = apply_renamings(name, self._renamings)
-        return renamed.removeprefix(f"{self._prefix}.")
+        for renaming in self._renamings:  # each that matches
+            name, _ = renaming.rename_source_key(name)
+        return name.removeprefix(f"{self._prefix}.")
 
     def full_name(self, converted: str, live: str) -> str:
         """With the base model's prefix, where the live tensor has it."""
@@ -138,11 +137,13 @@ class _Loader:
         """The tensors that a live tensor is made of: converted name -> place. Empty where they are no views of it."""
         reverse = [converter.reverse_transform() for converter in reversed(self._converters)]
         whole = self.live[live]
-        name, pattern = apply_converters(live, reverse)  # type: ignore[arg-type]
-        converter = next((each for each in reverse if pattern in each.source_patterns), None)
-        if converter is None or pattern is None:
+        for each in reverse:  # the first that matches
+            name, pattern = each.rename_source_key(live)
+            if pattern is not None:
+                break
+        else:
             return {}
-        converter = deepcopy(converter)
+        converter = deepcopy(next(each for each in reverse if pattern in each.source_patterns))
         converter.add_tensor(name, live, pattern, whole)  # type: ignore[arg-type]
         try:
             with _Views():
