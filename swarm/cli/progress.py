@@ -8,12 +8,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from swarm.cli.pace import Pace, span
+from swarm.cli.phase_progress import PhaseProgress, span
 from swarm.cli.shorten import shorten
 from swarm.core.candidates import Evaluation
 from swarm.core.examples import Split
 from swarm.core.terminal_text import one_line
-from swarm.run.listener import Standing
+from swarm.run.listener import ScoresSoFar
 from swarm.search.status import Status
 
 LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0  # between two plain lines
@@ -35,9 +35,9 @@ class Progress:
         self._folder = folder
         self._clock = clock
         self._began = self._last_line = clock()
-        self._pace: Pace | None = None
+        self._pace: PhaseProgress | None = None
         self._status: Status | None = None
-        self._standing: tuple[str, Standing] = ("", {})
+        self._standing: tuple[str, ScoresSoFar] = ("", {})
         is_live = console.is_terminal and not console.is_dumb_terminal
         self._live = (
             Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._frame) if is_live else None
@@ -57,7 +57,7 @@ class Progress:
         if self._pace and self._pace.text == text:
             return
         self._leave()
-        self._pace = Pace(text, self._clock())
+        self._pace = PhaseProgress(text, self._clock())
         if not self._live:
             self._print(text)
 
@@ -69,7 +69,7 @@ class Progress:
             self._pace.step(self._clock(), done, of)
             self._print_at_intervals()
 
-    def standing(self, split: Split, scores: Standing) -> None:
+    def scores_so_far(self, split: Split, scores: ScoresSoFar) -> None:
         self._standing = (split, scores)
 
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from swarm.core.secrets import redacted
-from swarm.core.terminal_text import harmless, one_line
+from swarm.core.terminal_text import escaped, one_line
 
 if TYPE_CHECKING:
     from swarm.cli.progress import Progress
@@ -113,20 +113,20 @@ def print_bug(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 def print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
     """Raises ExportError, once all is shown, where best/ is not the model that was searched."""
-    from swarm.cli.table import ending, summary_table
+    from swarm.cli.table import closing_lines, summary_table
     from swarm.run.verify_export import check_verified
 
     if as_json:
         print_json(summary.content(RESULT))
     else:
         console.print(summary_table(summary))
-        print_lines(ending(summary, folder))
+        print_lines(closing_lines(summary, folder))
     check_verified(summary)
 
 
 def _escaped(line: str) -> str:
     """A line of JSON, whose strings alone may hold such characters."""
     line = redacted(line)
-    if harmless(line, kept="") == line:
+    if escaped(line, kept="") == line:
         return line
-    return "".join(char if harmless(char, kept="") == char else json.dumps(char)[1:-1] for char in line)
+    return "".join(char if escaped(char, kept="") == char else json.dumps(char)[1:-1] for char in line)

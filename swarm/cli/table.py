@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from swarm.cli.pace import span
+from swarm.cli.phase_progress import span
 from swarm.cli.shorten import shorten
 from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
@@ -29,7 +29,7 @@ def summary_table(summary: Summary) -> Group:
     return Group(ScoreTable(summary), Text(_details(summary)), Text(_verdict(summary), style="bold"))
 
 
-def ending(summary: Summary, folder: Path) -> list[str]:
+def closing_lines(summary: Summary, folder: Path) -> list[str]:
     """The last lines: that the run is finished, how long it took, and where the result lies."""
     return [
         f"finished in {span(summary.seconds.total)}",

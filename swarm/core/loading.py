@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from swarm.core.terminal_text import harmless
+from swarm.core.terminal_text import escaped
 
 HF = """\
 from transformers import {model}, AutoTokenizer
@@ -44,4 +44,4 @@ def load_snippet(form: str, folder: str, base: str, encoder_decoder: bool = Fals
 
 def python_string(text: str) -> str:
     """A literal that means the text and holds no line break, escape sequence or backtick."""
-    return harmless(json.dumps(text, ensure_ascii=False), kept="").replace("`", r"\x60")
+    return escaped(json.dumps(text, ensure_ascii=False), kept="").replace("`", r"\x60")

@@ -3,7 +3,7 @@
 import re
 
 from swarm.core.secrets import redacted
-from swarm.core.terminal_text import harmless
+from swarm.core.terminal_text import escaped
 
 
 def plain_text(text: object) -> str:
@@ -21,11 +21,11 @@ def inline_code(text: str) -> str:
 def code_block(text: str, language: str) -> str:
     """Lines of code, with a fence that nothing in them closes."""
     fence = _fence(text, 3)
-    return f"{fence}{language}\n{harmless(redacted(text)).strip()}\n{fence}"
+    return f"{fence}{language}\n{escaped(redacted(text)).strip()}\n{fence}"
 
 
 def _flat(text: str) -> str:
-    return harmless(" ".join(redacted(text).split()))  # before anything is escaped, which would hide a secret
+    return escaped(" ".join(redacted(text).split()))  # before anything is escaped, which would hide a secret
 
 
 def _fence(text: str, least: int) -> str:

@@ -12,20 +12,20 @@ IN_FILES = "\n\t" + "".join(map(chr, range(0xDC80, 0xDD00)))
 def one_line(text: str) -> str:
     """The text with line breaks, escape sequences, marks that turn the direction of writing, and bytes that are no
     text written out, as in "\\x1b"; passwords and keys are hidden."""
-    return harmless(redacted(text), kept="")
+    return escaped(redacted(text), kept="")
 
 
-def harmless(text: str, kept: str = IN_FILES) -> str:
+def escaped(text: str, kept: str = IN_FILES) -> str:
     """The same of a text for a file, which may have several lines, secrets included."""
     return "".join(char if _is_plain(char) or char in kept else _written_out(char) for char in text)
 
 
-def harmless_output() -> Callable[[object], object]:
+def escaped_output() -> Callable[[object], object]:
     """What a template does to each value that it prints: no secret, and nothing that acts on a terminal."""
     secrets = environment_secrets()
 
     def clean(value: object) -> object:
-        return type(value)(harmless(redacted(value, secrets))) if isinstance(value, str) else value
+        return type(value)(escaped(redacted(value, secrets))) if isinstance(value, str) else value
 
     return clean
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from swarm import __version__
 from swarm.core.loading import load_snippet
 from swarm.core.markdown import code_block, plain_text
-from swarm.core.terminal_text import harmless_output
+from swarm.core.terminal_text import escaped_output
 from swarm.export.base import Exported, OtherCandidate, kind_of, local_path, sparsification_of
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
@@ -76,7 +76,7 @@ def model_card(what: Exported, format: str) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = plain_text
-    environment.finalize = harmless_output()
+    environment.finalize = escaped_output()
     summary = _scored(what)
     return environment.get_template("card.md.j2").render(
         front_matter=yaml.safe_dump(_front_matter(what, format), sort_keys=False, allow_unicode=True),

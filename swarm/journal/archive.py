@@ -86,9 +86,9 @@ class Archive:
         """As `searched`, those of one iteration."""
         return [record.evaluation() for record in self._index.iterations.get(iteration, ())]
 
-    def remembered(self) -> list[Evaluation]:
+    def prior_results(self) -> list[Evaluation]:
         """The evaluations of the search that this one continues, in order. The budget does not count them."""
-        return [record.evaluation() for record in self._index.remembered]
+        return [record.evaluation() for record in self._index.prior_results]
 
     def beyond(self, iteration: int) -> str | None:
         """The first candidate in the journal that is of a later iteration of the search, or None."""
@@ -114,7 +114,7 @@ class Archive:
         key = (*sorted(weights.items()), soft)
         known = self._rankings.get(key)
         if known is None or known.before > before:
-            known = self._rankings[key] = Ranking(weights, soft, self._index.remembered)
+            known = self._rankings[key] = Ranking(weights, soft, self._index.prior_results)
         known.take_up_to(before, self._index.iterations)
         return known
 

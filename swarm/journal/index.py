@@ -22,7 +22,7 @@ class Index:
     by_place: split -> position -> the evaluation under the id that scored it first; one in full before a stopped one.
     searched: the evaluations of the search; a repeated position is left out.
     iterations: iteration -> those of `searched` that belong to it.
-    remembered: the evaluations of the search that this one continues.
+    prior_results: the evaluations of the search that this one continues.
     first: the first evaluation of the search, repeated or not.
     paid: the positions that the search has evaluated.
     ends: phase -> its first end record.
@@ -36,7 +36,7 @@ class Index:
         self.by_place: dict[Split, ByPlace] = {"search": {}, "select": {}, "test": {}}
         self.searched: list[EvaluationRecord] = []
         self.iterations: dict[int, list[EvaluationRecord]] = {}
-        self.remembered: list[KnownRecord] = []
+        self.prior_results: list[KnownRecord] = []
         self.first: EvaluationRecord | None = None
         self.paid: set[bytes] = set()
         self.start: StartRecord | None = None
@@ -73,7 +73,7 @@ class Index:
         if record.split == "search":
             self.by_id[record.split][record.id] = record
         if record.was == "evaluation":
-            self.remembered.append(record)
+            self.prior_results.append(record)
 
     def _add_evaluation(self, record: EvaluationRecord) -> None:
         self.by_id[record.split][record.id] = record

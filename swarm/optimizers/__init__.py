@@ -15,7 +15,7 @@ To add one:
 
 from typing import Any
 
-from swarm.optimizers.base import Observation, Optimizer, Proposal, Remembered
+from swarm.optimizers.base import Observation, Optimizer, PriorResult, Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.greedy_soup import GreedySoup
@@ -38,4 +38,4 @@ OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: each optimizer has a sta
     "lorahub": LoraHub,
 }
 
-__all__ = ["OPTIMIZERS", "Observation", "Optimizer", "Proposal", "Remembered"]
+__all__ = ["OPTIMIZERS", "Observation", "Optimizer", "PriorResult", "Proposal"]

@@ -62,7 +62,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class PriorResult:
     """What another search found out: a position, and its utility."""
 
     x_D: Array
@@ -124,7 +124,7 @@ class Optimizer(Settings, ABC, Generic[State]):
         """Whether it uses what another search found out."""
         return type(self).remember is not Optimizer.remember
 
-    def remember(self, state: State, known: Sequence[Remembered]) -> State:
+    def remember(self, state: State, known: Sequence[PriorResult]) -> State:
         """The initial state of a search that continues another one, whose evaluations are `known`, in order.
 
         By default it starts as any other: then scores are not paid for twice, but lead it nowhere.

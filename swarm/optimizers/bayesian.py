@@ -16,7 +16,7 @@ from pydantic import Field
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.acquisition import MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
-from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, Proposal, Remembered
+from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
@@ -63,7 +63,7 @@ class Bayesian(Generational[HistoryState]):
         points = len(reference_points(space)) if self.schedule == "sync" else 0
         return initial_state(space, seed, max(self.particles, points))
 
-    def remember(self, state: HistoryState, known: Sequence[Remembered]) -> HistoryState:
+    def remember(self, state: HistoryState, known: Sequence[PriorResult]) -> HistoryState:
         """They are observations like its own. So the first generation is proposed by the process, not designed."""
         x_ND, utilities_N = np.stack([each.x_D for each in known]), np.array([each.utility for each in known])
         before = ParticleGeneration(-1, x_ND, np.zeros(len(known), bool), utilities_N)

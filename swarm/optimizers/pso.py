@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import MOST_PARTICLES, Proposal, Remembered
+from swarm.optimizers.base import MOST_PARTICLES, PriorResult, Proposal
 from swarm.optimizers.initial_design import initial_design
 from swarm.optimizers.randomness import Stream, draw, random_other
 from swarm.optimizers.swarm_state import (
@@ -44,7 +44,7 @@ class PSO(ParticleSwarm):
         # uniform point of the bounds: so the first steps stay among the starting points.
         return initial_swarm(space, seed, x_ND, (x_ND[others] - x_ND) / 2)
 
-    def remember(self, state: SwarmState, known: Sequence[Remembered]) -> SwarmState:
+    def remember(self, state: SwarmState, known: Sequence[PriorResult]) -> SwarmState:
         """The best of them are the global best and the personal bests, which attract particles from the first move."""
         return with_known_bests(state, known)
 

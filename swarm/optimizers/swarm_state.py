@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.base import Observation, Proposal, Remembered
+from swarm.optimizers.base import Observation, PriorResult, Proposal
 from swarm.optimizers.generational import Generational, GenerationState, Mask, ParticleGeneration
 
 Indices = NDArray[np.int64]
@@ -104,7 +104,7 @@ def initial_swarm(space: Space, seed: int, x_ND: Array, v_ND: Array) -> SwarmSta
     )
 
 
-def with_known_bests(state: SwarmState, known: Sequence[Remembered]) -> SwarmState:
+def with_known_bests(state: SwarmState, known: Sequence[PriorResult]) -> SwarmState:
     """The initial state with the bests and the worst of another search: the k-th best is particle k's personal best."""
     scored = {each.x_D.tobytes(): each for each in known if not np.isnan(each.utility)}
     if not scored:

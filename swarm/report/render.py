@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from swarm.core.files import write_text
 from swarm.core.loading import Snippet, load_snippet
 from swarm.core.markdown import code_block, inline_code, plain_text
-from swarm.core.terminal_text import harmless_output
+from swarm.core.terminal_text import escaped_output
 from swarm.journal.records import Record
 from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
@@ -108,7 +108,7 @@ def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | No
     page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), bounds, snippet)
     for name in ("report.html", "report.md"):
         environment = _environment(name)
-        environment.finalize = harmless_output()  # by the secrets that the environment holds now
+        environment.finalize = escaped_output()  # by the secrets that the environment holds now
         write_text(run_dir / name, environment.get_template(f"{name}.j2").render(page=page))
 
 

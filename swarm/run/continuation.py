@@ -81,7 +81,7 @@ def _tested_before(start: StartRecord) -> bool:
 
 
 def _searched(archive: Archive) -> bool:
-    return bool(archive.remembered()) or any(evaluation.status == "ok" for evaluation in archive.searched())
+    return bool(archive.prior_results()) or any(evaluation.status == "ok" for evaluation in archive.searched())
 
 
 def _known(archive: Archive, name: str) -> Iterator[KnownRecord]:

@@ -10,7 +10,7 @@ from swarm.preferences.weighted_sum import utility
 from swarm.search.baselines import Baselines
 from swarm.search.status import Status
 
-Standing = Mapping[
+ScoresSoFar = Mapping[
     str, float
 ]  # "base", "best expert (maths)", "best expert so far (maths)", "uniform weights", "selected (17-3)" -> utility
 
@@ -35,7 +35,7 @@ class CloseListener(Listener, Protocol):
     def steps(self, done: int, of: int) -> None:
         """So many of the phase's steps are done. The first call of a phase says where it begins."""
 
-    def standing(self, split: Split, scores: Standing) -> None:
+    def scores_so_far(self, split: Split, scores: ScoresSoFar) -> None:
         """The utilities of the baselines on a split, and that of the selected candidate, as far as they are known."""
 
 
@@ -45,7 +45,7 @@ def tell_steps(listener: Listener, done: int, of: int) -> None:
         listener.steps(done, of)
 
 
-def tell_standing(
+def tell_scores_so_far(
     listener: Listener,
     archive: Archive,
     baselines: Baselines,
@@ -72,4 +72,4 @@ def tell_standing(
         found["uniform weights"] = max(uniforms)
     if selected is not None:
         found[f"selected ({selected.id})"] = score(selected)
-    listener.standing(split, {name: value for name, value in found.items() if value is not None})
+    listener.scores_so_far(split, {name: value for name, value in found.items() if value is not None})

@@ -33,7 +33,7 @@ from swarm.run.directory import (
     read_summary,
 )
 from swarm.run.finish import FinalStep
-from swarm.run.listener import Listener, tell_standing, tell_steps
+from swarm.run.listener import Listener, tell_scores_so_far, tell_steps
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of
@@ -232,7 +232,7 @@ class Run:
 
     def _tell(self, split: Split, selected: Candidate | None = None) -> None:
         baselines = Baselines.of(self.plan.space)
-        tell_standing(self.listener, self.archive, baselines, self.plan.weights, split, selected)
+        tell_scores_so_far(self.listener, self.archive, baselines, self.plan.weights, split, selected)
 
     def _workers(self, split: Split) -> Pool:
         """The pool, opened when it is first needed, with the examples of a split, loaded when they are first needed."""

@@ -35,4 +35,4 @@ def open_counter(plan: Plan, archive: Archive) -> StatusCounter:
     began = archive.search_began
     worked = 0.0 if began is None else archive.elapsed - began
     budget = Budget.of(plan.config.optimizer, worked)
-    return StatusCounter(plan.weights, budget, archive.history(), archive.evaluations, archive.remembered())
+    return StatusCounter(plan.weights, budget, archive.history(), archive.evaluations, archive.prior_results())

@@ -85,7 +85,7 @@ class AsynchronousSearch:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
         initial = self.loop.begin()
         state = AsyncState(initial, deque(self.loop.optimizer.ask(initial)))
-        for known in self.loop.archive.remembered():
+        for known in self.loop.archive.prior_results():
             self._rank(state, known)
         self._replay(state)
         feed: Feed = deque()

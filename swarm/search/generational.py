@@ -29,7 +29,7 @@ class GenerationalSearch:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
         optimizer = self.loop.optimizer
         state = self.loop.begin()
-        best, best_iteration = max(map(self.loop.worth, self.loop.archive.remembered()), default=-math.inf), 0
+        best, best_iteration = max(map(self.loop.worth, self.loop.archive.prior_results()), default=-math.inf), 0
         while proposals := optimizer.ask(state):
             iteration = proposals[0].iteration
             if reason := self._spent(iteration, iteration - 1 - best_iteration):

@@ -17,7 +17,7 @@ from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.journal.records import VoidRecord
 from swarm.optimizers import Optimizer
-from swarm.optimizers.base import Observation, Proposal, Remembered
+from swarm.optimizers.base import Observation, PriorResult, Proposal
 from swarm.preferences.weighted_sum import estimate, worth
 
 Position = tuple[float, ...]
@@ -52,7 +52,7 @@ class Loop:
     def begin(self) -> Any:
         """The optimizer's state before anything is scored; it has been told of the search that this one continues."""
         state = self.optimizer.init(self.space, self.seed)
-        known = [Remembered(np.array(e.candidate.position), self.worth(e)) for e in self.archive.remembered()]
+        known = [PriorResult(np.array(e.candidate.position), self.worth(e)) for e in self.archive.prior_results()]
         return self.optimizer.remember(state, known) if known else state
 
     # Budgets

@@ -11,12 +11,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from support.playground import EXPERTS, Outcome, Playground, run_cli
-from swarm.cli.pace import Pace, span
+from swarm.cli.phase_progress import PhaseProgress, span
 from swarm.cli.progress import Progress
 from swarm.cli.shorten import shorten
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.journal.archive import Archive
-from swarm.run.listener import tell_standing
+from swarm.run.listener import tell_scores_so_far
 from swarm.search.baselines import Baselines
 from swarm.search.status import Status
 
@@ -63,7 +63,7 @@ def test_all_of_a_status_is_shown(width: int, terminal: bool) -> None:
     screen = Screen(terminal, width, Path("/runs") / ("long-" * 30 + "end"))
     with screen.progress as progress:
         progress.phase("searching")
-        progress.standing("search", STANDING)
+        progress.scores_so_far("search", STANDING)
         screen.now = 6.0
         progress.evaluated(scored(), LATE)
         screen.wait()
@@ -149,7 +149,7 @@ def test_texts_of_others_do_not_act_on_the_screen(terminal: bool) -> None:
     screen = Screen(terminal, 200, Path("/runs") / EVIL)
     with screen.progress as progress:
         progress.phase("testing")
-        progress.standing("test", {f"best expert ({EVIL})": 0.5})
+        progress.scores_so_far("test", {f"best expert ({EVIL})": 0.5})
         progress.note(EVIL)
         screen.now = 6.0
         progress.steps(1, 12)
@@ -171,7 +171,7 @@ def test_durations_in_words() -> None:
 
 
 def test_the_time_left_counts_down_and_never_below_zero() -> None:
-    pace = Pace("testing", 0.0)
+    pace = PhaseProgress("testing", 0.0)
     pace.step(0.0, 0, 4)
     assert pace.now(1.0) == "testing 0 of 4"
     pace.step(10.0, 1, 4)
@@ -237,6 +237,6 @@ def test_a_best_expert_is_called_so_only_once_all_are_scored(piped: tuple[Outcom
         with screen.progress as progress:
             progress.phase("testing")
             screen.now = 6.0
-            tell_standing(progress, archive, baselines, {"words": 1.0}, "test")
+            tell_scores_so_far(progress, archive, baselines, {"words": 1.0}, "test")
             progress.steps(1, 12)
         assert any(words in line for line in screen.lines), screen.lines

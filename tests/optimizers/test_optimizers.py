@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
-from swarm.optimizers import OPTIMIZERS, Observation, Remembered
+from swarm.optimizers import OPTIMIZERS, Observation, PriorResult
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.randomness import random_other
 
@@ -174,7 +174,7 @@ def test_it_takes_seeds_of_63_bits(optimizer):
 def test_what_another_search_found_leads_it_or_changes_nothing(optimizer):
     state = optimizer.init(space(3), 0)
     before = run(CASES["random"])[0]
-    known = [Remembered(p.x_D, half_failing(p.x_D)) for generation in before for p in generation]
+    known = [PriorResult(p.x_D, half_failing(p.x_D)) for generation in before for p in generation]
     told = optimizer.remember(state, known)
     assert same(told, optimizer.remember(state, known))
     if not optimizer.remembers:
@@ -190,7 +190,7 @@ def test_what_another_search_found_leads_it_or_changes_nothing(optimizer):
         return np.stack([p.x_D for p in optimizer.ask(start)])
 
     assert not np.array_equal(continued(told), continued(state)), "its path is another one"
-    failed = [Remembered(each.x_D, float("nan")) for each in known]
+    failed = [PriorResult(each.x_D, float("nan")) for each in known]
     assert optimizer.ask(optimizer.remember(state, failed)), "nothing to learn, nothing to fail over"
     if optimizer.type == "pso":
         assert (told.global_utility, told.personal_utility_N[0]) == (best, best)

@@ -65,7 +65,7 @@ def test_the_optimizer_goes_on_from_what_is_known(finished_run: Path, second: Pa
 
 
 def test_an_old_candidate_may_win(finished_run: Path, second: Path) -> None:
-    best = max(Archive(second / "journal.jsonl").remembered(), key=lambda e: e.scores["words"])
+    best = max(Archive(second / "journal.jsonl").prior_results(), key=lambda e: e.scores["words"])
     assert best.candidate.id.startswith("first/")
     selected = [line for line in journal(second) if line["kind"] == "select" and line["split"] == "select"]
     assert best.candidate.id in {line["id"] for line in selected}

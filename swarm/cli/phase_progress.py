@@ -7,7 +7,7 @@ SHORT_SECONDS = 5.0  # a phase that counts nothing and is over sooner is only na
 
 
 @dataclass
-class Pace:
+class PhaseProgress:
     """A phase that goes on.
 
     text: what is done, as in "testing".
