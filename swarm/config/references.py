@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from json import JSONDecodeError
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -18,6 +19,16 @@ from swarm.config.schema import Config, ExpertSettings
 from swarm.config.user_functions import check_functions
 from swarm.core.errors import ConfigError, DataError, ExpertError, UserError
 
+# No connection, nothing under that name, or (the last three) an answer that no hub gives, as a proxy's page is.
+UNAVAILABLE = (
+    LocalEntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    OSError,
+    JSONDecodeError,
+    KeyError,
+    TypeError,
+)
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # Safetensors, tokenizer and settings: no pickled weights.
 HUB_FILES = ["model*.safetensors", "adapter_model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
@@ -154,7 +165,7 @@ def _from_hub(reference: str, key: str) -> Path:
     """The local copy of a model of the hub, which is downloaded where it is missing. Safetensors only."""
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+    except UNAVAILABLE as error:
         reason = str(error).strip().splitlines()[0]
         raise ExpertError(
             f"{key}: {reference} is not a local folder, and the hub did not provide it ({reason}); "
