@@ -17,7 +17,11 @@ def one_line(text: str) -> str:
 
 def escaped(text: str, kept: str = IN_FILES) -> str:
     """The same of a text for a file, which may have several lines, secrets included."""
-    return "".join(char if _is_plain(char) or char in kept else _written_out(char) for char in text)
+    if text.isprintable():
+        return text
+    # Each distinct character is looked at once: a report's figures are texts of half a million.
+    acting = {char: _written_out(char) for char in set(text) if not (_is_plain(char) or char in kept)}
+    return text.translate(str.maketrans(acting)) if acting else text
 
 
 def escaped_output() -> Callable[[object], object]:
