@@ -60,7 +60,8 @@ class ExpertSettings(Sparsification):
     path: str
     name: str = Field("", description="its name in coefficients and reports; empty: the name of its folder or file")
     trained_on: Annotated[list[str], OneOrMore] = Field(
-        default_factory=list, description="files of its training data (JSON lines); examples that are in them are noted"
+        default_factory=list,
+        description="files of its training data, of the kinds of data; examples that are in them are noted",
     )
 
 

@@ -20,8 +20,8 @@ def escaped(text: str, kept: str = IN_FILES) -> str:
     if text.isprintable():
         return text
     # Each distinct character is looked at once: a report's figures are texts of half a million.
-    acting = {char: _written_out(char) for char in set(text) if not (_is_plain(char) or char in kept)}
-    return text.translate(str.maketrans(acting)) if acting else text
+    acting = {ord(char): _written_out(char) for char in set(text) if not (_is_plain(char) or char in kept)}
+    return text.translate(acting) if acting else text
 
 
 def escaped_output() -> Callable[[object], object]:

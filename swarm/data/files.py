@@ -34,6 +34,9 @@ UNREAD = {
 KINDS: dict[str, Kind] = {".json": "json", ".parquet": "parquet", ".csv": "table", ".tsv": "table"}
 OTHERS = {".xlsx": "Excel", ".xls": "Excel", ".yaml": "YAML", ".yml": "YAML", ".arrow": "Arrow"}
 HEAD = 32  # bytes that tell a kind
+# A gzip file of more is no data but fills the memory: text packs to a twentieth or so, at best to a hundredth.
+MOST_UNPACKED = 64 << 20  # bytes that any file may unpack to
+MOST_GROWTH = 200  # times its size, for a larger one
 JSON_FILES = (
     'JSON lines (.jsonl) hold one object per line, a .json file one object {"dev": [...], "test": [...]} or one list '
     "of examples"
@@ -70,7 +73,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     kind_of(path)
     _refuse_device(path)
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with _unpacked(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if number == 1:
                     _refuse_kind(path, line)
@@ -134,7 +137,7 @@ def _read(path: Path) -> bytes:
     _refuse_device(path)
     try:
         if path.suffix.lower() == ".gz":
-            with gzip.open(path) as file:
+            with _unpacked(path) as file:
                 return file.read()
         return path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
@@ -145,6 +148,19 @@ def _refuse_device(path: Path) -> None:
     """Raise DataError for a pipe or a device, which may never end."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise DataError(f"{path}: cannot be read (it is a pipe or a device); give the path of a data file")
+
+
+def _unpacked(path: Path) -> gzip.GzipFile:
+    """A gzip file to read. Raises DataError where it unpacks to far more than data would."""
+    most = max(MOST_UNPACKED, MOST_GROWTH * path.stat().st_size)
+    with gzip.open(path) as file:
+        while file.read(1 << 20):
+            if file.tell() > most:
+                raise DataError(
+                    f"{path}: unpacks to more than {most >> 20} MiB, over {MOST_GROWTH} times its size, which no data "
+                    "do; look at it, and give a file of examples"
+                )
+    return gzip.open(path)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

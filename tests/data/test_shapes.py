@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -186,3 +187,11 @@ def test_parquet_without_pyarrow_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"which is not installed; pip install 'swarm-experts\[parquet\]', or write it"):
         read_examples(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("read", [read_examples, lambda path: list(training_texts(path))])
+def test_a_gzip_file_that_would_fill_the_memory_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """65 MiB of spaces in 65 kB: only the limit's worth of it is unpacked, a MiB at a time."""
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b" " * (65 << 20), compresslevel=1))
+    with pytest.raises(DataError, match=r"x\.jsonl\.gz: unpacks to more than 64 MiB"):
+        read(tmp_path / "x.jsonl.gz")
