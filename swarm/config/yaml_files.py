@@ -34,6 +34,12 @@ class InvalidYamlError(ConfigError):
 class PlainLoader(yaml.SafeLoader):
     """YAML's safe loader; a value that does not fit its tag is an error with its place."""
 
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        """Stops early: the scanner's time grows with the square of the brackets that are open."""
+        if self.flow_level > MOST_LEVELS:
+            raise RecursionError
+        super().fetch_flow_collection_start(kind)  # type: ignore[misc]
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         try:
             return super().construct_object(node, deep)  # type: ignore[no-untyped-call]

@@ -39,3 +39,10 @@ def test_many_keys_take_time_in_proportion(tmp_path: Path) -> None:
 def test_a_message_names_key_and_line_of_a_value_far_down() -> None:
     with pytest.raises(ConfigError, match=r"^case: a\.1\.b: '2024-13-45' is no valid !!timestamp .*\(line 3\)$"):
         parse("a:\n- c: 1\n- b: 2024-13-45\n", "case: ")
+
+
+@pytest.mark.parametrize("text", ["a:\n  " + "[" * 100_000, "a: " + "{b: " * 100_000])
+def test_brackets_without_end_are_refused_at_once(text: str) -> None:
+    """PyYAML alone takes the square of their number: minutes."""
+    with pytest.raises(ConfigError, match="nested more than 50 levels deep"):
+        parse(text, "x.yaml: ")
