@@ -23,6 +23,7 @@ from swarm.cli.screen import (
     unwritten,
 )
 from swarm.cli.streams import lenient_streams
+from swarm.cli.weights import app as weights_app
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
+app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
@@ -127,27 +129,6 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def export(
-    run_dir: Annotated[
-        Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run, or a recipe.json or its folder")
-    ],
-    dest: Annotated[Path, typer.Argument(metavar="DEST", help="the folder to write")],
-    export_format: Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")] = "hf",
-    candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace what the folder holds")] = False,
-) -> None:
-    """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
-    announce()
-    from swarm.export import export as write
-    from swarm.export import read_recipe
-    from swarm.run.export_candidate import exported_candidate
-
-    of_recipe = os.path.isfile(run_dir) or os.path.isfile(run_dir / "recipe.json")
-    what = read_recipe(run_dir) if of_recipe else exported_candidate(run_dir, candidate)
-    print_lines([str(write(what, dest, export_format, overwrite))])
-
-
-@app.command()
 def report(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Rebuild report.html and report.md from the journal."""
     from swarm.run.directory import rebuild_report
@@ -157,20 +138,6 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
         print_json(summary.content() if summary else {})
     else:
         print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
-
-
-@app.command()
-def vector(
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="the unaligned checkpoint or adapter")],
-    aligned: Annotated[Path, typer.Argument(metavar="ALIGNED", help="the aligned checkpoint or adapter")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="the .safetensors file to write")],
-) -> None:
-    """Make an alignment vector: the aligned weights minus those of the base."""
-    announce()
-    from swarm.experts.alignment_vectors import make_vector
-
-    make_vector(base, aligned, out)
-    print_lines([str(out)])
 
 
 @app.command()

@@ -38,7 +38,7 @@ def resolve(config: Config, folder: Path) -> Config:
     """The config with every reference as an absolute path. folder: that of the config file. Raises UserError."""
     modules = _folder_of_modules(config.modules, folder)
     check_functions(config.objectives, modules)
-    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
+    experts = [resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
         for i, objective in enumerate(config.objectives)
@@ -62,7 +62,8 @@ def resolve(config: Config, folder: Path) -> Config:
     )
 
 
-def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
+def resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
+    """An expert with its paths absolute and its name. key: that a message begins with. Raises UserError."""
     path = find(expert.path, folder, f"{key}.path")
     return expert.model_copy(
         update={

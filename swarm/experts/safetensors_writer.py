@@ -85,7 +85,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
     if not torch.isfinite(torch.stack(tensor.detach().aminmax())).all():
         raise ExpertError(
             f"{name} is not finite in {str(tensor.dtype).removeprefix('torch.')}; "
-            "use a wider engine.dtype or smaller coefficients, or train the expert again"
+            "use a wider dtype or smaller coefficients, or train the expert again"
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from support import (
     bad_adapters,
+    bad_compose,
     bad_configs,
     bad_data,
     bad_examples,
@@ -37,7 +38,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES]
 
 
 @pytest.fixture

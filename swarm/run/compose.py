@@ -1,0 +1,75 @@
+"""A composed expert of known coefficients, without a search."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarm.compositions.weights import Weights
+from swarm.config.references import find, resolve_expert
+from swarm.config.schema import ExpertSettings
+from swarm.core.errors import ConfigError
+from swarm.core.terminal_text import shortened
+from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.export import Exported
+
+DTYPES = ("float32", "bfloat16", "float16")
+ALGEBRAS = ("delta", "factors")
+
+
+def composed(base: str, experts: Sequence[str], dtype: str = "bfloat16", algebra: str = "delta") -> Exported:
+    """What `swarm export` would write of a candidate with these coefficients.
+
+    base: a folder, a hub id or zoo:NAME; paths are relative to the working directory.
+    experts: each "PATH=COEFFICIENT".
+    dtype: of the composed weights. algebra: as in `composition.algebra`.
+
+    Raises ConfigError for what cannot be understood, ExpertError where base or experts do not fit.
+    """
+    _check_among("--dtype", dtype, DTYPES)
+    _check_among("--algebra", algebra, ALGEBRAS)
+    here = Path.cwd()
+    pairs = [_parsed(text) for text in experts]
+    settings = [resolve_expert(ExpertSettings(path=path), here, "--expert") for path, _ in pairs]
+    specs = _named(settings)
+    catalog = open_catalog(find(base, here, "--base"), specs)
+    composition = Weights.model_validate({"algebra": algebra})
+    composition.space(catalog)  # refuses an algebra that these experts do not have
+    return Exported(
+        catalog=catalog,
+        recipe=composition.recipe([coefficient for _, coefficient in pairs], catalog),
+        dtype=dtype,
+        summary=None,
+        config_yaml="",
+        candidate_id="",
+    )
+
+
+def _named(settings: Sequence[ExpertSettings]) -> list[ExpertSpec]:
+    """Each expert under its name, or, where folders of one name differ, under its path. Raises ConfigError."""
+    names, paths = [each.name for each in settings], [each.path for each in settings]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ConfigError(f"--expert: {path} is given twice; give it once, with the sum of its coefficients")
+    return [
+        ExpertSpec(name if names.count(name) == 1 else path, Path(path))
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def _parsed(text: str) -> tuple[str, float]:
+    """The path and the coefficient of PATH=COEFFICIENT."""
+    path, equals, written = text.rpartition("=")
+    try:
+        coefficient = float(written) if equals and path else math.nan
+    except ValueError:
+        coefficient = math.nan
+    if not math.isfinite(coefficient):
+        raise ConfigError(
+            f"--expert: {shortened(text)} is not PATH=COEFFICIENT; write a number, as in adapters/maths=0.6"
+        )
+    return path, coefficient
+
+
+def _check_among(option: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"{option}: {shortened(value)} is unknown; use one of {', '.join(known)}")

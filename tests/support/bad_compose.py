@@ -1,0 +1,58 @@
+"""Mistakes with `swarm compose`: coefficients, paths and forms."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from support.bad_inputs import Case, Scene, Words
+from support.models import make_adapter, make_base
+
+
+def composed(*more: str, experts: tuple[str, ...] = ("{red}=0.5",), base: str = "{base}") -> Callable[[Scene], Words]:
+    """`swarm compose` into a new folder; {base}, {red} and {folder} are paths of the scene."""
+
+    def arrange(scene: Scene) -> Words:
+        places = {"base": scene.playground.base, "red": scene.playground.expert("red"), "folder": scene.folder}
+        words = ["--base", base, *(word for expert in experts for word in ("--expert", expert)), *more]
+        return ["compose", *(word.format(**places) for word in words), "-o", scene.folder / "dest"]
+
+    return arrange
+
+
+def of_another_size(scene: Scene) -> Words:
+    make_adapter(scene.folder / "wide", make_base(scene.folder / "other", hidden=48), seed=7)
+    return composed(experts=("{folder}/wide=0.5",))(scene)
+
+
+def into_a_full_folder(scene: Scene) -> Words:
+    (scene.folder / "dest").mkdir()
+    (scene.folder / "dest" / "notes.txt").write_text("mine")
+    return composed()(scene)
+
+
+def over_the_expert(scene: Scene) -> Words:
+    words = composed(experts=("{folder}/mine=0.5",))(scene)
+    mine: Path = scene.expert()
+    return [*words[:-1], mine, "--overwrite"]
+
+
+CASES = [
+    Case("no-coefficient", composed(experts=("{red}",)), "--expert", "red is not PATH=COEFFICIENT", "write a number"),
+    Case("word-as-coefficient", composed(experts=("{red}=half",)), "--expert", "red=half", "write a number"),
+    Case("nan-as-coefficient", composed(experts=("{red}=nan",)), "--expert", "red=nan", "write a number"),
+    Case("infinite-coefficient", composed(experts=("{red}=-inf",)), "--expert", "red=-inf", "write a number"),
+    Case("no-path", composed(experts=("=0.5",)), "--expert", "=0.5", "write a number"),
+    Case(
+        "no-such-expert", composed(experts=("{folder}/rde=0.5",)), "--expert", "rde does not exist", "correct the path"
+    ),
+    Case(
+        "composed-twice", composed(experts=("{red}=1", "{red}=1")), "--expert", "given twice", "sum of its coefficients"
+    ),
+    Case("no-such-base-to-compose", composed(base="{folder}/b"), "--base", "b does not exist", "correct the path"),
+    Case("composed-of-another-size", of_another_size, "expert wide", "base", "trained on"),
+    Case("unknown-dtype", composed("--dtype", "int8"), "--dtype", "int8", "use one of float32"),
+    Case("unknown-algebra", composed("--algebra", "ties"), "--algebra", "ties", "use one of delta, factors"),
+    Case("unknown-form", composed("--format", "gguf"), "--format", "'gguf'", "use one of hf"),
+    Case("full-folder-to-compose", into_a_full_folder, "dest", "not empty", "--overwrite"),
+    Case("over-its-own-expert", over_the_expert, "mine", "which the export is made from", "choose another folder"),
+    Case("overflowing-coefficient", composed(experts=("{red}=1e39",)), "weight", "not finite", "smaller coefficients"),
+]

@@ -1,0 +1,49 @@
+"""What the messages about `swarm compose` say to do."""
+
+from support.bad_inputs import Scene, Words
+from support.remedy_steps import Remedy, typed
+
+
+def coefficient(old: str, new: str = "{red}=0.5") -> tuple[Remedy, ...]:
+    """Correct the pair of path and coefficient."""
+    return (typed(old, new),)
+
+
+def overwritten(scene: Scene, words: Words) -> Words:
+    return [*words, "--overwrite"]
+
+
+def elsewhere(scene: Scene, words: Words) -> Words:
+    at = words.index("-o") + 1
+    return [*words[:at], scene.folder / "another"]
+
+
+def on_its_own_base(scene: Scene, words: Words) -> Words:
+    return [scene.folder / "other" if word == str(scene.playground.base) else word for word in words]
+
+
+def summed(scene: Scene, words: Words) -> Words:
+    """The expert once, with the sum of its coefficients."""
+    red = f"{scene.playground.expert('red')}=1"
+    first = words.index(red)
+    second = words.index(red, first + 1)
+    return [*words[:first], f"{scene.playground.expert('red')}=2", *words[first + 1 : second - 1], *words[second + 1 :]]
+
+
+REMEDIES: dict[str, tuple[Remedy, ...]] = {
+    "no-coefficient": coefficient("{red}"),
+    "word-as-coefficient": coefficient("{red}=half"),
+    "nan-as-coefficient": coefficient("{red}=nan"),
+    "infinite-coefficient": coefficient("{red}=-inf"),
+    "no-path": coefficient("=0.5"),
+    "no-such-expert": coefficient("{folder}/rde=0.5"),
+    "composed-twice": (summed,),
+    "no-such-base-to-compose": (typed("{folder}/b", "{base}"),),
+    "composed-of-another-size": (on_its_own_base,),
+    "unknown-dtype": (typed("int8", "float32"),),
+    "unknown-algebra": (typed("ties", "delta"), typed("ties", "factors")),
+    "unknown-form": (typed("gguf", "hf"), typed("gguf", "recipe")),
+    "full-folder-to-compose": (overwritten, elsewhere),
+    "over-its-own-expert": (elsewhere,),
+    "overflowing-coefficient": coefficient("{red}=1e39"),
+}
