@@ -56,7 +56,7 @@ def predict_times(plan: Plan, tokens: int) -> TimeForecast:
     workers = _workers(plan)
     imports = min(LONGEST_IMPORT, max(0.0, time.process_time() - plan.seconds))
     problem = ""
-    if workers is not None and plan.config.engine.type == "transformers" and _bytes(plan) <= MOST_TIMED_BYTES:
+    if workers is not None and _bytes(plan) <= MOST_TIMED_BYTES:
         try:
             timing = time_model(plan, workers.cpus if plan.config.cluster.on_ray else None)
             return TimeForecast(_phases(plan, timing, workers, imports), TIMED, timing.problem)
