@@ -5,6 +5,8 @@ Promises, held by tests for every optimizer in the registry:
   (seed, iteration, particle).
 - `ask` returns the proposals that are still to be scored; asking twice returns the same ones. An empty list means that
   the search is over.
+- An optimizer that `proposes_ahead` asks for two generations at once, the older one first. Another one is proposed once
+  the older one is complete, from that one and those before it: of the pending one nothing is learnt yet.
 - `tell` takes observations singly or in any number and any order. A utility of nan means that there is none (the
   evaluation failed, or racing stopped it); it never becomes a best or a worst. An optimizer that `takes_estimates`
   gets an estimate for a candidate that was stopped.
@@ -22,7 +24,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -81,12 +83,22 @@ class Optimizer(Settings, ABC, Generic[State]):
     patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
     minutes: float | None = Field(None, gt=0, description="wall-clock minutes of search at most")
 
+    # Fields that earlier versions did not have: at their defaults they are left out of a run's fingerprint, so that
+    # runs of those versions can be resumed.
+    added_later: ClassVar[frozenset[str]] = frozenset()
+
     @field_validator("schedule")
     @classmethod
     def _supported(cls, schedule: str) -> str:
         if schedule == "async" and cls.step is Optimizer.step:
             raise ValueError("this type moves all its particles together; take sync")
         return schedule
+
+    def decisive(self) -> dict[str, object]:
+        """The settings that decide positions, for the fingerprint of a run; budgets do not."""
+        fields = type(self).model_fields
+        unset = {name for name in self.added_later if getattr(self, name) == fields[name].get_default()}
+        return self.model_dump(mode="json", exclude=(set(Optimizer.model_fields) - {"type", "schedule"}) | unset)
 
     @property
     def climbs_soft(self) -> bool:
@@ -100,8 +112,13 @@ class Optimizer(Settings, ABC, Generic[State]):
         return False
 
     @property
+    def proposes_ahead(self) -> bool:
+        """Whether it proposes a generation while the one before is being scored, so that generations overlap."""
+        return False
+
+    @property
     def population(self) -> int:
-        """How many positions it asks for at once: its `particles`, 1 where it has none.
+        """How many positions a generation has: its `particles`, 1 where it has none.
 
         A first generation that is to hold all reference points may be larger.
         """

@@ -9,7 +9,7 @@ Shape suffixes: N particles or observations, K pending positions, D coordinates.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -39,6 +39,11 @@ class Bayesian(Generational[HistoryState]):
     particles: int = Field(10, ge=1, le=MOST_PARTICLES, description="candidates per generation")
     evaluations: int | None = Field(200, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
+    overlap: bool = Field(
+        False,
+        description="propose a generation while the one before is being scored, so that no worker waits for the slowest"
+        " candidate; twice `particles` candidates are then scored at a time (schedule: sync)",
+    )
     boldness: float = Field(
         5.0,
         ge=0,
@@ -49,6 +54,12 @@ class Bayesian(Generational[HistoryState]):
         True,
         description="climb smoothed accuracy where answers have margins (multiple_choice, exact_match)",
     )
+
+    added_later: ClassVar[frozenset[str]] = frozenset({"overlap"})
+
+    @property
+    def proposes_ahead(self) -> bool:
+        return self.overlap and self.schedule == "sync"
 
     @property
     def climbs_soft(self) -> bool:
@@ -61,19 +72,23 @@ class Bayesian(Generational[HistoryState]):
     def init(self, space: Space, seed: int) -> HistoryState:
         # Under async each position of the first generation is a particle, so there are `particles` of them.
         points = len(reference_points(space)) if self.schedule == "sync" else 0
-        return initial_state(space, seed, max(self.particles, points))
+        if not self.proposes_ahead:
+            return initial_state(space, seed, max(self.particles, points))
+        return initial_state(space, seed, max(2 * self.particles, points), overlap=self.particles)
 
     def remember(self, state: HistoryState, known: Sequence[PriorResult]) -> HistoryState:
-        """They are observations like its own. So the first generation is proposed by the process, not designed."""
+        """They are observations like its own. So what is scored first is proposed by the process, not designed."""
         x_ND, utilities_N = np.stack([each.x_D for each in known]), np.array([each.utility for each in known])
         before = ParticleGeneration(-1, x_ND, np.zeros(len(known), bool), utilities_N)
         state = replace(state, history=(before,))
-        first_ND = from_unit_cube(state.space, self.next_positions(state, self.kappas()))
-        return replace(state, generation=ParticleGeneration.fresh(0, first_ND))
+        at_once = 2 if self.proposes_ahead else 1
+        x_ND = from_unit_cube(state.space, self.next_positions(state, np.tile(self.kappas(), at_once)))
+        first, *pending = (ParticleGeneration.fresh(i, part) for i, part in enumerate(np.split(x_ND, at_once)))
+        return replace(state, generation=first, pending=pending[0] if pending else None)
 
     def advance(self, state: HistoryState) -> HistoryState:
         state = appended(state)
-        return proposed(state, self.next_positions(state, self.kappas()))
+        return proposed(state, self.next_positions(state, self.kappas(), state.pending_KD))
 
     def step(self, state: HistoryState, observation: Observation) -> tuple[HistoryState, list[Proposal]]:
         """Each observation is a generation of its own in the history; the other particles' proposals are pending."""

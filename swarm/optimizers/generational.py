@@ -61,32 +61,59 @@ class ParticleGeneration:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationState:
-    """What every state of a generational optimizer holds: the space, the seed, and the generation being scored."""
+    """What every state of a generational optimizer holds.
+
+    space, seed: what `init` was given.
+    generation: the generation being scored.
+    pending: the one after it, which is being scored too; None where generations do not overlap.
+    """
 
     space: Space
     seed: int
     generation: ParticleGeneration
+    pending: ParticleGeneration | None = None
+
+    @property
+    def pending_KD(self) -> Array:
+        """The positions of the pending generation; none where there is no such generation."""
+        return np.empty((0, self.space.dimensions)) if self.pending is None else self.pending.x_ND
 
 
 S = TypeVar("S", bound=GenerationState)
 
 
 class Generational(Optimizer[S], Generic[S]):
-    """An optimizer whose particles move together once all of them are scored.
+    """An optimizer whose particles move together once all of them are scored, or as soon as those before them are.
+
+    Generations overlap where the state that `init` or `remember` returns has a pending one.
 
     `tell` also takes the observations of several generations at once, as replaying a journal gives them. An observation
     that answers no open proposal, or answers one twice, is a bug of the caller and fails an assertion.
     """
 
     def ask(self, state: S) -> list[Proposal]:
-        return [self.with_pruning_bounds(state, proposal) for proposal in state.generation.proposals()]
+        pending = state.pending.proposals() if state.pending else []
+        return [self.with_pruning_bounds(state, proposal) for proposal in (*state.generation.proposals(), *pending)]
 
     def tell(self, state: S, observations: Sequence[Observation]) -> S:
         for observation in sorted(observations, key=lambda observation: observation.iteration):
-            state = replace(state, generation=state.generation.with_observation(observation))
+            if state.pending and observation.iteration == state.pending.iteration:
+                state = replace(state, pending=state.pending.with_observation(observation))
+            else:
+                state = replace(state, generation=state.generation.with_observation(observation))
             while state.generation.complete:
-                state = self.advance(state)
+                state = self._advanced(state)
         return state
+
+    def _advanced(self, state: S) -> S:
+        """The state after a complete generation: the pending one is the next, and another one is pending."""
+        if (pending := state.pending) is None:
+            return self.advance(state)
+        # What is known of the pending one depends on the workers, so the optimizer does not see it.
+        unknown = ParticleGeneration.fresh(pending.iteration, pending.x_ND)
+        state = self.advance(replace(state, pending=unknown))
+        proposed = replace(state.generation, iteration=pending.iteration + 1)
+        return replace(state, generation=pending, pending=proposed)
 
     def with_pruning_bounds(self, state: S, proposal: Proposal) -> Proposal:
         """The proposal with the utilities that change nothing in this state. By default every utility matters."""
@@ -94,4 +121,8 @@ class Generational(Optimizer[S], Generic[S]):
 
     @abstractmethod
     def advance(self, state: S) -> S:
-        """The state with the next generation, from one whose generation is complete."""
+        """The state with the generation to be scored next, from one whose generation is complete.
+
+        Under overlap the pending generation is in the state, with its positions alone. What is returned as the
+        generation comes after it.
+        """

@@ -22,10 +22,19 @@ class HistoryState(GenerationState):
     history: tuple[ParticleGeneration, ...] = ()
 
 
-def initial_state(space: Space, seed: int, particles: int) -> HistoryState:
-    """The state before anything is scored: the first generation is the initial design, as PSO's."""
+def initial_state(space: Space, seed: int, particles: int, overlap: int = 0) -> HistoryState:
+    """The state before anything is scored: the first generation is the initial design, as PSO's.
+
+    overlap: so many particles at the end of the initial design are the second generation, which is pending.
+    """
     x_ND = initial_design(space, seed, particles)
-    return HistoryState(space=space, seed=seed, generation=ParticleGeneration.fresh(0, x_ND))
+    first = particles - overlap
+    return HistoryState(
+        space=space,
+        seed=seed,
+        generation=ParticleGeneration.fresh(0, x_ND[:first]),
+        pending=ParticleGeneration.fresh(1, x_ND[first:]) if overlap else None,
+    )
 
 
 def appended(state: HistoryState) -> HistoryState:

@@ -18,7 +18,6 @@ from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
 from swarm.journal.records import Item, Source, StartRecord
 from swarm.journal.summary import SPLITS
-from swarm.optimizers import Optimizer
 from swarm.run.directory import CONFIG
 from swarm.run.plan import Plan
 
@@ -160,9 +159,7 @@ def settings_of(config: Config) -> str:
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.decisive() for objective in config.objectives],
         "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
-        "optimizer": config.optimizer.model_dump(
-            mode="json", exclude=set(Optimizer.model_fields) - {"type", "schedule"}
-        ),
+        "optimizer": config.optimizer.decisive(),
         # A list with gaps, as in the journals of earlier versions, whose runs can be resumed.
         "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],
         **engine,

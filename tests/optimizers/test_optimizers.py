@@ -13,10 +13,14 @@ from pydantic import ValidationError
 
 from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
 from swarm.optimizers import OPTIMIZERS, Observation, PriorResult
+from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.grid import Grid
 from swarm.optimizers.randomness import random_other
 
-CASES = {name: kind() for name, kind in OPTIMIZERS.items()} | {"refined-grid": Grid(refine=0.1)}
+CASES = {name: kind() for name, kind in OPTIMIZERS.items()} | {
+    "refined-grid": Grid(refine=0.1),
+    "bayesian-overlap": Bayesian(overlap=True, particles=4),
+}
 every_optimizer = pytest.mark.parametrize("optimizer", CASES.values(), ids=list(CASES))
 
 
@@ -43,8 +47,9 @@ def test_another_seed_is_another_run(name):
 def test_it_asks_for_its_population_at_once(optimizer):
     """After the first generation, which holds the reference points. A coordinate search asks for one axis at a time."""
     _, second = run(optimizer, generations=2)[0]
-    assert 1 <= len(second) <= optimizer.population
-    assert len(second) == optimizer.population or optimizer == CASES["refined-grid"]
+    asked = len(second) // (2 if optimizer.proposes_ahead else 1)
+    assert 1 <= asked <= optimizer.population
+    assert asked == optimizer.population or optimizer == CASES["refined-grid"]
 
 
 @every_optimizer
@@ -70,6 +75,22 @@ def test_order_and_partition_of_results_do_not_matter(optimizer, utility):
     np.random.default_rng(0).shuffle(shuffled)
     assert same(singly, state)
     assert same(optimizer.tell(optimizer.init(space(3), 0), shuffled), state)
+
+
+@pytest.mark.parametrize("optimizer", [each for each in CASES.values() if each.proposes_ahead], ids=lambda o: o.type)
+def test_a_generation_is_proposed_from_those_before_the_pending_one(optimizer):
+    state = optimizer.init(space(3), 0)
+    asked = optimizer.ask(state)
+    older, pending = ([p for p in asked if p.iteration == i] for i in (0, 1))
+    assert asked == older + pending
+    assert {tuple(e) for e in np.eye(3)} <= {tuple(p.x_D) for p in asked}, "the initial design is dealt to both"
+    early = optimizer.tell(state, score(pending, lambda x_D: 1.0))
+    assert same(optimizer.ask(early), older), "the next generation waits for the older one"
+    known, unknown = (optimizer.ask(optimizer.tell(start, score(older))) for start in (early, state))
+    assert [p.iteration for p in known] == [2] * optimizer.population + [3] * optimizer.population
+    assert same(known[: optimizer.population], [p for p in unknown if p.iteration == 2])
+    tried = {p.x_D.tobytes() for p in (*asked, *known)}
+    assert len(tried) == len(asked) + len(known), "no pending position is proposed again"
 
 
 @every_optimizer
@@ -181,7 +202,7 @@ def test_what_another_search_found_leads_it_or_changes_nothing(optimizer):
         assert same(told, state)
         return
     assert optimizer.ask(told)
-    assert [p.iteration for p in optimizer.ask(told)] == [0] * len(optimizer.ask(told))
+    assert {p.iteration for p in optimizer.ask(told)} == ({0, 1} if optimizer.proposes_ahead else {0})
     best = max(half_failing(each.x_D) for each in known if not np.isnan(half_failing(each.x_D)))
 
     def continued(start):

@@ -45,6 +45,7 @@ FUNCTION = {"name": "f", "type": "function", "function": "m:f", "data": "d.jsonl
             "6922050eb8d186c3",
         ),
         ({"objectives": [FUNCTION], "composition": {"groups": "layers:2"}}, "2cf0e76960258083"),
+        ({"optimizer": {"type": "bayesian", "particles": 7, "boldness": 2.0}}, "d9c9d5f48c75ba79"),
     ],
 )
 def test_settings_keep_the_fingerprints_that_earlier_versions_wrote(
