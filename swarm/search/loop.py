@@ -55,6 +55,11 @@ class Loop:
         known = [PriorResult(np.array(e.candidate.position), self.worth(e)) for e in self.archive.prior_results()]
         return self.optimizer.remember(state, known) if known else state
 
+    @property
+    def lag(self) -> int:
+        """How many generations before another one are not complete when that one is asked."""
+        return 1 if self.optimizer.proposes_ahead else 0
+
     # Budgets
 
     def affords(self, position: Position, pending: int) -> bool:

@@ -116,6 +116,7 @@ class StatusCounter:
         self._clock = clock
         self._best: tuple[float, Candidate] | None = None
         self._latest: dict[int, float] = {}
+        self._reached: dict[int, int] = {}
         self._iteration = 0
         self._tokens = 0
         self._sum = 0.0
@@ -146,17 +147,22 @@ class StatusCounter:
         candidate = evaluation.candidate
         self._tokens += evaluation.tokens
         self._iteration = max(self._iteration, candidate.iteration or 0)
-        self._sum -= self._latest.pop(candidate.particle or 0, 0.0)
-        if evaluation.status == "failed":
-            return
-        value = utility(evaluation.scores, self._weights)
-        self._latest[candidate.particle or 0] = value
-        self._sum += value
         self._rank(evaluation)
+        particle, iteration = candidate.particle or 0, candidate.iteration or 0
+        if iteration < self._reached.get(particle, 0):
+            return  # where generations overlap, the particle's next score may come first
+        self._reached[particle] = iteration
+        self._sum -= self._latest.pop(particle, 0.0)
+        if evaluation.status != "failed":
+            value = utility(evaluation.scores, self._weights)
+            self._latest[particle] = value
+            self._sum += value
 
     def _rank(self, evaluation: Evaluation) -> None:
+        if evaluation.status != "ok":
+            return
         value, candidate = utility(evaluation.scores, self._weights), evaluation.candidate
-        if evaluation.status == "ok" and _beats(value, candidate, self._best):
+        if _beats(value, candidate, self._best):
             self._best = value, candidate
 
     def _keep(self, snapshot: Snapshot, workers: int) -> None:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +178,11 @@ def test_patience_begins_again_at_every_new_best(tmp_path: Path) -> None:
 def test_minutes_end_a_search_between_two_evaluations(tmp_path: Path) -> None:
     closed = []
 
-    def slow(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def slow(tasks: Feed) -> Iterator[Outcome]:
         try:
-            for task in tasks:
+            while tasks:
                 time.sleep(0.05)
-                yield scored(task.candidate)
+                yield scored(tasks.popleft().candidate)
         finally:
             closed.append(True)
 
@@ -300,9 +301,10 @@ def by_id(folder: Path) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in lines}
 
 
-def backwards(tasks: Sequence[Task]) -> Iterator[Outcome]:
+def backwards(tasks: Feed) -> Iterator[Outcome]:
     """As a pool may: the last one first, with failed attempts, and stopped where that changes nothing."""
-    for task in reversed(tasks):
+    while tasks:
+        task = tasks.pop()
         if task.candidate.particle == 2:
             yield Failure(task.candidate, 1, "died", "w")
         yield stopped_where_harmless(task)
@@ -373,18 +375,19 @@ def test_stopping_what_changes_nothing_changes_nothing(tmp_path: Path, name: str
     assert stopped > 0 or name in ("grid", "patience"), "too short to have any"
 
 
-def map_outcomes(score: Callable[[Task], Evaluation], tasks: Sequence[Task]) -> Iterator[Outcome]:
-    return (score(task) for task in tasks)
+def map_outcomes(score: Callable[[Task], Evaluation], tasks: Feed) -> Iterator[Outcome]:
+    while tasks:
+        yield score(tasks.popleft())
 
 
 def test_only_what_is_no_finalist_and_no_best_may_be_stopped(tmp_path: Path) -> None:
     seen: list[Task] = []
 
-    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
-        seen.extend(tasks)
-        return map_outcomes(lambda task: scored(task.candidate), tasks)
+    def watching(task: Task) -> Evaluation:
+        seen.append(task)
+        return scored(task.candidate)
 
-    found = loop(tmp_path, PSO(particles=5, iterations=4), watching)
+    found = loop(tmp_path, PSO(particles=5, iterations=4), partial(map_outcomes, watching))
     GenerationalSearch(found).run()
     for task in seen:
         iteration = task.candidate.iteration or 0
@@ -403,11 +406,13 @@ def test_only_what_is_no_finalist_and_no_best_may_be_stopped(tmp_path: Path) -> 
 def test_a_sequential_search_sends_incumbents(tmp_path: Path) -> None:
     seen: list[Task] = []
 
-    def watching(tasks: Sequence[Task]) -> Iterator[Outcome]:
-        seen.extend(tasks)
-        return map_outcomes(lambda task: scored(task.candidate), tasks)
+    def watching(task: Task) -> Evaluation:
+        seen.append(task)
+        return scored(task.candidate)
 
-    found = replace(loop(tmp_path, ModelSwarms(particles=5, iterations=4), watching), sequential=True)
+    found = replace(
+        loop(tmp_path, ModelSwarms(particles=5, iterations=4), partial(map_outcomes, watching)), sequential=True
+    )
     GenerationalSearch(found).run()
     for task in seen:
         pruning, iteration = task.pruning, task.candidate.iteration or 0

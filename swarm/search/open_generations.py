@@ -1,0 +1,66 @@
+"""The generations that are being scored: one, or two where the optimizer proposes ahead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm.core.candidates import Evaluation, Task
+from swarm.optimizers.base import Proposal
+from swarm.search.loop import Position, position_of
+
+SamePosition = Sequence[Proposal]  # of one generation; the first is scored, for all of them
+
+
+@dataclass
+class OpenGeneration:
+    """A generation that is being scored.
+
+    proposals: all of it. groups: the same by position.
+    best: the best that was scored in full when it was asked.
+    partial: whether the budget of evaluations has no room for all of it.
+    missing: positions that are being scored for it.
+    waiting: tasks whose position is being scored for the generation before.
+    """
+
+    proposals: Sequence[Proposal]
+    groups: Sequence[SamePosition]
+    best: Evaluation | None
+    partial: bool = False
+    missing: set[Position] = field(default_factory=set)
+    waiting: list[Task] = field(default_factory=list)
+
+    @property
+    def iteration(self) -> int:
+        return self.proposals[0].iteration
+
+    @property
+    def scored(self) -> bool:
+        """Whether everything is scored that the budget has room for."""
+        return not self.missing and not self.waiting
+
+
+@dataclass
+class SyncState:
+    """Where a search by generations is.
+
+    optimizer: the optimizer's state.
+    best: the highest utility of the generations that it has learnt. best_iteration: the one that it is from.
+    open: the generations that are being scored, the older one first.
+    new_in_flight: positions in flight that the budget has yet to count.
+    spent: the budget that leaves no room for another generation, or "".
+    """
+
+    optimizer: Any
+    best: float
+    best_iteration: int = 0
+    open: list[OpenGeneration] = field(default_factory=list)
+    new_in_flight: set[Position] = field(default_factory=set)
+    spent: str = ""
+
+
+def by_position(proposals: Sequence[Proposal]) -> list[SamePosition]:
+    """Proposals grouped by position, each group where its first proposal stood."""
+    groups: dict[Position, list[Proposal]] = {}
+    for proposal in proposals:
+        groups.setdefault(position_of(proposal.x_D), []).append(proposal)
+    return list(groups.values())
