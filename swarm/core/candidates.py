@@ -61,10 +61,15 @@ class PruningBounds:
 
 @dataclass(frozen=True)
 class Task:
-    """A candidate to be scored, and the utilities for which it need not be scored in full."""
+    """A candidate to be scored.
+
+    pruning: the utilities for which it need not be scored in full.
+    together: how many candidates of its kind an engine scores fastest at a time; 1: one after another.
+    """
 
     candidate: Candidate
     pruning: PruningBounds = field(default_factory=PruningBounds)
+    together: int = 1
 
 
 @dataclass(frozen=True)

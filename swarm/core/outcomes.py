@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from swarm.core.candidates import Candidate, Evaluation, Task
 
@@ -42,3 +43,10 @@ def closed(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
 def take(feed: Feed, size: int) -> list[Task]:
     """Remove the first `size` tasks from a feed and return them; fewer where it holds fewer."""
     return [feed.popleft() for _ in range(min(size, len(feed)))]
+
+
+def take_bundle(feed: Feed, most: int) -> list[Task]:
+    """Remove the first task from a feed, and those behind it that are best scored together with it; at most `most`."""
+    together = feed[0].together
+    alike = takewhile(lambda task: task.together == together, islice(feed, min(together, most)))
+    return take(feed, sum(1 for _ in alike))

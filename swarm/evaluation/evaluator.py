@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.compositions import Composition
-from swarm.core.candidates import Evaluation, Task
+from swarm.core.candidates import Evaluation, PruningBounds, Task
 from swarm.core.errors import ConfigError, DeviceError, EvaluationError
 from swarm.core.examples import Split
 from swarm.engines import Engine, EngineSettings
@@ -57,6 +57,18 @@ def make_importable(objectives: Sequence[Objective], folder: Path) -> None:
     """Put the folder of the user's own functions on the import path; last, so that it hides no other module."""
     if any(objective.uses_modules for objective in objectives) and str(folder) not in sys.path:
         sys.path.append(str(folder))
+
+
+def race_of(spec: EvaluatorSpec, workload: Workload, pruning: PruningBounds) -> Race:
+    """The race of a candidate with these bounds."""
+    return Race(
+        settings=spec.racing,
+        pruning=pruning,
+        sizes=workload.sizes,
+        ranges={objective.name: objective.range for objective in spec.objectives},
+        weights={objective.name: objective.weight for objective in spec.objectives},
+        strata=workload.tasks,
+    )
 
 
 class Evaluator:
@@ -110,14 +122,7 @@ class Evaluator:
         return [partial.evaluation(self._worker) for partial in partials]
 
     def _start(self, task: Task, workload: Workload) -> PartialEvaluation:
-        race = Race(
-            settings=self._spec.racing,
-            pruning=task.pruning,
-            sizes=workload.sizes,
-            ranges={name: objective.range for name, objective in self._objectives.items()},
-            weights={name: objective.weight for name, objective in self._objectives.items()},
-            strata=workload.tasks,
-        )
+        race = race_of(self._spec, workload, task.pruning)
         recipe = self._spec.composition.recipe(task.candidate.position, self._catalog)
         return PartialEvaluation(task.candidate, recipe, race)
 

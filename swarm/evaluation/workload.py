@@ -32,14 +32,9 @@ class WorkloadSlice:
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """All examples of a split.
-
-    examples: objective -> its examples, in the split's order.
-    together: how many candidates a worker is best given at a time.
-    """
+    """All examples of a split. examples: objective -> its examples, in the split's order."""
 
     examples: Mapping[str, tuple[EncodedExample, ...]]
-    together: int = 1
     _slices: dict[tuple[int, int], WorkloadSlice] = field(default_factory=dict, repr=False)
 
     @property

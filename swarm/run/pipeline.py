@@ -176,6 +176,7 @@ class Run:
             on_evaluation=lambda evaluation: self._evaluated(evaluation, counter, pool.workers),
             finalists=self.plan.config.selection.finalists,
             sequential=self.plan.config.racing.sequential,
+            together=self.plan.bundle_sizes,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
         loop.check_failures()

@@ -12,6 +12,7 @@ from swarm.data.contamination import contamination_notes
 from swarm.data.splits import SPLITS, Splits, make_splits
 from swarm.engines import Encoder
 from swarm.evaluation.answer_length import answer_length_notes
+from swarm.evaluation.bundle_sizes import BundleSizes
 from swarm.evaluation.evaluator import EvaluatorSpec, make_importable
 from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
@@ -56,6 +57,12 @@ class Plan:
         return {objective.name: objective.weight for objective in self.config.objectives}
 
     @property
+    def bundle_sizes(self) -> BundleSizes:
+        """How many candidates of the search a worker is best given at a time."""
+        engine, catalog = self.config.engine, self.catalog
+        return BundleSizes(self.spec, self.workloads["search"], lambda requests: engine.together(catalog, requests))
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know about data and experts."""
         found = (note for splits in self.splits.values() for note in splits.notes)
@@ -83,7 +90,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     check_finite(catalog)
     on_step("encoding examples")
     encoder = Encoder.of(catalog.base.path)
-    workloads = _workloads(config, catalog, splits, encoder)
+    workloads = _workloads(config, splits, encoder)
     spec = EvaluatorSpec(
         base=Path(config.base),
         experts=tuple(_specs(config)),
@@ -108,15 +115,9 @@ def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:
     return {name: each.of(split) for name, each in splits.items()}
 
 
-def _workloads(
-    config: Config, catalog: Catalog, splits: Mapping[str, Splits], encoder: Encoder
-) -> dict[Split, Workload]:
+def _workloads(config: Config, splits: Mapping[str, Splits], encoder: Encoder) -> dict[Split, Workload]:
     """Every split, encoded for the engine. Raises DataError for an example that the model cannot take."""
-    workloads = {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
-    search = workloads["search"]
-    first = min([rung for rung in config.racing.rungs if rung < search.total], default=search.total)
-    together = config.engine.together(catalog, search.slice(0, first).requests)
-    return workloads | {"search": replace(search, together=together)}
+    return {split: make_workload(config.objectives, examples_of(splits, split), encoder) for split in SPLITS}
 
 
 def open_experts(config: Config) -> Catalog:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from swarm.core.candidates import Candidate, Task
+from swarm.core.candidates import Candidate, PruningBounds, Task
 from swarm.engines.threads import limited_threads
 from swarm.evaluation.evaluator import Evaluator
 from swarm.evaluation.racing import rung_sizes
@@ -81,12 +81,12 @@ def time_model(plan: Plan, threads: int | None) -> ModelTiming:
 def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[Sample]:
     """Ever larger parts of the search split."""
     whole = plan.workloads["search"]
-    tasks = _tasks(plan, whole.together)
+    tasks = _tasks(plan, plan.bundle_sizes(PruningBounds()))
     began, count = time.perf_counter(), min(FIRST_EXAMPLES, whole.total)
     while True:
         sizes = rung_sizes(count, whole.sizes)
         part = {name: own[: sizes[name]] for name, own in whole.examples.items()}
-        evaluator.load("search", Workload(part, whole.together))
+        evaluator.load("search", Workload(part))
         start = time.perf_counter()
         found = evaluator.evaluate(tasks, "search")
         seconds = (time.perf_counter() - start) / len(tasks)

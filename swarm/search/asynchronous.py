@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarm.core.candidates import Evaluation, PruningBounds, Task
+from swarm.core.candidates import Evaluation, PruningBounds
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, closed
 from swarm.optimizers.base import Proposal
@@ -182,7 +182,7 @@ class AsynchronousSearch:
             state.in_flight[position] = [proposal]
             if not self.loop.archive.paid(position):
                 state.new_in_flight.add(position)
-            feed.append(Task(candidate, self._bounds(state, proposal)))
+            feed.append(self.loop.task(candidate, self._bounds(state, proposal)))
         else:
             return False
         return True

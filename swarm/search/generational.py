@@ -197,7 +197,10 @@ class GenerationalSearch:
         bar = self.loop.worth(ranked[self.loop.finalists - 1]) if enough else -math.inf
         best = ranked[0] if ranked else None
         expected = mean_scores(self.loop.archive, groups[0][0].iteration - 1 - self.loop.lag)
-        return [Task(candidate_of(group[0]), self.loop.pruning_bounds(group, bar, best, expected)) for group in groups]
+        return [
+            self.loop.task(candidate_of(group[0]), self.loop.pruning_bounds(group, bar, best, expected))
+            for group in groups
+        ]
 
     def _append_repeats(self, groups: Sequence[SamePosition]) -> None:
         """Journal the candidates whose position has been scored for another one: nothing is scored twice."""

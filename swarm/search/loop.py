@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds
+from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array, Space
@@ -37,6 +37,7 @@ class Loop:
     on_evaluation: hears of every evaluation, after the journal.
     finalists: how many of the best candidates the result of the run depends on.
     sequential: whether tasks carry the incumbents that a sequential test compares a candidate with.
+    together: how many candidates with such bounds a worker is best given at a time.
     """
 
     optimizer: Optimizer[Any]
@@ -48,6 +49,7 @@ class Loop:
     on_evaluation: Callable[[Evaluation], None]
     finalists: int
     sequential: bool = False
+    together: Callable[[PruningBounds], int] = lambda bounds: 1
 
     def begin(self) -> Any:
         """The optimizer's state before anything is scored; it has been told of the search that this one continues."""
@@ -135,7 +137,10 @@ class Loop:
             value = self.worth(evaluation)
         return Observation(proposal.iteration, proposal.particle, value)
 
-    # Where a candidate may be stopped
+    # What is handed out
+
+    def task(self, candidate: Candidate, bounds: PruningBounds) -> Task:
+        return Task(candidate, bounds, self.together(bounds))
 
     def pruning_bounds(
         self, proposals: Sequence[Proposal], bar: float, best: Evaluation | None, expected: Mapping[str, float]

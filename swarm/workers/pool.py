@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from swarm.core.examples import Split
-from swarm.core.outcomes import Feed, Outcome, take
+from swarm.core.outcomes import Feed, Outcome, take_bundle
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Workload
 
@@ -41,19 +41,17 @@ class LocalPool:
 
     def __init__(self, spec: EvaluatorSpec) -> None:
         self._evaluator = spec.open("local")
-        self._together: dict[Split, int] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
         return self._evaluator.notes
 
     def load(self, split: Split, workload: Workload) -> None:
-        self._together[split] = workload.together
         self._evaluator.load(split, workload)
 
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
-        while bundle := take(feed, self._together[split]):
-            yield from self._evaluator.evaluate(bundle, split)
+        while feed:
+            yield from self._evaluator.evaluate(take_bundle(feed, len(feed)), split)
 
     def close(self) -> None:
         del self._evaluator

@@ -291,8 +291,8 @@ def test_a_lethal_bundle_is_tried_as_a_whole_and_then_one_by_one(
     pool: Coordinator, folder: Path, what: EvaluatorSpec, expected: dict[str, Evaluation]
 ) -> None:
     mode(folder, poison=output_of(expected, "0-2"), deaths=99)
-    pool.load("select", replace(workload(what, EXAMPLES), together=3))
-    found, failures = split(list(pool.run(deque(TASKS), "select")))
+    pool.load("select", workload(what, EXAMPLES))
+    found, failures = split(list(pool.run(deque(replace(task, together=3) for task in TASKS), "select")))
     ids = [failure.candidate.id for failure in failures]
     # A third time as a whole if another bundle waited behind it, since that one might have been to blame.
     assert ids in [["0-0", "0-1", "0-2"] * whole + ["0-2"] for whole in (2, 3)], (

@@ -54,7 +54,7 @@ class Coordinator:
     def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
         workload = self._workloads[split]
         self._split = split
-        self._dispatcher.begin_split(split, workload.total, workload.together)
+        self._dispatcher.begin_split(split, workload.total)
         try:
             self._submit(feed)
             while self._dispatcher.open:

@@ -51,13 +51,12 @@ class Deadline:
 class Deadlines:
     """The time limits of one split.
 
-    examples: examples per candidate. together: candidates in a full bundle.
+    examples: examples per candidate.
     """
 
-    def __init__(self, settings: RayCluster, examples: int, together: int) -> None:
+    def __init__(self, settings: RayCluster, examples: int) -> None:
         self._settings = settings
         self._examples = examples
-        self._together = together
         self._seconds_per_example = RunningMedian()
 
     def observe(self, seconds: float, evaluations: Sequence[Evaluation]) -> None:
@@ -65,20 +64,20 @@ class Deadlines:
         if scored := sum(evaluation.n_examples for evaluation in evaluations):
             self._seconds_per_example.add(seconds / scored)
 
-    def deadline(self, tasks: int) -> Deadline:
-        """The time after which a bundle of so many candidates is given up."""
-        if (expected := self._expected(tasks)) is None:
+    def deadline(self, tasks: int, full: int) -> Deadline:
+        """The time after which a bundle of so many candidates is given up. full: how many a full one has."""
+        if (expected := self._expected(full)) is None:
             return Deadline(self._settings.start_seconds * tasks, "cluster.start_seconds")
         if expected * self._settings.deadline < self._settings.deadline_seconds:
             return Deadline(self._settings.deadline_seconds, "cluster.deadline_seconds")
         return Deadline(expected * self._settings.deadline, "cluster.deadline")
 
-    def copy_after(self, tasks: int) -> float | None:
+    def copy_after(self, full: int) -> float | None:
         """Seconds after which a free worker starts a speculative copy; None: never, or not known yet."""
-        expected = self._expected(tasks)
+        expected = self._expected(full)
         return None if expected is None or self._settings.hedge is None else expected * self._settings.hedge
 
-    def _expected(self, tasks: int) -> float | None:
-        """The seconds that a bundle usually takes."""
+    def _expected(self, full: int) -> float | None:
+        """The seconds that a full bundle usually takes."""
         median = self._seconds_per_example.median
-        return None if median is None else median * self._examples * max(tasks, self._together)
+        return None if median is None else median * self._examples * full

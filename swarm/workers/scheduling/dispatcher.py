@@ -4,6 +4,8 @@ Invariants:
 
 - Every submitted candidate gets exactly one Evaluation, with Failures before it, unless all are abandoned.
 - A worker has at most one running attempt and `prefetch` waiting ones, so that it never waits for the coordinator.
+- Candidates travel together where an engine scores them together, and then at most an even share of the open ones, so
+  that no worker goes without.
 - A lost bundle is sent again before new candidates, in the old order.
 - When nothing is left to send, a free worker takes over the last bundle that waits behind another one, or else starts
   a speculative copy of a straggler. A bundle has at most two live attempts.
@@ -16,13 +18,14 @@ Invariants:
   `attempts` of its own. So no score depends on the other candidates in a bundle, and a lethal candidate is found.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.examples import Split
-from swarm.core.outcomes import Failure, Feed, Outcome, take
+from swarm.core.outcomes import Failure, Feed, Outcome, take_bundle
 from swarm.workers.scheduling.deadlines import Deadlines
 from swarm.workers.scheduling.events import Cause
 from swarm.workers.scheduling.queues import Attempt, Bundle, Queues
@@ -58,7 +61,6 @@ class Dispatcher:
         self._settings = settings
         self._deadlines: dict[Split, Deadlines] = {}
         self._split: Split = "search"
-        self._bundle_size = 1
         self._new: Feed = deque()
         self._retries: deque[Bundle] = deque()
         self._queues = Queues(settings.prefetch + 1)
@@ -72,11 +74,11 @@ class Dispatcher:
         """Candidates without an Evaluation."""
         return self._open
 
-    def begin_split(self, split: Split, examples: int, together: int) -> None:
-        """From now on candidates are scored on `examples` examples of a split, `together` candidates at a time."""
+    def begin_split(self, split: Split, examples: int) -> None:
+        """From now on candidates are scored on `examples` examples of a split."""
         assert not self._open, "the candidates of one split are finished before those of the next"
-        self._split, self._bundle_size = split, together
-        self._deadlines.setdefault(split, Deadlines(self._settings, examples, together))
+        self._split = split
+        self._deadlines.setdefault(split, Deadlines(self._settings, examples))
 
     def submit(self, tasks: Sequence[Task]) -> None:
         self._new.extend(tasks)
@@ -136,7 +138,7 @@ class Dispatcher:
         """Workers that have been silent for too long, each with the reason in words."""
         found = []
         for attempt in self._queues.running():
-            deadline = attempt.deadlines.deadline(len(attempt.bundle.tasks))
+            deadline = attempt.deadlines.deadline(len(attempt.bundle.tasks), attempt.bundle.full)
             if attempt.running_for(now) > deadline.seconds:
                 found.append((attempt.worker, f"no answer within {attempt.running_for(now):.0f} s ({deadline.key})"))
         return found
@@ -156,7 +158,7 @@ class Dispatcher:
         while self._dropped:
             yield self._dropped.pop()
         while (self._retries or self._new) and (worker := self._next_worker()):
-            yield self._send(self._next_bundle(), worker, now)
+            yield self._send(self._next_bundle(worker), worker, now)
 
     def moves(self, now: float) -> Iterator[Order]:
         """What free workers take over from others, when nothing is left to send."""
@@ -173,10 +175,11 @@ class Dispatcher:
         bundle = self._retries[0] if self._retries else None
         return self._queues.free(bundle) if bundle and bundle.alone else self._queues.shortest(bundle)
 
-    def _next_bundle(self) -> Bundle:
+    def _next_bundle(self, worker: str) -> Bundle:
         if self._retries:
             return self._retries.popleft()
-        return Bundle(take(self._new, self._bundle_size))
+        share = math.ceil(self._open / self._queues.workers) - self._queues.candidates(worker)
+        return Bundle(take_bundle(self._new, max(1, share)))
 
     def _movable(self, now: float) -> Attempt | None:
         """What a free worker should take over: an attempt that waits behind another, else the oldest straggler."""
@@ -184,7 +187,7 @@ class Dispatcher:
 
     def _straggler(self, now: float) -> Attempt | None:
         for attempt in self._queues.running():  # the oldest first, so that the loop ends soon
-            bundle, limit = attempt.bundle, attempt.deadlines.copy_after(len(attempt.bundle.tasks))
+            bundle, limit = attempt.bundle, attempt.deadlines.copy_after(attempt.bundle.full)
             if limit is None or attempt.running_for(now) <= limit:
                 return None
             if not bundle.done and len(bundle.live) == 1 and bundle.failed_attempts < self._settings.attempts:

@@ -30,6 +30,11 @@ class Bundle:
     live: set[int] = field(default_factory=set)
     done: bool = False
 
+    @property
+    def full(self) -> int:
+        """How many candidates a full bundle of its kind has."""
+        return max(len(self.tasks), self.tasks[0].together)
+
 
 @dataclass(eq=False)
 class Attempt:
@@ -68,6 +73,14 @@ class Queues:
         """Remove a worker. Its queue must be empty."""
         if self._at.pop(worker, None) is not None:
             self._by_length[0].pop(worker)
+
+    @property
+    def workers(self) -> int:
+        return len(self._at)
+
+    def candidates(self, worker: str) -> int:
+        """How many candidates are in a worker's queue."""
+        return sum(len(attempt.bundle.tasks) for attempt in self._at[worker])
 
     def at(self, worker: str) -> list[Attempt]:
         return list(self._at.get(worker, ()))

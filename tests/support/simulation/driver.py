@@ -186,6 +186,7 @@ def search_of(
         evaluate=evaluate,
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
+        together=lambda bounds: scenario.together,
     )
     return SCHEDULES[scenario.optimizer.schedule](loop)
 
@@ -235,13 +236,13 @@ def _session(scenario: Scenario, number: int, folder: Path, log: Callable[[str],
     return Session(end, reason, lines, backend.usage, budget.deaths, tuple(optimizer.seen), optimizer.state)  # type: ignore[arg-type]
 
 
-def workload_of(examples: int, together: int = 1) -> Workload:
+def workload_of(examples: int) -> Workload:
     """A split of so many empty examples."""
     encoded = tuple(EncodedExample("right", Example(str(i), "", ""), ()) for i in range(examples))
-    return Workload({"right": encoded}, together)
+    return Workload({"right": encoded})
 
 
 def _searched(scenario: Scenario, archive: Archive, backend: SimBackend, optimizer: CheckedOptimizer) -> str:
     coordinator = Coordinator(backend, scenario.cluster)
-    coordinator.load("search", workload_of(EXAMPLES, scenario.together))
+    coordinator.load("search", workload_of(EXAMPLES))
     return search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"), optimizer).run()

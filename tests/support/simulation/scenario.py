@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
+from support.ahead import Ahead
 from support.simulation.random_streams import RandomStreams
 from swarm.optimizers import Optimizer
 from swarm.optimizers.grid import Grid
@@ -160,6 +161,7 @@ def _optimizer(rng: Random) -> Optimizer[Any]:
         lambda: PSO(**usual),
         lambda: ModelSwarms(**usual, **drops),
         lambda: RandomSearch(**usual),
+        lambda: Ahead(**usual | {"schedule": "sync"}),
         lambda: Grid(points=2, particles=8, iterations=50),
     )
     return rng.choice(kinds)()

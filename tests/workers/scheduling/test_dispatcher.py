@@ -26,7 +26,8 @@ class Harness:
 
     def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
         self.dispatcher = Dispatcher(RayCluster(**settings))  # type: ignore[arg-type]
-        self.dispatcher.begin_split("search", 1, together)
+        self.dispatcher.begin_split("search", 1)
+        self.together = together
         self.at: dict[str, dict[int, list[str]]] = {}
         self.outcomes: list[Outcome] = []
         for worker in workers:
@@ -38,7 +39,7 @@ class Harness:
         self.carry_out(now)
 
     def submit(self, *names: str, now: float = 0.0) -> "Harness":
-        self.dispatcher.submit([Task(Candidate(name, (0.0,))) for name in names])
+        self.dispatcher.submit([Task(Candidate(name, (0.0,)), together=self.together) for name in names])
         self.carry_out(now)
         return self
 
@@ -88,6 +89,27 @@ def test_free_workers_come_first_then_one_bundle_waits_at_each() -> None:
 
 def test_bundles_keep_the_order_of_the_candidates() -> None:
     assert Harness("ab", together=3).submit(*"1234567").queues() == {"a": [list("123"), ["7"]], "b": [list("456")]}
+
+
+def test_a_bundle_leaves_every_worker_its_share() -> None:
+    harness = Harness("ab", together=8).submit(*"0123456789")
+    assert harness.queues() == {"a": [list("01234")], "b": [list("56789")]}
+    harness.answer("b")
+    harness.submit(*"ABCDE")
+    assert harness.queues() == {"a": [list("01234")], "b": [list("ABCDE")]}, "of ten that are open each has five"
+    assert Harness("abcd", together=8).submit("1", "2").queues() == {"a": [["1"]], "b": [["2"]], "c": [], "d": []}
+
+
+def test_only_candidates_of_a_kind_travel_together() -> None:
+    harness = Harness("a", prefetch=0)
+    tasks = [Task(Candidate(str(i), (0.0,)), together=together) for i, together in enumerate([4, 4, 1, 1, 4])]
+    harness.dispatcher.submit(tasks)
+    harness.carry_out(0.0)
+    sent = []
+    while harness.dispatcher.open:
+        sent += harness.queues()["a"]
+        harness.answer("a")
+    assert sent == [["0", "1"], ["2"], ["3"], ["4"]]
 
 
 def test_a_free_worker_takes_what_waits_behind_another() -> None:
@@ -167,14 +189,14 @@ def test_the_deadline_follows_the_median() -> None:
 def test_the_median_of_a_split_is_kept_for_its_next_generation() -> None:
     harness = Harness("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
     for generation in range(MIN_DURATIONS):
-        harness.dispatcher.begin_split("search", 1, 1)
+        harness.dispatcher.begin_split("search", 1)
         harness.submit(str(generation), now=2.0 * generation)
         harness.answer("a", 2.0 * generation + 2.0)
-    harness.dispatcher.begin_split("search", 1, 1)
+    harness.dispatcher.begin_split("search", 1)
     harness.submit("slow", now=100.0)
     assert len(harness.dispatcher.overdue(108.1)) == 1
     harness.answer("a", 109.0)
-    harness.dispatcher.begin_split("test", 1, 1)
+    harness.dispatcher.begin_split("test", 1)
     harness.submit("tested", now=200.0)
     assert harness.dispatcher.overdue(249.0) == []
 
@@ -218,7 +240,8 @@ def test_a_candidate_that_a_device_failed_on_is_tried_at_another_worker() -> Non
 
 
 def test_only_the_failed_candidates_of_a_bundle_are_tried_again() -> None:
-    harness = Harness("ab", together=3, prefetch=0).submit("1", "2", "3")
+    harness = Harness("a", together=3, prefetch=0).submit("1", "2", "3")
+    harness.join("b")
     outcomes = harness.fail("a", "2")
     assert [type(outcome) for outcome in outcomes] == [Evaluation, Failure, Evaluation]
     assert harness.queues() == {"a": [], "b": [["2"]]}
@@ -311,12 +334,12 @@ def test_the_median_is_that_of_the_latest_durations() -> None:
 
 
 def test_deadlines_depend_on_examples_and_on_the_size_of_a_full_bundle() -> None:
-    deadlines = Deadlines(RayCluster(deadline=10.0, deadline_seconds=5.0, start_seconds=600.0, hedge=3.0), 100, 4)
-    assert (deadlines.deadline(4).seconds, deadlines.copy_after(4)) == (2400.0, None)
+    deadlines = Deadlines(RayCluster(deadline=10.0, deadline_seconds=5.0, start_seconds=600.0, hedge=3.0), 100)
+    assert (deadlines.deadline(4, 4).seconds, deadlines.copy_after(4)) == (2400.0, None)
     for _ in range(MIN_DURATIONS):
         stopped = Evaluation(Candidate("x", (0.0,)), "stopped", {"x": 1.0}, {"x": (1.0,) * 10})
         deadlines.observe(2.0, [stopped, stopped])  # 0.1 s per example
         deadlines.observe(0.001, [Evaluation(Candidate("y", (0.0,)), "failed")])
-    assert deadlines.copy_after(1) == pytest.approx(3 * 0.1 * 100 * 4)
-    assert deadlines.deadline(1).seconds == pytest.approx(10 * 0.1 * 100 * 4)
-    assert deadlines.deadline(1).key == "cluster.deadline"
+    assert deadlines.copy_after(4) == pytest.approx(3 * 0.1 * 100 * 4)
+    assert deadlines.deadline(1, 4).seconds == pytest.approx(10 * 0.1 * 100 * 4)
+    assert deadlines.deadline(1, 4).key == "cluster.deadline"
