@@ -24,16 +24,39 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from swarm.core.settings import Settings
 from swarm.core.space import Array, Space
 
 MOST_PARTICLES = 10_000  # far above what any search can score in a generation; more fill the memory first
 MOST_EVALUATIONS = 10**9
+# The particles of an optimizer that proposes ahead, where `auto` leaves them open. With five, ten candidates are in the
+# air: enough for four workers, so that on up to four the search is the same. More workers need as many as they are to
+# be busy (docs/benchmarks.md, scaling), and more cost regret.
+FEWEST_PARTICLES, FEW_WORKERS = 5, 4
 State = TypeVar("State")
+
+
+def particles_for(workers: int) -> int:
+    """What `particles: auto` means with so many workers."""
+    return FEWEST_PARTICLES if workers <= FEW_WORKERS else min(workers, MOST_PARTICLES)
+
+
+def _number_or_auto(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value != "auto" and not (type(value) is int and 1 <= value <= MOST_PARTICLES):
+        raise ValueError(f"must be auto or a whole number from 1 to {MOST_PARTICLES:,}")
+    return value
+
+
+# For the field `particles` of an optimizer that can propose ahead.
+ParticlesOrAuto = Annotated[
+    Annotated[int, Field(ge=1, le=MOST_PARTICLES)] | Literal["auto"], BeforeValidator(_number_or_auto)
+]
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,14 @@ class Optimizer(Settings, ABC, Generic[State]):
 
         A first generation that is to hold all reference points may be larger.
         """
-        return int(getattr(self, "particles", 1))
+        particles = getattr(self, "particles", 1)
+        return particles_for(1) if particles == "auto" else int(particles)
+
+    def on(self, workers: int) -> Self:
+        """The same with a number of particles for so many workers, where they are `auto`."""
+        if getattr(self, "particles", 1) != "auto":
+            return self
+        return self.model_copy(update={"particles": particles_for(workers)})
 
     @abstractmethod
     def init(self, space: Space, seed: int) -> State:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from swarm.core.space import Array, Space
 from swarm.optimizers.acquisition import MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
-from swarm.optimizers.base import MOST_EVALUATIONS, MOST_PARTICLES, Observation, PriorResult, Proposal
+from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
@@ -36,7 +36,10 @@ class Bayesian(Generational[HistoryState]):
     """Settings and steps of Bayesian optimisation. It starts at all reference points."""
 
     type: Literal["bayesian"] = "bayesian"
-    particles: int = Field(10, ge=1, le=MOST_PARTICLES, description="candidates per generation")
+    particles: ParticlesOrAuto = Field(
+        10,
+        description="candidates per generation; auto, for overlap: 5 for up to four workers, else as many as workers",
+    )
     evaluations: int | None = Field(200, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
     overlap: bool = Field(
@@ -73,8 +76,8 @@ class Bayesian(Generational[HistoryState]):
         # Under async each position of the first generation is a particle, so there are `particles` of them.
         points = len(reference_points(space)) if self.schedule == "sync" else 0
         if not self.proposes_ahead:
-            return initial_state(space, seed, max(self.particles, points))
-        return initial_state(space, seed, max(2 * self.particles, points), overlap=self.particles)
+            return initial_state(space, seed, max(self.population, points))
+        return initial_state(space, seed, max(2 * self.population, points), overlap=self.population)
 
     def remember(self, state: HistoryState, known: Sequence[PriorResult]) -> HistoryState:
         """They are observations like its own. So what is scored first is proposed by the process, not designed."""
@@ -104,7 +107,8 @@ class Bayesian(Generational[HistoryState]):
 
     def kappas(self) -> Array:
         """Each particle's weight of the standard deviation, from 0 to `boldness`; one alone takes half. Shape N."""
-        return np.linspace(0.0, self.boldness, self.particles) if self.particles > 1 else np.array([self.boldness / 2])
+        count = self.population
+        return np.linspace(0.0, self.boldness, count) if count > 1 else np.array([self.boldness / 2])
 
     def next_positions(self, state: HistoryState, kappas: Array, pending_KD: Array | None = None) -> Array:
         """A point of the unit cube for each kappa, none tried before. pending_KD: positions that are being scored."""

@@ -96,11 +96,14 @@ def _search(plan: Plan, turn: float, workers: int) -> float:
     optimizer = plan.config.optimizer
     first = len(optimizer.ask(optimizer.init(plan.space, plan.config.seed)))
     most = Budget.of(optimizer).evaluations
-    asking = time_optimizer(plan, 1 + math.ceil(max(0, most - first) / optimizer.population))
+    at_once = optimizer.population * (2 if optimizer.proposes_ahead else 1)
+    asking = time_optimizer(plan, 1 + math.ceil(max(0, most - first) / at_once))
     evaluations = most if asking.evaluations is None else min(most, asking.evaluations)
     whole, rest = divmod(max(0, evaluations - first), optimizer.population)
     if optimizer.schedule == "async":
         rounds = _rounds(evaluations, workers)
+    elif optimizer.proposes_ahead:
+        rounds = _rounds(evaluations, min(workers, at_once))
     else:
         rounds = (
             _rounds(min(first, evaluations), workers)

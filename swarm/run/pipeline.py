@@ -36,7 +36,7 @@ from swarm.run.finish import FinalStep
 from swarm.run.listener import Listener, tell_scores_so_far, tell_steps
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
-from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of
+from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of, with_particles
 from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
 from swarm.search import SCHEDULES
@@ -65,7 +65,7 @@ def prepare(config: Config, folder: Path, on_step: Callable[[str], None] = lambd
     check_creatable(folder)
     load_trackers(config)
     check_machine(config)
-    plan = make_plan(config, on_step)
+    plan = make_plan(with_particles(config), on_step)
     check_disk(plan, folder)
     check_memory(plan)
     return plan
@@ -77,8 +77,7 @@ def start_run(config: Config, folder: Path, listener: Listener, continue_from: P
     source = None if continue_from is None else open_source(continue_from)
     plan = prepare(config, folder, listener.phase)
     lines = [start_record(plan)] if source is None else first_lines(plan, source, listener.note)
-    files = {JOURNAL: text_of(lines), CONFIG: dump_config(config)}
-    with new_run(folder, files) as archive:
+    with new_run(folder, {JOURNAL: text_of(lines), CONFIG: dump_config(plan.config)}) as archive:
         return Run(plan, folder, archive, listener).carry_on()
 
 

@@ -16,7 +16,7 @@ from swarm.workers.preflight.node_report import NodeReport, free_gpus, free_memo
 from swarm.workers.preflight.placement import Placement, place, slots_on
 from swarm.workers.ray.connect import address_of, is_joined
 from swarm.workers.ray.local import local_resources
-from swarm.workers.ray.probe_nodes import check_feasible
+from swarm.workers.ray.probe_nodes import check_feasible, count_workers
 
 # The files of a model's folder, beside weights, that scores depend on.
 BESIDE_WEIGHTS = (
@@ -39,6 +39,16 @@ def check_machine(config: Config) -> None:
     if cluster is None or address_of(cluster) is None:
         config.engine.check_here()
     check_feasible(config.cluster)
+
+
+def with_particles(config: Config) -> Config:
+    """The config with a number for `particles: auto`, from the workers that there are when a run begins: it keeps it.
+
+    Raises ConfigError where the cluster that has to be asked is not there.
+    """
+    if getattr(config.optimizer, "particles", None) != "auto":
+        return config
+    return config.model_copy(update={"optimizer": config.optimizer.on(count_workers(config.cluster))})
 
 
 def needs_of(plan: Plan) -> NodeRequirements:

@@ -112,8 +112,9 @@ def time_optimizer(plan: Plan, generations: int) -> OptimizerTiming:
     A model of the utilities takes longer, the more of them there are: the rest is taken to grow in proportion.
     """
     optimizer = plan.config.optimizer
-    if optimizer.schedule == "async":
-        return OptimizerTiming(0.0, None)  # it goes on beside the workers
+    beside = optimizer.schedule == "async" or (optimizer.proposes_ahead and plan.config.cluster.on_ray)
+    if beside:
+        return OptimizerTiming(0.0, None)  # the workers go on meanwhile
     state = optimizer.init(plan.space, plan.config.seed)
     began = time.perf_counter()
     asked = optimizer.ask(state)

@@ -1,5 +1,6 @@
 """The evaluator: scores are the objectives' own, a failure is data, and no split is reached that was not given."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ import pytest
 
 from support.runs import ADAPTERS, choices, make_workshop, opened, spec, workload
 from swarm.compositions.weights import Weights
-from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.candidates import Candidate, Evaluation, PruningBounds, Task
 from swarm.core.errors import ConfigError, DataError, DeviceError, EvaluationError
 from swarm.core.examples import Example, Split
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Answer, Continuation, Likelihood, Reply, Request, Text
 from swarm.engines import Encoder, Engine, Requests
+from swarm.evaluation.bundle_sizes import BundleSizes
 from swarm.evaluation.evaluator import Evaluator
+from swarm.evaluation.racing import Racing
 from swarm.evaluation.workload import Examples
 from swarm.experts.catalog import Catalog
 from swarm.objectives.base import Objective, Scored
@@ -125,6 +128,19 @@ def test_a_real_engine_gives_what_its_answers_are_scored_to(folder: Path) -> Non
     assert found.outputs == {"words": tuple(item.output for item in expected)}
     # A prompt is computed once for its choices, and no choice's last character is fed.
     assert found.tokens == sum(len(e.prompt) + sum(len(c) for c in (e.choices or {}).values()) for e in examples)
+
+
+def test_only_what_is_stacked_in_the_first_pass_travels_together(folder: Path) -> None:
+    """An engine that stacks up to 40 requests, as three answers to each of 13 examples."""
+    what = replace(spec(folder), racing=Racing(rungs=(10, 20)))
+    examples = workload(what, {"words": choices(30)})
+    sizes = BundleSizes(what, examples, lambda requests: 8 if len(requests.items) <= 40 else 1)
+    assert sizes(PruningBounds()) == 1, "scored in full, in one pass"
+    stoppable = PruningBounds(-math.inf, 0.9, expected={"words": 0.0})
+    assert sizes(stoppable) == 8, "it will probably be stopped after ten examples"
+    assert sizes(replace(stoppable, expected={"words": 1.0})) == 1, "it will probably go on to the end"
+    assert BundleSizes(replace(what, racing=Racing(rungs=())), examples, lambda requests: 1)(stoppable) == 1
+    assert BundleSizes(what, workload(what, {"words": choices(12)}), lambda requests: 8)(PruningBounds()) == 8
 
 
 def raising(error: Exception) -> Scripted:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.bad_inputs import edited
 from support.playground import Playground, run_cli
@@ -13,7 +14,8 @@ from swarm.config.load import parse_config
 from swarm.config.references import resolve
 from swarm.core.errors import ConfigError
 from swarm.run.plan import Plan, make_plan
-from swarm.run.requirements import check_memory
+from swarm.run.requirements import check_memory, with_particles
+from swarm.workers.settings import RayCluster
 
 MIB = 2.0**20
 
@@ -50,6 +52,25 @@ def test_a_search_of_starting_points_claims_nothing_of_composed_experts(playgrou
     assert summary["verdict"]["text"].startswith("No claim is possible about composed experts")
     score: Mapping[str, float] = summary["predicted"]
     assert 0 <= score["low"] <= score["mean"] <= score["high"] <= 1
+
+
+def test_auto_particles_become_a_number_that_the_run_keeps(playground: Playground, tmp_path: Path) -> None:
+    optimizer = {"type": "bayesian", "overlap": True, "particles": "auto", "evaluations": 12}
+    config = parse_config(playground.config(optimizer=optimizer), "test")
+    counts = {
+        workers: with_particles(config.model_copy(update={"cluster": RayCluster(workers=workers)})).optimizer.population
+        for workers in (1, 4, 5, 8, 100)
+    }
+    assert counts[1] == counts[4] == config.optimizer.population < counts[8] < counts[100] <= 100
+    assert with_particles(config).optimizer.model_dump()["particles"] == counts[1], "scored in this process"
+    fixed = config.model_copy(update={"optimizer": config.optimizer.on(8)})
+    assert with_particles(fixed) == fixed
+    short = ("--set", "optimizer={type: bayesian, particles: auto, overlap: true, evaluations: 12}")
+    assert run_cli("search", playground.config_file, "--run-dir", tmp_path / "run", *short).code == 0
+    kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["optimizer"]
+    assert kept["particles"] == counts[1]
+    again = run_cli("resume", tmp_path / "run", "--set", "optimizer.particles=auto")
+    assert (again.code, "optimizer" in again.err) == (2, True)
 
 
 def test_an_adapter_that_names_another_base_is_noted(playground: Playground, tmp_path: Path) -> None:

@@ -59,6 +59,18 @@ def test_the_search_takes_as_long_as_its_budget(playground: Playground) -> None:
     assert many.total == sum(many.seconds.values())
 
 
+def test_generations_that_overlap_wait_for_nobody(playground: Playground) -> None:
+    cluster = {"type": "ray", "address": "127.0.0.1:1", "workers": 4}
+    asked = {"type": "bayesian", "particles": 5, "evaluations": 100, "iterations": 100}
+
+    def search(**optimizer: object) -> float:
+        plan = plan_of(playground, cluster=cluster, optimizer=asked | optimizer)
+        return predict_times(plan, tokens=10**9).seconds["search"]
+
+    assert search(overlap=True) < 0.7 * search()
+    assert search(overlap=True, particles=1) == pytest.approx(2 * search(overlap=True, particles=2), rel=0.1)
+
+
 def test_an_optimizer_that_models_takes_longer_than_one_that_draws(playground: Playground) -> None:
     seconds = [
         time_optimizer(plan_of(playground, optimizer={"type": kind, "particles": 4}), 4).seconds

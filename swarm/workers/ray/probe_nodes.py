@@ -39,6 +39,23 @@ def check_feasible(settings: ClusterSettings) -> None:
         place(settings, [local_resources()])
 
 
+def count_workers(settings: ClusterSettings) -> int:
+    """How many workers a run would begin with. A running cluster is joined for that, and left. Raises ConfigError."""
+    if isinstance(settings, LocalCluster):
+        return 1
+    if settings.workers != "auto":
+        return settings.workers
+    if ray.is_initialized():
+        return place(settings, [node["Resources"] for node in alive_nodes()]).workers
+    if not address_of(settings):
+        return place(settings, [local_resources()]).workers
+    connect(settings)
+    try:
+        return place(settings, [node["Resources"] for node in alive_nodes()]).workers
+    finally:
+        ray.shutdown()
+
+
 def survey(requirements: NodeRequirements, settings: RayCluster) -> list[str]:
     """Join the cluster, probe it and leave it: its size and notes, one fact per line. Raises ConfigError."""
     joined = not ray.is_initialized()
