@@ -182,7 +182,12 @@ def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda li
     meter = Meter()
     cluster = RayCluster(workers=size.workers, respawns=100)
     backend = MeteredBackend(
-        meter, _model(size), RandomStreams("scale"), _scorer(), FaultBudget(cluster.attempts, lambda name: None), 2
+        meter,
+        _model(size),
+        RandomStreams("scale"),
+        landscape_scorer(),
+        FaultBudget(cluster.attempts, lambda name: None),
+        2,
     )
     archive = MeteredArchive(folder / "journal.jsonl", meter, on_line)
     archive.append(START)
@@ -215,7 +220,7 @@ def _model(size: Size) -> ClusterModel:
     return ClusterModel(nodes, SLOTS, seconds, spread, start=(10.0, 60.0), crash=share, broken=share)
 
 
-def _scorer() -> Callable[[Task, str], Evaluation]:
+def landscape_scorer() -> Callable[[Task, str], Evaluation]:
     """Scores of 0 and 1: a position near the uniform average has more right answers."""
     difficulty_P = np.random.default_rng(0).normal(0.0, 0.5, EXAMPLES)
 
