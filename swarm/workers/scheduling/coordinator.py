@@ -83,6 +83,7 @@ class Coordinator:
         """Pass new candidates to the dispatcher and carry out its orders."""
         with uninterrupted():
             self._dispatcher.submit(take(feed, len(feed)))
+            self._dispatcher.loading = len(self._placed_at)
             self._carry_out(self._dispatcher.orders(self._backend.now()))
 
     def _rebalance(self) -> None:

@@ -55,9 +55,13 @@ Order = Send | Drop
 
 
 class Dispatcher:
-    """The candidates of one split: new, to be retried, and at the workers."""
+    """The candidates of one split: new, to be retried, and at the workers.
+
+    loading: workers that have a place and will soon be ready. They get their share, too.
+    """
 
     def __init__(self, settings: RayCluster) -> None:
+        self.loading = 0
         self._settings = settings
         self._deadlines: dict[Split, Deadlines] = {}
         self._split: Split = "search"
@@ -178,7 +182,8 @@ class Dispatcher:
     def _next_bundle(self, worker: str) -> Bundle:
         if self._retries:
             return self._retries.popleft()
-        share = math.ceil(self._open / self._queues.workers) - self._queues.candidates(worker)
+        workers = self._queues.workers + self.loading
+        share = math.ceil(self._open / workers) - self._queues.candidates(worker)
         return Bundle(take_bundle(self._new, max(1, share)))
 
     def _movable(self, now: float) -> Attempt | None:

@@ -97,6 +97,9 @@ def test_a_bundle_leaves_every_worker_its_share() -> None:
     harness.answer("b")
     harness.submit(*"ABCDE")
     assert harness.queues() == {"a": [list("01234")], "b": [list("ABCDE")]}, "of ten that are open each has five"
+    loading = Harness("a", together=8)
+    loading.dispatcher.loading = 1
+    assert loading.submit(*"0123456789").queues() == {"a": [list("01234"), ["5"]]}, "five are for who comes next"
     assert Harness("abcd", together=8).submit("1", "2").queues() == {"a": [["1"]], "b": [["2"]], "c": [], "d": []}
 
 
