@@ -38,7 +38,8 @@ class Bayesian(Generational[HistoryState]):
     type: Literal["bayesian"] = "bayesian"
     particles: ParticlesOrAuto = Field(
         10,
-        description="candidates per generation; auto, for overlap: 5 for up to four workers, else as many as workers",
+        description="candidates per generation; auto, for overlap: 5 for up to four workers, then as many as workers,"
+        " but at most a sixth of the evaluations",
     )
     evaluations: int | None = Field(200, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(10, ge=1, description="stop after so many generations without a new best")
