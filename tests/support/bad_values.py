@@ -156,6 +156,13 @@ NUMBERS = [
     Case("particles-as-1e9", given("optimizer.particles=1e9"), "optimizer.particles", "'1e9'", "a whole number"),
     Case("particles-as-float", given("optimizer.particles=1.0e+9"), "optimizer.particles", "1000", "most 10,000"),
     Case("true-particles", given("optimizer.particles=true"), "--set optimizer.particles", "not True", "a number"),
+    Case(
+        "auto-or-many",
+        given("optimizer={type: bayesian, evaluations: 8, particles: many}"),
+        "optimizer.particles",
+        "'many'",
+        "must be auto or a whole number",
+    ),
     Case("true-seed", given("seed=yes"), "--set seed", "not True", "must be a number"),
     Case("true-trim", given("experts.0={path: a, trim: on}"), "experts.0.trim", "not True", "must be a number"),
     Case("many-iterations", given("optimizer.iterations=2000000000"), "iterations", "2000", "at most 1,000,000,000"),

@@ -79,6 +79,7 @@ NUMBERS: dict[str, tuple[Remedy, ...]] = {
         ("too-many-particles", "particles-as-1e9", "particles-as-float", "true-particles"),
         corrected(PARTICLES, f"{PARTICLES}10000", f"{PARTICLES}4"),
     ),
+    "auto-or-many": corrected("optimizer=", "optimizer={type: bayesian, evaluations: 8, particles: auto}"),
     "true-trim": corrected("experts.0=", "experts.0={path: {red}, trim: 0.2}"),
     "many-iterations": corrected("optimizer.iterations=", "optimizer.iterations=1000000000"),
     **dict.fromkeys(("true-seed", "larger-seed", "endless-seed", "endless-hex"), RIGHT_SEED),
