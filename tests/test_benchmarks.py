@@ -95,6 +95,7 @@ def test_a_search_is_measured_against_its_forward_passes() -> None:
         "composing.py --weights 1 --no-zoo --repetitions 1",
         "racing.py --seeds 2 --optimizers pso --particles 4 --iterations 2",
         "large_journal.py --lines 100",
+        "scaling.py --only simulated --sizes 2 --evaluations 20",
     ],
 )
 def test_the_other_scripts_run_at_toy_settings(call: str) -> None:
