@@ -1,6 +1,9 @@
 """Optuna's samplers (Akiba et al. 2019): a tree-structured Parzen estimator (TPE), or a Gaussian process (GP).
 
 A whole generation is asked for at once. TPE keeps its members apart by the constant liar; GP leaves that to chance.
+
+The study grows with each generation. It is kept beside the states, for the state that continues the history that it
+holds, and otherwise made again: so ask and tell are pure.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,10 +16,13 @@ from swarm.core.space import Space
 from swarm.optimizers.base import MOST_PARTICLES
 from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
+from swarm.optimizers.history_cache import History, HistoryCache
 from swarm.optimizers.positions import to_unit_cube
 
 if TYPE_CHECKING:
     from optuna.study import Study
+
+_studies: HistoryCache["Study"] = HistoryCache()
 
 
 class Optuna(Generational[HistoryState]):
@@ -33,28 +39,17 @@ class Optuna(Generational[HistoryState]):
 
     def advance(self, state: HistoryState) -> HistoryState:
         state = appended(state)
-        study, names = self.replayed(state), state.space.coordinates
-        span = {name: _package().distributions.FloatDistribution(0.0, 1.0) for name in names}
+        key = self, state.seed, state.space.coordinates, state.space.low_D.tobytes(), state.space.high_D.tobytes()
+        study, told = _studies.take(key, state.history) or (_package().create_study(direction="maximize"), 0)
+        add_trials(study, state.space, state.history[told:])
+        study.sampler = self._sampler(state)
+        span = _span(state.space)
         asked = [study.ask(span) for _ in range(self.particles)]
-        return proposed(state, np.array([[trial.params[name] for name in names] for trial in asked]))
-
-    def replayed(self, state: HistoryState) -> "Study":
-        """A study with a trial for every observation."""
-        optuna, names = _package(), state.space.coordinates
-        study = optuna.create_study(direction="maximize", sampler=self._sampler(state))
-        span = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in names}
-        for generation in state.history:
-            for unit_D, utility in zip(to_unit_cube(state.space, generation.x_ND), generation.utilities_N, strict=True):
-                failed = bool(np.isnan(utility))
-                study.add_trial(
-                    optuna.trial.create_trial(
-                        state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
-                        params=dict(zip(names, unit_D.tolist(), strict=True)),
-                        distributions=span,
-                        value=None if failed else float(utility),
-                    )
-                )
-        return study
+        unit_ND = np.array([[trial.params[name] for name in state.space.coordinates] for trial in asked])
+        for trial in asked:  # the samplers do without it: its position comes back with its utility
+            study.tell(trial, state=_package().trial.TrialState.FAIL)
+        _studies.put(key, state.history, study)
+        return proposed(state, unit_ND)
 
     def _sampler(self, state: HistoryState) -> Any:
         samplers = _package().samplers
@@ -62,6 +57,26 @@ class Optuna(Generational[HistoryState]):
         if self.sampler == "gp":
             return samplers.GPSampler(seed=seed, n_startup_trials=0)
         return samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)
+
+
+def add_trials(study: "Study", space: Space, history: History) -> None:
+    """A trial for every observation."""
+    package, span = _package(), _span(space)
+    for generation in history:
+        for unit_D, utility in zip(to_unit_cube(space, generation.x_ND), generation.utilities_N, strict=True):
+            failed = bool(np.isnan(utility))
+            study.add_trial(
+                package.trial.create_trial(
+                    state=package.trial.TrialState.FAIL if failed else package.trial.TrialState.COMPLETE,
+                    params=dict(zip(space.coordinates, unit_D.tolist(), strict=True)),
+                    distributions=span,
+                    value=None if failed else float(utility),
+                )
+            )
+
+
+def _span(space: Space) -> Any:
+    return {name: _package().distributions.FloatDistribution(0.0, 1.0) for name in space.coordinates}
 
 
 def _package() -> Any:
