@@ -22,18 +22,25 @@ LOCAL_CENTRES = 8  # several, so that one lucky score does not decide where the 
 LOCAL_STEPS = (0.01, 0.25)  # shortest and longest standard deviation around a centre: from fine tuning to exploring
 MIXTURE_CANDIDATES = 300  # random combinations of the experts, so that the whole space stays in view
 REFINED_CANDIDATES = 200  # of each refinement step
+ALONE = 1 / 3  # of all of them, for a particle that moves alone
 REFINED_CENTRES = 5  # best expected candidates that are refined: the surface may have several maxima
 REFINEMENT_STEPS = (0.05, 0.025, 0.0125)  # standard deviations, halved each time down to about the shortest local one
 
 
-def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator) -> Array:
-    """Around the best expected observations, combinations of experts, then finer around the best expected. Shape MD."""
+def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator, share: float = 1.0) -> Array:
+    """Around the best expected observations, combinations of experts, then finer around the best expected. Shape MD.
+
+    share: of the numbers of candidates above.
+    """
+    local, mixed, refined = (
+        max(1, round(share * n)) for n in (LOCAL_CANDIDATES, MIXTURE_CANDIDATES, REFINED_CANDIDATES)
+    )
     centres_KD = best_expected(process.x_ND, process.expected(process.x_ND), LOCAL_CENTRES)
-    x_MD = np.vstack([local_candidates(centres_KD, rng), mixtures(space, MIXTURE_CANDIDATES, rng)])
+    x_MD = np.vstack([local_candidates(centres_KD, rng, local), mixtures(space, mixed, rng)])
     expected_M = process.expected(x_MD)
     for step in REFINEMENT_STEPS:
         centres_KD = best_expected(x_MD, expected_M, REFINED_CENTRES)
-        near_MD = centres_KD[rng.integers(REFINED_CENTRES, size=REFINED_CANDIDATES)]
+        near_MD = centres_KD[rng.integers(REFINED_CENTRES, size=refined)]
         near_MD = np.clip(near_MD + rng.normal(0.0, step, near_MD.shape), 0.0, 1.0)
         x_MD, expected_M = np.vstack([x_MD, near_MD]), np.concatenate([expected_M, process.expected(near_MD)])
     return x_MD
@@ -46,9 +53,9 @@ def best_expected(x_MD: Array, expected_M: Array, count: int) -> Array:
     return rows
 
 
-def local_candidates(centres_KD: Array, rng: np.random.Generator) -> Array:
+def local_candidates(centres_KD: Array, rng: np.random.Generator, size: int = LOCAL_CANDIDATES) -> Array:
     """Steps of log-uniform length from the centres, more from the first ones. Half of them change few coordinates."""
-    size, dimensions = LOCAL_CANDIDATES, centres_KD.shape[1]
+    dimensions = centres_KD.shape[1]
     centre_M = np.minimum(rng.exponential(2.0, size).astype(int), len(centres_KD) - 1)
     length_M1 = np.exp(rng.uniform(np.log(LOCAL_STEPS[0]), np.log(LOCAL_STEPS[1]), (size, 1)))
     few = max(2.0 / dimensions, 0.3)  # the chance that a coordinate changes
@@ -108,7 +115,7 @@ class FantasyPosterior:
     @classmethod
     def of(cls, process: GaussianProcess, x_MD: Array) -> "FantasyPosterior":
         kernel_NM = process.kernel(process.x_ND, x_MD)
-        whitened_NM: Array = np.asarray(np.linalg.solve(process.cholesky_NN, kernel_NM), dtype=np.float64)
+        whitened_NM = process.whitened(kernel_NM)
         variance_M: Array = np.maximum(1.0 - np.square(whitened_NM).sum(0), 0.0)
         mean_M = process.standard_mean(kernel_NM.T)
         return cls(process, x_MD, mean_M, variance_M, whitened_NM, np.empty((0, len(x_MD))))

@@ -186,3 +186,10 @@ class Optimizer(Settings, ABC, Generic[State]):
         An optimizer whose particles move together does not override this: it has no async schedule.
         """
         raise AssertionError(f"{self.type} supports schedule: sync alone")
+
+    def retrace(self, state: State, observation: Observation, next_D: Array) -> tuple[State, list[Proposal]]:
+        """As `step`, where the journal says what it proposed: next_D.
+
+        An optimizer that takes long to propose takes that for granted. By default the step is taken again.
+        """
+        return self.step(state, observation)

@@ -15,12 +15,13 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.acquisition import MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
+from swarm.optimizers.acquisition import ALONE, MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
 from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
-from swarm.optimizers.gaussian_process import GaussianProcess
+from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import Generational, ParticleGeneration
 from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
 from swarm.optimizers.initial_design import reference_points
+from swarm.optimizers.kernel_schedule import scheduled_kernel
 from swarm.optimizers.positions import distinct_rows, from_unit_cube, to_unit_cube
 from swarm.optimizers.randomness import Stream, draw
 from swarm.optimizers.thread_limits import one_blas_thread
@@ -96,13 +97,16 @@ class Bayesian(Generational[HistoryState]):
 
     def step(self, state: HistoryState, observation: Observation) -> tuple[HistoryState, list[Proposal]]:
         """Each observation is a generation of its own in the history; the other particles' proposals are pending."""
-        i, x_ND = observation.particle, state.generation.x_ND.copy()
-        answered = ParticleGeneration(
-            observation.iteration, x_ND[[i]], np.zeros(1, bool), np.array([observation.utility])
-        )
-        state = replace(state, history=(*state.history, answered))
-        (unit_D,) = self.next_positions(state, self.kappas()[[i]], np.delete(x_ND, i, axis=0))
-        x_ND[i] = from_unit_cube(state.space, unit_D)
+        i, x_ND = observation.particle, state.generation.x_ND
+        answered = answered_alone(state, observation)
+        (unit_D,) = self.next_positions(answered, self.kappas()[[i]], np.delete(x_ND, i, axis=0))
+        return self.retrace(state, observation, from_unit_cube(state.space, unit_D))
+
+    def retrace(
+        self, state: HistoryState, observation: Observation, next_D: Array
+    ) -> tuple[HistoryState, list[Proposal]]:
+        state, i, x_ND = answered_alone(state, observation), observation.particle, state.generation.x_ND.copy()
+        x_ND[i] = next_D
         proposal = Proposal(observation.iteration + 1, i, x_ND[i].copy())
         return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
 
@@ -114,17 +118,31 @@ class Bayesian(Generational[HistoryState]):
     def next_positions(self, state: HistoryState, kappas: Array, pending_KD: Array | None = None) -> Array:
         """A point of the unit cube for each kappa, none tried before. pending_KD: positions that are being scored."""
         space, rng = state.space, draw(state.seed, len(state.history), 0, Stream.MOVE)
-        tried_ND = np.vstack([generation.x_ND for generation in state.history])
+        tried_ND = np.concatenate([generation.x_ND for generation in state.history])
         x_ND, y_N = observations(state)
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # no utility is better than another: there is nothing to fit
             return untried(mixtures(space, MIXTURE_CANDIDATES, rng), to_unit_cube(space, tried_ND))[: len(kappas)]
         pending_KD = np.empty((0, space.dimensions)) if pending_KD is None else pending_KD
         tried_ND = to_unit_cube(space, np.vstack([tried_ND, pending_KD]))
         with one_blas_thread():
-            process = GaussianProcess.fitted(x_ND, y_N)
-            x_MD = untried(candidates(process, space, rng), tried_ND)
+            process = GaussianProcess.fitted(x_ND, y_N, self.kernel(state))
+            share = 1.0 if self.schedule == "sync" else ALONE
+            x_MD = untried(candidates(process, space, rng, share), tried_ND)
             positions: Array = x_MD[chosen(process, x_MD, kappas, to_unit_cube(space, pending_KD))]
         return positions
+
+    def kernel(self, state: HistoryState) -> Kernel | None:
+        """The process's kernel, where it is not fitted anew: after single results, and once there are many."""
+        if self.schedule == "sync" and sum(len(generation.x_ND) for generation in state.history) <= MAX_OBSERVATIONS:
+            return None
+        return scheduled_kernel(state.history, lambda history: observations(replace(state, history=history)))
+
+
+def answered_alone(state: HistoryState, observation: Observation) -> HistoryState:
+    """The state whose history ends with this observation, as a generation of its own."""
+    x_1D = state.generation.x_ND[[observation.particle]]
+    answered = ParticleGeneration(observation.iteration, x_1D, np.zeros(1, bool), np.array([observation.utility]))
+    return replace(state, history=(*state.history, answered))
 
 
 def observations(state: HistoryState) -> tuple[Array, Array]:
@@ -132,7 +150,7 @@ def observations(state: HistoryState) -> tuple[Array, Array]:
 
     A failed candidate counts as the worst. A utility below LOWEST_QUANTILE counts as being at it.
     """
-    x_ND = to_unit_cube(state.space, np.vstack([generation.x_ND for generation in state.history]))
+    x_ND = to_unit_cube(state.space, np.concatenate([generation.x_ND for generation in state.history]))
     y_N = np.concatenate([generation.utilities_N for generation in state.history])
     once = distinct_rows(x_ND)
     x_ND, y_N = x_ND[once], y_N[once]

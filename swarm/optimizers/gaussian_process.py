@@ -6,7 +6,7 @@ directions; its length and the variance of the noise are those of a grid that ma
 Values that decide something are rounded to far fewer digits than linear algebra gets wrong. So a resumed search
 chooses as it did before, even where another number of threads sums in another order.
 
-Shape suffixes: N observations, M points that are asked about, D coordinates.
+Shape suffixes: N observations, M points that are asked about, D coordinates, R right-hand sides.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,41 @@ from swarm.core.space import Array
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D, as distances in a cube grow with it
 NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, relative to the function's: from hardly any to half of all
 DIGITS = 7  # of values that are compared, in units of the utilities' standard deviation; see above
+CACHED = 2**15  # elements that are worked on at a time: few enough to stay in a core's cache
+BLOCK = 64  # rows of a triangular system that are solved at a time
 
 
 def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
     """Matérn's kernel with nu 5/2 (eq. 4.17). Shape NM."""
-    squares_NM = np.square(a_ND).sum(1)[:, None] + np.square(b_MD).sum(1) - 2.0 * a_ND @ b_MD.T
-    r_NM = np.sqrt(5.0 * np.maximum(squares_NM, 0.0)) / length
-    kernel_NM: Array = (1.0 + r_NM + np.square(r_NM) / 3.0) * np.exp(-r_NM)
+    kernel_NM: Array = 2.0 * a_ND @ b_MD.T
+    a_N1, b_M = np.square(a_ND).sum(1)[:, None], np.square(b_MD).sum(1)
+    rows = max(1, CACHED // max(1, len(b_M)))
+    for start in range(0, len(a_ND), rows):
+        part = kernel_NM[start : start + rows]
+        r = np.maximum(a_N1[start : start + rows] + b_M - part, 0.0)
+        r *= 5.0
+        np.sqrt(r, out=r)
+        r /= length
+        np.exp(-r, out=part)
+        part *= 1.0 + r + np.square(r) / 3.0
     return kernel_NM
+
+
+def solved(lower_NN: Array, b_NR: Array) -> Array:
+    """The solution of a lower triangular system, block by block: numpy's own solver takes it for a full one."""
+    x_NR = np.array(b_NR)
+    for start in range(0, len(x_NR), BLOCK):
+        block = slice(start, start + BLOCK)
+        x_NR[block] -= lower_NN[block, :start] @ x_NR[:start]
+        x_NR[block] = np.linalg.inv(lower_NN[block, block]) @ x_NR[block]
+    return x_NR
+
+
+class Kernel(NamedTuple):
+    """What decides the shape of a process: the kernel's length, and the variance of the noise over scale^2."""
+
+    length: float
+    noise: float
 
 
 class Fit(NamedTuple):
@@ -44,6 +71,20 @@ class Fit(NamedTuple):
     noise: float
     constant: float
     scale: float
+
+    @classmethod
+    def of(cls, factor: Array, kernel: Kernel) -> "Fit":
+        """With scale and constant at their best (eq. 2.30). factor: see `factored`."""
+        n = len(factor) - 2
+        ones_N, white_N = factor[n:, :n]
+        mean = float(ones_N @ white_N / (ones_N @ ones_N))
+        scale = float(np.sqrt(np.square(white_N - mean * ones_N).mean()))
+        likelihood = float(-n * np.log(scale) - np.log(np.diag(factor)[:n]).sum())
+        return cls(round(likelihood, DIGITS), float(kernel.length), kernel.noise, mean, round(scale, DIGITS))
+
+    @property
+    def kernel(self) -> Kernel:
+        return Kernel(self.length, self.noise)
 
 
 @dataclass(frozen=True)
@@ -63,20 +104,29 @@ class GaussianProcess:
     weights_N: Array
 
     @classmethod
-    def fitted(cls, x_ND: Array, y_N: Array) -> "GaussianProcess":
-        """The process that makes y_N most likely at x_ND: at least two observations, not all of one utility."""
+    def fitted(cls, x_ND: Array, y_N: Array, kernel: Kernel | None = None) -> "GaussianProcess":
+        """The process that makes y_N most likely at x_ND: at least two observations, not all of one utility.
+
+        kernel: length and noise, where they are known; then only the constant and the scale are fitted.
+        """
         y_mean, y_std = float(y_N.mean()), float(y_N.std())
         y_N = (y_N - y_mean) / y_std
-        fit = max(likeliest(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS)
-        kernel_NN = matern(x_ND, x_ND, fit.length) + fit.noise * np.eye(len(y_N))
-        cholesky_NN: Array = np.asarray(np.linalg.cholesky(kernel_NN), dtype=np.float64)
-        weights_N = np.linalg.solve(cholesky_NN.T, np.linalg.solve(cholesky_NN, y_N - fit.constant))
+        if kernel is None:
+            kernel = max(likeliest(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS).kernel
+        factor = factored(bordered(matern(x_ND, x_ND, kernel.length), y_N), kernel.noise)
+        fit, (ones_N, white_N) = Fit.of(factor, kernel), factor[len(y_N) :, : len(y_N)]
+        cholesky_NN: Array = factor[: len(y_N), : len(y_N)]
+        weights_N = solved(cholesky_NN.T[::-1, ::-1], (white_N - fit.constant * ones_N)[::-1, None])[::-1, 0]
         return cls(x_ND, y_mean, y_std, fit, cholesky_NN, weights_N)
 
     def expected(self, x_MD: Array) -> Array:
         """The posterior mean (eq. 2.25), in utility. Shape M."""
         expected_M: Array = self.y_mean + self.y_std * self.standard_mean(self.kernel(x_MD, self.x_ND))
         return expected_M
+
+    def whitened(self, kernel_NM: Array) -> Array:
+        """The inverse Cholesky factor of the observations' covariance times a kernel with them. Shape NM."""
+        return solved(self.cholesky_NN, kernel_NM)
 
     def kernel(self, a_ND: Array, b_MD: Array) -> Array:
         """The fitted kernel between positions. Shape NM."""
@@ -94,16 +144,27 @@ class GaussianProcess:
 
 
 def likeliest(x_ND: Array, y_N: Array, length: float) -> Fit:
-    """The likeliest fit of one kernel length: over all NOISES, with scale and constant at their best (eq. 2.30)."""
-    values_N, vectors_NN = np.linalg.eigh(matern(x_ND, x_ND, length))
-    y_N, ones_N = vectors_NN.T @ y_N, vectors_NN.sum(axis=0)
-    fits = []
-    for noise in NOISES:
-        variance_N = np.maximum(values_N, 0.0) + noise
-        mean = (ones_N * y_N / variance_N).sum() / (np.square(ones_N) / variance_N).sum()
-        scale = np.sqrt((np.square(y_N - mean * ones_N) / variance_N).mean())
-        likelihood = -len(y_N) * np.log(scale) - 0.5 * np.log(variance_N).sum()
-        fits.append(
-            Fit(round(float(likelihood), DIGITS), float(length), noise, float(mean), round(float(scale), DIGITS))
-        )
-    return max(fits)
+    """The likeliest fit of one kernel length, over all NOISES."""
+    covariance = bordered(matern(x_ND, x_ND, length), y_N)
+    return max(Fit.of(factored(covariance, noise), Kernel(length, noise)) for noise in NOISES)
+
+
+def bordered(kernel_NN: Array, y_N: Array) -> Array:
+    """A kernel between observations with two more rows: ones, and their utilities. The rest is zero."""
+    n = len(y_N)
+    covariance = np.zeros((n + 2, n + 2))
+    covariance[:n, :n] = kernel_NN
+    covariance[n:, :n] = np.ones(n), y_N
+    return covariance
+
+
+def factored(covariance: Array, noise: float) -> Array:
+    """The lower Cholesky factor of a bordered kernel plus noise, whose last two rows are the ones and y_N whitened.
+
+    So one factorisation gives all that a fit needs. The diagonal of the covariance is overwritten.
+    """
+    n = len(covariance) - 2
+    np.fill_diagonal(covariance[:n, :n], 1.0 + noise)
+    enough = 1.0 + 2.0 * np.square(covariance[n:, :n]).sum() / noise  # for the whole to be positive definite
+    np.fill_diagonal(covariance[n:, n:], enough)
+    return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)

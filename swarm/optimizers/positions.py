@@ -35,5 +35,8 @@ def distinct_rows(x_ND: Array) -> NDArray[np.intp]:
     How a position was computed (an average, or the way to the unit cube and back) makes errors of 1e-16 to 1e-15. No
     optimizer takes steps of 1e-9, in coordinates or in shares of the bounds' width. 9 digits separate the two.
     """
-    _, first = np.unique(np.round(x_ND, DIGITS) + 0.0, axis=0, return_index=True)  # + 0.0: -0 and 0 are one
-    return np.sort(first)
+    rounded_ND = np.ascontiguousarray(np.round(x_ND, DIGITS) + 0.0)  # + 0.0: -0 and 0 are one
+    first: dict[bytes, int] = {}
+    for i, row_D in enumerate(rounded_ND):
+        first.setdefault(row_D.tobytes(), i)
+    return np.array(list(first.values()), dtype=np.intp)

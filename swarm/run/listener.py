@@ -1,6 +1,7 @@
 """Who follows a run: the command line's display, or a program's own."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from swarm.core.candidates import Candidate, Evaluation
@@ -13,6 +14,9 @@ from swarm.search.status import Status
 ScoresSoFar = Mapping[
     str, float
 ]  # "base", "best expert (maths)", "best expert so far (maths)", "uniform weights", "selected (17-3)" -> utility
+
+QUIET_SECONDS = 3.0  # a replay that is over sooner is not worth a line
+REPLAY = "repeating the optimizer's steps"
 
 
 class Listener(Protocol):
@@ -43,6 +47,29 @@ def tell_steps(listener: Listener, done: int, of: int) -> None:
     """Tell a listener that wants to know."""
     if isinstance(listener, CloseListener):
         listener.steps(done, of)
+
+
+def telling_replay(
+    listener: Listener, phase: str, clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int], None]:
+    """What tells a listener of the steps that a resumed search takes again, once that has taken some seconds.
+
+    phase: the one that they are part of, which goes on afterwards.
+    """
+    began, told = clock(), False
+
+    def replayed(done: int, of: int) -> None:
+        nonlocal told
+        if not told and clock() - began < QUIET_SECONDS:
+            return
+        if not told:
+            listener.phase(REPLAY)
+        told = True
+        tell_steps(listener, done, of)
+        if done == of:
+            listener.phase(phase)
+
+    return replayed
 
 
 def tell_scores_so_far(

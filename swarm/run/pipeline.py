@@ -33,7 +33,7 @@ from swarm.run.directory import (
     read_summary,
 )
 from swarm.run.finish import FinalStep
-from swarm.run.listener import Listener, tell_scores_so_far, tell_steps
+from swarm.run.listener import Listener, tell_scores_so_far, tell_steps, telling_replay
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of, with_particles
@@ -176,6 +176,7 @@ class Run:
             finalists=self.plan.config.selection.finalists,
             sequential=self.plan.config.racing.sequential,
             together=self.plan.bundle_sizes,
+            on_replayed=telling_replay(self.listener, "searching"),
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
         loop.check_failures()
@@ -202,8 +203,7 @@ class Run:
     def _test(self, result: Result) -> None:
         """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
         self._tell("select", result.winner)
-        contenders = result.selection.contenders()
-        self._score("testing", [result.winner, *contenders], "test", "test", result.winner)
+        self._score("testing", [result.winner, *result.selection.contenders()], "test", "test", result.winner)
 
     def _score(
         self, phase: str, candidates: Sequence[Candidate], split: Split, kind: Kind, selected: Candidate | None = None

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from swarm.core.candidates import Evaluation, PruningBounds
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, closed
 from swarm.optimizers.base import Proposal
 from swarm.search.loop import Loop, Position, candidate_of, position_of
+
+CHECKED_EVERY = 100  # steps of a replay
 
 
 @dataclass
@@ -104,20 +108,34 @@ class AsynchronousSearch:
 
     def _replay(self, state: AsyncState) -> None:
         """Take the steps that the journal holds. Raises RunError where they are not this config's."""
+        history = self.loop.archive.history()
+        following = {e.candidate.age: e.candidate.position for e in history}
         waiting = {(p.iteration, p.particle): p for p in state.queued}
         state.queued.clear()
-        for evaluation in self.loop.archive.history():
+        for done, evaluation in enumerate(history):
             candidate = evaluation.candidate
-            proposal = waiting.pop((candidate.iteration or 0, candidate.particle or 0), None)
+            proposal = waiting.pop(candidate.age, None)
             if proposal is None or position_of(proposal.x_D) != candidate.position:
                 raise RunError(
                     f"{self.loop.archive.journal.path}: candidate {candidate.id} was scored where this config would "
                     "not have it; the config or this version differs from the run's: start a new run"
                 )
-            self._step(state, proposal, evaluation)
+            iteration, particle = candidate.age
+            known = None if self._checked(done, len(history)) else following.get((iteration + 1, particle))
+            self._step(state, proposal, evaluation, known)
             waiting |= {(p.iteration, p.particle): p for p in state.queued}
             state.queued.clear()
+            self.loop.on_replayed(done + 1, len(history))
         state.queued.extend(waiting.values())
+
+    def _checked(self, done: int, of: int) -> bool:
+        """Whether the step after so many is taken as it was at first, and so compares the journal with the config.
+
+        An optimizer may believe the journal in the other steps. All that was observed decides each step, so those
+        that are taken show another config or version, and most changes of the journal by hand. What they may miss is a
+        line whose change moves none of their proposals.
+        """
+        return min(done, of - done) <= 2 * self.loop.optimizer.population or done % CHECKED_EVERY == 0
 
     def _answer(self, state: AsyncState, evaluation: Evaluation) -> None:
         """Use an evaluation for all proposals of its position: the others are handed out again, as repeats."""
@@ -127,10 +145,15 @@ class AsynchronousSearch:
         self._step(state, first, evaluation)
         state.queued.extendleft(reversed(others))
 
-    def _step(self, state: AsyncState, proposal: Proposal, evaluation: Evaluation) -> None:
-        """One step of the optimizer. The journal has the evaluation already."""
-        result = self.loop.result(proposal, evaluation, state.best)
-        state.optimizer, proposals = self.loop.optimizer.step(state.optimizer, result)
+    def _step(
+        self, state: AsyncState, proposal: Proposal, evaluation: Evaluation, known: Position | None = None
+    ) -> None:
+        """One step of the optimizer. The journal has the evaluation already. known: where the step led, if it is."""
+        result, optimizer = self.loop.result(proposal, evaluation, state.best), self.loop.optimizer
+        if known is None:
+            state.optimizer, proposals = optimizer.step(state.optimizer, result)
+        else:
+            state.optimizer, proposals = optimizer.retrace(state.optimizer, result, np.array(known))
         state.queued.extend(proposals)
         state.results += 1
         self._count(state, evaluation)

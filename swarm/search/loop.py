@@ -38,6 +38,7 @@ class Loop:
     finalists: how many of the best candidates the result of the run depends on.
     sequential: whether tasks carry the incumbents that a sequential test compares a candidate with.
     together: how many candidates with such bounds a worker is best given at a time.
+    on_replayed: hears of the steps that a resumed search takes again: how many of how many.
     """
 
     optimizer: Optimizer[Any]
@@ -50,6 +51,7 @@ class Loop:
     finalists: int
     sequential: bool = False
     together: Callable[[PruningBounds], int] = lambda bounds: 1
+    on_replayed: Callable[[int, int], None] = lambda done, of: None
 
     def begin(self) -> Any:
         """The optimizer's state before anything is scored; it has been told of the search that this one continues."""

@@ -4,14 +4,14 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from support.optimizer_runs import space
-from support.runs import START, journal, timeless
+from support.runs import START, Silent, journal, timeless
 from support.searches import WEIGHTS, scored
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import RunError
@@ -24,6 +24,7 @@ from swarm.optimizers.grid import Grid
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
+from swarm.run.listener import REPLAY, telling_replay
 from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.loop import Evaluate, Loop
 
@@ -61,13 +62,29 @@ class Workers:
         return Evaluation(candidate, "failed", error="no") if failed else scored(candidate)
 
 
-def run(folder: Path, optimizer: Optimizer[Any], workers: Evaluate, heard: list[str] | None = None) -> str:
+def run(
+    folder: Path,
+    optimizer: Optimizer[Any],
+    workers: Evaluate,
+    heard: list[str] | None = None,
+    replayed: list[tuple[int, int]] | None = None,
+) -> str:
     folder.mkdir(exist_ok=True)
     archive = Archive(folder / "journal.jsonl")
     if archive.start is None:
         archive.append(START)
     listen = ([] if heard is None else heard).append
-    loop = Loop(optimizer, space(3), 0, WEIGHTS, archive, workers, lambda e: listen(e.candidate.id), finalists=4)
+    loop = Loop(
+        optimizer,
+        space(3),
+        0,
+        WEIGHTS,
+        archive,
+        workers,
+        lambda e: listen(e.candidate.id),
+        finalists=4,
+        on_replayed=lambda done, of: replayed.append((done, of)) if replayed is not None else None,
+    )
     return AsynchronousSearch(loop).run()
 
 
@@ -215,3 +232,58 @@ def test_a_single_step_moves_a_particle_where_a_generation_of_one_would(name: st
 def test_an_optimizer_that_knows_generations_alone_is_refused(kind: str) -> None:
     with pytest.raises(ValidationError, match="moves all its particles together; take sync"):
         OPTIMIZERS[kind](schedule="async")
+
+
+class Counted(Bayesian):
+    """Counts what is proposed by the process."""
+
+    proposed: ClassVar[int] = 0
+
+    def next_positions(self, *arguments: Any) -> np.ndarray:
+        type(self).proposed += 1
+        return super().next_positions(*arguments)
+
+
+def test_a_resume_believes_most_of_the_journal_and_goes_on_as_an_undisturbed_run(tmp_path: Path) -> None:
+    optimizer = Counted(schedule="async", particles=2, evaluations=60, patience=None)
+    replayed: list[tuple[int, int]] = []
+    run(tmp_path / "straight", optimizer, Workers(1))
+    whole = (tmp_path / "straight" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "journal.jsonl").write_bytes(b"".join(whole[:51]))
+    Counted.proposed = 0
+    run(tmp_path / "cut", optimizer, Workers(1), replayed=replayed)
+    assert lines(tmp_path / "cut") == lines(tmp_path / "straight")
+    assert replayed == [(done, 50) for done in range(1, 51)]
+    assert Counted.proposed < 30, "of 60: the first, the last and the new ones"
+
+
+@pytest.mark.parametrize("line", [4, 25, 49])
+def test_a_position_that_was_changed_shows_although_not_every_step_is_taken(tmp_path: Path, line: int) -> None:
+    optimizer = Bayesian(schedule="async", particles=2, evaluations=52, patience=None)
+    run(tmp_path, optimizer, Workers(1))
+    path = tmp_path / "journal.jsonl"
+    text = [json.loads(line) for line in path.read_text().splitlines()]
+    text[line]["position"][0] += 0.25
+    path.write_text("".join(json.dumps(line) + "\n" for line in text))
+    with pytest.raises(RunError, match="was scored where this config would not have it"):
+        run(tmp_path, optimizer, Workers(1))
+
+
+def test_a_replay_that_takes_long_is_told_and_a_short_one_is_not() -> None:
+    class Heard(Silent):
+        said: ClassVar[list[str]] = []
+
+        def phase(self, text: str) -> None:
+            self.said.append(text)
+
+        def steps(self, done: int, of: int) -> None:
+            self.said.append(f"{done} of {of}")
+
+        def scores_so_far(self, split: Any, scores: Any) -> None: ...
+
+    seconds = iter([0.0, 1.0, 2.0, 4.0])
+    replayed = telling_replay(Heard(), "searching", lambda: next(seconds))
+    for done in range(1, 6):
+        replayed(done, 5)
+    assert Heard.said == [REPLAY, "3 of 5", "4 of 5", "5 of 5", "searching"]

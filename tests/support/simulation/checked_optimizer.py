@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from support.simulation.machines import Violation
-from swarm.core.space import Space
+from swarm.core.space import Array, Space
 from swarm.optimizers import Observation, Optimizer, Proposal
 
 
@@ -32,6 +32,11 @@ class CheckedOptimizer:
     def step(self, state: Any, result: Observation) -> tuple[Any, list[Proposal]]:
         self._check(result)
         state, proposals = self._optimizer.step(state, result)
+        return self._keep(state), proposals
+
+    def retrace(self, state: Any, result: Observation, next_D: Array) -> tuple[Any, list[Proposal]]:
+        self._check(result)
+        state, proposals = self._optimizer.retrace(state, result, next_D)
         return self._keep(state), proposals
 
     def _check(self, result: Observation) -> None:
