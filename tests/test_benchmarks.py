@@ -96,6 +96,7 @@ def test_a_search_is_measured_against_its_forward_passes() -> None:
         "racing.py --seeds 2 --optimizers pso --particles 4 --iterations 2",
         "large_journal.py --lines 100",
         "scaling.py --only simulated --sizes 2 --evaluations 20",
+        "proposing.py --evaluations 40 --no-replay",
     ],
 )
 def test_the_other_scripts_run_at_toy_settings(call: str) -> None:

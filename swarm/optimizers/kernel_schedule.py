@@ -36,9 +36,9 @@ def scheduled_kernel(history: History, observations: Callable[[History], tuple[A
     observations: of a history, as the process takes them.
     """
     count = scheduled(sum(len(generation.utilities_N) for generation in history))
-    known = first_observations(history, count)
     if (kernel := _kernels.get(count, history)) is not None:
         return kernel
+    known = first_observations(history, count)
     x_ND, y_N = observations(known)
     if len(y_N) < 2 or np.ptp(y_N) == 0.0:
         return None

@@ -121,21 +121,13 @@ class AsynchronousSearch:
                     "not have it; the config or this version differs from the run's: start a new run"
                 )
             iteration, particle = candidate.age
-            known = None if self._checked(done, len(history)) else following.get((iteration + 1, particle))
+            checked = is_checked(done, len(history), self.loop.optimizer.population)
+            known = None if checked else following.get((iteration + 1, particle))
             self._step(state, proposal, evaluation, known)
             waiting |= {(p.iteration, p.particle): p for p in state.queued}
             state.queued.clear()
             self.loop.on_replayed(done + 1, len(history))
         state.queued.extend(waiting.values())
-
-    def _checked(self, done: int, of: int) -> bool:
-        """Whether the step after so many is taken as it was at first, and so compares the journal with the config.
-
-        An optimizer may believe the journal in the other steps. All that was observed decides each step, so those
-        that are taken show another config or version, and most changes of the journal by hand. What they may miss is a
-        line whose change moves none of their proposals.
-        """
-        return min(done, of - done) <= 2 * self.loop.optimizer.population or done % CHECKED_EVERY == 0
 
     def _answer(self, state: AsyncState, evaluation: Evaluation) -> None:
         """Use an evaluation for all proposals of its position: the others are handed out again, as repeats."""
@@ -223,6 +215,16 @@ class AsynchronousSearch:
         bar = state.top[0] if len(state.top) >= self.loop.finalists else -math.inf
         # Just below the bar: of equals the earlier candidate is the finalist, which may be this one.
         return self.loop.pruning_bounds([proposal], math.nextafter(bar, -math.inf), state.best, state.recent.means)
+
+
+def is_checked(done: int, of: int, population: int) -> bool:
+    """Whether a replay takes the step after `done` of its steps as it was at first, and so checks the journal.
+
+    An optimizer may believe the journal in the others. All that was observed before decides a step, so those that are
+    taken show another config or version, and most changes of the journal by hand. What they may miss is a line whose
+    change moves none of their proposals.
+    """
+    return min(done, of - done) <= 2 * population or done % CHECKED_EVERY == 0
 
 
 def _exhausted(state: AsyncState) -> str:
