@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.gaussian_process import GaussianProcess
+from swarm.optimizers.gaussian_process import GaussianProcess, solved
 from swarm.optimizers.initial_design import combinations
 from swarm.optimizers.positions import distinct_rows, to_unit_cube
 
@@ -22,7 +22,7 @@ LOCAL_CENTRES = 8  # several, so that one lucky score does not decide where the 
 LOCAL_STEPS = (0.01, 0.25)  # shortest and longest standard deviation around a centre: from fine tuning to exploring
 MIXTURE_CANDIDATES = 300  # random combinations of the experts, so that the whole space stays in view
 REFINED_CANDIDATES = 200  # of each refinement step
-ALONE = 1 / 3  # of all of them, for a particle that moves alone
+LEVEL_OBSERVATIONS = 130  # with more, a particle that moves alone looks at fewer: its step takes no longer then
 REFINED_CENTRES = 5  # best expected candidates that are refined: the surface may have several maxima
 REFINEMENT_STEPS = (0.05, 0.025, 0.0125)  # standard deviations, halved each time down to about the shortest local one
 
@@ -82,17 +82,14 @@ def chosen(process: GaussianProcess, x_MD: Array, kappas: Array, pending_KD: Arr
     pending_KD: positions that are being scored. The deviations are those that remain after the outcomes of these and of
     what was chosen before, whatever the outcomes are (eq. 7). So the choices keep apart.
     """
-    pending = len(pending_KD)
-    posterior = FantasyPosterior.of(process, np.vstack([pending_KD, x_MD]))
-    rows = list(range(pending))
-    for row in rows:
-        posterior = posterior.updated(row)
+    posterior, rows = FantasyPosterior.of(process, x_MD, pending_KD), []
     for kappa in kappas:
+        if rows:
+            posterior = posterior.updated(rows[-1])
         upper_M = posterior.upper_confidence_bound(kappa)
         upper_M[rows] = -np.inf  # no candidate is chosen twice
         rows.append(int(upper_M.argmax()))
-        posterior = posterior.updated(rows[-1])
-    return [row - pending for row in rows[pending:]]
+    return rows
 
 
 @dataclass(frozen=True)
@@ -113,11 +110,15 @@ class FantasyPosterior:
     fantasies_KM: Array
 
     @classmethod
-    def of(cls, process: GaussianProcess, x_MD: Array) -> "FantasyPosterior":
+    def of(cls, process: GaussianProcess, x_MD: Array, pending_KD: Array | None = None) -> "FantasyPosterior":
+        """pending_KD: positions whose outcomes are to come, which are as many rows more of `whitened_NM`."""
         kernel_NM = process.kernel(process.x_ND, x_MD)
-        whitened_NM = process.whitened(kernel_NM)
+        mean_M, cholesky_NN = process.standard_mean(kernel_NM.T), process.cholesky_NN
+        if pending_KD is not None and len(pending_KD):
+            kernel_NM = np.vstack([kernel_NM, process.kernel(pending_KD, x_MD)])
+            cholesky_NN = process.cholesky_with(pending_KD)
+        whitened_NM = solved(cholesky_NN, kernel_NM)
         variance_M: Array = np.maximum(1.0 - np.square(whitened_NM).sum(0), 0.0)
-        mean_M = process.standard_mean(kernel_NM.T)
         return cls(process, x_MD, mean_M, variance_M, whitened_NM, np.empty((0, len(x_MD))))
 
     def upper_confidence_bound(self, kappa: float) -> Array:

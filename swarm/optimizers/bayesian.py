@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.acquisition import ALONE, MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
+from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
 from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import Generational, ParticleGeneration
@@ -126,7 +126,7 @@ class Bayesian(Generational[HistoryState]):
         tried_ND = to_unit_cube(space, np.vstack([tried_ND, pending_KD]))
         with one_blas_thread():
             process = GaussianProcess.fitted(x_ND, y_N, self.kernel(state))
-            share = 1.0 if self.schedule == "sync" else ALONE
+            share = 1.0 if self.schedule == "sync" else min(1.0, LEVEL_OBSERVATIONS / len(process.x_ND))
             x_MD = untried(candidates(process, space, rng, share), tried_ND)
             positions: Array = x_MD[chosen(process, x_MD, kappas, to_unit_cube(space, pending_KD))]
         return positions

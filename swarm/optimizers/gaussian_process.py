@@ -25,17 +25,16 @@ BLOCK = 64  # rows of a triangular system that are solved at a time
 
 def matern(a_ND: Array, b_MD: Array, length: float) -> Array:
     """Matérn's kernel with nu 5/2 (eq. 4.17). Shape NM."""
-    kernel_NM: Array = 2.0 * a_ND @ b_MD.T
+    a_ND, b_MD = np.sqrt(5.0) / length * a_ND, np.sqrt(5.0) / length * b_MD
+    kernel_NM: Array = -2.0 * a_ND @ b_MD.T
     a_N1, b_M = np.square(a_ND).sum(1)[:, None], np.square(b_MD).sum(1)
     rows = max(1, CACHED // max(1, len(b_M)))
     for start in range(0, len(a_ND), rows):
         part = kernel_NM[start : start + rows]
-        r = np.maximum(a_N1[start : start + rows] + b_M - part, 0.0)
-        r *= 5.0
-        np.sqrt(r, out=r)
-        r /= length
+        part += a_N1[start : start + rows] + b_M
+        r = np.sqrt(np.maximum(part, 0.0, out=part))
         np.exp(-r, out=part)
-        part *= 1.0 + r + np.square(r) / 3.0
+        part *= 1.0 + r * (1.0 + r / 3.0)
     return kernel_NM
 
 
@@ -124,9 +123,14 @@ class GaussianProcess:
         expected_M: Array = self.y_mean + self.y_std * self.standard_mean(self.kernel(x_MD, self.x_ND))
         return expected_M
 
-    def whitened(self, kernel_NM: Array) -> Array:
-        """The inverse Cholesky factor of the observations' covariance times a kernel with them. Shape NM."""
-        return solved(self.cholesky_NN, kernel_NM)
+    def cholesky_with(self, x_KD: Array) -> Array:
+        """The Cholesky factor with further observations after the others. Shape: N + K squared."""
+        n = len(self.x_ND)
+        whitened_NK = solved(self.cholesky_NN, self.kernel(self.x_ND, x_KD))
+        rest_KK = self.kernel(x_KD, x_KD) + self.fit.noise * np.eye(len(x_KD)) - whitened_NK.T @ whitened_NK
+        longer = np.zeros((n + len(x_KD), n + len(x_KD)))
+        longer[:n, :n], longer[n:, :n], longer[n:, n:] = self.cholesky_NN, whitened_NK.T, np.linalg.cholesky(rest_KK)
+        return longer
 
     def kernel(self, a_ND: Array, b_MD: Array) -> Array:
         """The fitted kernel between positions. Shape NM."""

@@ -17,7 +17,7 @@ from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import ParticleGeneration
 from swarm.optimizers.history_cache import History, HistoryCache
 
-GROWTH = 20  # a count is followed by the next one when there is a twentieth more,
+GROWTH = 10  # a count is followed by the next one when there is a tenth more,
 MOST_BETWEEN = 50  # or after so many observations
 _kernels: HistoryCache[Kernel | None] = HistoryCache()
 

@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal
 
 from support.optimizer_runs import concave, half_failing, run, same, score, space
 from swarm.optimizers import OPTIMIZERS, Observation, Optimizer, kernel_schedule
+from swarm.optimizers.acquisition import FantasyPosterior, chosen
 from swarm.optimizers.bayesian import MAX_OBSERVATIONS, Bayesian, observations
 from swarm.optimizers.gaussian_process import LENGTHS, NOISES, GaussianProcess, Kernel, matern, solved
 from swarm.optimizers.history_cache import HistoryCache
@@ -68,6 +69,22 @@ def test_the_kernel_is_fitted_at_every_count_at_first_and_ever_more_seldom():
     assert all(n - MOST_BETWEEN < scheduled(n) <= n for n in range(0, 5001, 7))
 
 
+def test_positions_that_are_pending_count_as_observations_whose_outcome_changes_no_mean():
+    process = GaussianProcess.fitted(X_ND[:60], Y_N[:60])
+    pending_KD, x_MD = X_ND[60:67], X_ND[67:]
+    posterior = FantasyPosterior.of(process, np.vstack([pending_KD, x_MD]))
+    for row in range(len(pending_KD)):
+        posterior = posterior.updated(row)
+    at_once = FantasyPosterior.of(process, x_MD, pending_KD)
+    assert np.allclose(at_once.variance_M, posterior.variance_M[len(pending_KD) :], atol=1e-12)
+    assert np.allclose(at_once.mean_M, process.standard_mean(process.kernel(x_MD, X_ND[:60])))
+    rows = chosen(process, x_MD, np.full(3, 2.0), pending_KD)
+    for row in rows[:2]:
+        at_once, posterior = at_once.updated(row), posterior.updated(len(pending_KD) + row)
+    assert np.allclose(at_once.variance_M, posterior.variance_M[len(pending_KD) :], atol=1e-12)
+    assert len(set(rows)) == 3
+
+
 def test_of_a_history_the_first_observations_are_cut_within_a_generation():
     history = run(Bayesian(), generations=4)[1].history
     x_ND = np.concatenate([generation.x_ND for generation in history])
@@ -101,12 +118,12 @@ def test_a_step_that_is_believed_leads_to_the_same_state(name, utility):
 def test_a_search_finds_its_kernel_again_from_its_history_alone(monkeypatch):
     """As a resume does, after which nothing is kept."""
     optimizer = Bayesian(schedule="async", particles=4)
-    state, queue = stepped(optimizer, 75)
+    state, queue = stepped(optimizer, 45)
     (result,) = score(queue[:1])
     straight = optimizer.step(state, result)
     monkeypatch.setattr(kernel_schedule, "_kernels", HistoryCache())
     assert same(optimizer.step(state, result), straight)
-    other, others = stepped(optimizer, 75, half_failing)
+    other, others = stepped(optimizer, 20, half_failing)
     assert not same(optimizer.step(other, score(others[:1])[0])[1], straight[1])
 
 
