@@ -82,7 +82,8 @@ def chosen(process: GaussianProcess, x_MD: Array, kappas: Array, pending_KD: Arr
     pending_KD: positions that are being scored. The deviations are those that remain after the outcomes of these and of
     what was chosen before, whatever the outcomes are (eq. 7). So the choices keep apart.
     """
-    posterior, rows = FantasyPosterior.of(process, x_MD, pending_KD), []
+    posterior = FantasyPosterior.of(process, x_MD, pending_KD)
+    rows: list[int] = []
     for kappa in kappas:
         if rows:
             posterior = posterior.updated(rows[-1])

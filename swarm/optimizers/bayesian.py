@@ -97,18 +97,14 @@ class Bayesian(Generational[HistoryState]):
 
     def step(self, state: HistoryState, observation: Observation) -> tuple[HistoryState, list[Proposal]]:
         """Each observation is a generation of its own in the history; the other particles' proposals are pending."""
-        i, x_ND = observation.particle, state.generation.x_ND
-        answered = answered_alone(state, observation)
-        (unit_D,) = self.next_positions(answered, self.kappas()[[i]], np.delete(x_ND, i, axis=0))
-        return self.retrace(state, observation, from_unit_cube(state.space, unit_D))
+        i, state = observation.particle, answered(state, observation)
+        (unit_D,) = self.next_positions(state, self.kappas()[[i]], np.delete(state.generation.x_ND, i, axis=0))
+        return moved(state, observation, from_unit_cube(state.space, unit_D))
 
     def retrace(
         self, state: HistoryState, observation: Observation, next_D: Array
     ) -> tuple[HistoryState, list[Proposal]]:
-        state, i, x_ND = answered_alone(state, observation), observation.particle, state.generation.x_ND.copy()
-        x_ND[i] = next_D
-        proposal = Proposal(observation.iteration + 1, i, x_ND[i].copy())
-        return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
+        return moved(answered(state, observation), observation, next_D)
 
     def kappas(self) -> Array:
         """Each particle's weight of the standard deviation, from 0 to `boldness`; one alone takes half. Shape N."""
@@ -138,11 +134,19 @@ class Bayesian(Generational[HistoryState]):
         return scheduled_kernel(state.history, lambda history: observations(replace(state, history=history)))
 
 
-def answered_alone(state: HistoryState, observation: Observation) -> HistoryState:
+def answered(state: HistoryState, observation: Observation) -> HistoryState:
     """The state whose history ends with this observation, as a generation of its own."""
     x_1D = state.generation.x_ND[[observation.particle]]
-    answered = ParticleGeneration(observation.iteration, x_1D, np.zeros(1, bool), np.array([observation.utility]))
-    return replace(state, history=(*state.history, answered))
+    alone = ParticleGeneration(observation.iteration, x_1D, np.zeros(1, bool), np.array([observation.utility]))
+    return replace(state, history=(*state.history, alone))
+
+
+def moved(state: HistoryState, observation: Observation, next_D: Array) -> tuple[HistoryState, list[Proposal]]:
+    """The state once the particle that this observation is of has moved, and its proposal."""
+    x_ND = state.generation.x_ND.copy()
+    x_ND[observation.particle] = next_D
+    proposal = Proposal(observation.iteration + 1, observation.particle, x_ND[observation.particle].copy())
+    return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
 
 
 def observations(state: HistoryState) -> tuple[Array, Array]:

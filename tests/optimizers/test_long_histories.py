@@ -127,6 +127,19 @@ def test_a_search_finds_its_kernel_again_from_its_history_alone(monkeypatch):
     assert not same(optimizer.step(other, score(others[:1])[0])[1], straight[1])
 
 
+def test_a_kernel_is_fitted_once_at_each_scheduled_count(monkeypatch):
+    counts = []
+
+    class Counting(HistoryCache):
+        def put(self, key, history, value):
+            counts.append(key)
+            super().put(key, history, value)
+
+    monkeypatch.setattr(kernel_schedule, "_kernels", Counting())
+    stepped(Bayesian(schedule="async", particles=4), 40)
+    assert counts == [n for n in range(2, 41) if scheduled(n) == n]
+
+
 def test_with_few_observations_a_generation_has_a_kernel_of_its_own_and_with_many_the_schedule_s():
     optimizer = Bayesian()
     _, state = run(optimizer, generations=3)
