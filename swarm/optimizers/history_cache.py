@@ -7,7 +7,6 @@ each call, though; so it stays here, beside the states. Where it is missing it i
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
-from operator import is_
 from typing import Generic, TypeVar
 
 from swarm.optimizers.generational import ParticleGeneration
@@ -27,7 +26,9 @@ class Entry(Generic[T]):
 
     def begins(self, key: Hashable, history: History) -> bool:
         """Whether the value was made from the first generations of this history."""
-        return len(self.history) <= len(history) and self.key == key and all(map(is_, self.history, history))
+        if self.key != key or len(self.history) > len(history):
+            return False
+        return all(mine is theirs for mine, theirs in zip(self.history, history, strict=False))
 
 
 class HistoryCache(Generic[T]):
