@@ -77,6 +77,9 @@ class SelectionSettings(Settings):
     """How the best is chosen."""
 
     finalists: int = Field(8, ge=1, description="best candidates of the search split, scored again on the select split")
+    rule: Literal["pooled", "select"] = Field(
+        "pooled", description="who wins: the best by the examples of both splits together, or of the select split alone"
+    )
 
 
 class ExportSettings(Settings):

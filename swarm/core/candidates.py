@@ -1,7 +1,7 @@
 """Candidates: what is to be scored, what their scores can change, and the evaluations that come back."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +26,14 @@ class Candidate:
     def age(self) -> tuple[int, int]:
         """Decides between equals: the lower one is better. Which one was scored first depends on the workers."""
         return self.iteration or 0, self.particle or 0
+
+
+def distinct_positions(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The first candidate of each position."""
+    by_position: dict[tuple[float, ...], Candidate] = {}
+    for candidate in candidates:
+        by_position.setdefault(candidate.position, candidate)
+    return list(by_position.values())
 
 
 @dataclass(frozen=True)

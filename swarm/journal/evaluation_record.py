@@ -119,7 +119,7 @@ class EvaluationRecord(ScoredRecord):
 
     @classmethod
     def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
-        """Outputs are kept for the test only, guides and smoothed scores for the search only."""
+        """Outputs are kept for the test, guides for the search, smoothed scores for search and selection."""
         candidate = evaluation.candidate
         return cls.read(
             {
@@ -134,7 +134,7 @@ class EvaluationRecord(ScoredRecord):
                 "examples": evaluation.examples,
                 "outputs": dict(evaluation.outputs) if kind == "test" else NOTHING,
                 "guides": evaluation.surrogates if kind == "evaluation" else NO_SCORES,
-                "soft": dict(evaluation.soft) if kind == "evaluation" else NOTHING,
+                "soft": dict(evaluation.soft) if kind != "test" else NOTHING,
                 "n_examples": evaluation.n_examples,
                 "tokens": evaluation.tokens,
                 "seconds": round(evaluation.seconds, 4),

@@ -35,6 +35,12 @@ def worth(evaluation: Scored, weights: Weights, soft: bool) -> float:
     return utility({**evaluation.scores, **evaluation.soft} if soft else evaluation.scores, weights)
 
 
+def equal_examples(examples: Mapping[str, Sequence[float]], weights: Weights) -> float:
+    """How many examples of one objective would tell the utility as well, were all objectives equally noisy."""
+    total = sum(weights[name] for name in examples)
+    return total**2 / sum(weights[name] ** 2 / len(scores) for name, scores in examples.items())
+
+
 def estimate(stopped: Evaluation, incumbent: Evaluation, weights: Weights, soft: bool) -> float:
     """An estimate of the utility that a stopped evaluation would have in full, at most that of the incumbent.
 

@@ -82,7 +82,7 @@ def _source(summary: Summary) -> tuple[str, ...]:
     if summary.best.source == "search" or summary.verdict:
         return ()
     than = baseline_name(summary.best.source)
-    return (f"No searched weighting did better than {than} on the select split, so the result is {than}.",)
+    return (f"No searched weighting did better than {than} in the selection, so the result is {than}.",)
 
 
 def _of(objective: str, journal: Journal) -> str:

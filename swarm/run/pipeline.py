@@ -10,7 +10,7 @@ from pathlib import Path
 
 from swarm.config.load import dump_config, load_config
 from swarm.config.schema import Config
-from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.candidates import Candidate, Evaluation, Task, distinct_positions
 from swarm.core.examples import Split
 from swarm.core.files import write_text
 from swarm.core.outcomes import Failure, closed
@@ -134,7 +134,7 @@ class Run:
     def _finished(self) -> Summary:
         """The summary of a run that has ended: its report is written again, and what is missing is made up for."""
         summary = read_summary(self.folder, self.archive)
-        final, result = self._final(), self._known_result(summary)
+        final, result = self._final(), self._known_result(summary.best.id)
         if result is None or final.whole(result, summary):
             write_report(self.folder, self.archive.records, summary)
             return summary
@@ -143,14 +143,15 @@ class Run:
             tracking.finish(summary)
         return summary
 
-    def _known_result(self, summary: Summary) -> Result | None:
-        """The result of a run that has ended. None where the journal does not hold the best of summary.json."""
-        best = self.archive.of(summary.best.id)
+    def _known_result(self, winner: str) -> Result | None:
+        """The result with the winner of this id, whatever rule chose it. None where the journal does not hold it."""
+        best = self.archive.of(winner)
         return None if best is None else self._result_of(self._selection(), best.candidate)
 
     def _selection(self) -> Selection:
-        baselines = Baselines.of(self.plan.space)
-        return Selection(self.archive, self.plan.weights, baselines, self.plan.config.optimizer.climbs_soft)
+        plan, pooled = self.plan, self.plan.config.selection.rule == "pooled"
+        soft = plan.config.optimizer.climbs_soft
+        return Selection(self.archive, plan.weights, Baselines.of(plan.space), soft, pooled)
 
     def _result_of(self, selection: Selection, winner: Candidate) -> Result:
         return Result(selection, winner, self.plan.config.composition.recipe(winner.position, self.plan.catalog))
@@ -190,12 +191,15 @@ class Run:
         self._tracking.log(status)
 
     def _select(self) -> Result:
+        ended = self.archive.ended("select")
+        if ended and (known := self._known_result(ended.reason)):
+            return known
         selection = self._selection()
         finalists = selection.finalists(self.plan.config.selection.finalists)
         self._score("scoring baselines", selection.baselines.all(), "search", "select")
         self._score("selecting", [*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
-        if self.archive.ended("select") is None:
+        if ended is None:
             predicted = selection.predicted(finalists, winner)
             self.archive.append(EndRecord(phase="select", reason=winner.id, predicted=predicted))
         return self._result_of(selection, winner)
@@ -209,7 +213,7 @@ class Run:
         self, phase: str, candidates: Sequence[Candidate], split: Split, kind: Kind, selected: Candidate | None = None
     ) -> None:
         """Score candidates on a split and record them in the journal. Nothing is scored twice."""
-        distinct = _distinct(candidates)
+        distinct = distinct_positions(candidates)
         unknown = [c for c in distinct if self.archive.at(c.position, split) is None]
         done = len(distinct) - len(unknown)
         if unknown:
@@ -251,10 +255,3 @@ class Run:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-
-
-def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    by_position: dict[tuple[float, ...], Candidate] = {}
-    for candidate in candidates:
-        by_position.setdefault(candidate.position, candidate)
-    return list(by_position.values())

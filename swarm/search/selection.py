@@ -1,7 +1,11 @@
 """Which candidates are scored on fresh examples, and which one wins: the part of a search that guards against luck.
 
-The finalists are the best on the search split. They and the baselines are scored on the select split; the best there
-wins, and only the winner and the baselines are scored on the test split.
+The finalists are the best on the search split. They and the baselines are scored on the select split. The best by the
+examples of both splits together wins, or, where the config says so, the best on the select split alone. Only the winner
+and the baselines are scored on the test split.
+
+The pooled mean uses all that is known of a candidate. The search split favours what the search went after, but much the
+same among finalists, and it has the more examples: so the finalists differ by less luck (docs/algorithm.md).
 """
 
 import math
@@ -10,11 +14,12 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
+from swarm.core.examples import Split
 from swarm.journal.archive import Archive
-from swarm.preferences.weighted_sum import utility
+from swarm.preferences.weighted_sum import equal_examples, utility, worth
 from swarm.search.baselines import Baselines
 from swarm.statistics.intervals import Score
-from swarm.statistics.winners_curse import predicted
+from swarm.statistics.winners_curse import Prior, predicted
 
 
 @dataclass(frozen=True)
@@ -24,13 +29,15 @@ class Selection:
     archive: every evaluation so far.
     weights: of each objective.
     baselines: what the winner is compared with.
-    soft: the finalists are the best by smoothed scores, as the optimizer saw them. Scores alone decide who wins.
+    soft: smoothed scores rank the candidates, as the optimizer saw them. Without pooling, scores alone decide who wins.
+    pooled: the winner is the best by the examples of both splits together, not on the select split alone.
     """
 
     archive: Archive
     weights: Mapping[str, float]
     baselines: Baselines
     soft: bool = False
+    pooled: bool = False
 
     def finalists(self, count: int) -> list[Candidate]:
         """The best on the search split, at most `count`. Raises RunError where nothing was scored."""
@@ -48,12 +55,13 @@ class Selection:
         return [self.baselines.base, *self.baselines.experts.values(), self.uniform()[1]]
 
     def winner(self, finalists: Iterable[Candidate]) -> Candidate:
-        """The best on the select split; of equals the better on the search split, then the earlier.
+        """The best by the rule; of equals the better on the select split, then on the search split, then the earlier.
 
         Raises RunError if all of them failed on the select split.
         """
         candidates = [*finalists, *self.contenders()]
-        best = max(candidates, key=lambda c: (self._mean(c, "select"), self._mean(c, "search")))
+        soft = self._has_soft(candidates)
+        best = max(candidates, key=lambda c: (self._value(c, soft), self._mean(c, "select"), self._mean(c, "search")))
         if (found := self.archive.at(best.position, "select")) is not None and found.status == "failed":
             path = self.archive.journal.path
             raise RunError(
@@ -62,30 +70,55 @@ class Selection:
         return best
 
     def predicted(self, finalists: Sequence[Candidate], winner: Candidate) -> dict[str, Score]:
-        """Objective -> the winner's predicted score on fresh examples, from the select split alone.
+        """Objective -> the winner's predicted score on fresh examples: its select score less the selection bias.
 
         The winner was chosen among the finalists and the baselines that are no worse than the worst finalist: the
         others had no chance.
         """
-        bar = min(self._mean(candidate, "select") for candidate in (*finalists, winner))
-        near = [c for c in (winner, *finalists, *self.contenders()) if self._mean(c, "select") >= bar > -math.inf]
-        rows = {c.position: found for c in near if (found := self.archive.at(c.position, "select"))}
+        contenders = self.contenders()
+        soft = self._has_soft([*finalists, *contenders])
+        bar = min(self._value(candidate, soft) for candidate in (*finalists, winner))
+        near = [c for c in (winner, *finalists, *contenders) if self._value(c, soft) >= bar > -math.inf]
+        rows = {c.position: found for c in near if (found := self._scored(c, "select"))}
         if winner.position not in rows:
             return {}
-        return {
-            name: predicted([rows[winner.position].examples[name], *_others(rows, winner, name)], 0)
-            for name in rows[winner.position].examples
-        }
+        return {name: self._prediction(list(rows.values()), name, soft) for name in rows[winner.position].examples}
 
-    def _mean(self, candidate: Candidate, split: str) -> float:
-        evaluation = self.archive.at(candidate.position, "search" if split == "search" else "select")
-        if evaluation is None or evaluation.status != "ok":
-            return float("-inf")
-        return utility(evaluation.scores, self.weights)
+    def _prediction(self, rows: Sequence[Evaluation], name: str, soft: bool) -> Score:
+        """Of the first row's score on the objective. rows: on the select split."""
+        scores_KP = [row.examples[name] for row in rows]
+        known = [self._scored(row.candidate, "search") for row in rows]
+        if not self.pooled or None in known:
+            return predicted(scores_KP, 0)
+        searched = [found for found in known if found]
+        n, before = len(scores_KP[0]), len(searched[0].examples[name])
+        means = [(found.soft if soft and name in found.soft else found.scores)[name] for found in searched]
+        return predicted(scores_KP, 0, Prior(means, n / (n + before)))
 
+    def _value(self, candidate: Candidate, soft: bool) -> float:
+        """What decides: the utility on the select split or, pooled, by the examples of both splits."""
+        select, search = self._scored(candidate, "select"), self._scored(candidate, "search")
+        if select is None:
+            return -math.inf
+        if not self.pooled or search is None:
+            return utility(select.scores, self.weights)
+        n, before = (equal_examples(found.examples, self.weights) for found in (select, search))
+        pooled = n * worth(select, self.weights, soft) + before * worth(search, self.weights, soft)
+        return pooled / (n + before)
 
-def _others(rows: Mapping[tuple[float, ...], Evaluation], winner: Candidate, name: str) -> list[tuple[float, ...]]:
-    return [row.examples[name] for position, row in rows.items() if position != winner.position]
+    def _has_soft(self, candidates: Iterable[Candidate]) -> bool:
+        """Whether all of them have smoothed scores of the same objectives on both splits. Older journals have not."""
+        found = [self._scored(candidate, split) for candidate in candidates for split in ("select", "search")]
+        return self.soft and len({frozenset(each.soft) for each in found if each}) == 1
+
+    def _mean(self, candidate: Candidate, split: Split) -> float:
+        found = self._scored(candidate, split)
+        return -math.inf if found is None else utility(found.scores, self.weights)
+
+    def _scored(self, candidate: Candidate, split: Split) -> Evaluation | None:
+        """The full evaluation of a candidate's position on a split; None where there is none."""
+        found = self.archive.at(candidate.position, split)
+        return found if found and found.status == "ok" else None
 
 
 def _first_error(archive: Archive) -> str:

@@ -38,7 +38,7 @@ def judge(
         best = baseline_name(source)
         if not composed:
             return Verdict(False, _untried(best))
-        why = f"no other weighting scored higher on the select split, so the result is {best}"
+        why = f"no other weighting did better in the selection, so the result is {best}"
         return Verdict(False, f"No improvement over {best} was found: {why}.")
     if not known:
         return Verdict(False, "No claim is possible: there are no scores on test to compare.")
@@ -68,8 +68,8 @@ def _untested(missing: Sequence[str], known: Mapping[str, Comparison]) -> list[s
 
 def _untried(best: str) -> str:
     return (
-        f"No claim is possible about composed experts: only baselines were scored, and of these {best} scored highest "
-        "on the select split. Raise optimizer.evaluations."
+        f"No claim is possible about composed experts: only baselines were scored, and of these {best} did best in "
+        "the selection. Raise optimizer.evaluations."
     )
 
 

@@ -248,7 +248,7 @@ WRITTEN = {
     "select": (
         lambda archive: archive.append_evaluation("select", replace(EVALUATION, candidate=BASE), "select"),
         '{"kind": "select", "id": "base", "iteration": null, "particle": null, "split": "select", '
-        + SCORED.replace("[0.1, -0.0, 1.0]", "[0.0, 0.0, 0.0]").replace("{more}", "")
+        + SCORED.replace("[0.1, -0.0, 1.0]", "[0.0, 0.0, 0.0]").replace("{more}", '"soft": {"x": 0.625}, ')
         + ', "elapsed": 1.5}',
     ),
     "test": (

@@ -116,7 +116,7 @@ def test_a_winning_baseline_is_called_so_and_not_compared_with_itself(tmp_path: 
     for text in (html, markdown):
         assert "Uniform weights: " in text
         assert "Composed expert" not in text
-        assert "No searched weighting did better than uniform weights on the select split" in text
+        assert "No searched weighting did better than uniform weights in the selection" in text
         assert "no difference from uniform weights" not in text
 
 

@@ -105,7 +105,7 @@ def test_a_baseline_that_won_is_nothing_found() -> None:
     verdict = said("expert:upper", base=MORE, upper=SAME, uniform=MORE)
     assert verdict == Verdict(
         False,
-        "No improvement over expert upper was found: no other weighting scored higher on the select split, so the "
+        "No improvement over expert upper was found: no other weighting did better in the selection, so the "
         "result is expert upper.",
     )
 

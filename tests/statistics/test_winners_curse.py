@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from swarm.core.space import Array
 from swarm.statistics.intervals import Score, mean_interval
-from swarm.statistics.winners_curse import predicted, selection_bias, within
+from swarm.statistics.winners_curse import Prior, predicted, selection_bias, within
 
 RUNS = 150
 EXAMPLES = 200
@@ -38,6 +38,32 @@ def test_predictions_are_unbiased_and_have_the_nominal_coverage(contenders: int,
     assert 0.88 <= covered / RUNS <= 1.0
     if spread == 0.0:
         assert np.mean(raw) > 2 * abs(np.mean(errors)), "what it corrects is there"
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.03])
+@pytest.mark.parametrize("fresh", [50, 200])
+def test_what_other_examples_had_a_part_in_is_corrected_by_as_much_less(fresh: int, spread: float) -> None:
+    """The winner by `fresh` examples and 200 others, which overrate all alike."""
+    rng, share = np.random.default_rng([fresh, int(1000 * spread)]), fresh / (fresh + EXAMPLES)
+    errors, covered = [], 0
+    for _ in range(RUNS):
+        skill_K, difficulty_P = rng.normal(0.4, 6 * spread, 8), rng.normal(0.0, 1.5, EXAMPLES + fresh)
+        scores_KP = (skill_K[:, None] + rng.normal(0.0, 0.8, (8, len(difficulty_P))) > difficulty_P).astype(float)
+        means_K, fresh_KP = scores_KP[:, :EXAMPLES].mean(axis=1) + 0.03, scores_KP[:, EXAMPLES:]
+        winner = int(((1 - share) * means_K + share * fresh_KP.mean(axis=1)).argmax())
+        found = predicted(fresh_KP.tolist(), winner, Prior(means_K.tolist(), share))
+        true = norm.cdf(skill_K[winner] / np.hypot(1.5, 0.8))
+        errors.append(found.mean - true)
+        covered += found.low <= true <= found.high
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / math.sqrt(RUNS) + 0.003
+    assert 0.88 <= covered / RUNS <= 1.0
+
+
+def test_a_prior_that_has_no_share_changes_nothing() -> None:
+    scores_KP, _ = drawn(np.random.default_rng(1), 5, 0.02)
+    assert selection_bias(scores_KP, Prior([0.3, 0.1, 0.2, 0.5, 0.4], 1.0)) == selection_bias(scores_KP)
+    sure = Prior([0.9, 0.1, 0.1, 0.1, 0.1], 0.02)
+    assert abs(selection_bias(scores_KP, sure)) < 0.1 * selection_bias(scores_KP), "the fresh examples decide nothing"
 
 
 def test_there_is_no_correction_without_a_choice_or_without_noise() -> None:

@@ -134,7 +134,7 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
     GenerationalSearch(loop).run()
     searched = scoring.examples
     baselines = Baselines.of(problem.space)
-    selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft)
+    selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft, pooled=True)
     chosen = selection.finalists(FINALISTS)
     complete(archive, scoring, baselines.all(), "search")
     complete(archive, scoring, [*chosen, *selection.contenders()], "select")
