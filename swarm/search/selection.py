@@ -29,8 +29,9 @@ class Selection:
     archive: every evaluation so far.
     weights: of each objective.
     baselines: what the winner is compared with.
-    soft: smoothed scores rank the candidates, as the optimizer saw them. Without pooling, scores alone decide who wins.
-    pooled: the winner is the best by the examples of both splits together, not on the select split alone.
+    soft: the finalists are the best by smoothed scores, as the optimizer saw them.
+    pooled: the winner is the best by the examples of both splits together, by smoothed scores where all have them;
+        else by the scores on the select split alone.
     """
 
     archive: Archive
@@ -109,7 +110,7 @@ class Selection:
     def _has_soft(self, candidates: Iterable[Candidate]) -> bool:
         """Whether all of them have smoothed scores of the same objectives on both splits. Older journals have not."""
         found = [self._scored(candidate, split) for candidate in candidates for split in ("select", "search")]
-        return self.soft and len({frozenset(each.soft) for each in found if each}) == 1
+        return len({frozenset(each.soft) for each in found if each}) == 1
 
     def _mean(self, candidate: Candidate, split: Split) -> float:
         found = self._scored(candidate, split)

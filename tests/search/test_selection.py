@@ -40,11 +40,11 @@ class Contest:
             for split in ("search", "select"):
                 self.tell(candidate, split, examples, **soft)
 
-    def selection(self, pooled: bool = True, soft: bool = False) -> Selection:
-        return Selection(self.archive, self.weights, BASELINES, soft, pooled)
+    def selection(self, pooled: bool = True) -> Selection:
+        return Selection(self.archive, self.weights, BASELINES, pooled=pooled)
 
-    def winner(self, pooled: bool = True, soft: bool = False) -> str:
-        return self.selection(pooled, soft).winner(FINALISTS).id
+    def winner(self, pooled: bool = True) -> str:
+        return self.selection(pooled).winner(FINALISTS).id
 
 
 @pytest.fixture
@@ -81,9 +81,8 @@ def test_smoothed_scores_decide_where_all_have_them(contest: Contest) -> None:
     for candidate, count, soft in zip(FINALISTS, (6, 5, 5), (0.51, 0.55, 0.52), strict=True):
         contest.tell(candidate, "search", right(count, 10), x=soft)
         contest.tell(candidate, "select", right(count, 10), x=soft)
-    assert contest.winner(soft=True) == "0-1"
-    assert contest.winner(soft=False) == "0-0"
-    assert contest.winner(soft=True, pooled=False) == "0-0"
+    assert contest.winner() == "0-1"
+    assert contest.winner(pooled=False) == "0-0", "scores alone"
 
 
 def test_smoothed_scores_are_not_mixed_with_others(contest: Contest) -> None:
@@ -92,7 +91,7 @@ def test_smoothed_scores_are_not_mixed_with_others(contest: Contest) -> None:
     for candidate, count, soft in zip(FINALISTS, (6, 5, 5), (0.51, 0.55, 0.52), strict=True):
         contest.tell(candidate, "search", right(count, 10), x=soft)
         contest.tell(candidate, "select", right(count, 10), **({"x": soft} if candidate.id != "0-2" else {}))
-    assert contest.winner(soft=True) == "0-0"
+    assert contest.winner() == "0-0"
 
 
 def test_several_objectives_are_pooled_by_their_weights(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ VALUES = [
         "sequential: true",
         "write for example rungs: [25, 50, 100]",
     ),
+    Case("unknown-rule", overridden("selection.rule=luck"), "selection.rule", "'luck'", "one of 'pooled' or 'select'"),
     Case("no-expert-alone", overridden("composition.high=0.5"), "composition", "high 0.5", "must enclose 0 (the base)"),
     Case(
         "tracked-twice",

@@ -55,6 +55,10 @@ VALUES: dict[str, tuple[Remedy, ...]] = {
         typed(CLUSTER, "cluster={type: ray, gpus_per_worker: auto}"),
         typed(CLUSTER, "cluster={type: ray, gpus_per_worker: 0}"),
     ),
+    "unknown-rule": (
+        typed("selection.rule", "selection.rule=pooled"),
+        typed("selection.rule", "selection.rule=select"),
+    ),
     "no-workers": (
         typed(CLUSTER, "cluster={type: ray, workers: auto}"),
         typed(CLUSTER, "cluster={type: ray, workers: 1}"),
