@@ -184,6 +184,20 @@ def test_an_export_that_is_another_model_is_an_error_that_names_the_example(run:
         check_verified(Summary.read(run / "summary.json").model_copy(update={"export_check": checked}))
 
 
+def test_a_resumed_run_keeps_the_winner_that_its_journal_names(run: Path, tmp_path: Path) -> None:
+    """As of a version with another rule: it had selected, and was stopped before it tested."""
+    again = shutil.copytree(run, tmp_path / "run")
+    lines, best = journal(run), summary(run)["best"]["id"]
+    at = next(i for i, line in enumerate(lines) if line["kind"] == "end" and line["phase"] == "select")
+    other = next(line["id"] for line in lines if line.get("split") == "select" and line["id"] != best)
+    kept = [*lines[:at], {**lines[at], "reason": other}]
+    (again / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+    (again / "summary.json").unlink()
+    shutil.rmtree(again / "best")
+    assert resume_run(again, Silent()).best.id == other
+    assert [line["kind"] for line in journal(again)[: at + 1]] == [line["kind"] for line in kept]
+
+
 def contents(run_dir: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
 
