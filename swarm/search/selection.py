@@ -41,11 +41,17 @@ class Selection:
     pooled: bool = False
 
     def finalists(self, count: int) -> list[Candidate]:
-        """The best on the search split, at most `count`. Raises RunError where nothing was scored."""
+        """The best on the search split, at most `count`, and the finalists of a search that this one continues.
+
+        These are scored already, so that a longer search never delivers less for having forgotten one.
+        Raises RunError where nothing was scored.
+        """
         ranked = self.archive.ranked(self.weights, soft=self.soft)
         if not ranked:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
-        return [evaluation.candidate for evaluation in ranked[:count]]
+        before = [each for each in self.archive.prior_results() if self._scored(each.candidate, "select")]
+        found = (each.candidate for each in (*ranked[:count], *before) if each.status == "ok")
+        return list({candidate.position: candidate for candidate in found}.values())
 
     def uniform(self) -> tuple[float, Candidate]:
         """The uniform average that is best on the search split, and the coefficient of every expert in it."""

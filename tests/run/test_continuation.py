@@ -73,6 +73,17 @@ def test_an_old_candidate_may_win(finished_run: Path, second: Path) -> None:
     assert won["select"]["mean"] == max(line["scores"]["words"] for line in selected)  # type: ignore[index]
 
 
+def test_the_finalists_of_the_first_run_take_part_however_few_there_are(
+    playground: Playground, finished_run: Path, tmp_path: Path
+) -> None:
+    second = continued(playground, tmp_path, finished_run, selection={"finalists": 1})
+    before = {tuple(line["position"]) for line in journal(finished_run) if line.get("split") == "select"}
+    again = {tuple(line["position"]) for line in journal(second) if line["kind"] == "select"}
+    assert before <= again
+    won, first = (summary_of(run)["best"]["select"]["mean"] for run in (second, finished_run))  # type: ignore[index]
+    assert won >= first
+
+
 def test_it_says_that_the_test_split_is_no_longer_untouched(second: Path) -> None:
     words = "The test split is no longer untouched"
     assert summary_of(second)["continued"]["tested"] is True  # type: ignore[index]
