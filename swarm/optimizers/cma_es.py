@@ -21,6 +21,7 @@ from swarm.optimizers.generational import Generational
 from swarm.optimizers.history import HistoryState, appended, costs, initial_state, proposed
 from swarm.optimizers.history_cache import HistoryCache
 from swarm.optimizers.positions import to_unit_cube
+from swarm.optimizers.thread_limits import one_blas_thread
 
 
 class CMAES(Generational[HistoryState]):
@@ -39,10 +40,11 @@ class CMAES(Generational[HistoryState]):
     def advance(self, state: HistoryState) -> HistoryState:
         state = appended(state)
         key = self, state.seed, state.space.low_D.tobytes(), state.space.high_D.tobytes()
-        strategy, told = _strategies.take(key, state.history) or (self.started(state), 1)
-        for generation in state.history[told:]:
-            strategy.tell_costs(costs(generation))
-        unit_ND = strategy.asked()
+        with one_blas_thread():  # with more the last bits of large matrices depend on their number
+            strategy, told = _strategies.take(key, state.history) or (self.started(state), 1)
+            for generation in state.history[told:]:
+                strategy.tell_costs(costs(generation))
+            unit_ND = strategy.asked()
         _strategies.put(key, state.history, strategy)
         return proposed(state, unit_ND)
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from cmaes import CMA
 
-from support.optimizer_runs import concave, half_failing, run, same, score
+from support.optimizer_runs import concave, half_failing, run, same, score, space
 from swarm.optimizers import cma_es, optuna_samplers
 from swarm.optimizers.cma_es import CMAES, Strategy
 from swarm.optimizers.generational import ParticleGeneration
 from swarm.optimizers.history_cache import ENTRIES, HistoryCache
 from swarm.optimizers.optuna_samplers import Optuna
+from swarm.optimizers.thread_limits import BLAS
 
 KEPT = {"cma_es": (CMAES(), cma_es, "_strategies"), "optuna": (Optuna(), optuna_samplers, "_studies")}
 
@@ -69,6 +70,15 @@ def test_the_samples_are_the_package_s_to_the_bit() -> None:
         costs_N = np.square(np.array(samples) - 0.3).sum(axis=1)
         ours.tell_costs(costs_N)
         theirs.tell(list(zip(samples, costs_N.tolist(), strict=True)))
+
+
+def test_the_number_of_threads_changes_no_sample() -> None:
+    """Of 300 coordinates: on matrices of this size two threads sum in another order than one."""
+    found = []
+    for threads in (1, 2):
+        with BLAS.limit(limits=threads):
+            found.append(run(CMAES(), where=space(300), generations=3)[0])
+    assert same(*found)
 
 
 def test_a_cache_finds_what_most_of_a_history_gave_and_gives_it_away_once() -> None:
