@@ -20,6 +20,7 @@ from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.cma_es import CMAES
 from swarm.optimizers.greedy_soup import GreedySoup
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.guided_pso import GuidedPSO
 from swarm.optimizers.lorahub import LoraHub
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.optuna_samplers import Optuna
@@ -27,6 +28,7 @@ from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
 
 OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {  # Any: each optimizer has a state of its own type
+    "guided_pso": GuidedPSO,
     "bayesian": Bayesian,
     "model_swarms": ModelSwarms,
     "pso": PSO,

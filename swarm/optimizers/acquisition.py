@@ -32,15 +32,18 @@ def candidates(process: GaussianProcess, space: Space, rng: np.random.Generator,
 
     share: of the numbers of candidates above.
     """
-    local, mixed, refined = (
-        max(1, round(share * n)) for n in (LOCAL_CANDIDATES, MIXTURE_CANDIDATES, REFINED_CANDIDATES)
-    )
+    local, mixed, finer = (max(1, round(share * n)) for n in (LOCAL_CANDIDATES, MIXTURE_CANDIDATES, REFINED_CANDIDATES))
     centres_KD = best_expected(process.x_ND, process.expected(process.x_ND), LOCAL_CENTRES)
     x_MD = np.vstack([local_candidates(centres_KD, rng, local), mixtures(space, mixed, rng)])
+    return refined(process, x_MD, finer, rng)
+
+
+def refined(process: GaussianProcess, x_MD: Array, size: int, rng: np.random.Generator) -> Array:
+    """The candidates, and as many as `size` at each step finer around the best expected of them. Shape: more x D."""
     expected_M = process.expected(x_MD)
     for step in REFINEMENT_STEPS:
         centres_KD = best_expected(x_MD, expected_M, REFINED_CENTRES)
-        near_MD = centres_KD[rng.integers(REFINED_CENTRES, size=refined)]
+        near_MD = centres_KD[rng.integers(REFINED_CENTRES, size=size)]
         near_MD = np.clip(near_MD + rng.normal(0.0, step, near_MD.shape), 0.0, 1.0)
         x_MD, expected_M = np.vstack([x_MD, near_MD]), np.concatenate([expected_M, process.expected(near_MD)])
     return x_MD

@@ -1,17 +1,18 @@
 """Bayesian optimisation: a Gaussian process over all observations proposes a generation at a time (GP-BUCB).
 
 Utilities from few examples are noisy. The process averages over neighbours, so it neither follows the luckiest
-candidate nor forgets a generation: of all optimizers that were compared it needs the fewest evaluations
-(docs/results/discovery.md).
+candidate nor forgets a generation (docs/results/discovery.md). What guided PSO shares with it is `SurrogateOptimizer`.
 
-Shape suffixes: N particles or observations, K pending positions, D coordinates.
+Shape suffixes: N particles or observations, C particles that move, K pending positions, D coordinates.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from swarm.core.space import Array, Space
@@ -19,7 +20,7 @@ from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, MIXTURE_CANDIDATES,
 from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import Generational, ParticleGeneration
-from swarm.optimizers.history import HistoryState, appended, initial_state, proposed
+from swarm.optimizers.history import HistoryState, appended, initial_state
 from swarm.optimizers.initial_design import reference_points
 from swarm.optimizers.kernel_schedule import scheduled_kernel
 from swarm.optimizers.positions import distinct_rows, from_unit_cube, to_unit_cube
@@ -33,10 +34,13 @@ MAX_OBSERVATIONS = 400  # that are fitted: the cost of a fit rises with their cu
 BEST_SHARE = 3 / 4  # of MAX_OBSERVATIONS, as the best decide where to look; the others are the latest
 
 
-class Bayesian(Generational[HistoryState]):
-    """Settings and steps of Bayesian optimisation. It starts at all reference points."""
+Indices = NDArray[np.int64]
+H = TypeVar("H", bound=HistoryState)
 
-    type: Literal["bayesian"] = "bayesian"
+
+class SurrogateOptimizer(Generational[H], Generic[H]):
+    """An optimizer whose positions a process over all observations chooses. It starts at all reference points."""
+
     particles: ParticlesOrAuto = Field(
         10,
         description="candidates per generation; auto, for overlap: 5 for up to four workers, then as many as workers,"
@@ -74,58 +78,66 @@ class Bayesian(Generational[HistoryState]):
     def takes_estimates(self) -> bool:
         return True
 
-    def init(self, space: Space, seed: int) -> HistoryState:
+    def first_state(self, space: Space, seed: int) -> HistoryState:
+        """The state before anything is scored."""
         # Under async each position of the first generation is a particle, so there are `particles` of them.
         points = len(reference_points(space)) if self.schedule == "sync" else 0
         if not self.proposes_ahead:
             return initial_state(space, seed, max(self.population, points))
         return initial_state(space, seed, max(2 * self.population, points), overlap=self.population)
 
-    def remember(self, state: HistoryState, known: Sequence[PriorResult]) -> HistoryState:
+    def remember(self, state: H, known: Sequence[PriorResult]) -> H:
         """They are observations like its own. So what is scored first is proposed by the process, not designed."""
         x_ND, utilities_N = np.stack([each.x_D for each in known]), np.array([each.utility for each in known])
         before = ParticleGeneration(-1, x_ND, np.zeros(len(known), bool), utilities_N)
-        state = replace(state, history=(before,))
-        at_once = 2 if self.proposes_ahead else 1
-        x_ND = from_unit_cube(state.space, self.next_positions(state, np.tile(self.kappas(), at_once)))
-        first, *pending = (ParticleGeneration.fresh(i, part) for i, part in enumerate(np.split(x_ND, at_once)))
-        return replace(state, generation=first, pending=pending[0] if pending else None)
+        state, nothing_KD = replace(state, history=(before,), pending=None), np.empty((0, state.space.dimensions))
+        state, first = self.proposed(state, 0, nothing_KD)
+        if not self.proposes_ahead:
+            return replace(state, generation=first)
+        state, pending = self.proposed(state, 1, first.x_ND)
+        return replace(state, generation=first, pending=pending)
 
-    def advance(self, state: HistoryState) -> HistoryState:
-        state = appended(state)
-        return proposed(state, self.next_positions(state, self.kappas(), state.pending_KD))
+    def advance(self, state: H) -> H:
+        state, generation = self.proposed(appended(state), state.generation.iteration + 1, state.pending_KD)
+        return replace(state, generation=generation)
 
-    def step(self, state: HistoryState, observation: Observation) -> tuple[HistoryState, list[Proposal]]:
+    def proposed(self, state: H, iteration: int, pending_KD: Array) -> tuple[H, ParticleGeneration]:
+        """All particles into an iteration: the state after their moves, and where they are."""
+        everyone = np.arange(self.population)
+        unit_ND = self.next_positions(state, iteration, everyone, pending_KD)
+        generation = ParticleGeneration.fresh(iteration, from_unit_cube(state.space, unit_ND))
+        return self.moved(state, everyone, generation.x_ND), generation
+
+    def step(self, state: H, observation: Observation) -> tuple[H, list[Proposal]]:
         """Each observation is a generation of its own in the history; the other particles' proposals are pending."""
         i, state = observation.particle, answered(state, observation)
-        (unit_D,) = self.next_positions(state, self.kappas()[[i]], np.delete(state.generation.x_ND, i, axis=0))
-        return moved(state, observation, from_unit_cube(state.space, unit_D))
+        pending_KD = np.delete(state.generation.x_ND, i, axis=0)
+        (unit_D,) = self.next_positions(state, observation.iteration + 1, np.array([i]), pending_KD)
+        return self._stepped(state, observation, from_unit_cube(state.space, unit_D))
 
-    def retrace(
-        self, state: HistoryState, observation: Observation, next_D: Array
-    ) -> tuple[HistoryState, list[Proposal]]:
-        return moved(answered(state, observation), observation, next_D)
+    def retrace(self, state: H, observation: Observation, next_D: Array) -> tuple[H, list[Proposal]]:
+        return self._stepped(answered(state, observation), observation, next_D)
+
+    def _stepped(self, state: H, observation: Observation, next_D: Array) -> tuple[H, list[Proposal]]:
+        """The state once the particle that this observation is of has moved, and its proposal."""
+        i, x_ND = observation.particle, state.generation.x_ND.copy()
+        x_ND[i] = next_D
+        state = self.moved(state, np.array([i]), x_ND[[i]])
+        proposal = Proposal(observation.iteration + 1, i, x_ND[i].copy())
+        return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
 
     def kappas(self) -> Array:
         """Each particle's weight of the standard deviation, from 0 to `boldness`; one alone takes half. Shape N."""
         count = self.population
         return np.linspace(0.0, self.boldness, count) if count > 1 else np.array([self.boldness / 2])
 
-    def next_positions(self, state: HistoryState, kappas: Array, pending_KD: Array | None = None) -> Array:
-        """A point of the unit cube for each kappa, none tried before. pending_KD: positions that are being scored."""
-        space, rng = state.space, draw(state.seed, len(state.history), 0, Stream.MOVE)
-        tried_ND = np.concatenate([generation.x_ND for generation in state.history])
+    def process(self, state: HistoryState) -> GaussianProcess | None:
+        """The process over all observations; None where no utility is better than another: there is nothing to fit."""
         x_ND, y_N = observations(state)
-        if len(y_N) < 2 or np.ptp(y_N) == 0.0:  # no utility is better than another: there is nothing to fit
-            return untried(mixtures(space, MIXTURE_CANDIDATES, rng), to_unit_cube(space, tried_ND))[: len(kappas)]
-        pending_KD = np.empty((0, space.dimensions)) if pending_KD is None else pending_KD
-        tried_ND = to_unit_cube(space, np.vstack([tried_ND, pending_KD]))
+        if len(y_N) < 2 or np.ptp(y_N) == 0.0:
+            return None
         with one_blas_thread():
-            process = GaussianProcess.fitted(x_ND, y_N, self.kernel(state))
-            share = 1.0 if self.schedule == "sync" else min(1.0, LEVEL_OBSERVATIONS / len(process.x_ND))
-            x_MD = untried(candidates(process, space, rng, share), tried_ND)
-            positions: Array = x_MD[chosen(process, x_MD, kappas, to_unit_cube(space, pending_KD))]
-        return positions
+            return GaussianProcess.fitted(x_ND, y_N, self.kernel(state))
 
     def kernel(self, state: HistoryState) -> Kernel | None:
         """The process's kernel, where it is not fitted anew: after single results, and once there are many."""
@@ -133,20 +145,48 @@ class Bayesian(Generational[HistoryState]):
             return None
         return scheduled_kernel(state.history, lambda history: observations(replace(state, history=history)))
 
+    def moved(self, state: H, particles_C: Indices, x_CD: Array) -> H:
+        """The state in which these particles are at new positions; by default it knows of no particles."""
+        return state
 
-def answered(state: HistoryState, observation: Observation) -> HistoryState:
+    @abstractmethod
+    def next_positions(self, state: H, iteration: int, particles_C: Indices, pending_KD: Array) -> Array:
+        """Where these particles go in an iteration, in the unit cube: nowhere that was tried before. Shape CD.
+
+        pending_KD: positions that are being scored.
+        """
+
+
+class Bayesian(SurrogateOptimizer[HistoryState]):
+    """Settings and steps of Bayesian optimisation."""
+
+    type: Literal["bayesian"] = "bayesian"
+
+    def init(self, space: Space, seed: int) -> HistoryState:
+        return self.first_state(space, seed)
+
+    def next_positions(self, state: HistoryState, iteration: int, particles_C: Indices, pending_KD: Array) -> Array:
+        space, rng = state.space, draw(state.seed, len(state.history), 0, Stream.MOVE)
+        tried_ND, pending_KD = tried(state), to_unit_cube(space, pending_KD)
+        if (process := self.process(state)) is None:
+            return untried(mixtures(space, MIXTURE_CANDIDATES, rng), tried_ND)[: len(particles_C)]
+        with one_blas_thread():
+            share = 1.0 if self.schedule == "sync" else min(1.0, LEVEL_OBSERVATIONS / len(process.x_ND))
+            x_MD = untried(candidates(process, space, rng, share), np.vstack([tried_ND, pending_KD]))
+            positions: Array = x_MD[chosen(process, x_MD, self.kappas()[particles_C], pending_KD)]
+        return positions
+
+
+def tried(state: HistoryState) -> Array:
+    """All positions that have been scored, in the unit cube. Shape ND."""
+    return to_unit_cube(state.space, np.concatenate([generation.x_ND for generation in state.history]))
+
+
+def answered(state: H, observation: Observation) -> H:
     """The state whose history ends with this observation, as a generation of its own."""
     x_1D = state.generation.x_ND[[observation.particle]]
     alone = ParticleGeneration(observation.iteration, x_1D, np.zeros(1, bool), np.array([observation.utility]))
     return replace(state, history=(*state.history, alone))
-
-
-def moved(state: HistoryState, observation: Observation, next_D: Array) -> tuple[HistoryState, list[Proposal]]:
-    """The state once the particle that this observation is of has moved, and its proposal."""
-    x_ND = state.generation.x_ND.copy()
-    x_ND[observation.particle] = next_D
-    proposal = Proposal(observation.iteration + 1, observation.particle, x_ND[observation.particle].copy())
-    return replace(state, generation=replace(state.generation, x_ND=x_ND)), [proposal]
 
 
 def observations(state: HistoryState) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ Shape suffixes: N particles, D coordinates.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,9 @@ class HistoryState(GenerationState):
     """history: the complete generations; the first one is the initial design."""
 
     history: tuple[ParticleGeneration, ...] = ()
+
+
+H = TypeVar("H", bound=HistoryState)
 
 
 def initial_state(space: Space, seed: int, particles: int, overlap: int = 0) -> HistoryState:
@@ -37,7 +41,7 @@ def initial_state(space: Space, seed: int, particles: int, overlap: int = 0) -> 
     )
 
 
-def appended(state: HistoryState) -> HistoryState:
+def appended(state: H) -> H:
     """The state with its complete generation appended to the history."""
     return replace(state, history=(*state.history, state.generation))
 
