@@ -82,6 +82,25 @@ def test_the_map_names_its_axes_and_its_landmarks(run: Fake, journal: Journal) -
     assert [len(classed(figure.wide, kind)) for kind in ("expert", "base")] == [2 * len(EXPERTS), 2]  # mark and name
 
 
+def test_an_arrow_is_the_last_move_of_a_particle(run: Fake, journal: Journal) -> None:
+    found = plane(journal, "letters", run.typed_summary.best)
+    at = {(line.iteration, line.particle): dot for line, dot in zip(journal.evaluations, found.candidates, strict=True)}
+    last = max(iteration for iteration, _ in at)
+    assert found.moves == tuple((at[last - 1, i], at[last, i]) for i in range(20))
+    figure = map_figure(found, UNIT, "")
+    assert len(classed(figure.wide, "head")) == len(found.moves)
+    assert "particle and its velocity" in [key.words for key in figure.legend]
+
+
+def test_candidates_without_velocities_have_no_arrows(run: Fake) -> None:
+    start, *others = run.lines
+    found = plane(journal_of([start | {"optimizer": "random"}, *others]), "letters", None)
+    assert found.moves == ()
+    figure = map_figure(found, UNIT, "")
+    assert not classed(figure.wide, "head")
+    assert "velocity" not in figure.caption
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_are_inside_the_frame_and_do_not_overlap(seed: int) -> None:
     random = np.random.default_rng(seed)
