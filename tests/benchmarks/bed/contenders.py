@@ -14,6 +14,13 @@ BUDGET = 200  # evaluations, of 200 examples each
 RACING = "racing"  # key of the settings: the error of the sequential test
 Settings = Mapping[str, Any]
 
+GUIDED: Sequence[Settings] = [
+    {},
+    {"particles": 10, "overlap": False},
+    {"particles": 8},
+    {"boldness": 2.0},
+    {"moves": 1000},
+]
 BAYESIAN: Sequence[Settings] = [
     {},
     {"particles": 5},
@@ -23,6 +30,9 @@ BAYESIAN: Sequence[Settings] = [
     {"boldness": 5.0},
 ]
 CHOICES: dict[str, Sequence[Settings]] = {
+    "guided_pso": GUIDED,
+    "guided_pso, hard": [{"soft": False, **s} for s in GUIDED],
+    "guided_pso, raced": [{"racing": 0.1}],
     "bayesian": BAYESIAN,
     "bayesian, hard": [{"soft": False, **s} for s in BAYESIAN],
     "bayesian, raced": [{"racing": 0.1}],
@@ -45,6 +55,8 @@ CHOICES: dict[str, Sequence[Settings]] = {
     "greedy_soup": [{}],
 }
 TYPES = {
+    "guided_pso, hard": ("guided_pso", {}),
+    "guided_pso, raced": ("guided_pso", {}),
     "bayesian, hard": ("bayesian", {}),
     "bayesian, raced": ("bayesian", {}),
     "tpe": ("optuna", {"sampler": "tpe"}),

@@ -9,7 +9,7 @@ from common import Metric
 
 from bed.contenders import BUDGET
 from bed.problem import SIZE
-from bed.standings import HALVES, HARD, OURS, THEIRS, TIE, Estimate, Row, Table
+from bed.standings import HALVES, HARD, OURS, PLAIN, THEIRS, TIE, Estimate, Row, Table
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "discovery.md"
 BEGIN, END = "<!-- tables: written by tests/benchmarks/discovery.py -->", "<!-- end of tables -->"
@@ -42,7 +42,7 @@ def metrics(table: Table) -> Iterator[Metric]:
 
 def shorter(table: Table) -> list[tuple[str, int]]:
     """(method, budget) of those that also ran with a smaller budget."""
-    return [(name, budget) for name in (OURS, HARD) for budget in table.shorter(name)]
+    return [(name, budget) for name in (OURS, HARD, PLAIN) for budget in table.shorter(name)]
 
 
 def metric(what: str, value: float, unit: str, target: str | None = None) -> Metric:

@@ -14,7 +14,7 @@ from bed import CONFIRMATION, DEVELOPMENT
 from bed.contenders import BUDGET, CHOICES
 from swarm.core.space import Array
 
-OURS, HARD, THEIRS = "bayesian", "bayesian, hard", "model_swarms"
+OURS, HARD, PLAIN, THEIRS = "guided_pso", "guided_pso, hard", "bayesian", "model_swarms"
 HALVES = {
     "development": [problem.name for problem in DEVELOPMENT],
     "confirmation": [problem.name for problem in CONFIRMATION],
