@@ -38,7 +38,10 @@ class Racing(Settings):
         False, description="stop candidates that are significantly worse too, not only those that cannot matter"
     )
     error: float = Field(
-        0.1, gt=0, lt=0.5, description="share of new personal bests (bayesian: of new bests) that the test may lose"
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="share of new personal bests (guided_pso, bayesian: of new bests) that the test may lose",
     )
 
     @model_validator(mode="after")

@@ -114,7 +114,7 @@ def _notes(plan: Plan, continued: Continued, source: Source) -> Iterator[str]:
     if not plan.config.optimizer.remembers:
         yield (
             f"optimizer {plan.config.optimizer.type} starts afresh: what {continued.run} found saves evaluations and "
-            "may win, but does not lead the search (it would lead bayesian and pso)"
+            "may win, but does not lead the search (it would lead guided_pso, bayesian and pso)"
         )
 
 

@@ -165,7 +165,7 @@ def metric(what: str, value: float, unit: str, target: str | None = None) -> Met
 if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--runs", type=int, default=20, help="runs of each condition")
-    parser.add_argument("--optimizer", default="bayesian")
-    parser.add_argument("--particles", type=int, default=10)
-    parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--optimizer", default="guided_pso")
+    parser.add_argument("--particles", type=int, default=5)
+    parser.add_argument("--iterations", type=int, default=12)
     main(run, parser)

@@ -89,7 +89,7 @@ def test_a_section_without_a_type_is_of_the_usual_kind(playground: Playground) -
     content = playground.config(optimizer={"particles": 3}, cluster={"workers": 2}, engine={}, composition={"high": 2})
     config = parse_config(content, "test")
     kinds = (config.optimizer.type, config.cluster.type, config.engine.type, config.composition.type)
-    assert kinds == ("bayesian", "ray", "transformers", "weights")
+    assert kinds == ("guided_pso", "ray", "transformers", "weights")
 
 
 def test_the_schema_takes_what_the_program_takes(playground: Playground) -> None:
