@@ -107,13 +107,13 @@ def test_its_journal_alone_resumes_it(second: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["pso", "bayesian", "random", "cma_es", "model_swarms", "greedy_soup"])
+@pytest.mark.parametrize("kind", ["pso", "bayesian", "guided_pso", "random", "cma_es", "model_swarms", "greedy_soup"])
 @pytest.mark.parametrize("schedule", ["sync", "async"])
 def test_every_optimizer_can_continue_and_resume(
     playground: Playground, finished_run: Path, tmp_path: Path, kind: str, schedule: str
 ) -> None:
     """Cut in the middle of its search, each ends as it did; those that start afresh say so."""
-    if schedule == "async" and kind not in ("pso", "bayesian", "model_swarms"):
+    if schedule == "async" and kind not in ("pso", "bayesian", "guided_pso", "model_swarms"):
         pytest.skip("moves by generations alone")
     settings: dict[str, object] = {"type": kind, "iterations": 3, "schedule": schedule}
     settings |= {} if kind == "greedy_soup" else {"particles": 4}
@@ -121,7 +121,7 @@ def test_every_optimizer_can_continue_and_resume(
     run = continued(playground, tmp_path, source, optimizer=settings)
     shutil.rmtree(source)
     notes = " ".join(journal(run)[0]["notes"])
-    assert ("starts afresh" in notes) == (kind not in ("pso", "bayesian"))
+    assert ("starts afresh" in notes) == (kind not in ("pso", "bayesian", "guided_pso"))
     known = at([line for line in journal(run) if line["kind"] == "known"])
     assert not known & at(evaluations(run))
     lines = (run / "journal.jsonl").read_text().splitlines(keepends=True)
@@ -135,7 +135,7 @@ def test_every_optimizer_can_continue_and_resume(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["pso", "bayesian"])
+@pytest.mark.parametrize("kind", ["pso", "bayesian", "guided_pso"])
 def test_races_against_scores_of_a_search_without_sequential_tests(
     playground: Playground, finished_run: Path, tmp_path: Path, kind: str
 ) -> None:

@@ -21,6 +21,7 @@ from swarm.optimizers import OPTIMIZERS, Observation, Optimizer
 from swarm.optimizers.base import Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.grid import Grid
+from swarm.optimizers.guided_pso import GuidedPSO
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
@@ -34,6 +35,7 @@ SMALL: dict[str, Optimizer[Any]] = {
     "random": RandomSearch(schedule="async", particles=5, iterations=4),
     "grid": Grid(schedule="async", points=2, particles=5),
     "bayesian": Bayesian(schedule="async", particles=5, iterations=4, patience=None),
+    "guided_pso": GuidedPSO(schedule="async", particles=4, iterations=4, patience=None),
     "evaluations": PSO(schedule="async", particles=5, evaluations=13),
     "patience": PSO(schedule="async", particles=4, patience=1),
 }
@@ -124,7 +126,7 @@ def test_fast_workers_do_not_wait_for_slow_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 5, 7, 23])
-@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random", "bayesian"])
+@pytest.mark.parametrize("kind", ["pso", "model_swarms", "random", "bayesian", "guided_pso"])
 def test_a_budget_of_evaluations_is_kept_to_the_letter(tmp_path: Path, kind: str, limit: int) -> None:
     optimizer = OPTIMIZERS[kind](schedule="async", particles=5, evaluations=limit, patience=None)
     workers = Workers()
