@@ -18,10 +18,11 @@ from support.landscapes import Landscape, Run, Scorer, loop, run
 from support.races import EXACT, OFF, SEEDS, SEQUENTIAL, UNIT, race
 from support.runs import journal, timeless
 from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
-from swarm.core.outcomes import Outcome
+from swarm.core.outcomes import Feed, Outcome
 from swarm.evaluation.racing import Race, Racing
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
+from swarm.optimizers.guided_pso import GuidedPSO
 from swarm.optimizers.model_swarms import ModelSwarms
 from swarm.optimizers.pso import PSO
 from swarm.optimizers.random_search import RandomSearch
@@ -216,9 +217,10 @@ def test_estimates_are_near_the_scores(folder: Path) -> None:
 # Journal and resume
 
 
-def backwards(scorer: Scorer, tasks: Sequence[Task]) -> Iterator[Outcome]:
+def backwards(scorer: Scorer, feed: Feed) -> Iterator[Outcome]:
     """As several workers may: the last first."""
-    return (scorer.score(task) for task in reversed(tasks))
+    while feed:
+        yield scorer.score(feed.pop())
 
 
 def by_id(folder: Path) -> dict[str, dict[str, Any]]:
@@ -228,7 +230,12 @@ def by_id(folder: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("racing", [EXACT, SEQUENTIAL], ids=["exact", "sequential"])
 @pytest.mark.parametrize(
     "optimizer",
-    [PSO(particles=6, iterations=5), ModelSwarms(particles=6, iterations=5), Bayesian(particles=6, evaluations=36)],
+    [
+        PSO(particles=6, iterations=5),
+        ModelSwarms(particles=6, iterations=5),
+        Bayesian(particles=6, evaluations=36),
+        GuidedPSO(particles=3, evaluations=36),
+    ],
     ids=lambda o: o.type,
 )
 def test_resumed_amid_a_generation_it_ends_the_same(tmp_path: Path, optimizer: Optimizer[Any], racing: Racing) -> None:
