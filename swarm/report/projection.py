@@ -4,16 +4,22 @@ Shape suffixes: N candidates, D dimensions, K the two components.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from swarm.core.space import Array
+from swarm.journal.records import EvaluationRecord
 from swarm.journal.summary import Best
 from swarm.report.examples import tested_key
 from swarm.report.read_journal import Journal
 
 Point = tuple[float, float]
+Position = tuple[float, ...]
+Move = tuple[Point, Point]  # from, to
+SWARMS = ("guided_pso", "model_swarms", "pso")  # optimizers whose particles move; those of others are numbers alone
+DESIGNED = 2  # generations that guided PSO may score before its particles move
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Plane:
 
     scores: one per candidate, NaN where it has none.
     path: the best so far, in the journal's order.
+    moves: each particle's last move, which is its velocity.
     """
 
     axes: tuple[Axis, Axis]
@@ -50,6 +57,7 @@ class Plane:
     scores: tuple[float, ...]
     path: tuple[Point, ...]
     landmarks: tuple[Landmark, ...]
+    moves: tuple[Move, ...] = ()
 
 
 def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
@@ -73,7 +81,9 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
             top = score
             path.append(project(line.position))
     marks = [Landmark(k, name, project(at)) for k, name, at in _landmarks(journal, best) if len(at) == len(names)]
-    return Plane(axes, tuple(project(line.position) for line in lines), tuple(scores), tuple(path), tuple(marks))
+    moves = tuple((project(before), project(after)) for before, after in _last_moves(journal.start.optimizer, lines))
+    dots = tuple(project(line.position) for line in lines)
+    return Plane(axes, dots, tuple(scores), tuple(path), tuple(marks), moves)
 
 
 def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:
@@ -91,6 +101,20 @@ def _pulls(w_D: Array, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     """At most three dimensions, those with at least half the largest loading."""
     order = np.argsort(-np.abs(w_D), kind="stable")[:3]
     return tuple((names[d], float(w_D[d])) for d in order if abs(w_D[d]) >= 0.5 * abs(w_D[order[0]]))
+
+
+def _last_moves(optimizer: str, lines: Sequence[EvaluationRecord]) -> Iterator[tuple[Position, Position]]:
+    """Where each particle that moved came from, and where it is."""
+    if optimizer not in SWARMS:
+        return
+    found: dict[int, dict[int, Position]] = {}
+    for line in lines:
+        if line.particle is not None and line.iteration is not None and line.iteration >= DESIGNED:
+            found.setdefault(line.particle, {})[line.iteration] = line.position
+    for _, by_iteration in sorted(found.items()):
+        *_, last = sorted(by_iteration)
+        if last - 1 in by_iteration:
+            yield by_iteration[last - 1], by_iteration[last]
 
 
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:

@@ -90,6 +90,13 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
+def arrow(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
+    """A line with a head at its end; the head alone where the line is shorter."""
+    along = math.atan2(y2 - y1, x2 - x1)
+    corners = [(x2 - 8 * math.cos(along + turn), y2 - 8 * math.sin(along + turn)) for turn in (-0.4, 0.4)]
+    return line(x1, y1, x2, y2, class_) + path([(x2, y2), *corners], f"{class_} head", closed=True)
+
+
 def error(x1: float, y1: float, x2: float, y2: float) -> str:
     """An error bar, vertical or horizontal, with a halo so that it stays visible over a bar."""
     dx, dy = (0, 4) if y1 == y2 else (4, 0)

@@ -13,6 +13,7 @@ from swarm.report.words import Unit, count, cut
 
 MARGIN, FOOT = 10, 46
 ORDER = ("best", "uniform", "base", "expert")  # of importance: earlier kinds are drawn over later ones
+MOST_ARROWS = 40  # more hide one another
 KINDS = {"base": "base", "uniform": "uniform weights", "expert": "single expert", "best": "composed expert"}
 
 
@@ -33,6 +34,9 @@ def _notes(found: Plane, share: float) -> list[str]:
         notes.append("Single experts may lie far from this plane. Labels that do not fit are omitted.")
     if any(landmark.kind == "best" and landmark.at != found.path[-1] for landmark in found.landmarks):
         notes.append("The composed expert was chosen on the select split, so it need not be the end of the path.")
+    if found.moves:
+        first = f" Of the first {MOST_ARROWS} particles, to be readable." if len(found.moves) > MOST_ARROWS else ""
+        notes.append(f"An arrow is a particle's last move, which is its velocity.{first}")
     if _outside(found):
         notes.append(f"Outside the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
     if len(found.candidates) > svg.MOST_DOTS:
@@ -84,6 +88,7 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
     parts += _dots(found, limits, x, y)
     path = [(x(a), y(b)) for a, b in found.path]
     parts += [svg.path(path, "way"), svg.dots(path, "way-stops")]
+    parts += [svg.arrow(x(a), y(b), x(c), y(d), "velocity") for (a, b), (c, d) in found.moves[:MOST_ARROWS]]
     marks = sorted(found.landmarks, key=lambda mark: ORDER.index(mark.kind))
     parts += [svg.mark(m.kind, x(m.at[0]), y(m.at[1]), 7.5 if m.kind == "best" else 5.5) for m in reversed(marks)]
     names = [_named(mark, x, y) for mark in marks if mark.kind != "expert"]
@@ -131,6 +136,8 @@ def _legend(found: Plane, limits: tuple[float, float], unit: Unit) -> tuple[Key,
     keys = [Key(svg.swatch(shades, 60), f"{unit.score(limits[0])} or less to {unit.score(limits[1])}")]
     way = svg.line(0, 6, 22, 6, "way") + svg.dots([(11, 6)], "way-stops")
     keys.append(Key(svg.swatch(way), "best so far"))
+    if found.moves:
+        keys.append(Key(svg.swatch(svg.arrow(0, 6, 22, 6, "velocity")), "particle and its velocity"))
     for kind, words in KINDS.items():
         if any(landmark.kind == kind for landmark in found.landmarks):
             keys.append(Key(svg.swatch(svg.mark(kind, 11, 6, 4.5)), words))
