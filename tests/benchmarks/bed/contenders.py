@@ -18,8 +18,8 @@ GUIDED: Sequence[Settings] = [
     {},
     {"particles": 10, "overlap": False},
     {"particles": 8},
-    {"boldness": 2.0},
-    {"moves": 1000},
+    {"boldness": 1.0},
+    {"boldness": 5.0},
 ]
 BAYESIAN: Sequence[Settings] = [
     {},
