@@ -22,7 +22,7 @@ LOCAL_CENTRES = 8  # several, so that one lucky score does not decide where the 
 LOCAL_STEPS = (0.01, 0.25)  # shortest and longest standard deviation around a centre: from fine tuning to exploring
 MIXTURE_CANDIDATES = 300  # random combinations of the experts, so that the whole space stays in view
 REFINED_CANDIDATES = 200  # of each refinement step
-LEVEL_OBSERVATIONS = 130  # with more, a particle that moves alone looks at fewer: its step takes no longer then
+LEVEL_OBSERVATIONS = 100  # with more, a particle that moves alone looks at fewer: its step takes no longer then
 REFINED_CENTRES = 5  # best expected candidates that are refined: the surface may have several maxima
 REFINEMENT_STEPS = (0.05, 0.025, 0.0125)  # standard deviations, halved each time down to about the shortest local one
 
