@@ -18,7 +18,7 @@ from swarm.experts.sparsify import Sparsification
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
-from swarm.optimizers.bayesian import Bayesian
+from swarm.optimizers.guided_pso import GuidedPSO
 from swarm.trackers import TRACKERS, TrackerSettings
 from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
@@ -48,7 +48,7 @@ KINDS: dict[str, type[BaseModel]] = {
 }
 
 
-DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "bayesian", "cluster": "ray"}
+DEFAULT_TYPES = {"composition": "weights", "engine": "transformers", "optimizer": "guided_pso", "cluster": "ray"}
 
 
 OneOrMore = BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str])
@@ -99,7 +99,7 @@ class Config(Settings):
     composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)
-    optimizer: AnyOptimizer = Field(default_factory=Bayesian)
+    optimizer: AnyOptimizer = Field(default_factory=GuidedPSO)
     racing: Racing = Field(default_factory=Racing)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     engine: AnyEngine = Field(default_factory=TransformersSettings)
