@@ -28,6 +28,10 @@ def metrics(table: Table) -> Iterator[Metric]:
         yield metric(f"{half}: pairs won against {THEIRS}", table.wins(THEIRS, problems), "share")
         what = f"{half}: pairs won against {THEIRS}, or lost by at most a point"
         yield metric(what, table.wins(THEIRS, problems, tie=TIE), "share", ">= 0.8")
+        for budget in (BUDGET, *table.shorter(OURS)):
+            ours, plain = (table.estimate(name, table.regret, problems, budget).value for name in (OURS, PLAIN))
+            what = f"{half}: median regret of {OURS} less that of {PLAIN}, {budget} evaluations"
+            yield metric(what, 100 * (ours - plain), "points", "<= 0.1" if budget > 40 else None)
         for name, budget in shorter(table):
             what = f"{half}: problems where {name} with {budget} evaluations is no worse than {THEIRS} with {BUDGET}"
             reached = [each.mean() >= 0 for each in table.differences(THEIRS, problems, budget, name)]
