@@ -20,6 +20,7 @@ Position = tuple[float, ...]
 Move = tuple[Point, Point]  # from, to
 SWARMS = ("guided_pso", "model_swarms", "pso")  # optimizers whose particles move; those of others are numbers alone
 DESIGNED = 2  # generations that guided PSO may score before its particles move
+MOST_MOVES, MOST_SHOWN = 40, 6  # arrows, and generations whose moves are drawn: more hide one another
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Plane:
 
     scores: one per candidate, NaN where it has none.
     path: the best so far, in the journal's order.
-    moves: each particle's last move, which is its velocity.
+    moves: of particles in some generations, up to the last one; a move is the particle's velocity then.
     """
 
     axes: tuple[Axis, Axis]
@@ -81,7 +82,7 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
             top = score
             path.append(project(line.position))
     marks = [Landmark(k, name, project(at)) for k, name, at in _landmarks(journal, best) if len(at) == len(names)]
-    moves = tuple((project(before), project(after)) for before, after in _last_moves(journal.start.optimizer, lines))
+    moves = tuple((project(before), project(after)) for before, after in _moves(journal.start.optimizer, lines))
     dots = tuple(project(line.position) for line in lines)
     return Plane(axes, dots, tuple(scores), tuple(path), tuple(marks), moves)
 
@@ -103,18 +104,22 @@ def _pulls(w_D: Array, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     return tuple((names[d], float(w_D[d])) for d in order if abs(w_D[d]) >= 0.5 * abs(w_D[order[0]]))
 
 
-def _last_moves(optimizer: str, lines: Sequence[EvaluationRecord]) -> Iterator[tuple[Position, Position]]:
-    """Where each particle that moved came from, and where it is."""
+def _moves(optimizer: str, lines: Sequence[EvaluationRecord]) -> Iterator[tuple[Position, Position]]:
+    """Where the particles came from and went to in some generations: in many all of them would hide one another."""
     if optimizer not in SWARMS:
         return
-    found: dict[int, dict[int, Position]] = {}
-    for line in lines:
-        if line.particle is not None and line.iteration is not None and line.iteration >= DESIGNED:
-            found.setdefault(line.particle, {})[line.iteration] = line.position
-    for _, by_iteration in sorted(found.items()):
-        *_, last = sorted(by_iteration)
-        if last - 1 in by_iteration:
-            yield by_iteration[last - 1], by_iteration[last]
+    at = {
+        (line.iteration, line.particle): line.position
+        for line in lines
+        if line.particle is not None and line.iteration is not None and line.iteration >= DESIGNED
+    }
+    found = sorted((i, particle) for i, particle in at if (i - 1, particle) in at)
+    if not found:
+        return
+    shown = max(1, min(MOST_SHOWN, MOST_MOVES // len({particle for _, particle in found})))
+    first, last = found[0][0], found[-1][0]
+    generations = {round(i) for i in np.geomspace(last, first, shown)}  # closer together where moves are long: early
+    yield from ((at[i - 1, particle], at[i, particle]) for i, particle in found if i in generations)
 
 
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:

@@ -8,12 +8,11 @@ import numpy as np
 from swarm.report.figures import svg
 from swarm.report.figures.labels import Named, placed
 from swarm.report.figures.svg import Figure, Key, Scale
-from swarm.report.projection import Axis, Landmark, Plane, Point
+from swarm.report.projection import MOST_MOVES, Axis, Landmark, Plane, Point
 from swarm.report.words import Unit, count, cut
 
 MARGIN, FOOT = 10, 46
 ORDER = ("best", "uniform", "base", "expert")  # of importance: earlier kinds are drawn over later ones
-MOST_ARROWS = 40  # more hide one another
 KINDS = {"base": "base", "uniform": "uniform weights", "expert": "single expert", "best": "composed expert"}
 
 
@@ -35,8 +34,7 @@ def _notes(found: Plane, share: float) -> list[str]:
     if any(landmark.kind == "best" and landmark.at != found.path[-1] for landmark in found.landmarks):
         notes.append("The composed expert was chosen on the select split, so it need not be the end of the path.")
     if found.moves:
-        first = f" Of the first {MOST_ARROWS} particles, to be readable." if len(found.moves) > MOST_ARROWS else ""
-        notes.append(f"An arrow is a particle's last move, which is its velocity.{first}")
+        notes.append("An arrow is a particle's move, which is its velocity; those of a few generations are drawn.")
     if _outside(found):
         notes.append(f"Outside the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
     if len(found.candidates) > svg.MOST_DOTS:
@@ -88,7 +86,7 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
     parts += _dots(found, limits, x, y)
     path = [(x(a), y(b)) for a, b in found.path]
     parts += [svg.path(path, "way"), svg.dots(path, "way-stops")]
-    parts += [svg.arrow(x(a), y(b), x(c), y(d), "velocity") for (a, b), (c, d) in found.moves[:MOST_ARROWS]]
+    parts += [svg.arrow(x(a), y(b), x(c), y(d), "velocity") for (a, b), (c, d) in found.moves[-MOST_MOVES:]]
     marks = sorted(found.landmarks, key=lambda mark: ORDER.index(mark.kind))
     parts += [svg.mark(m.kind, x(m.at[0]), y(m.at[1]), 7.5 if m.kind == "best" else 5.5) for m in reversed(marks)]
     names = [_named(mark, x, y) for mark in marks if mark.kind != "expert"]
