@@ -21,6 +21,7 @@ SMALL = {
     "base": "b",
     "experts": ["a", "b"],
     "objectives": [{"name": "words", "type": "multiple_choice", "data": "d.jsonl"}],
+    "optimizer": {"type": "bayesian"},  # the default of those versions, which their config.yaml names
 }
 FUNCTION = {"name": "f", "type": "function", "function": "m:f", "data": "d.jsonl"}
 
