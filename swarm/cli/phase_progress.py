@@ -38,6 +38,10 @@ class PhaseProgress:
         """ "testing 5 of 12, about 20 s left"."""
         return f"{self.text}{self._count()}{self._left(now)}"
 
+    def stopping(self) -> str:
+        """After an interruption, while workers are still being ended: "testing 5 of 12, stopping"."""
+        return f"{self.text}{self._count()}, stopping"
+
     def ended(self, now: float, whole: bool = True) -> str:
         """ "testing 12 of 12, done in 48 s". whole: not interrupted."""
         took = now - self.began

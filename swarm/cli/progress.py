@@ -1,7 +1,7 @@
 """The progress of a run: a live display on a terminal, plain lines in a pipe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -10,8 +10,10 @@ from rich.text import Text
 
 from swarm.cli.phase_progress import PhaseProgress, span
 from swarm.cli.shorten import shorten
+from swarm.cli.wrapping import packed, wrapped
 from swarm.core.candidates import Evaluation
 from swarm.core.examples import Split
+from swarm.core.interrupts import interrupted
 from swarm.core.terminal_text import one_line
 from swarm.run.listener import ScoresSoFar
 from swarm.search.status import Status
@@ -19,6 +21,8 @@ from swarm.search.status import Status
 LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0  # between two plain lines
 SHARE = 0.05  # of the time so far, which a plain line waits: a long run does not fill its log
 KEY = 16  # columns of the names in the live display
+ECHO = 2  # columns that a terminal's own ^C takes: without room for it, the line and all below it would move down
+NOTE, COMMA = "note: ", ","
 
 
 class Progress:
@@ -28,12 +32,17 @@ class Progress:
     """
 
     def __init__(
-        self, console: Console, folder: Path | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        stopping: Callable[[], bool] = interrupted,
     ) -> None:
-        """folder: the run directory, for the live display."""
+        """folder: the run directory, for the live display. stopping: whether the user has interrupted the run."""
         self._console = console
         self._folder = folder
         self._clock = clock
+        self._stopping = stopping
         self._began = self._last_line = clock()
         self._pace: PhaseProgress | None = None
         self._status: Status | None = None
@@ -62,7 +71,7 @@ class Progress:
             self._print(text)
 
     def note(self, text: str) -> None:
-        self._print(f"note: {text}")
+        self._print(NOTE + text, len(NOTE))
 
     def steps(self, done: int, of: int) -> None:
         if self._pace:
@@ -100,45 +109,58 @@ class Progress:
         if self._live or pace is None or pace.done >= pace.of:
             return
         if now - self._last_line >= min(MOST_SECONDS, max(LEAST_SECONDS, SHARE * (now - self._began))):
-            self._print("; ".join([pace.now(now), *(f"{key} {words}" for key, words in self._facts())]))
+            self._print("; ".join([pace.now(now), *(f"{key} {', '.join(facts)}" for key, facts in self._facts())]))
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, indent: int = 2) -> None:
+        """indent: of the lines that a terminal gets where it is too narrow for one."""
         self._last_line = self._clock()
-        self._console.print(one_line(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
+        for part in wrapped(one_line(line), self._console.width, indent) if self._live else [one_line(line)]:
+            self._console.print(part, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def _frame(self) -> Group:
-        """What the live display shows now, one line each, none longer than the terminal is wide."""
-        now, width = self._clock(), self._console.width
+        """What the live display shows now; no line is longer than the terminal is wide."""
+        now, width = self._clock(), max(1, self._console.width - ECHO)
         if self._pace is None:
             return Group()
-        rows = [*self._folder_row(width), ("time", f"{span(now - self._began)} so far"), *self._facts()]
-        lines = [Text(shorten(one_line(self._pace.now(now)), width), style="bold")]
-        for key, words in rows:
-            lines.append(Text.assemble((f"{key:<{KEY}}", "dim"), shorten(one_line(words), width - KEY)))
+        head = self._pace.stopping() if self._stopping() else self._pace.now(now)
+        lines = [Text(shorten(one_line(head), width), style="bold")]
+        for key, facts in self._rows(now, width - KEY):
+            for i, line in enumerate(packed(facts, width - KEY)):
+                lines.append(Text.assemble((f"{'' if i else key:<{KEY}}", "dim"), line))
         return Group(*lines)
 
-    def _folder_row(self, width: int) -> Iterator[tuple[str, str]]:
+    def _rows(self, now: float, columns: int) -> Iterator[tuple[str, Sequence[str]]]:
         if self._folder is not None:
-            yield "run directory", shorten(one_line(str(self._folder)), width - KEY)
+            yield "run directory", [one_line(str(self._folder))]
+        yield "time", [f"{span(now - self._began)} so far"]
+        yield from self._facts(columns)
 
-    def _facts(self) -> Iterator[tuple[str, str]]:
-        """What is known of the search, and of the baselines on the split that is scored."""
+    def _facts(self, columns: int | None = None) -> Iterator[tuple[str, Sequence[str]]]:
+        """What is known of the search, and of the baselines on the split that is scored.
+
+        columns: a name is cut where it and its score would take more.
+        """
         if status := self._status:
-            yield "best on search", _best(status)
+            yield "best on search", [one_line(_best(status))]
             if self._pace and self._pace.unit:
                 yield from _search_facts(status)
         split, scores = self._standing
         if scores:
-            yield f"on {split}", ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+            yield f"on {split}", [_scored(one_line(name), score, columns) for name, score in scores.items()]
 
 
-def _search_facts(status: Status) -> Iterator[tuple[str, str]]:
-    yield "mean", f"{_number(status.mean, '.3f')} of the particles, in iteration {status.iteration}"
+def _scored(name: str, score: float, columns: int | None) -> str:
+    number = f" {score:.3f}"
+    return (name if columns is None else shorten(name, columns - len(number) - len(COMMA))) + number
+
+
+def _search_facts(status: Status) -> Iterator[tuple[str, Sequence[str]]]:
+    yield "mean", [f"{_number(status.mean, '.3f')} of the particles, in iteration {status.iteration}"]
     per_minute, per_second = _rate(status.evaluations_per_minute), _rate(status.tokens_per_second)
-    yield "speed", f"{per_minute} evaluations / min, {per_second} tokens / s"
-    busy = "" if status.busy is None else f", scoring {status.busy:.0%} of the time"
-    yield "workers", f"{status.workers}{busy}"
-    yield "failures", str(status.failures)
+    yield "speed", [f"{per_minute} evaluations / min", f"{per_second} tokens / s"]
+    busy = [] if status.busy is None else [f"scoring {status.busy:.0%} of the time"]
+    yield "workers", [str(status.workers), *busy]
+    yield "failures", [str(status.failures)]
 
 
 def _best(status: Status) -> str:

@@ -39,9 +39,9 @@ class Screen:
     """A display on a clock that the test moves. folder: of the run."""
 
     def __init__(self, terminal: bool, width: int = 80, folder: Path | None = None) -> None:
-        self.now, self._file = 0.0, io.StringIO()
+        self.now, self.interrupted, self._file = 0.0, False, io.StringIO()
         console = Console(file=self._file, force_terminal=terminal, width=width)
-        self.progress = Progress(console, folder, lambda: self.now)
+        self.progress = Progress(console, folder, lambda: self.now, lambda: self.interrupted)
 
     def wait(self) -> None:
         """Until a live display has been drawn, which happens four times a second."""
@@ -116,9 +116,10 @@ def test_the_newest_of_a_phase_stays_and_nothing_stale() -> None:
         progress.evaluated(scored(), replace(LATE, evaluations=250_000))
         screen.now = 65.0
         progress.phase("selecting")
-    last = [line for line in screen.lines if line.strip()][-2:]
-    assert last[0] == "searching 250000 of 250000 evaluations, done in 1 min 05 s; best on search 0.812 (1017-103)"
-    assert last[1] == "selecting"
+    last = [line for line in screen.lines if line.strip()][-3:]
+    ended = "searching 250000 of 250000 evaluations, done in 1 min 05 s; best on search 0.812 (1017-103)"
+    assert " ".join(map(str.strip, last[:2])) == ended
+    assert last[2] == "selecting"
 
 
 def test_an_interrupted_phase_is_not_called_done() -> None:
@@ -129,6 +130,44 @@ def test_an_interrupted_phase_is_not_called_done() -> None:
         screen.now = 2.0
         progress.__exit__(KeyboardInterrupt)
     assert screen.lines[-1] == "testing 5 of 12, stopped after 2 s"
+
+
+def test_an_interruption_is_seen_at_once_and_leaves_room_for_what_the_terminal_writes() -> None:
+    screen = Screen(terminal=True, width=40)
+    with screen.progress as progress:
+        progress.phase("searching")
+        progress.evaluated(scored(), LATE)
+        screen.wait()
+        drawn = len(screen.lines)
+        screen.interrupted = True
+        screen.wait()
+        progress.__exit__(KeyboardInterrupt)
+    stopping = next(line for line in screen.lines[drawn:] if line.startswith("searching"))
+    assert stopping.endswith("stopping")
+    assert max(cell_len(line) for line in screen.lines[:drawn]) <= 38, "a ^C fits beside it"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_name_is_cut_and_never_a_number(width: int) -> None:
+    screen = Screen(terminal=True, width=width)
+    long = f"best expert so far (next-{'long-' * 20}lora)"
+    with screen.progress as progress:
+        progress.phase("testing")
+        progress.scores_so_far("test", {"base": 0.138, long: 0.322, "uniform weights": 0.622, "selected (5-2)": 0.634})
+        screen.wait()
+    shown = [line[16:] for line in screen.lines if re.search(r"0\.\d{3}", line)]
+    text = " ".join(dict.fromkeys(shown))
+    assert re.fullmatch(
+        r"base 0.138, best expert .*….*-lora\) 0.322, uniform weights 0.622, selected \(5-2\) 0.634", text
+    )
+
+
+def test_a_note_breaks_between_words() -> None:
+    screen = Screen(terminal=True, width=40)
+    with screen.progress as progress:
+        progress.note(" ".join(["selection"] * 9))
+    lines = [line for line in screen.lines if "selection" in line]
+    assert lines == ["note: selection selection selection", *["      selection selection selection"] * 2]
 
 
 def test_what_is_not_known_yet_is_a_dash() -> None:
