@@ -24,6 +24,7 @@ OF_PATHS = {"base", "experts", "splits", "modules"}
 # What PyYAML's constructors raise for a value that does not fit its tag.
 UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
 ODD_NUMBER = re.compile(r"[-+]?(\d[\d_.]*(:[\d_.]+)+|0[0-9_]+)")  # 1:30 is 90, and 010 is 8
+CONTEXTS = {"while scanning a simple key", "while scanning a quoted scalar"}
 Keys = tuple[str, ...]
 
 
@@ -205,4 +206,13 @@ def _name_of(tag: str) -> str:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    return shortened(" ".join(str(error).split()), MOST_REASON)
+    """ "line 3, column 5: mapping values are not allowed here"."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return shortened(" ".join(str(error).split()), MOST_REASON)
+    context, mark, problem = error.context or "", error.problem_mark, " ".join((error.problem or "").split())
+    if context in CONTEXTS:  # found wrong where it should have ended, and to be mended where it begins
+        mark, problem = error.context_mark, f"{context.removeprefix('while scanning ')}: {problem}"
+    elif problem.startswith("but "):  # it goes on from the context
+        problem = f"{context}, {problem}"
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return shortened(place + problem, MOST_REASON)

@@ -41,6 +41,25 @@ def test_a_message_names_key_and_line_of_a_value_far_down() -> None:
         parse("a:\n- c: 1\n- b: 2024-13-45\n", "case: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base: b\n- experts\n", "line 2, column 1: expected <block end>, but found '-'"),
+        ("base: b\nexperts: a: b\n", "line 2, column 11: mapping values are not allowed here"),
+        ("base: b\nexperts\nseed: 1\n", "line 2, column 1: a simple key: could not find expected ':'"),
+        ("base: 'b\nseed: 1\n", "line 1, column 7: a quoted scalar: found unexpected end of stream"),
+        ("base: b\n---\nbase: c\n", "line 2, column 1: expected a single document in the stream, but found another"),
+        ("base: @b\n", "line 1, column 7: found character '@' that cannot start any token"),
+    ],
+)
+def test_what_is_no_yaml_is_named_by_line_and_column(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(text, "x.yaml: ")
+    assert str(refusal.value).startswith(f"x.yaml is not valid YAML ({said}")
+    assert str(refusal.value).endswith("); correct it")
+    assert "unicode string" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("text", ["a:\n  " + "[" * 100_000, "a: " + "{b: " * 100_000])
 def test_brackets_without_end_are_refused_at_once(text: str) -> None:
     """PyYAML alone takes the square of their number: minutes."""
