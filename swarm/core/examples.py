@@ -45,5 +45,7 @@ class Example:
 
     @property
     def named(self) -> str:
-        """Its id, with its file and line, for messages."""
+        """Its id, with its file and line, for messages. An id that is the line number goes without saying."""
+        if self.where.endswith((f":{self.id}", f"[{self.id}]")):
+            return self.where
         return f"{self.id!r} ({self.where})" if self.where else repr(self.id)

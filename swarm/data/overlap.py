@@ -116,22 +116,23 @@ def _without(examples: Sequence[Example], above: Sequence[Part], owner: str, not
     return [example for example in examples if prompt_key(example) not in where]
 
 
+def _shared(lost: Split, kept: Split, n: int) -> str:
+    return f"{lost} and {kept} share {n} example{'s' * (n > 1)}"
+
+
 def _refusal(found: Sequence[Twins], pools: Sequence[ExamplePool], wanted: Counts, seed: int) -> str:
     """One line with all overlaps counted, the first of every pair of splits shown, and what `drop` would leave."""
     pairs: dict[tuple[Split, Split], list[Twins]] = {}
     for twins in found:
         pairs.setdefault((twins.lost, twins.kept), []).append(twins)
-    counted = ", ".join(f"{lost} and {kept} {len(each)}" for (lost, kept), each in pairs.items())
+    counted = ", ".join(_shared(lost, kept, len(each)) for (lost, kept), each in pairs.items())
     in_turn = [twins for each in chain(zip_longest(*pairs.values())) for twins in each if twins]
     shown = [str(twins) for twins in in_turn[:SHOWN]] + (["..."] if len(found) > SHOWN else [])
-    refused = (
-        f"splits: {len(found)} overlap{'s' * (len(found) > 1)}, where two splits ask the same ({counted}): "
-        f"{'; '.join(shown)}; "
-        "remove them from one of the files"
-    )
+    them = "them" if len(found) > 1 else "it"
+    refused = f"splits: {counted}: {'; '.join(shown)}; remove {them} from one of the files"
     try:
         parts = _deal_apart(pools, wanted, seed, [])
     except ConfigError as error:
         return f"{refused} (splits.overlap: drop leaves too few: {error})"
     left = ", ".join(f"{split} {len(parts[split].examples)}" for split in reversed(PRECIOUS))
-    return f"{refused}, or set splits.overlap: drop, which keeps them in test, else in select, and leaves {left}"
+    return f"{refused}, or set splits.overlap: drop, which keeps {them} in test, else in select, and leaves {left}"

@@ -107,11 +107,16 @@ def _refuse_impossible(pool: ExamplePool, counts: Mapping[Split, int], wanted: M
         if not 1 <= count <= available:
             after = f" after {', '.join(served)}" if served else ""
             raise ConfigError(
-                f"splits.{split}: {wanted[split]} comes to {max(count, 0)} examples, {available} are available in "
-                f"{pool.source}{after}; lower a count or add examples"
+                f"splits.{split}: {wanted[split]}{_default(split, wanted)} comes to {max(count, 0)} examples, "
+                f"{available} are available in {pool.source}{after}; lower a count or add examples"
             )
         available -= count
         served.append(f"{split} {count}")
+
+
+def _default(split: Split, wanted: Mapping[Split, int | str]) -> str:
+    """Said of a value that the user may not have written."""
+    return " (the default)" if wanted[split] == ("rest" if split == "test" else "auto") else ""
 
 
 def _shares(sizes: Mapping[str, int], count: int, seed: int) -> dict[str, int]:

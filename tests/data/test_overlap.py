@@ -48,8 +48,8 @@ def test_all_overlaps_are_counted_and_three_are_shown_with_their_lines(overlappi
     with pytest.raises(DataError) as refusal:
         split(overlapping)
     said = str(refusal.value)
-    assert "23 overlaps" in said
-    assert "select and test 6, search and test 9, search and select 8" in said
+    shared = "select and test share 6 examples, search and test share 9 examples, search and select share 8 examples"
+    assert said.startswith(f"splits: {shared}: ")
     search, select, test = (overlapping[name] for name in SPLITS)
     for place in (f"'e9' ({search}:10) in search and 'e9' ({test}:1) in test", f"'e12' ({select}:1) in select"):
         assert place in said
@@ -100,7 +100,7 @@ def test_counts_are_filled_where_enough_is_left(tmp_path: Path) -> None:
 
 def test_where_drop_leaves_nothing_it_says_so(tmp_path: Path) -> None:
     same = files(tmp_path, search=rows(1, 2), select=rows(1, 2), test=rows(3))
-    with pytest.raises(DataError, match=r"2 overlaps.*drop leaves too few: splits.search: auto comes to 0 examples"):
+    with pytest.raises(DataError, match=r"share 2 examples.*too few: splits.search: auto \(the default\) comes to"):
         split(same)
     with pytest.raises(ConfigError, match=r"0 are available in .*search.jsonl without the 2 that are in other splits"):
         split(same, overlap="drop")

@@ -161,8 +161,8 @@ def test_a_file_for_test_and_a_pool_for_the_others(tmp_path):
             {"search": 60, "select": 60},
             "splits.select: 60 comes to 60 examples, 40 are available in .* after search 60",
         ),
-        ({"search": 50, "select": 50}, "splits.test: rest comes to 0 examples"),
-        ({"search": 90}, "splits.select: auto comes to 25 examples, 10 are available"),
+        ({"search": 50, "select": 50}, "splits.test: rest \\(the default\\) comes to 0 examples"),
+        ({"search": 90}, "splits.select: auto \\(the default\\) comes to 25 examples, 10 are available"),
         ({"search": "rest"}, "splits.search: rest, as is splits.test"),
     ],
 )
@@ -172,11 +172,11 @@ def test_impossible_counts(tmp_path, settings, message):
 
 
 def test_too_few_examples(tmp_path):
-    with pytest.raises(ConfigError, match=r"splits.search: auto comes to 0 examples"):
+    with pytest.raises(ConfigError, match=r"splits.search: auto \(the default\) comes to 0 examples"):
         split(jsonl(tmp_path / "x.jsonl", rows(3)))
     with pytest.raises(ConfigError, match=r"splits.select"):
         split(dev_test(tmp_path / "x.json", rows(1), rows(3, start=50)))
-    with pytest.raises(ConfigError, match=r"splits.select: auto comes to 0 examples"):
+    with pytest.raises(ConfigError, match=r"splits.select: auto \(the default\) comes to 0 examples"):
         split(dev_test(tmp_path / "x.json", rows(10), rows(3, start=50)), search=10)
 
 

@@ -72,7 +72,7 @@ CASES = [
         "no-choices",
         lambda s: s.search_data(rows({"prompt": "a", "answer": "b"})),
         "objectives.words",
-        "'41'",
+        ".jsonl:41: ",
         "choices",
     ),
     Case(
@@ -89,7 +89,7 @@ CASES = [
         "answer is missing",
         "give the right answer",
     ),
-    Case("overlapping-splits", overlapping_splits, "select.jsonl:10", "test.jsonl:1", "remove them from one of"),
+    Case("overlapping-splits", overlapping_splits, "select.jsonl:10", "test.jsonl:1", "remove it from one of"),
     Case(
         "overlap-unknown",
         lambda s: s.search_set("splits.overlap=merge"),
