@@ -2,7 +2,8 @@
 
 They are copied into the new journal before its directory has a name, so the new run needs the old one no longer. What
 is known is never scored again and not counted by budgets. Scores hold for the same base, experts, data and scoring
-alone; anything else is refused by name.
+alone; anything else is refused by name. The bounds of the coefficients may differ: they decide where a search goes, and
+not how a position scores.
 """
 
 import re
@@ -20,6 +21,7 @@ from swarm.run.plan import Plan
 from swarm.run.provenance import check_settings, start_record
 
 OPTION = "--continue-from"
+BOUNDS = {"low", "high"}  # of a composition
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ def first_lines(plan: Plan, source: Source, tell: Callable[[str], None]) -> list
             f"{OPTION}: {source.folder}: {what} differs ({there} there, {here} here), so its scores do not hold here; "
             f"take the same, or search without {OPTION}"
         )
-    known = list(_known(source.archive, re.sub(r"[^\w.-]", "_", source.folder.absolute().name)))
+    every = list(_known(source.archive, re.sub(r"[^\w.-]", "_", source.folder.absolute().name)))
+    known = every if _bounds(source.config) == _bounds(plan.config) else [each for each in every if _within(plan, each)]
     continued = Continued(
         run=str(source.folder.absolute()),
         evaluations=sum(record.was == "evaluation" for record in known),
         tested=any(record.split == "test" for record in source.archive.scored) or _tested_before(source.start),
     )
-    notes = list(_notes(plan, continued, source))
+    notes = [*_notes(plan, continued, source), *_outside_notes(plan, continued, len(every) - len(known))]
     for note in notes:
         tell(note)
     return [began.model_copy(update={"continued": continued, "notes": (*began.notes, *notes)}), *known]
@@ -118,6 +121,21 @@ def _notes(plan: Plan, continued: Continued, source: Source) -> Iterator[str]:
         )
 
 
+def _outside_notes(plan: Plan, continued: Continued, lost: int) -> Iterator[str]:
+    if lost:
+        low, high = plan.space.low_D.min(), plan.space.high_D.max()
+        yield f"{lost} scores of {continued.run} are left out: they lie outside the bounds here, {low:g} to {high:g}"
+
+
+def _bounds(config: Config) -> dict[str, object]:
+    return config.composition.model_dump(include=BOUNDS)
+
+
+def _within(plan: Plan, known: KnownRecord) -> bool:
+    bounds = zip(plan.space.low_D, known.position, plan.space.high_D, strict=True)
+    return all(low <= x <= high for low, x, high in bounds)
+
+
 def _differences(source: Source, config: Config, began: StartRecord) -> Iterator[tuple[str, object, object]]:
     """What scores depend on and differs: its name, and its value there and here."""
     there, here = source.start.sources, began.sources
@@ -156,7 +174,7 @@ def _differing(
 def _scoring(config: Config) -> dict[str, object]:
     """The settings that decide what a position means and how it scores: not weights, optimizers or budgets."""
     return {
-        "composition": config.composition.model_dump(mode="json"),
+        "composition": config.composition.model_dump(mode="json", exclude=BOUNDS),
         "experts": {e.name: e.model_dump(mode="json", exclude={"path", "name", "trained_on"}) for e in config.experts},
         "objectives": {o.name: {k: v for k, v in o.decisive().items() if k != "weight"} for o in config.objectives},
         "engine": config.engine.decides_scores(),

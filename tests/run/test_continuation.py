@@ -11,7 +11,12 @@ import yaml
 
 from support.playground import Playground, run_cli, summary_of
 from support.runs import journal, timeless
+from swarm.config.load import parse_config
+from swarm.config.references import resolve
 from swarm.journal.archive import Archive
+from swarm.journal.records import KnownRecord
+from swarm.run.continuation import first_lines, open_source
+from swarm.run.plan import make_plan
 
 MORE = {"type": "bayesian", "particles": 3, "iterations": 2, "evaluations": 4}
 
@@ -104,6 +109,23 @@ def test_its_journal_alone_resumes_it(second: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert timeless(journal(run)) == timeless(journal(second))
     assert summary_of(run) == summary_of(second)
+
+
+def test_other_bounds_keep_the_scores_within_them(playground: Playground, finished_run: Path) -> None:
+    """A search goes elsewhere with them; what a position scores stays the same."""
+    source = open_source(finished_run)
+    before = at(journal(finished_run))
+    for low, high in ((-1.0, 2.5), (-0.25, 1.0)):
+        bounds = {"low": low, "high": high}
+        config = resolve(parse_config(playground.config(composition=bounds), "test"), playground.folder)
+        notes: list[str] = []
+        began, *known = first_lines(make_plan(config), source, notes.append)
+        inside = {(split, x_D) for split, x_D in before if all(low <= x <= high for x in x_D)}
+        assert {(line.split, tuple(line.position)) for line in known if isinstance(line, KnownRecord)} == inside
+        lost = len(before - inside)
+        assert any(f"{lost} scores of {finished_run} are left out" in note for note in notes) == (lost > 0)
+        assert began.notes[-len(notes) :] == tuple(notes)
+    assert lost, "narrower bounds leave some out"
 
 
 @pytest.mark.slow
