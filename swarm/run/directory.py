@@ -188,6 +188,19 @@ def is_finished(folder: Path) -> bool:
     return isinstance(last, dict) and last.get("kind") == "end" and last.get("phase") == "run"
 
 
+def check_searched(folder: Path) -> None:
+    """Raise RunError for a run whose search goes on: to show its test scores would first finish it."""
+    config_path(folder)
+    if is_finished(folder):
+        return
+    archive = Archive(folder / JOURNAL)
+    if archive.ended("search") is None:
+        raise RunError(
+            f"{folder}: the search has not ended (evaluations so far: {archive.evaluations}), and nothing is selected "
+            f"to be tested; swarm resume {folder} finishes it"
+        )
+
+
 def read_summary(folder: Path, archive: Archive) -> Summary:
     """The summary of a finished run. Raises RunError where there is none, it is damaged, or not of this journal."""
     summary = Summary.read(folder / SUMMARY)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 
 from swarm import __version__
 from swarm.config.schema import Config
@@ -97,9 +98,11 @@ def check_open(archive: Archive, overrides: Sequence[str]) -> None:
     """Raise RunError where overrides would change a search that has ended: it is not continued."""
     late = next((change for change in overrides if change.startswith("optimizer.")), None)
     if late and (ended := archive.ended("search")):
+        folder = archive.journal.path.parent
         raise RunError(
-            f"--set {late}: the search of {archive.journal.path.parent} has ended ({ended.reason}), and its finalists "
-            "were compared on fresh examples; start a new run"
+            f"--set {late}: the search of {folder} has ended ({ended.reason}), and its finalists were compared on "
+            f"fresh examples; start a new run that knows its scores and pays for new ones alone: swarm search "
+            f"{quote(str(folder / CONFIG))} --set {quote(late)} --run-dir NEW --continue-from {quote(str(folder))}"
         )
 
 

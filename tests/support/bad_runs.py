@@ -209,6 +209,7 @@ CASES = [
         "start a new run",
     ),
     Case("changed-weights", changed_weights, "expert red", "fingerprint", "put the old files back"),
+    Case("test-of-a-stopped-run", lambda s: ["test", s.stopped_run()], "run", "has not ended", "swarm resume"),
     Case(
         "export-of-a-stopped-run",
         lambda s: ["export", s.stopped_run(), s.folder / "dest"],

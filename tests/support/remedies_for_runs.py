@@ -182,6 +182,7 @@ RUNS: dict[str, tuple[Remedy, ...]] = {
     "changed-weights": (old_weights,),
 }
 EXPORTS: dict[str, tuple[Remedy, ...]] = {
+    "test-of-a-stopped-run": (resumed_before,),
     "export-of-a-stopped-run": (resumed_before, given("--candidate", "0-0")),
     "export-of-changed-weights": (old_weights,),
     "taken-destination": (another_place, emptied, given("--overwrite")),
