@@ -3,6 +3,7 @@
 A cluster that is running already is inspected.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from swarm.workers.ray.probe_nodes import survey
 from swarm.workers.settings import ClusterSettings
 
 FLOPS_PER_PARAMETER = 2
+DTYPE_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 CPU_FLOPS = 1e11  # two modest CPU cores in bfloat16: an order of magnitude
 
 
@@ -31,9 +33,12 @@ class Forecast:
     parameters: how many weights the base has.
     experts: name -> kind.
     coordinates: dimensions of the search.
+    bounds: lowest and highest coefficient that a bounded optimizer tries.
+    dtype: of the weights that are scored and exported.
+    base_dtype: of most weights of the base's files, as safetensors names it.
     evaluations: the most candidates that the search scores.
     examples: objective -> split -> how many.
-    tokens: estimate for the whole search.
+    tokens: of the whole search, at most.
     workers: how many and of what size, in words.
     worker_gib: memory per worker.
     node_gib: weight files that the workers of a node share.
@@ -60,6 +65,9 @@ class Forecast:
     notes: list[str]
     seconds: dict[str, float]
     time_basis: str
+    bounds: tuple[float, float]
+    dtype: str
+    base_dtype: str
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -90,6 +98,9 @@ def forecast(plan: Plan) -> Forecast:
         notes=[*plan.notes, *plan.remarks, *filter(None, [times.problem])],
         seconds={phase: round(seconds, 3) for phase, seconds in times.seconds.items()},
         time_basis=times.basis,
+        bounds=(float(plan.space.low_D.min()), float(plan.space.high_D.max())),
+        dtype=plan.config.engine.dtype,
+        base_dtype=_base_dtype(plan),
     )
 
 
@@ -104,9 +115,11 @@ def describe(plan: Plan) -> list[str]:
     return [
         f"base         {f.base} ({f.parameters / 1e6:,.1f} M parameters)",
         *(f"experts      {kind}: {', '.join(names)}" for kind, names in _by_kind(f.experts).items()),
-        f"search       {f.coordinates} dimensions, {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
+        f"search       {f.coordinates} dimensions, each {f.bounds[0]:g} to {f.bounds[1]:g}",
+        f"optimizer    {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
+        f"dtype        {f.dtype}{_of_the_base(f)}",
         *(f"examples     {line}" for line in splits),
-        f"tokens       about {f.tokens:,} in the search",
+        f"tokens       at most {f.tokens:,} in the search",
         f"workers      {f.workers}",
         f"memory       about {per_worker} per worker, plus {per_node} of files shared on each node",
         f"disk         about {best} for best/ as a whole model; {size_text(free)} free here",
@@ -135,6 +148,19 @@ def _workers(cluster: ClusterSettings) -> str:
         return f"{ray.workers} on the Ray cluster at {address}"
     planned = place(ray, [local_resources()])
     return f"{planned.workers} on a local Ray; CPU cores per worker: {planned.cpus}, GPUs per worker: {planned.gpus:g}"
+
+
+def _base_dtype(plan: Plan) -> str:
+    sizes: Counter[str] = Counter()
+    for info in plan.catalog.base.tensors.info.values():
+        sizes[info.dtype] += info.elements
+    return max(sizes, key=lambda dtype: sizes[dtype])
+
+
+def _of_the_base(forecast: Forecast) -> str:
+    """What is to be said where scores and the export have another dtype than the base."""
+    stored = DTYPE_NAMES.get(forecast.base_dtype, "")
+    return f" (the base is {stored})" if stored and stored != forecast.dtype else ""
 
 
 def _by_kind(experts: Mapping[str, str]) -> dict[str, list[str]]:
