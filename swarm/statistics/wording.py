@@ -52,9 +52,15 @@ def unit_of(scores: Iterable[float]) -> Unit:
 
 
 def uniform_name(coefficient: float, tried: Iterable[float] = ()) -> str:
-    """ "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8"; without `tried`, the first part."""
-    scales = [f"{scale:.3g}" for scale in tried]
+    """ "uniform weights, 0.6 each: the best on search of 0.2, 0.4, 0.6, 0.8"; without `tried`, the first part.
+
+    Where it is the largest that was tried, that is said: a larger one might be better still.
+    """
+    values = list(tried)
+    scales = [f"{scale:.3g}" for scale in values]
     chosen = f": the best on search of {', '.join(scales)}" if len(scales) > 1 else ""
+    if chosen and math.isclose(coefficient, max(values), rel_tol=1e-5):
+        chosen += ", and the largest that was tried"
     return f"uniform weights, {coefficient:.3g} each{chosen}"
 
 
