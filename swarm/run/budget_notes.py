@@ -1,9 +1,10 @@
-"""Whether the budget of a search reaches beyond its starting points."""
+"""Whether the budget of a search reaches beyond its starting points, and is spent on experts that change nothing."""
 
 import math
 from typing import Any
 
 from swarm.core.space import Array, Space
+from swarm.experts.catalog import Catalog
 from swarm.optimizers import Optimizer
 from swarm.search.baselines import Baselines
 from swarm.search.status import Budget
@@ -29,6 +30,16 @@ def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str
             f"the budget covers the {len(starts)} starting points, which are baselines, and nothing else; raise {key}"
         ]
     return []
+
+
+def idle_expert_notes(catalog: Catalog) -> list[str]:
+    """A note for each expert that is the base itself."""
+    return [
+        f"expert {expert.name} is the base itself: its coefficient changes nothing, and the search has a dimension "
+        "without use; remove it from experts"
+        for expert in catalog.experts
+        if expert.kind == "checkpoint" and expert.fingerprint == catalog.base.tensors.fingerprint
+    ]
 
 
 def known_note(optimizer: Optimizer[Any], known: int) -> str:

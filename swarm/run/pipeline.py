@@ -120,6 +120,8 @@ class Run:
         """Do what has not been done yet. Returns the summary."""
         if self.archive.ended("run") and (self.folder / SUMMARY).is_file():
             return self._finished()
+        for note in () if self.archive.evaluations else (*self.plan.notes, *self.plan.remarks):
+            self.listener.note(note)
         with open_tracking(self.plan.config, self.folder, self.listener.note) as self._tracking:
             try:
                 self._search()

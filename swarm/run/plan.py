@@ -20,7 +20,7 @@ from swarm.experts.sparsify import Sparsification
 from swarm.experts.svd_error import truncation_notes
 from swarm.experts.tokenizer_check import tokenizer_notes
 from swarm.export import Exported, check_form
-from swarm.run.budget_notes import budget_notes
+from swarm.run.budget_notes import budget_notes, idle_expert_notes
 from swarm.run.recorded_base_notes import recorded_base_notes
 
 
@@ -84,7 +84,8 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     catalog = open_experts(config)
     config.engine.check_base(catalog.base)
     space = config.composition.space(catalog)
-    remarks = [*budget_notes(config.optimizer, space, config.seed), *recorded_base_notes(catalog)]
+    remarks = [*budget_notes(config.optimizer, space, config.seed), *idle_expert_notes(catalog)]
+    remarks += recorded_base_notes(catalog)
     recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
     check_form(Exported(catalog, recipe, config.engine.dtype, None, "", ""), config.export.format)
     check_finite(catalog)

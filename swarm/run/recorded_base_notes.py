@@ -23,8 +23,8 @@ def _note(names: Sequence[str], recorded: str, base: Path) -> str:
     one = len(names) == 1
     return (
         f"{'expert' if one else 'experts'} {', '.join(names)}: {'its' if one else 'their'} {CONFIG} "
-        f"{'names' if one else 'name'} the base {recorded}, and the base here is {base}; where that is another model, "
-        f"{'the expert does' if one else 'these experts do'} not fit it"
+        f"{'names' if one else 'name'} the base {recorded}, not {base.name}; all shapes fit, so it matters only where "
+        "these are two models"
     )
 
 

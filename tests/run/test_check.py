@@ -46,6 +46,7 @@ def test_a_search_of_starting_points_claims_nothing_of_composed_experts(playgrou
     tiny = ("--set", "optimizer={type: bayesian, evaluations: 3}", "--set", "splits={search: 4, select: 4, test: rest}")
     done = run_cli("search", playground.config_file, "--run-dir", tmp_path / "run", *tiny)
     assert done.code == 0, done.err
+    assert "note: 3 evaluations cover 3 of 10 starting points" in done.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert "3 evaluations cover 3 of 10 starting points" in "".join(summary["notes"])
     assert "starting points" not in (tmp_path / "run" / "journal.jsonl").read_text()
@@ -72,6 +73,12 @@ def test_auto_particles_become_a_number_that_the_run_keeps(playground: Playgroun
     assert kept["particles"] == counts[1]
     again = run_cli("resume", tmp_path / "run", "--set", "optimizer.particles=auto")
     assert (again.code, "optimizer" in again.err) == (2, True)
+
+
+def test_the_base_as_an_expert_is_noted(playground: Playground) -> None:
+    experts = [str(playground.expert("red")), {"path": str(playground.base), "name": "itself"}]
+    (said,) = plan_of(playground, experts=experts).remarks
+    assert said.startswith("expert itself is the base itself: its coefficient changes nothing")
 
 
 def test_an_adapter_that_names_another_base_is_noted(playground: Playground, tmp_path: Path) -> None:
