@@ -16,6 +16,7 @@ from swarm.cli.screen import (
     current,
     interruption,
     print_bug,
+    print_error,
     print_json,
     print_lines,
     print_summary,
@@ -27,9 +28,9 @@ from swarm.cli.weights import app as weights_app
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
-from swarm.core.terminal_text import one_line
 
 FAILURE, MISTAKE = 1, 2
+KEY_COLUMNS = 13  # of the first word of a line of `swarm check`
 app = typer.Typer(
     cls=PlainFlags,
     help="Find the best weighting of language-model experts, without gradients.",
@@ -93,7 +94,7 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
         summary = resume_run(run_dir, progress, overrides or ())
     if was_finished:
         print_lines(["this run was finished before: nothing was left to do"])
-    print_summary(summary, run_dir)
+    print_summary(summary, run_dir, resumed=not was_finished)
 
 
 @app.command()
@@ -114,15 +115,20 @@ def check(
     if as_json:
         print_json(found.content)
     else:
-        print_lines([*found.lines])
+        print_lines([*found.lines], KEY_COLUMNS)
 
 
 @app.command("test")
 def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
-    """Show the best and every baseline on the untouched test split. What is not scored yet is scored first."""
+    """Show the best and every baseline on the untouched test split. After a search, what is not scored yet is scored.
+
+    A run whose search has not ended is refused: swarm resume finishes it.
+    """
     announce(run_dir)
+    from swarm.run.directory import check_searched
     from swarm.run.pipeline import resume_run
 
+    check_searched(run_dir)
     with run_display(run_dir, quiet=as_json) as progress:
         summary = resume_run(run_dir, progress)
     print_summary(summary, run_dir, as_json)
@@ -181,7 +187,7 @@ def main() -> NoReturn:
         if code == INTERRUPTED:
             leave()
         if reason := lost():
-            print(f"swarm: {one_line(unwritten(reason))}", file=sys.stderr)
+            print_error(unwritten(reason))
             code = MISTAKE
         sys.exit(code)
 
@@ -213,5 +219,5 @@ def _refuse(problem: str, code: int = MISTAKE) -> int:
     if "--json" in sys.argv[1:]:
         print_json({"error": problem})
     else:
-        print(f"swarm: {one_line(problem)}", file=sys.stderr)
+        print_error(problem)
     return code

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from swarm.cli.wrapping import wrapped
 from swarm.core.secrets import redacted
 from swarm.core.terminal_text import escaped, one_line
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 RESULT = ("best", "baselines", "paired", "verdict", "predicted", "optimism", "emergence", "continued")
 STARTING = "starting: loading libraries"
+PROGRAM = "swarm: "  # what an error begins with
 PIPE_WIDTH = 120
 # Names may look like rich's markup ("[red]") or its emoji (":heart:"): neither is ever interpreted.
 console = Console(
@@ -60,9 +62,19 @@ def announce(run: Path | None = None, starts_run: bool = False) -> None:
         print(STARTING, file=sys.stderr, flush=True)
 
 
-def print_lines(lines: list[str]) -> None:
-    for line in lines:
-        console.print(one_line(line), soft_wrap=True)
+def print_lines(lines: list[str], indent: int = 2) -> None:
+    """indent: of what does not fit on a line of a terminal. What is piped stays one line each."""
+    for line in map(one_line, lines):
+        for part in wrapped(line, console.width, indent) if console.is_terminal else [line]:
+            console.print(part, soft_wrap=True)
+
+
+def print_error(line: str) -> None:
+    """A line on stderr, broken between words where that is a terminal."""
+    line = f"{PROGRAM}{one_line(line)}"
+    terminal = sys.stderr.isatty()
+    for part in wrapped(line, Console(file=sys.stderr).width, len(PROGRAM)) if terminal else [line]:
+        print(part, file=sys.stderr)
 
 
 def print_json(content: Mapping[str, object]) -> None:
@@ -111,8 +123,10 @@ def print_bug(kind: type[BaseException], error: BaseException, trace: TracebackT
     print("\n".join(map(one_line, lines)), file=sys.stderr)
 
 
-def print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> None:
-    """Raises ExportError, once all is shown, where best/ is not the model that was searched."""
+def print_summary(summary: "Summary", folder: Path, as_json: bool = False, resumed: bool = False) -> None:
+    """resumed: an earlier session had begun the run.
+
+    Raises ExportError, once all is shown, where best/ is not the model that was searched."""
     from swarm.cli.table import closing_lines, summary_table
     from swarm.run.verify_export import check_verified
 
@@ -120,7 +134,7 @@ def print_summary(summary: "Summary", folder: Path, as_json: bool = False) -> No
         print_json(summary.content(RESULT))
     else:
         console.print(summary_table(summary))
-        print_lines(closing_lines(summary, folder))
+        print_lines(closing_lines(summary, folder, resumed))
     check_verified(summary)
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from swarm.cli.phase_progress import span
 from swarm.cli.shorten import shorten
+from swarm.cli.wrapping import packed
 from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
@@ -22,17 +23,25 @@ SCORES = ("search", "select", "test", "95 % interval")
 NAME_KEPT = 24  # columns: names are cut to this before the table is parted, and no shorter
 LEAST_NAME = 12
 IMPROVEMENT = "improvement\nover baseline"
+COEFFICIENTS = "coefficients  "
+COEFFICIENTS_SHOWN = 12
+LONGEST_COEFFICIENT = len(" -1000.00,")
 
 
 def summary_table(summary: Summary) -> Group:
     """Scores of the best and the baselines, the improvement over each baseline on test, the cost, and the verdict."""
-    return Group(ScoreTable(summary), Text(_details(summary)), Text(_verdict(summary), style="bold"))
+    details, verdict = _details(summary), Text(_verdict(summary), style="bold")
+    return Group(ScoreTable(summary), CoefficientLines(summary), Text("\n".join(details)), verdict)
 
 
-def closing_lines(summary: Summary, folder: Path) -> list[str]:
-    """The last lines: that the run is finished, how long it took, and where the result lies."""
+def closing_lines(summary: Summary, folder: Path, resumed: bool = False) -> list[str]:
+    """The last lines: that the run is finished, how long it took, and where the result lies.
+
+    resumed: an earlier session had begun the run.
+    """
+    together = ", all sessions together" if resumed else ""
     return [
-        f"finished in {span(summary.seconds.total)}",
+        f"finished in {span(summary.seconds.total)}{together}",
         f"result   {folder / 'best'}",
         "report   report.html, in the same folder as best",
     ]
@@ -88,6 +97,31 @@ class ScoreTable:
         return _table(self._improvement, rows, limit)
 
 
+class CoefficientLines:
+    """The coefficients that were selected: all where they are few, else the largest, and where the rest stands."""
+
+    def __init__(self, summary: Summary) -> None:
+        self._coefficients = [
+            (one_line(f"{expert} {group}".rstrip()), value)
+            for expert, groups in summary.best.coefficients.items()
+            for group, value in groups.items()
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self._coefficients:
+            return
+        shown, few = self._coefficients, len(self._coefficients) <= COEFFICIENTS_SHOWN
+        if not few:
+            shown = sorted(shown, key=lambda named: -abs(named[1]))[:COEFFICIENTS_SHOWN]
+        columns = options.max_width - len(COEFFICIENTS)
+        names = max(LEAST_NAME, columns - LONGEST_COEFFICIENT)
+        items = [f"{shorten(name, names)} {value:.2f}" for name, value in shown]
+        if not few:
+            items.append(f"the {len(shown)} largest of {len(self._coefficients)}: all are in summary.json")
+        for i, line in enumerate(packed(items, columns)):
+            yield Text(f"{'' if i else COEFFICIENTS:<{len(COEFFICIENTS)}}{line}", no_wrap=True)
+
+
 def _table(headings: Sequence[str], rows: Sequence[tuple[Text, Sequence[str]]], limit: int) -> Table:
     """limit: the columns of a name, which is cut in the middle where it has more."""
     table = Table(box=None, pad_edge=False)
@@ -138,7 +172,7 @@ def _improvement(gain: Gain | None) -> tuple[str, str]:
     return f"{shown.difference:+.3f}", f"{shown.low:+.3f} to {shown.high:+.3f}"
 
 
-def _details(summary: Summary) -> str:
+def _details(summary: Summary) -> list[str]:
     counts = summary.counts
     lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
     if summary.best.source == "search":
@@ -151,11 +185,11 @@ def _details(summary: Summary) -> str:
     if summary.optimism is not None:
         lines.append(f"generalisation gap (search - test): {summary.optimism:+.3f}")
     if found := summary.emergence:
-        counted = f"{found.newly_right} / {found.newly_wrong} of {found.n} test examples"
-        lines.append(f"newly right / newly wrong against every source: {counted}")
+        lines.append(f"newly right, where every source is wrong: {found.newly_right} of {found.n} test examples")
+        lines.append(f"newly wrong, where a source is right: {found.newly_wrong} of {found.n} test examples")
     if summary.reopened:
         lines.append(one_line(summary.reopened))
-    return "\n".join(lines)
+    return lines
 
 
 def _verdict(summary: Summary) -> str:

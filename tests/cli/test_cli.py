@@ -95,13 +95,17 @@ def test_check_prints_a_plan_and_starts_nothing(playground: Playground, tmp_path
     plan = only_object(done.out)
     assert (done.code, done.err) == (0, "")
     assert plan["coordinates"] == 3
+    assert (plan["bounds"], plan["dtype"], plan["base_dtype"]) == ([-0.5, 1.5], "float32", "F32")
     assert plan["evaluations"] == 16
     assert plan["examples"] == {"words": {"search": 16, "select": 16, "test": 28}}
     assert plan["experts"] == {"red": "adapter", "green": "adapter", "blue": "adapter"}
-    lines = run_cli("check", playground.config_file).out
+    lines = run_cli("check", playground.config_file, "--set", "engine.dtype=bfloat16").out
     for words in (
         "experts      adapter: red, green, blue",
-        "3 dimensions, pso, up to 16 evaluations",
+        "search       3 dimensions, each -0.5 to 1.5",
+        "optimizer    pso, up to 16 evaluations",
+        "dtype        bfloat16 (the base is float32)",
+        "tokens       at most",
         "MiB per worker, plus",
         "time         about",
         "smallest detectable difference on the test split: about 16.6 points",
@@ -295,6 +299,7 @@ def test_an_interrupted_run_says_how_to_resume_and_ends_like_an_uninterrupted_on
     resumed = run_cli("resume", tmp_path / "run")
     assert resumed.code == 0
     assert re.search(r"(?m)^note: resuming: \d+ of 96 evaluations are known already$", resumed.out)
+    assert re.search(r"(?m)^finished in \d+ s, all sessions together$", resumed.out)
     assert run_cli(*search[:-1], tmp_path / "straight").code == 0
     assert summary_of(tmp_path / "run") == summary_of(tmp_path / "straight")
 

@@ -1,5 +1,6 @@
 """The result on a terminal: every row and column is there and aligned, at any width."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -42,13 +43,15 @@ def test_nothing_is_cut(width: int) -> None:
     assert "…" not in text
     assert text.count("0.750 to 0.860") == 7, "the best, five baselines, the prediction"
     assert text.count("+0.100") == text.count("+0.010 to +0.190") == 5
+    uniform = "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8, and the largest that was tried"
+    assert uniform in " ".join(lines)
     for words in ("improvement", "95 % interval, corrected", "for 5 comparisons", "uniform, 0.8 each"):
         assert words in text
     for line in ("composed expert: candidate 3-1, selected on the select split",
-                 "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8",
                  "predicted test score: 0.812 (95 % interval 0.750 to 0.860)",
                  "generalisation gap (search - test): -0.003",
-                 "newly right / newly wrong against every source: 1 / 137 of 1200 test examples",
+                 "newly right, where every source is wrong: 1 of 1200 test examples",
+                 "newly wrong, where a source is right: 137 of 1200 test examples",
                  "Better, by at least -1."):  # fmt: skip
         assert line in lines
 
@@ -60,6 +63,22 @@ def test_a_narrow_terminal_has_the_improvements_below(width: int, tables: int) -
     assert sum(line.startswith("selected (3-1)") for line in lines) == 1
     ends = {len(line) for line in lines if "to +0.190" in line}
     assert len(ends) == 1, "aligned"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_coefficients_are_shown_and_of_many_the_largest(width: int) -> None:
+    best = {"id": "3-1", "search": SCORE, "select": SCORE, "test": SCORE}
+    few = {"digit-lora": 0.684, "a-very-long-name-of-an-expert-" * 3: -0.2, "upper": 1.0}
+    lines = printed(result(best=best | {"coefficients": few}), width)
+    first = next(i for i, line in enumerate(lines) if line.startswith("coefficients  digit-lora 0.68,"))
+    assert max(map(cell_len, lines)) <= width
+    assert re.fullmatch(r"digit-lora 0\.68, a-very.*… ?.* -0\.20, upper 1\.00", " ".join(
+        line[14:] for line in lines[first : first + 3] if line.startswith(("coefficients ", " " * 14))))  # fmt: skip
+    grouped = {f"expert-{i}": {f"layers {8 * k}-{8 * k + 7}": i + k / 10 for k in range(4)} for i in range(10)}
+    text = " ".join("\n".join(printed(result(best=best | {"coefficients": grouped}), width)).split())
+    assert "coefficients expert-9 layers 24-31 9.30, expert-9 layers 16-23 9.20," in text
+    assert "expert-7 layers 0-7 7.00, the 12 largest of 40: all are in summary.json" in text
+    assert "expert-6" not in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
