@@ -14,6 +14,7 @@ from support.playground import EXPERTS, Outcome, Playground, run_cli
 from swarm.cli.phase_progress import PhaseProgress, span
 from swarm.cli.progress import Progress
 from swarm.cli.shorten import shorten
+from swarm.cli.wrapping import packed, wrapped
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.journal.archive import Archive
 from swarm.run.listener import tell_scores_so_far
@@ -228,6 +229,22 @@ def test_a_shortened_name_fits_and_keeps_both_ends(columns: int) -> None:
             assert short[:2] == text[:2]
             assert short[-1] == text[-1]
     assert shorten("short", 5) == "short"
+
+
+def test_lines_break_between_words_and_items_alone() -> None:
+    text = "base         /a/path/that/is/longer/than/a/line and 模型 模型 many-words"
+    assert wrapped(text, 36, 13) == [
+        "base         /a/path/that/is/longer/than/a/line",
+        "             and 模型 模型",
+        "             many-words",
+    ]
+    assert wrapped("             (a basis)", 36, 13) == ["             (a basis)"]
+    assert wrapped("a narrow place", 8, 13) == ["a narrow", "place"], "with no room for the indent"
+    assert wrapped("", 8) == [""]
+    assert packed(["first 1.00", "second 2.00", "a-name-too-long 3.00"], 14) == [
+        "first 1.00,", "second 2.00,", "a-name-…g 3.00"
+    ]  # fmt: skip
+    assert packed([], 14) == []
 
 
 @pytest.fixture(scope="module")

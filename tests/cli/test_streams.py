@@ -70,6 +70,26 @@ def test_a_narrow_terminal_shows_the_whole_result(finished_run: Path) -> None:
     assert "expert:green" in done.stdout
 
 
+def test_a_mistake_on_a_terminal_breaks_between_words() -> None:
+    """With an indent, as long as a terminal is wide enough. In a pipe it is one line."""
+    ours, theirs = os.openpty()
+    words = command("search", "a.yaml", "--overwrite-everything")
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"COLUMNS": "40"}
+        )  # fmt: skip
+        os.close(theirs)
+        said = screen.read(1000).decode()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert said.splitlines() == [
+        "swarm: No such option:",
+        "       --overwrite-everything; see swarm",
+        "       search --help",
+    ]
+    piped = shell('"$@"', "search", "a.yaml", "--overwrite-everything")
+    assert piped.stderr == "swarm: No such option: --overwrite-everything; see swarm search --help\n"
+
+
 def test_with_json_a_mistake_is_one_object_on_stdout(tmp_path: Path) -> None:
     for words in (("check", tmp_path / "none.yaml", "--json"), ("check", "--json"), ("report", tmp_path, "--json")):
         done = run_cli(*words)
