@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
-from swarm.journal.records import EvaluationRecord
+from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import Best
+from swarm.report.coefficients import baseline_at
 from swarm.report.examples import tested_key
 from swarm.report.read_journal import Journal
 
@@ -64,7 +65,7 @@ class Plane:
 def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
     """None where the positions do not span a plane. Candidates alone decide the components, all with equal weight."""
     names = journal.start.coordinates
-    lines = [line for line in journal.evaluations if len(line.position) == len(names)]
+    lines = [line for line in journal.searched if len(line.position) == len(names)]
     x_ND = np.array([line.position for line in lines], dtype=np.float64)
     if len(names) < 2 or len(np.unique(x_ND, axis=0)) < 3:
         return None
@@ -104,7 +105,7 @@ def _pulls(w_D: Array, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     return tuple((names[d], float(w_D[d])) for d in order if abs(w_D[d]) >= 0.5 * abs(w_D[order[0]]))
 
 
-def _moves(optimizer: str, lines: Sequence[EvaluationRecord]) -> Iterator[tuple[Position, Position]]:
+def _moves(optimizer: str, lines: Sequence[ScoredRecord]) -> Iterator[tuple[Position, Position]]:
     """Where the particles came from and went to in some generations: in many all of them would hide one another."""
     if optimizer not in SWARMS:
         return
@@ -125,6 +126,8 @@ def _moves(optimizer: str, lines: Sequence[EvaluationRecord]) -> Iterator[tuple[
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:
     """The baselines at their positions (of the uniform averages, the tested one), and the best last."""
     baselines = {line.id: line.position for line in (*journal.selects, *journal.tests.values())}
+    if not baselines:  # of an unfinished search: those that it has met
+        baselines = {baseline_at(line.position, journal): line.position for line in journal.searched}
     uniform = tested_key(journal, "uniform")
     found = []
     for key, position in baselines.items():

@@ -4,13 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.core.errors import RunError
-from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Record, StartRecord
+from swarm.journal.records import (
+    EndRecord,
+    EvaluationRecord,
+    FailureRecord,
+    KnownRecord,
+    Record,
+    ScoredRecord,
+    StartRecord,
+)
 
 
 @dataclass(frozen=True)
 class Journal:
     """All records, by kind.
 
+    known: evaluations of the search that this one continues.
     tests: id -> record, as they were run.
     tested: every id of a tested position -> record; a finalist may be an expert alone, tested under one of the two ids.
     ends: phase -> the reason it ended.
@@ -18,6 +27,7 @@ class Journal:
     """
 
     start: StartRecord
+    known: tuple[KnownRecord, ...]
     evaluations: tuple[EvaluationRecord, ...]
     failures: tuple[FailureRecord, ...]
     selects: tuple[EvaluationRecord, ...]
@@ -27,8 +37,13 @@ class Journal:
     elapsed: float
 
     @property
-    def scored(self) -> tuple[EvaluationRecord, ...]:
-        return (*self.evaluations, *self.selects, *self.tests.values())
+    def searched(self) -> tuple[ScoredRecord, ...]:
+        """The candidates of the search, with those that were known before."""
+        return (*self.known, *self.evaluations)
+
+    @property
+    def scored(self) -> tuple[ScoredRecord, ...]:
+        return (*self.searched, *self.selects, *self.tests.values())
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -45,6 +60,7 @@ def read_journal(records: Sequence[Record]) -> Journal:
     at = {record.position: record for record in tests}
     return Journal(
         start=start,
+        known=tuple(record for record in records if isinstance(record, KnownRecord) and record.was == "evaluation"),
         evaluations=tuple(record for record in scored if record.kind == "evaluation"),
         failures=tuple(record for record in records if isinstance(record, FailureRecord)),
         selects=selects,

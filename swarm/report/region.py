@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
-from swarm.journal.records import EvaluationRecord
+from swarm.journal.records import ScoredRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
 from swarm.report.read_journal import Journal
 
 ROWS = 1_000  # candidates compared at a time, which bounds the memory
+ROUNDING = 1e-9  # of floats: one example of difference is as large as its standard error, and is within it
 LEAST = 5  # candidates: with fewer, percentiles are little more than the extremes
 
 
@@ -54,7 +55,7 @@ def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None
         return None
     gap_N, error_N = _behind(lines, weights)
     order_N = np.argsort(gap_N, kind="stable")
-    alike_N = gap_N <= error_N
+    alike_N = gap_N <= error_N * (1 + ROUNDING)
     alike = [lines[i] for i in order_N if alike_N[i]]
     others = [lines[i] for i in order_N if not alike_N[i]]
     good = alike + others[: max(0, LEAST - len(alike))]
@@ -63,14 +64,14 @@ def good_region(journal: Journal, weights: Mapping[str, float]) -> Region | None
     )
 
 
-def _whole(journal: Journal) -> list[EvaluationRecord]:
+def _whole(journal: Journal) -> list[ScoredRecord]:
     """The full evaluations, each position once: a stopped or failed one cannot be compared."""
-    scored = [line for line in journal.evaluations if line.status == "ok" and not line.repeated and line.examples]
+    scored = [line for line in journal.searched if line.status == "ok" and not line.repeated and line.examples]
     most = max((line.n_examples for line in scored), default=0)
     return [line for line in scored if line.n_examples == most]
 
 
-def _behind(lines: list[EvaluationRecord], weights: Mapping[str, float]) -> tuple[Array, Array]:
+def _behind(lines: list[ScoredRecord], weights: Mapping[str, float]) -> tuple[Array, Array]:
     """The difference of each from the highest, and its standard error: two arrays (N,)."""
     whole_N = np.array([utility(line.scores, weights) for line in lines])
     total = sum(weights[name] for name in lines[0].examples)
@@ -81,11 +82,11 @@ def _behind(lines: list[EvaluationRecord], weights: Mapping[str, float]) -> tupl
             rows = slice(at, at + ROWS)
             behind_NP = highest_P - np.array([line.examples.array(name) for line in lines[rows]])
             gap_N[rows] += share * behind_NP.mean(axis=1)
-            variance_N[rows] += share**2 * behind_NP.var(axis=1) / behind_NP.shape[1]
+            variance_N[rows] += share**2 * behind_NP.var(axis=1) / max(1, behind_NP.shape[1] - 1)
     return gap_N, np.sqrt(variance_N)
 
 
-def _ranges(good: list[EvaluationRecord], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
+def _ranges(good: list[ScoredRecord], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
     values: dict[str, dict[str, list[float]]] = {}
     for line in good:
         for expert, groups in of_position(line.position, journal).items():

@@ -15,6 +15,7 @@ from swarm.core.terminal_text import escaped_output
 from swarm.journal.records import Record
 from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
+from swarm.report.coefficients import coefficients_words
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
 from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure, region_words
@@ -25,7 +26,7 @@ from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
-from swarm.report.status import choices, is_finished, resume_command, state
+from swarm.report.status import choices, is_finished, later_notes, reproduce_command, resume_command, state
 from swarm.report.weights import Bounds, read_bounds, read_weights
 from swarm.statistics.verdict import Verdict
 
@@ -78,8 +79,10 @@ class Page:
     finished: bool
     state: tuple[str, ...]
     resume: str
+    reproduce: str
     sections: tuple[Section, ...]
     best: Best | None
+    weights: str
     coefficients: Coefficients
     coefficients_figure: Figure | None
     near_bounds: str
@@ -122,24 +125,27 @@ def _page(
 ) -> Page:
     summary = summary.named(journal.objectives) if summary else None
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
-    baselines, coefficients = score_table.find_baselines(journal, summary), best.coefficients if best else {}
+    baselines, coefficients = score_table.find_baselines(journal, summary, weights), best.coefficients if best else {}
     spent, region = costs(journal, summary), good_region(journal, weights)
-    near = bounds_words(coefficients, bounds) if bounds and best and best.source == "search" else ""
+    bounds = bounds if best and best.source == "search" else None  # a baseline was not searched for within them
+    near = bounds_words(coefficients, bounds) if bounds else ""
     return Page(
         run=run_dir.resolve().name,
         finished=is_finished(summary),
         state=state(journal, summary, best, units),
         resume=resume_command(summary, run_dir),
+        reproduce=reproduce_command(journal.start),
         sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
         best=best,
+        weights=coefficients_words(coefficients),
         coefficients=coefficients,
-        coefficients_figure=coefficients_figure(coefficients, region, near),
+        coefficients_figure=coefficients_figure(coefficients, region, near, bounds),
         near_bounds=near,
         region=region,
         costs=spent,
         time_figure=bars.time_figure(spent),
         troubles=troubles(journal),
-        notes=tuple(dict.fromkeys((*journal.start.notes, *(summary.notes if summary else ())))),
+        notes=tuple(dict.fromkeys((*journal.start.notes, *(summary.notes if summary else later_notes(run_dir))))),
         journal=journal,
         versions=summary.versions if summary else {},
         export_check=summary.export_check if summary else None,

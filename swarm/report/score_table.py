@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarm.journal.records import EvaluationRecord
+from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import SPLITS, Best, SplitScores, Summary
 from swarm.preferences.weighted_sum import utility
-from swarm.report.coefficients import of_position
+from swarm.report.coefficients import baseline_at, of_position
 from swarm.report.read_journal import Journal
 from swarm.report.words import Unit, baseline_name, capital, claim, scored_on, uniform_name, unit_of
 from swarm.statistics.intervals import Difference, Score
@@ -39,19 +39,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Headline:
-    """The first lines of the report: the comparison, what is beside it, "label: score rest", then the other claims.
+    """The first lines of the report: the comparison, the other baselines, then "label: score rest".
 
     comparison: the best against the strongest baseline; that no improvement is demonstrated, where that is so.
-    beside: against the best single expert and uniform weights, whichever of them is the strongest.
-    claims: what the other gains show; like `beside`, never more than the verdict.
+    claims: against the best single expert, uniform weights and the base, but for the strongest; never more than the
+        verdict.
     """
 
     comparison: str
-    beside: tuple[str, ...]
+    claims: tuple[str, ...]
     label: str
     score: str
     rest: str
-    claims: tuple[str, ...]
 
 
 def kind_of(key: str) -> str:
@@ -75,22 +74,35 @@ def find_best(journal: Journal, summary: Summary | None, weights: Mapping[str, f
     """The summary's best; in an unfinished run the highest (by the objectives' weights) on the search split so far."""
     if summary:
         return summary.best
-    scored = [line for line in journal.evaluations if line.status == "ok" and line.scores]
+    scored = [line for line in journal.searched if line.status == "ok" and line.scores]
     if not scored:
         return None
     line = max(scored, key=lambda line: utility(line.scores, weights))
     return Best(id=line.id, coefficients=of_position(line.position, journal), search=_without_interval(line))
 
 
-def find_baselines(journal: Journal, summary: Summary | None) -> Mapping[str, SplitScores]:
+def find_baselines(
+    journal: Journal, summary: Summary | None, weights: Mapping[str, float]
+) -> Mapping[str, SplitScores]:
     """The summary's baselines; in an unfinished run those that the journal has, without intervals."""
     if summary:
         return {name: baseline.scores for name, baseline in summary.baselines.items()}
     found: dict[str, dict[str, Mapping[str, Score]]] = {}
+    if not journal.selects:
+        found = {key: {"search": _without_interval(line)} for key, line in _met(journal, weights).items()}
     for line in journal.selects:
         if kind_of(line.id) in ORDER:
             found.setdefault(line.id, {})[line.split] = _without_interval(line)
     return found
+
+
+def _met(journal: Journal, weights: Mapping[str, float]) -> Mapping[str, ScoredRecord]:
+    """The baselines that the search has scored by now; of the uniform weights the best."""
+    lines = [line for line in journal.searched if line.status == "ok" and line.scores]
+    met = {key: line for line in lines if (key := baseline_at(line.position, journal))}
+    uniforms = [key for key in met if kind_of(key) == "uniform"]
+    top = max(uniforms, key=lambda key: utility(met[key].scores, weights), default="")
+    return {key: line for key, line in met.items() if key == top or key not in uniforms}
 
 
 def table(
@@ -130,16 +142,16 @@ def headline(
     ours, single = next((row for row in rows if row.kind == "best"), None), best_single(rows)
     if best is None or ours is None or ours.test is None:
         return None
-    nearest = [row for row in (single, *(row for row in rows if row.kind == "uniform")) if row]
-    beside = tuple(claim(unit, _than(row), row.gain) for row in nearest if row.gain)
-    claims = [claim(unit, _than(row), row.gain) for row in rows if row.gain and row.kind not in ("expert", "uniform")]
+    others = [single, *(row for row in rows if row.kind in ("uniform", "base"))]
+    said = best_baseline(rows, best) if best.source == "search" else None  # in the comparison
+    claims = [claim(unit, _than(row), row.gain) for row in others if row and row.gain and row is not said]
     gains = [row.gain for row in rows if row.gain]
     if gains and not are_corrected(rows):
         claims.append(ALONE)
     is_better = verdict.found if verdict else bool(gains) and all(gain.low > 0 for gain in gains)
     found = _comparison(rows, unit, best) if is_better else f"{NOTHING}: {_comparison(rows, unit, best)}"
     score, rest = unit.score(ours.test.mean), scored_on(unit, ours.test)
-    return Headline(found + label, beside, title + label, score, rest, tuple(claims))
+    return Headline(found + label, tuple(claims), title + label, score, rest)
 
 
 def _than(row: Row) -> str:
@@ -199,7 +211,7 @@ def _row_name(key: str, summary: Summary | None) -> str:
     return capital(baseline_name(key).removeprefix("the "))
 
 
-def _without_interval(line: EvaluationRecord) -> Mapping[str, Score]:
+def _without_interval(line: ScoredRecord) -> Mapping[str, Score]:
     return {
         name: Score(mean, math.nan, math.nan, len(line.examples.get(name, ()))) for name, mean in line.scores.items()
     }

@@ -36,6 +36,8 @@ class SearchCurve:
     A candidate's place is how many evaluations there were with it; a repeat is at the place of the one before it.
 
     total: evaluations, without repeats.
+    known: how many of them, the first ones, another run had made before this one continued it.
+    soft: whether the optimizer climbed smoothed scores.
     points, best: (place, score) of every candidate, and of every new best.
     populations: the iterations with at least LEAST scores.
     failed: the places of candidates without a score.
@@ -47,6 +49,13 @@ class SearchCurve:
     best: tuple[tuple[float, float], ...]
     populations: tuple[Population, ...]
     failed: tuple[float, ...]
+    known: int = 0
+    soft: bool = False
+
+    @property
+    def start(self) -> float:
+        """The best score that was known before, or the first one."""
+        return [score for at, score in self.best if at <= self.known or at == self.best[0][0]][-1]
 
 
 def search_curve(journal: Journal, objective: str) -> SearchCurve:
@@ -57,14 +66,15 @@ def search_curve(journal: Journal, objective: str) -> SearchCurve:
     top, at = -math.inf, 0
     points, best, failed = [], [], []
     columns: dict[int, list[tuple[float, float]]] = {}
-    for line in journal.evaluations:
+    for line in journal.searched:
         at += not line.repeated
         score = line.scores.get(objective, math.nan)
         if line.status == "failed" or math.isnan(score):
             failed.append(float(at))
             continue
         points.append((float(at), score))
-        columns.setdefault(line.iteration or 0, []).append((float(at), score))
+        if at > len(journal.known):  # the iterations of the other run are not known
+            columns.setdefault(line.iteration or 0, []).append((float(at), score))
         if line.status == "ok" and score > top:
             top = score
             best.append((float(at), score))
@@ -75,6 +85,8 @@ def search_curve(journal: Journal, objective: str) -> SearchCurve:
         best=tuple(best),
         populations=_populations([*columns.values()]),
         failed=tuple(failed),
+        known=len(journal.known),
+        soft=any(line.soft for line in journal.evaluations),
     )
 
 
@@ -141,16 +153,23 @@ def costs(journal: Journal, summary: Summary | None) -> CostModel:
 def _parts(made: list[EvaluationRecord], seconds: RunSeconds | None) -> dict[str, float]:
     """Seconds of an average worker by what it did; without a summary, those of all workers, idle time unknown."""
     if seconds:
+        start = min(_start(made), seconds.idle)
         return {
+            "start": start,
             "forward": seconds.forward,
             "compose": seconds.compose,
-            "idle": seconds.idle,
+            "idle": seconds.idle - start,
             "other": seconds.other,
         }
     return {
         "forward": sum(line.forward_seconds for line in made),
         "compose": sum(line.compose_seconds for line in made),
     }
+
+
+def _start(made: list[EvaluationRecord]) -> float:
+    """When the first evaluation began: until then, workers and models were starting."""
+    return max(0.0, min((line.elapsed - line.seconds for line in made), default=0.0))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from swarm.journal.records import StartRecord
 from swarm.journal.summary import Best, Summary
 from swarm.report.read_journal import Journal
 from swarm.report.words import REASONS, Unit, baseline_name, capital, count
@@ -16,6 +17,18 @@ def is_finished(summary: Summary | None) -> bool:
 def resume_command(summary: Summary | None, run_dir: Path) -> str:
     """How to continue an unfinished run; "" for a finished one."""
     return "" if summary else f"swarm resume {shlex.quote(str(run_dir.resolve()))}"
+
+
+def later_notes(run_dir: Path) -> tuple[str, ...]:
+    """Where the notes of an unfinished run are that its journal does not hold."""
+    config = shlex.quote(str(run_dir.resolve() / "config.yaml"))
+    return (f"notes on the experts' bases and on the budget come with the result; swarm check {config} shows them now",)
+
+
+def reproduce_command(start: StartRecord) -> str:
+    """How to run the same again, in the folder of the report."""
+    known = f" --continue-from {shlex.quote(start.continued.run)}" if start.continued else ""
+    return f"swarm search config.yaml{known}"
 
 
 def state(journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
@@ -39,14 +52,14 @@ def state(journal: Journal, summary: Summary | None, best: Best | None, units: d
 def choices(summary: Summary | None, searched: Best | None) -> tuple[str, ...]:
     """How the composed expert and the uniform weights were chosen, as sentences.
 
-    searched: the best of this search on the search split; one of a run that it continues may be better.
+    searched: the best on the search split.
     """
     if summary is None:
         return ()
     found: list[str] = []
     best = summary.best
     if best.source == "search":
-        is_other = searched is not None and not summary.continued and _is_higher(searched, best)
+        is_other = searched is not None and _is_higher(searched, best)
         other = f"; the best on search was {searched.id}" if searched and is_other else ""
         found.append(f"The composed expert is candidate {best.id}, selected on the select split{other}.")
     if summary.uniform_words:

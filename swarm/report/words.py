@@ -1,6 +1,7 @@
 """The sentences of the report, and its numbers and names as words."""
 
 import math
+from collections.abc import Iterable
 
 from swarm.statistics.intervals import Difference, Score
 from swarm.statistics.wording import Unit as Unit
@@ -25,14 +26,19 @@ def scored_on(unit: Unit, score: Score) -> str:
     return f"on {count(score.n, 'held-out test example')}{interval}"
 
 
-def prediction(unit: Unit, predicted: Score, found: Score | None) -> str:
-    """The test score that was predicted from the select split, and whether the measured one agrees with it."""
+def prediction(unit: Unit, predicted: Score, found: Score | None, selected: Score | None = None) -> str:
+    """The test score that was predicted from the select split, and whether the measured one agrees with it.
+
+    selected: the score on the select split, which the prediction corrects for the winner's curse.
+    """
     interval = unit.interval(predicted.low, predicted.high)
-    text = f"Predicted from select, before test was used: {unit.score(predicted.mean)} (95 % interval {interval})"
+    text = f"Predicted from select, before test was used: {unit.score(predicted.mean)} (95 % interval {interval})."
+    if selected and predicted.mean < selected.mean:
+        text += " It is lower than the select score, as the best of several finalists tends to be a lucky one."
     if found is None:
-        return f"{text}."
+        return text
     apart = found.high < predicted.low or found.low > predicted.high
-    return f"{text}. The interval measured on test {'does not overlap' if apart else 'overlaps'} it."
+    return f"{text} The interval measured on test {'does not overlap' if apart else 'overlaps'} it."
 
 
 def claim(unit: Unit, than: str, found: Difference) -> str:
@@ -54,6 +60,16 @@ def gains_words(unit: Unit, corrected: bool) -> str:
     return (
         f"Improvement over baseline: the mean paired difference on the test examples{points}. "
         f"Its 95 % intervals {together if corrected else alone}. An interval that includes zero shows no difference."
+    )
+
+
+def ids_words(ids: Iterable[str]) -> str:
+    """What the names of examples are, where they are numbers alone."""
+    numbers = list(ids)
+    return (
+        "The number of an example is its id in the data, or its line where it has none."
+        if numbers and all(map(str.isdigit, numbers))
+        else ""
     )
 
 

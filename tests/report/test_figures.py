@@ -178,8 +178,39 @@ def test_the_generalisation_gap_is_shown_with_the_prediction_and_the_best_baseli
     assert "50.0 %" in figure.legend[0].words
     assert figure.title == "Generalisation gap (search − test): +10.0 points"
     assert "Predicted from select, before test was used: 62.0 % (95 % interval 57.0 to 67.0)" in figure.caption
+    assert "lower than the select score, as the best of several finalists tends to be a lucky one" in figure.caption
     assert figure.caption.endswith("The interval measured on test overlaps it.")
     assert list(bars.SplitScores(scores, None, 0.1, None).bars) == ["search", "select", "test"]
+
+
+@pytest.mark.parametrize("top", [0.42, 0.578, 0.6, 0.97, 1.0])
+def test_no_score_lies_above_the_highest_tick(top: float) -> None:
+    found = SearchCurve(2, 1, ((1.0, 0.1), (2.0, top)), ((1.0, 0.1), (2.0, top)), (), ())
+    drawing = curves.search_curve_figure(found, {}, UNIT, "").wide
+    assert max(float(text[:-2]) for text in texts(drawing) if text.endswith(" %")) >= 100 * top - 1e-9
+
+
+def test_coefficients_are_drawn_within_their_ticks_with_the_bounds_of_the_search() -> None:
+    found = {"a": {"": 1.46}, "b": {"": -0.2}}
+    for bounds, drawn in (((-0.5, 1.5), 2), ((-90.0, 90.0), 0), (None, 0)):
+        figure = coefficients_figure(found, None, "", bounds)
+        assert bool(figure.legend) == bool(drawn)
+        for drawing, per_row in ((figure.wide, 1), (figure.narrow, len(found))):
+            assert len(classed(drawing, "bound")) == drawn * per_row
+            ticks = [float(text.replace("−", "-")) for text in texts(drawing) if text.strip("−0123456789.") == ""]
+            assert {1.46, -0.2} <= set(ticks)  # their own column
+            assert min(ticks) <= -0.2
+            assert max(ticks) >= 1.5
+
+
+def test_a_label_keeps_off_dots_where_it_can() -> None:
+    mark = Named(100, 70, "here", "t")
+    free = ElementTree.fromstring(placed([mark], (0, 0, 200, 140), []))
+    dots = [(x, 70.0) for x in range(112, 140, 4)]
+    moved = ElementTree.fromstring(placed([mark], (0, 0, 200, 140), [], dots))
+    left, bottom = float(moved.get("x")), float(moved.get("y"))
+    assert (free.get("x"), free.get("y")) != (moved.get("x"), moved.get("y"))
+    assert not any(left <= x <= left + 4 * LETTER and bottom - HEIGHT <= y <= bottom for x, y in dots)
 
 
 def test_newly_right_and_wrong_are_segments_of_one_bar() -> None:

@@ -39,7 +39,7 @@ def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_
     test, found = run.summary["best"]["test"], run.summary["paired"]["uniform"]
     score = f"{100 * test['mean']:.1f} %"
     on = f"on 800 held-out test examples (95 % interval {100 * test['low']:.1f} to {100 * test['high']:.1f})."
-    above = f"{100 * found['difference']:.1f} points above uniform weights"
+    above = f"(uniform weights), +{100 * found['difference']:.1f} points"
     assert f"Composed expert: {score} {on}" in markdown
     assert f"<strong>{score}</strong> {on}" in html.replace("\u00a0", " ")
     experts = {name: gain for name, gain in run.summary["paired"].items() if name.startswith("expert:")}
@@ -47,9 +47,12 @@ def test_headline_has_the_score_its_interval_and_the_differences(run: Fake, tmp_
     beside = f"points above the best single expert “{single.partition(':')[2]}”"
     for text in (html, markdown):
         opening = text[: text.index("held-out test examples")]
-        assert above in opening
+        assert above in opening.replace("\u00a0", " ")
         assert f"{100 * experts[single]['difference']:.1f} {beside}" in opening
-        assert f"- {above}" not in text
+        assert "points above the base (" in opening
+        assert "points above uniform weights" not in text  # the comparison says it
+        named = ", ".join(f"{name} {value:.3g}" for name, value in run.summary["best"]["coefficients"].items())
+        assert f"Coefficients: {named}." in text
         assert "Uniform weights, 0.25 each: the best on search of 0.25, 0.5, 0.75, 1." in text
 
 
@@ -74,7 +77,6 @@ def test_no_sentence_claims_what_the_verdict_does_not(run: Fake, doubt: float, t
     html, markdown = fake.write(tmp_path)
     for text in (html, markdown):
         assert (" points above " in text) == any(found["low"] > 0 for found in corrected.values())
-        assert ("points above uniform weights" in text) == (corrected["uniform"]["low"] > 0)
         assert ("points above the base" in text) == (corrected["base"]["low"] > 0)
         for found in corrected.values():
             assert words.Unit(percent=True).interval(found["low"], found["high"]) in text

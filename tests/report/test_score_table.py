@@ -62,7 +62,7 @@ def test_the_best_baseline_is_never_the_best_itself(run: Fake) -> None:
     for fake, source in ((run, "search"), (KINDS["uniform wins"](), "uniform")):
         summary = fake.typed_summary
         rows = score_table.table(
-            "letters", summary.best, score_table.find_baselines(journal_of(fake.lines), summary), summary
+            "letters", summary.best, score_table.find_baselines(journal_of(fake.lines), summary, EQUAL), summary
         )
         found = score_table.best_baseline(rows, summary.best)
         others = [row.test.mean for row in rows if row.kind != "best" and row.key != source]
@@ -131,8 +131,67 @@ def test_the_good_region_is_one_standard_error_wide(journal: Journal) -> None:
     top = np.array(lines[found.ids[0]].examples["letters"])
     for line in journal.evaluations:
         behind = top - np.array(line.examples["letters"])
-        is_alike = behind.mean() <= behind.std() / np.sqrt(len(behind))
+        is_alike = behind.mean() <= behind.std(ddof=1) / np.sqrt(len(behind)) + 1e-12
         assert line.repeated or is_alike == (line.id in found.ids[: found.alike])
+
+
+@pytest.mark.parametrize("n", [2, 7, 90, 1000])
+def test_one_example_of_difference_is_within_one_standard_error(n: int) -> None:
+    maker = Maker(sizes=SMALL, iterations=1, particles=LEAST)
+    maker.search()
+    for right, line in zip((n, n, n - 1, 0, 0), maker.lines[1:], strict=True):
+        examples = [1.0] * right + [0.0] * (n - right)
+        line |= {"examples": {"letters": examples}, "scores": {"letters": right / n}, "n_examples": n}
+    assert good_region(journal_of(maker.lines), EQUAL).alike == 3
+
+
+def continued(fake: Fake, known: int) -> Fake:
+    """The run as one that continues another, which made its first evaluations."""
+    start, *others = fake.lines
+    searched = [i for i, line in enumerate(others) if line["kind"] == "evaluation" and not line.get("same_as")][:known]
+    first = [others[i] | {"kind": "known", "was": "evaluation", "id": f"first/{others[i]['id']}"} for i in searched]
+    for line in first:
+        del line["iteration"], line["particle"]
+    rest = [line for i, line in enumerate(others) if i > searched[-1]]
+    source = {"run": "/runs/it's first", "evaluations": known, "tested": False}
+    return Fake([start | {"continued": source}, *first, *rest], fake.summary)
+
+
+def test_a_continued_run_shows_what_was_known(run: Fake, journal: Journal, tmp_path: Path) -> None:
+    fake = continued(run, 57)
+    found, whole = search_curve(journal_of(fake.lines), "letters"), search_curve(journal, "letters")
+    assert (found.known, found.total) == (57, whole.total)
+    assert [score for _, score in found.best] == [score for _, score in whole.best]
+    assert found.start == max(score for at, score in found.points if at <= 57) < found.best[-1][1]
+    assert len(found.populations) == len(whole.populations) - 3
+    assert good_region(journal_of(fake.lines), EQUAL).ranges == good_region(journal, EQUAL).ranges
+    assert len(plane(journal_of(fake.lines), "letters", None).path) == len(found.best)
+    html, markdown = fake.write(tmp_path)
+    rise = f"rose from {100 * found.start:.1f} % to {100 * found.best[-1][1]:.1f} %"
+    for text in (html.replace("\u00a0", " "), markdown):
+        assert f"The best search score {rise} in {whole.total - 57} evaluations after 57 known ones" in text
+        assert "swarm search config.yaml --continue-from" in text
+    assert "beginning of this run" in html
+    assert "known ones" not in run.write(tmp_path)[0]
+
+
+def test_an_unfinished_search_has_the_baselines_that_it_met(run: Fake) -> None:
+    maker = Maker(sizes=SMALL, iterations=2)
+    maker.lines += [maker.line("evaluation", f"0-{i}", at, "search") for i, at in enumerate(maker.special().values())]
+    maker.lines.append(maker.line("evaluation", "1-0", np.full(len(EXPERTS), 0.01), "search"))
+    maker.lines.append(maker.line("evaluation", "1-1", np.array([1.0, 1.0, 0.0, 0.0]), "search"))
+    lines = [line | {"iteration": 0, "particle": 0} if line["kind"] == "evaluation" else line for line in maker.lines]
+    journal = journal_of(lines)
+    assert set(score_table.find_baselines(journal, None, EQUAL)) == set(maker.special())
+    assert {mark.name for mark in plane(journal, "letters", None).landmarks} == {"base", *EXPERTS}
+    assert score_table.find_baselines(journal_of(run.lines[:9]), None, EQUAL) == {}
+
+
+def test_the_start_of_the_workers_is_no_idle_time(run: Fake, journal: Journal) -> None:
+    late = [line | {"elapsed": line["elapsed"] + 99.0} if "elapsed" in line else line for line in run.lines]
+    found = dict(costs(journal_of(late), run.typed_summary).parts)
+    assert found["start"] == pytest.approx(99 + 0.9 - 1.7)
+    assert sum(found.values()) == pytest.approx(sum(size for _, size in costs(journal, run.typed_summary).parts))
 
 
 @pytest.mark.parametrize("share", [0.0625, 0.5, 0.9375])
@@ -152,7 +211,7 @@ def test_the_objectives_weights_decide_which_candidates_are_good(share: float) -
         behind, variance = 0.0, 0.0
         for name, part in (("letters", share), ("likelihood", 1 - share)):
             gap = np.array(top.examples[name]) - np.array(line.examples[name])
-            behind, variance = behind + part * gap.mean(), variance + part**2 * gap.var() / len(gap)
+            behind, variance = behind + part * gap.mean(), variance + part**2 * gap.var(ddof=1) / len(gap)
         assert (behind <= np.sqrt(variance)) == (id in found.ids[: found.alike])
 
 

@@ -10,11 +10,18 @@ from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.score_table import Row
 from swarm.report.search_curve import CostModel
-from swarm.report.words import Unit, baseline_name, count, duration, prediction, thousands
+from swarm.report.words import Unit, baseline_name, count, duration, ids_words, prediction, thousands
 from swarm.statistics.intervals import Score
 
+CELL = 220  # pixels, the width of the column of intervals
 CELL_TICKS = 6  # at most, in the column of intervals
-TIME_WORDS = {"forward": "forward passes", "compose": "composing weights", "idle": "idle", "other": "other"}
+TIME_WORDS = {
+    "start": "starting workers",
+    "forward": "forward passes",
+    "compose": "composing weights",
+    "idle": "idle",
+    "other": "other",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ def optimism_figure(found: SplitScores, unit: Unit, label: str) -> Figure | None
     reading = "Each bar is the composed expert’s mean score on one split, with its 95 % interval."
     caption = "The search and select scores decided the choice and are biased upwards; the test score is not."
     if found.predicted:
-        caption += f" {prediction(unit, found.predicted, found.scores.get('test'))}"
+        caption += f" {prediction(unit, found.predicted, found.scores.get('test'), found.scores.get('select'))}"
     legend: tuple[Key, ...] = ()
     if found.baseline and found.baseline.test:
         words = f"best baseline on test ({baseline_name(found.baseline.key)}): {unit.score(found.baseline.test.mean)}"
@@ -82,7 +89,8 @@ def contrast_figure(found: Contrast | None, label: str) -> Figure | None:
     sizes |= {"lost": ("newly wrong", wrong), "neither": ("both wrong", found.neither)}
     parts = [Segment(kind, f"{name}: {thousands(n)}", n, thousands(n)) for kind, (name, n) in sizes.items()]
     reading = f"The {count(found.n, 'test example')}, by whether the composed expert and {than} are right."
-    return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts))
+    named = ids_words(swap.item.id for swap in (*found.right, *found.wrong))
+    return svg.figure(title, reading, partial(_stack, parts, title), _stack_legend(parts), named)
 
 
 def time_figure(costs: CostModel) -> Figure | None:
@@ -105,18 +113,19 @@ def interval_cell(row: Row, low: float, high: float) -> str:
     if row.test is None:
         return ""
     x, score = _cell_scale(low, high), row.test
-    whisker = svg.line(x(score.low), 9, x(score.high), 9, f"whisker {row.kind}") if score.has_interval else ""
-    rules = [svg.line(x(tick), 0, x(tick), 18, "grid") for tick in svg.ticks(low, high, CELL_TICKS)]
-    return _cell("".join(rules) + whisker + svg.mark(row.kind, x(score.mean), 9, 3))
+    wide = x(score.high) - x(score.low)
+    whisker = svg.rect(x(score.low), 6, wide, 8, f"whisker {row.kind}") if score.has_interval else ""
+    rules = [svg.line(x(tick), 0, x(tick), 20, "grid") for tick in svg.ticks(low, high, CELL_TICKS)]
+    return _cell("".join(rules) + whisker + svg.rect(x(score.mean) - 1.5, 2, 3, 16, f"mean {row.kind}"))
 
 
 def interval_axis(low: float, high: float, unit: Unit) -> str:
     """The head of that column: its ticks with their numbers."""
     x, ticks = _cell_scale(low, high), svg.ticks(low, high, CELL_TICKS)
-    rules = [svg.line(x(tick), 14, x(tick), 18, "rule") for tick in ticks]
+    rules = [svg.line(x(tick), 16, x(tick), 20, "rule") for tick in ticks]
     return _cell(
         "".join(rules)
-        + "".join(svg.label(x(t), 10, unit.tick(t).removesuffix(" %"), "middle", "t axis tight") for t in ticks)
+        + "".join(svg.label(x(t), 12, unit.tick(t).removesuffix(" %"), "middle", "t axis tight") for t in ticks)
     )
 
 
@@ -135,11 +144,11 @@ def interval_scale(rows: tuple[Row, ...]) -> tuple[float, float]:
 
 
 def _cell_scale(low: float, high: float) -> Scale:
-    return Scale(low, high, 12, 168)
+    return Scale(low, high, 12, CELL - 12)
 
 
 def _cell(content: str) -> str:
-    return svg.element("svg", content, viewBox="0 0 180 18", width=180, height=18, aria_hidden="true")
+    return svg.element("svg", content, viewBox=f"0 0 {CELL} 20", width=CELL, height=20, aria_hidden="true")
 
 
 def _splits(found: SplitScores, unit: Unit, title: str, width: int) -> str:

@@ -6,18 +6,23 @@ from functools import partial
 from swarm.journal.summary import Coefficients
 from swarm.report.coefficients import group_names
 from swarm.report.figures import svg
-from swarm.report.figures.svg import Figure, Scale
+from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.region import Range, Region
+from swarm.report.weights import Bounds
 from swarm.report.words import count, cut, signed
 
 NEAR = 0.05  # of the range between the bounds
+MOST_ROOM = 1.0  # for a bound beyond the coefficients, as a share of their range
 NAMED = 3  # coefficients near a bound; the others are counted
 
 
-def coefficients_figure(found: Coefficients, region: Region | None = None, near_bounds: str = "") -> Figure | None:
+def coefficients_figure(
+    found: Coefficients, region: Region | None = None, near_bounds: str = "", bounds: Bounds | None = None
+) -> Figure | None:
     """One row per expert, and one column per group where coefficients are grouped. None without coefficients.
 
     near_bounds: what `bounds_words` says.
+    bounds: the lowest and the highest coefficient that the search tried.
     """
     values = {(e, g): v for e, groups in found.items() for g, v in groups.items() if math.isfinite(v)}
     if not values:
@@ -28,13 +33,15 @@ def coefficients_figure(found: Coefficients, region: Region | None = None, near_
     if len(values) > 1 and len(set(values.values())) == 1:
         title = f"All coefficients are equal: {signed(top, '.3g')}"
     is_grouped = len(group_names(found)) > 1
-    draw = partial(_matrix if is_grouped else _signed, found, region, title)
+    shown = _shown(bounds, _ends(found, region))
+    draw = partial(_matrix if is_grouped else _signed, found, region, shown, title)
     reading = "Each dot is an expert’s coefficient" + (" in one group, all on the same scale" if is_grouped else "")
     if region:
         reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
     away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
     words = away + (region_words(region) if region else "")
-    return svg.figure(title, f"{reading}.", draw, caption=" ".join(filter(None, (words.strip(), near_bounds))))
+    caption = " ".join(filter(None, (words.strip(), near_bounds)))
+    return svg.figure(title, f"{reading}.", draw, _legend(shown, is_grouped), caption)
 
 
 def bounds_words(found: Coefficients, bounds: tuple[float, float]) -> str:
@@ -72,17 +79,22 @@ def region_words(region: Region) -> str:
     )
 
 
-def _signed(found: Coefficients, region: Region | None, title: str, width: int) -> str:
+def _signed(found: Coefficients, region: Region | None, bounds: tuple[float, ...], title: str, width: int) -> str:
+    """The numbers stand in a column of their own, as beside a dot they would be read as the end of its pale bar."""
     narrow, top = width < 500, 4
-    left, row = (8, 44) if narrow else (_room(found), 28)
-    low, high = _ends(found, region)
-    x = Scale(low, high, left + (54 if _has_negative(found) else 4), width - 60)
+    left, row, most = (8, 44, 5) if narrow else (_room(found), 28, 9)
+    x = Scale(*svg.rounded(*_ends(found, region, bounds), most), left + 8, width - (12 if narrow else 66))
     bottom = top + row * len(found)
-    parts = [*_axis(x, top, bottom, 5 if narrow else 9), svg.line(x(0), top, x(0), bottom, "rule")]
+    parts = [*_axis(x, top, bottom, most), svg.line(x(0), top, x(0), bottom, "rule")]
+    if not narrow:
+        parts += [svg.line(x(bound), top, x(bound), bottom, "bound") for bound in bounds]
     for i, (expert, groups) in enumerate(found.items()):
         y, (group, value) = top + row * i + (18 if narrow else 3), next(iter(groups.items()))
         beside = svg.label(left - 12, y + 15, cut(expert, 22), "end")
         parts.append(svg.label(left + 5, y - 5, cut(expert, 40), class_="t over") if narrow else beside)
+        parts.append(svg.label(width - 2, y + (-5 if narrow else 15), signed(value, ".3f"), "end", "t number"))
+        if narrow:  # beside the dots alone, as names and numbers stand above them
+            parts += [svg.line(x(bound), y + 1, x(bound), y + 21, "bound") for bound in bounds]
         parts.append(_lollipop(x, y + 11, value, _range(region, expert, group)))
     return svg.chart(width, bottom + 38, title, *parts)
 
@@ -97,24 +109,17 @@ def _axis(x: Scale, top: float, bottom: float, most: int) -> list[str]:
 
 
 def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
-    """A dot on a stem from zero, over the range of the near-best candidates; the number follows both."""
-    near, far = sorted((x(0), x(value)))
-    drawn = ""
-    if good:
-        drawn = svg.rect(x(good.low), y - 9, x(good.high) - x(good.low), 18, "good")
-        near, far = min(near, x(good.low)), max(far, x(good.high))
-    drawn += svg.line(x(0), y, x(value), y, "stem") + svg.element(
-        "circle", cx=x(value), cy=y, r=5.5, class_=_sign(value)
-    )
-    anchor, at = ("end", near - 10) if value < 0 else ("start", far + 10)
-    return drawn + svg.label(at, y + 4, signed(value, ".3f"), anchor, "t number")
+    """A dot on a stem from zero, over the range of the near-best candidates."""
+    drawn = svg.rect(x(good.low), y - 9, x(good.high) - x(good.low), 18, "good") if good else ""
+    dot = svg.element("circle", cx=x(value), cy=y, r=5.5, class_=_sign(value))
+    return drawn + svg.line(x(0), y, x(value), y, "stem") + dot
 
 
-def _matrix(found: Coefficients, region: Region | None, title: str, width: int) -> str:
+def _matrix(found: Coefficients, region: Region | None, bounds: tuple[float, ...], title: str, width: int) -> str:
     names, narrow, cell = group_names(found), width < 500, 92
     left, top = (8 if narrow else _room(found)), (20 if narrow else 8)
     column = (width - left - 34) / len(names)
-    y = Scale(*_ends(found, region), cell - 22, 18)  # room for numbers above and below
+    y = Scale(*_ends(found, region, bounds), cell - 22, 18)  # room for numbers above and below
     parts = []
     for i, (expert, groups) in enumerate(found.items()):
         row = top + i * cell
@@ -124,6 +129,7 @@ def _matrix(found: Coefficients, region: Region | None, title: str, width: int) 
             parts.append(svg.line(left, row + y(value), width - 30, row + y(value), "rule" if value == 0 else "grid"))
             parts.append(svg.label(width - 26, row + y(value) + 4, signed(value, "g"), class_="t axis tight"))
         parts.append(svg.line(left, row + y(0), width - 30, row + y(0), "rule"))
+        parts += [svg.line(left, row + y(bound), width - 30, row + y(bound), "bound") for bound in bounds]
         for j, name in enumerate(names):
             if name in groups:
                 parts.append(_cell(left + j * column, column, row, y, groups[name], _range(region, expert, name)))
@@ -132,19 +138,17 @@ def _matrix(found: Coefficients, region: Region | None, title: str, width: int) 
 
 
 def _cell(x: float, column: float, row: float, y: Scale, value: float, good: Range | None) -> str:
-    """The same vertically, from the row's zero line, with the number where there is room."""
+    """The same vertically, from the row's zero line, with the number beyond the dot where there is room."""
     zero, tip, wide, middle = row + y(0), row + y(value), min(column * 0.6, 30), x + column / 2
-    upper, lower = min(zero, tip), max(zero, tip)
     drawn = ""
     if good:
-        upper, lower = min(upper, row + y(good.high)), max(lower, row + y(good.low))
         drawn = svg.rect(middle - wide / 2, row + y(good.high), wide, y(good.low) - y(good.high), "good")
     drawn += svg.line(middle, zero, middle, tip, "stem")
     drawn += svg.element("circle", cx=middle, cy=tip, r=min(4.5, wide / 2), class_=_sign(value))
     if column < 40:
         return drawn
-    at = lower + 16 if value < 0 else upper - 7
-    return drawn + svg.label(middle, at, signed(value, ".2f"), "middle", "t number")
+    at = tip + 17 if value < 0 else tip - 8
+    return drawn + svg.label(middle, at, signed(value, ".2f"), "middle", "t number over")
 
 
 def _range(region: Region | None, expert: str, group: str) -> Range | None:
@@ -155,9 +159,21 @@ def _has_negative(found: Coefficients) -> bool:
     return any(value < 0 for groups in found.values() for value in groups.values())
 
 
-def _ends(found: Coefficients, region: Region | None) -> tuple[float, float]:
-    """The least and greatest value of all dots and ranges, and zero."""
-    ends = [0.0]
+def _shown(bounds: Bounds | None, ends: Bounds) -> tuple[float, ...]:
+    """The bounds that are near enough to the coefficients to be drawn."""
+    room = MOST_ROOM * (ends[1] - ends[0])
+    return tuple(bound for bound in bounds or () if ends[0] - room <= bound <= ends[1] + room)
+
+
+def _legend(bounds: tuple[float, ...], is_grouped: bool) -> tuple[Key, ...]:
+    line = svg.line(0, 6, 22, 6, "bound") if is_grouped else svg.line(11, 0, 11, 12, "bound")
+    words = " and ".join(signed(bound, ".3g") for bound in bounds)
+    return (Key(svg.swatch(line), f"bound{'s' if len(bounds) > 1 else ''} of the search: {words}"),) if bounds else ()
+
+
+def _ends(found: Coefficients, region: Region | None, bounds: tuple[float, ...] = ()) -> Bounds:
+    """The least and greatest value of all dots, ranges and bounds, and zero."""
+    ends = [0.0, *bounds]
     for expert, groups in found.items():
         for group, value in groups.items():
             good = _range(region, expert, group)

@@ -6,9 +6,10 @@ from functools import partial
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.search_curve import SearchCurve
-from swarm.report.words import Unit, count
+from swarm.report.words import Unit, count, thousands
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330
+TICKS = 7  # at most, on the axis of scores
 FEW = 300  # dots, which have room to be larger
 KIND_WORDS = {"best": "best", "uniform": "uniform weights", "expert": "best single expert", "base": "base"}
 
@@ -17,19 +18,22 @@ def search_curve_figure(found: SearchCurve, references: Mapping[str, float], uni
     """references: kind -> search score of a baseline. None while nothing has a score."""
     if not found.best:
         return None
-    first, last = found.best[0][1], found.best[-1][1]
-    rise = f"from {unit.score(first)} to {unit.score(last)}" if last > first else f"stayed at {unit.score(last)}"
-    title = (
-        f"The best search score {'rose ' if last > first else ''}{rise} in {count(found.total, 'evaluation')}{label}"
-    )
+    first, last = found.start, found.best[-1][1]
+    rise = f"rose from {unit.score(first)} to {unit.score(last)}" if last > first else f"stayed at {unit.score(last)}"
+    after = f" after {thousands(found.known)} known ones" if found.known else ""
+    title = f"The best search score {rise} in {count(found.total - found.known, 'evaluation')}{after}{label}"
     limits = _range(found, references, unit)
     draw = partial(_search_curve, found, references, unit, title, limits)
     reading = "Each dot is a candidate, in the order of evaluation; higher is better."
+    if found.known:
+        reading += " Those left of the upright line were known from the run that this one continues."
     return svg.figure(title, reading, draw, _legend(found, references), " ".join(_notes(found, limits[0])))
 
 
 def _notes(found: SearchCurve, low: float) -> list[str]:
-    notes = ["The search maximises these scores, so the best of them are biased upwards."]
+    climbed = "a smoothed form of these scores (optimizer.soft)" if found.soft else "these scores"
+    chosen = ", and the best is chosen by the scores themselves" if found.soft else ""
+    notes = [f"The search maximises {climbed}{chosen}, so the best of them are biased upwards."]
     if any(score < low for _, score in found.points):
         notes.append("Dots on the lower edge have lower scores than the axis shows.")
     if len(found.points) > svg.MOST_DOTS:
@@ -45,8 +49,8 @@ def _range(found: SearchCurve, references: Mapping[str, float], unit: Unit) -> t
     lows = [population.tenth for population in found.populations] or [score for _, score in found.points]
     values = [*lows, *references.values(), *(score for _, score in found.best[-1:])]
     low, high = min(values), max(values)
-    pad = 0.06 * ((high - low) or abs(high) or 1.0)
-    return (0.0, min(1.0, high + pad)) if unit.percent else (low - pad, high + pad)
+    pad = 0.02 * ((high - low) or abs(high) or 1.0)
+    return svg.rounded(0.0, high, TICKS) if unit.percent else svg.rounded(low - pad, high + pad, TICKS)
 
 
 def _search_curve(
@@ -60,14 +64,16 @@ def _search_curve(
     x = Scale(0, found.total + 0.5, LEFT, width - RIGHT)
     y = Scale(*limits, HEIGHT - BOTTOM, TOP)
     parts = [_axes(x, y, unit, width)]
+    parts += [svg.line(LEFT, y(score), width - RIGHT, y(score), f"reference {k}") for k, score in references.items()]
     band = [(x(p.at), y(p.high)) for p in found.populations] + [(x(p.at), y(p.low)) for p in found.populations[::-1]]
     if len(found.populations) > 1:
         parts.append(svg.path(band, "band", closed=True))
     parts.append(svg.dots(svg.subsampled([(x(at), y(score)) for at, score in found.points]), _dots_class(found)))
+    if found.known:
+        parts.append(svg.line(x(found.known + 0.5), TOP - 6, x(found.known + 0.5), HEIGHT - BOTTOM, "continued"))
+    parts.append(svg.path(_steps(found, x, y), "best-line"))
     if len(found.populations) > 1:
         parts.append(svg.path([(x(p.at), y(p.median)) for p in found.populations], "median"))
-    parts += [svg.line(LEFT, y(score), width - RIGHT, y(score), f"reference {k}") for k, score in references.items()]
-    parts.append(svg.path(_steps(found, x, y), "best-line"))
     parts += [svg.label(x(at), HEIGHT - BOTTOM - 3, "×", "middle", "t cross") for at in found.failed]
     return svg.chart(width, HEIGHT, title, *parts)
 
@@ -79,7 +85,7 @@ def _dots_class(found: SearchCurve) -> str:
 def _axes(x: Scale, y: Scale, unit: Unit, width: int) -> str:
     parts = [svg.label(0, 12, "score on the search split", class_="t axis")]
     parts.append(svg.label(width - RIGHT, HEIGHT - 6, "evaluations", "end", "t axis"))
-    for value in svg.ticks(y.low, y.high, 7):
+    for value in svg.ticks(y.low, y.high, TICKS):
         parts.append(svg.line(LEFT, y(value), width - RIGHT, y(value), "grid"))
         parts.append(svg.label(LEFT - 8, y(value) + 4, unit.tick(value), "end"))
     for value in svg.ticks(0, x.high, 11 if width > 500 else 6):
@@ -104,6 +110,8 @@ def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, .
     keys.append(Key(svg.swatch(svg.dots([(11, 6)], _dots_class(found))), "candidate"))
     for kind in references:
         keys.append(Key(svg.swatch(svg.line(0, 6, 22, 6, f"reference {kind}")), KIND_WORDS[kind]))
+    if found.known:
+        keys.append(Key(svg.swatch(svg.line(11, 0, 11, 12, "continued")), "beginning of this run"))
     if found.failed:
         keys.append(Key(svg.swatch(svg.label(11, 11, "×", "middle", "t cross")), "failed"))
     return tuple(keys)

@@ -1,13 +1,19 @@
 """Placement of labels beside marks, without overlaps."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
+from swarm.core.space import Array
 from swarm.report.figures import svg
 
-LETTER, HEIGHT = 8.0, 14.0  # of a label, generous because the font depends on the reader's system
+LETTER, HEIGHT = 8.5, 14.0  # of a label, generous because the font depends on the reader's system
+DOT, PATH = 4.0, 12.0  # what a dot under a label costs, and the path, against a quarter of the distance in pixels
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -25,49 +31,78 @@ class Named:
     class_: str
 
 
-def placed(marks: list[Named], frame: Box, path: list[tuple[float, float]]) -> str:
+def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Point] = ()) -> str:
     """The labels of marks in order of importance; one that does not fit into the frame is omitted.
 
-    A label at a distance has a line to its mark. A place off the path is better than one on it.
+    A label at a distance has a line to its mark, which crosses no other label. A place off the path is better than one
+    on it, and one over few dots than one over many.
     """
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
-    on_path = [(x - 1, y - 1, x + 1, y + 1) for x, y in _steps(path)]
+    own = dict(zip(map(id, marks), taken, strict=True))
+    steps_N2, dots_N2 = _array(_steps(path)), _array(dots)
     drawn = []
     for mark in marks:
-        free = [box for box in _boxes(mark) if _inside(box, frame) and not any(_meet(box, t) for t in taken)]
-        if not free:
-            continue
-        box = next((box for box in free if not any(_meet(box, t) for t in on_path)), free[0])
-        taken.append(box)
-        drawn.append(_leader(mark, box) + svg.label(box[0] + 1, box[3] - 3, mark.words, class_=mark.class_))
+        found: list[tuple[float, Box, list[Box]]] = []
+        for far, box in _boxes(mark):
+            line = _line(mark, box)
+            others = [other for other in taken if other != own[id(mark)]]
+            is_free = not any(_meet(part, other) for part in line for other in others)
+            if is_free and _inside(box, frame) and not any(_meet(box, other) for other in taken):
+                cost = far / 4 + DOT * _within(box, dots_N2) + PATH * bool(_within(box, steps_N2))
+                found.append((cost, box, line))
+        if found:
+            _, box, line = min(found, key=lambda place: place[0])
+            taken += [box, *line]
+            drawn.append(_leader(mark, box) + svg.label(box[0] + 1, box[3] - 3, mark.words, class_=mark.class_))
     return "".join(drawn)
 
 
-def _steps(path: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _array(points: Sequence[Point]) -> Array:
+    return np.array(points, dtype=np.float64).reshape(len(points), 2)
+
+
+def _within(box: Box, points_N2: Array) -> int:
+    """How many of the points are under a label."""
+    x_N, y_N = points_N2.T
+    return int(np.sum((x_N > box[0] - 2) & (x_N < box[2] + 2) & (y_N > box[1] - 2) & (y_N < box[3] + 2)))
+
+
+def _steps(path: Sequence[Point]) -> list[Point]:
     """Points along the path, close enough that no label fits between two of them."""
-    found = []
+    found: list[Point] = []
     for (x1, y1), (x2, y2) in pairwise(path):
         n = 1 + int(math.hypot(x2 - x1, y2 - y1) / (HEIGHT / 2))
         found += [(x1 + (x2 - x1) * k / n, y1 + (y2 - y1) * k / n) for k in range(n + 1)]
     return found
 
 
-def _boxes(mark: Named) -> list[Box]:
-    """The places to try: right, above, below, left and diagonal; near the mark first, then farther away."""
+def _boxes(mark: Named) -> list[tuple[float, Box]]:
+    """The places to try, each with its distance: right, above, below, left and diagonal, from near to far."""
     wide = LETTER * len(mark.words) + 2
     found = []
-    for far in (10.0, 24.0, 40.0):
+    for far in (10.0, 24.0, 40.0, 60.0):
         for dx, dy in ((1, 0), (0, -1), (0, 1), (-1, 0), (0.8, -0.8), (0.8, 0.8), (-0.8, -0.8), (-0.8, 0.8)):
             x, y = mark.x + dx * far, mark.y + dy * (far + HEIGHT / 2)
             left = x if dx > 0 else x - wide if dx < 0 else x - wide / 2
-            found.append((left, y - HEIGHT / 2, left + wide, y + HEIGHT / 2))
+            found.append((far, (left, y - HEIGHT / 2, left + wide, y + HEIGHT / 2)))
     return found
 
 
 def _leader(mark: Named, box: Box) -> str:
+    end = _end(mark, box)
+    return svg.line(mark.x, mark.y, *end, "leader") if end else ""
+
+
+def _end(mark: Named, box: Box) -> Point | None:
+    """Where a label's line ends; None where it is near enough to need none."""
     x, y = min(max(mark.x, box[0]), box[2]), min(max(mark.y, box[1]), box[3])
-    is_far = abs(x - mark.x) + abs(y - mark.y) > 14
-    return svg.line(mark.x, mark.y, x, y, "leader") if is_far else ""
+    return (x, y) if abs(x - mark.x) + abs(y - mark.y) > 14 else None
+
+
+def _line(mark: Named, box: Box) -> list[Box]:
+    """What a label's line covers."""
+    end = _end(mark, box)
+    return [(x - 0.5, y - 0.5, x + 0.5, y + 0.5) for x, y in _steps([(mark.x, mark.y), end])] if end else []
 
 
 def _inside(box: Box, frame: Box) -> bool:

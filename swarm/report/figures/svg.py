@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-WIDE, NARROW = 760, 340  # pixels: each figure is drawn for a page and for a phone; the style sheet shows one
+WIDE, NARROW = 760, 384  # pixels: each figure is drawn for a page and for a phone; the style sheet shows one
 MOST_DOTS = 3_000  # in one drawing, so that the file stays small and the browser fast
 SHADES = 5  # of a score; the style sheet defines as many
 Value = str | float
@@ -153,6 +153,18 @@ def ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     step = next(s * power for s in (1, 2, 5, 10, 20) if (high - low) / (s * power) <= most - 1 + 1e-9 or s == 20)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple(round(i * step, 10) for i in range(first, last + 1))
+
+
+def rounded(low: float, high: float, most: int) -> tuple[float, float]:
+    """The round numbers that enclose [low, high], so that the axis begins and ends with one of at most `most` ticks."""
+    if not high > low:
+        return low, high
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for step in (s * power for s in (1, 2, 5, 10, 20, 50)):
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        if last - first < most:
+            return round(first * step, 10), round(last * step, 10)
+    return low, high
 
 
 def _plain(value: Value) -> str:

@@ -22,7 +22,10 @@ def map_figure(found: Plane | None, unit: Unit, label: str) -> Figure | None:
     share = 100 * sum(axis.share for axis in found.axes)
     title = f"Path of the search, projected onto two principal components{label}"
     limits = _limits(found)
-    reading = "Each dot is a candidate; nearby dots tend to have similar coefficients. Colour: search score."
+    reading = (
+        "Each dot is a candidate; nearby dots tend to have similar coefficients. "
+        "The stronger its colour, the higher its search score."
+    )
     draw = partial(_draw, found, limits, title)
     return svg.figure(title, reading, draw, _legend(found, limits, unit), " ".join(_notes(found, share)))
 
@@ -91,7 +94,8 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
     parts += [svg.mark(m.kind, x(m.at[0]), y(m.at[1]), 7.5 if m.kind == "best" else 5.5) for m in reversed(marks)]
     names = [_named(mark, x, y) for mark in marks if mark.kind != "expert"]
     names += [Named(*path[0], "start", "t named axis"), *(_named(m, x, y) for m in marks if m.kind == "expert")]
-    parts.append(placed(names, (MARGIN, MARGIN, width - MARGIN, bottom), path))
+    dots = [(x(a), y(b)) for a, b in found.candidates]
+    parts.append(placed(names, (MARGIN, MARGIN, width - MARGIN, bottom), path, dots))
     for k, (arrow, axis) in enumerate(zip("→↑", found.axes, strict=True)):
         words = f"{arrow} {_axis_words(axis, int(width / 7))}"
         parts.append(svg.label(MARGIN, bottom + 18 * (k + 1), words, class_="t axis"))
@@ -131,9 +135,11 @@ def _axis_words(axis: Axis, most: int) -> str:
 
 def _legend(found: Plane, limits: tuple[float, float], unit: Unit) -> tuple[Key, ...]:
     shades = "".join(svg.dots([(6.0 + 12 * k, 6.0)], f"shade shade-{k}") for k in range(svg.SHADES))
-    keys = [Key(svg.swatch(shades, 60), f"{unit.score(limits[0])} or less to {unit.score(limits[1])}")]
+    keys = [
+        Key(svg.swatch(shades, 60), f"search score, from at most {unit.score(limits[0])} to {unit.score(limits[1])}")
+    ]
     way = svg.line(0, 6, 22, 6, "way") + svg.dots([(11, 6)], "way-stops")
-    keys.append(Key(svg.swatch(way), "best so far"))
+    keys.append(Key(svg.swatch(way), "best so far, from “start” on"))
     if found.moves:
         keys.append(Key(svg.swatch(svg.arrow(0, 6, 22, 6, "velocity")), "particle and its velocity"))
     for kind, words in KINDS.items():
