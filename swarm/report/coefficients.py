@@ -25,7 +25,7 @@ def coefficients_words(found: Coefficients) -> str:
         return f"{signed(next(iter(values.values())), '.3g')} each"
     shown = list(values) if len(values) <= NAMED else sorted(values, key=lambda key: -abs(values[key]))[:NAMED]
     words = ", ".join(f"{e}{f' ({g})' if g else ''} {signed(values[e, g], '.3g')}" for e, g in shown)
-    return words + (f", and {len(values) - NAMED} smaller ones" if len(values) > NAMED else "")
+    return words + (f", and {len(values) - NAMED} smaller" if len(values) > NAMED else "")
 
 
 def baseline_at(position: tuple[float, ...], journal: Journal) -> str:

@@ -10,12 +10,13 @@ from swarm.journal.records import EvaluationRecord
 from swarm.journal.summary import RunSeconds, Summary
 from swarm.report.read_journal import Journal
 
+MOST = 100  # populations: more would be a thicket
 LEAST = 4  # scores: the fewest that quartiles are drawn for
 
 
 @dataclass(frozen=True)
 class Population:
-    """The scores of one iteration.
+    """The scores of one iteration, or of several, one after another, where there are very many.
 
     at: the middle of its candidates.
     low, high: the quartiles.
@@ -40,6 +41,7 @@ class SearchCurve:
     soft: whether the optimizer climbed smoothed scores.
     points, best: (place, score) of every candidate, and of every new best.
     populations: the iterations with at least LEAST scores.
+    pooled: how many iterations each population has.
     failed: the places of candidates without a score.
     """
 
@@ -51,6 +53,7 @@ class SearchCurve:
     failed: tuple[float, ...]
     known: int = 0
     soft: bool = False
+    pooled: int = 1
 
     @property
     def start(self) -> float:
@@ -66,26 +69,29 @@ def search_curve(journal: Journal, objective: str) -> SearchCurve:
     top, at = -math.inf, 0
     points, best, failed = [], [], []
     columns: dict[int, list[tuple[float, float]]] = {}
-    for line in journal.searched:
+    iterations = 1 + max((line.iteration or 0 for line in journal.evaluations), default=0)
+    pooled = math.ceil(iterations / MOST)
+    for i, line in enumerate(journal.searched):
         at += not line.repeated
         score = line.scores.get(objective, math.nan)
         if line.status == "failed" or math.isnan(score):
             failed.append(float(at))
             continue
         points.append((float(at), score))
-        if at > len(journal.known):  # the iterations of the other run are not known
-            columns.setdefault(line.iteration or 0, []).append((float(at), score))
+        if i >= len(journal.known):  # the iterations of the other run are not known
+            columns.setdefault((line.iteration or 0) // pooled, []).append((float(at), score))
         if line.status == "ok" and score > top:
             top = score
             best.append((float(at), score))
     return SearchCurve(
         total=at,
-        iterations=1 + max((line.iteration or 0 for line in journal.evaluations), default=0),
+        iterations=iterations,
         points=tuple(points),
         best=tuple(best),
         populations=_populations([*columns.values()]),
         failed=tuple(failed),
         known=len(journal.known),
+        pooled=pooled,
         soft=any(line.soft for line in journal.evaluations),
     )
 

@@ -191,6 +191,7 @@ def test_an_unfinished_run_names_its_phase_and_how_to_go_on(small: Fake, stop: s
         assert " better than " not in said
         assert 'class="verdict' not in text
         assert "How to load" not in text
+        assert "config.yaml' shows them now" in said
     html, _ = Fake(lines[:ends], {}).write(folder)
     assert "it&#39;" in html
 

@@ -12,7 +12,7 @@ from swarm.report.examples import by_task, changes, contrast
 from swarm.report.projection import plane
 from swarm.report.read_journal import Journal
 from swarm.report.region import LEAST, good_region
-from swarm.report.search_curve import costs, search_curve, troubles
+from swarm.report.search_curve import MOST, costs, search_curve, troubles
 from swarm.report.weights import read_weights
 
 EQUAL = {"letters": 1.0, "likelihood": 1.0}
@@ -92,6 +92,14 @@ def test_best_so_far_only_rises_and_only_whole_evaluations_count() -> None:
     assert found.total == 4 * 19
     assert found.iterations == len(found.populations) == 4
     assert all(p.tenth <= p.low <= p.median <= p.high for p in found.populations)
+
+
+def test_very_many_iterations_are_pooled() -> None:
+    maker = Maker(iterations=2 * MOST + 1, particles=2, sizes={"search": 6, "select": 1, "test": 1})
+    maker.search()
+    found = search_curve(journal_of(maker.lines), "letters")
+    assert (found.pooled, found.iterations) == (3, 2 * MOST + 1)
+    assert len(found.populations) == (2 * MOST + 1) // 3
 
 
 def test_every_candidate_stands_at_the_evaluations_made_by_then(journal: Journal) -> None:

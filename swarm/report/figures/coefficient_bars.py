@@ -33,15 +33,15 @@ def coefficients_figure(
     if len(values) > 1 and len(set(values.values())) == 1:
         title = f"All coefficients are equal: {signed(top, '.3g')}"
     is_grouped = len(group_names(found)) > 1
-    shown = _shown(bounds, _ends(found, region))
-    draw = partial(_matrix if is_grouped else _signed, found, region, shown, title)
+    shown = () if is_grouped else _shown(bounds, _ends(found, region))
+    draw = partial(_matrix, found, region, title) if is_grouped else partial(_signed, found, region, shown, title)
     reading = "Each dot is an expert’s coefficient" + (" in one group, all on the same scale" if is_grouped else "")
     if region:
         reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
     away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
     words = away + (region_words(region) if region else "")
     caption = " ".join(filter(None, (words.strip(), near_bounds)))
-    return svg.figure(title, f"{reading}.", draw, _legend(shown, is_grouped), caption)
+    return svg.figure(title, f"{reading}.", draw, _legend(shown), caption)
 
 
 def bounds_words(found: Coefficients, bounds: tuple[float, float]) -> str:
@@ -115,11 +115,11 @@ def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
     return drawn + svg.line(x(0), y, x(value), y, "stem") + dot
 
 
-def _matrix(found: Coefficients, region: Region | None, bounds: tuple[float, ...], title: str, width: int) -> str:
+def _matrix(found: Coefficients, region: Region | None, title: str, width: int) -> str:
     names, narrow, cell = group_names(found), width < 500, 92
     left, top = (8 if narrow else _room(found)), (20 if narrow else 8)
     column = (width - left - 34) / len(names)
-    y = Scale(*_ends(found, region, bounds), cell - 22, 18)  # room for numbers above and below
+    y = Scale(*_ends(found, region), cell - 22, 18)  # room for numbers above and below
     parts = []
     for i, (expert, groups) in enumerate(found.items()):
         row = top + i * cell
@@ -129,7 +129,6 @@ def _matrix(found: Coefficients, region: Region | None, bounds: tuple[float, ...
             parts.append(svg.line(left, row + y(value), width - 30, row + y(value), "rule" if value == 0 else "grid"))
             parts.append(svg.label(width - 26, row + y(value) + 4, signed(value, "g"), class_="t axis tight"))
         parts.append(svg.line(left, row + y(0), width - 30, row + y(0), "rule"))
-        parts += [svg.line(left, row + y(bound), width - 30, row + y(bound), "bound") for bound in bounds]
         for j, name in enumerate(names):
             if name in groups:
                 parts.append(_cell(left + j * column, column, row, y, groups[name], _range(region, expert, name)))
@@ -165,10 +164,10 @@ def _shown(bounds: Bounds | None, ends: Bounds) -> tuple[float, ...]:
     return tuple(bound for bound in bounds or () if ends[0] - room <= bound <= ends[1] + room)
 
 
-def _legend(bounds: tuple[float, ...], is_grouped: bool) -> tuple[Key, ...]:
-    line = svg.line(0, 6, 22, 6, "bound") if is_grouped else svg.line(11, 0, 11, 12, "bound")
+def _legend(bounds: tuple[float, ...]) -> tuple[Key, ...]:
     words = " and ".join(signed(bound, ".3g") for bound in bounds)
-    return (Key(svg.swatch(line), f"bound{'s' if len(bounds) > 1 else ''} of the search: {words}"),) if bounds else ()
+    line = svg.swatch(svg.line(11, 0, 11, 12, "bound"))
+    return (Key(line, f"bound{'s' if len(bounds) > 1 else ''} of the search: {words}"),) if bounds else ()
 
 
 def _ends(found: Coefficients, region: Region | None, bounds: tuple[float, ...] = ()) -> Bounds:

@@ -106,7 +106,8 @@ def _legend(found: SearchCurve, references: Mapping[str, float]) -> tuple[Key, .
     keys = [Key(svg.swatch(svg.line(0, 6, 22, 6, "best-line")), "best so far")]
     if len(found.populations) > 1:
         band = svg.rect(0, 1, 22, 10, "band") + svg.line(0, 6, 22, 6, "median")
-        keys.append(Key(svg.swatch(band), "median and quartiles per iteration"))
+        per = "iteration" if found.pooled == 1 else count(found.pooled, "iteration")
+        keys.append(Key(svg.swatch(band), f"median and quartiles per {per}"))
     keys.append(Key(svg.swatch(svg.dots([(11, 6)], _dots_class(found))), "candidate"))
     for kind in references:
         keys.append(Key(svg.swatch(svg.line(0, 6, 22, 6, f"reference {kind}")), KIND_WORDS[kind]))
