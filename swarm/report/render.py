@@ -27,7 +27,7 @@ from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import choices, is_finished, later_notes, reproduce_command, resume_command, state
-from swarm.report.weights import Bounds, read_bounds, read_weights
+from swarm.report.weights import Stated, read_stated
 from swarm.statistics.verdict import Verdict
 
 BEST = "best"
@@ -107,8 +107,7 @@ def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | No
     """
     journal = read_journal(records)
     snippet = _snippet(run_dir / BEST, journal)
-    bounds = None if journal.start.optimizer in UNBOUNDED else read_bounds(run_dir)
-    page = _page(run_dir, journal, summary, read_weights(run_dir, journal.objectives), bounds, snippet)
+    page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet)
     for name in ("report.html", "report.md"):
         environment = _environment(name)
         environment.finalize = escaped_output()  # by the secrets that the environment holds now
@@ -119,15 +118,15 @@ def _page(
     run_dir: Path,
     journal: Journal,
     summary: Summary | None,
-    weights: Mapping[str, float],
-    bounds: Bounds | None,
+    stated: Stated,
     snippet: Snippet | None,
 ) -> Page:
-    summary = summary.named(journal.objectives) if summary else None
+    summary, weights = summary.named(journal.objectives) if summary else None, stated.weights
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
     baselines, coefficients = score_table.find_baselines(journal, summary, weights), best.coefficients if best else {}
     spent, region = costs(journal, summary), good_region(journal, weights)
-    bounds = bounds if best and best.source == "search" else None  # a baseline was not searched for within them
+    is_bounded = journal.start.optimizer not in UNBOUNDED and best is not None and best.source == "search"
+    bounds = stated.bounds if is_bounded else None
     near = bounds_words(coefficients, bounds) if bounds else ""
     return Page(
         run=run_dir.resolve().name,
@@ -135,7 +134,7 @@ def _page(
         state=state(journal, summary, best, units),
         resume=resume_command(summary, run_dir),
         reproduce=reproduce_command(journal.start),
-        sections=tuple(_section(name, journal, summary, best, baselines, units[name]) for name in units),
+        sections=tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units),
         best=best,
         weights=coefficients_words(coefficients),
         coefficients=coefficients,
@@ -171,6 +170,7 @@ def _section(
     best: Best | None,
     baselines: Mapping[str, SplitScores],
     unit: words.Unit,
+    soft: bool,
 ) -> Section:
     label = f", {name}" if len(journal.objectives) > 1 else ""
     rows = score_table.table(name, best, baselines, summary)
@@ -194,7 +194,7 @@ def _section(
         cells=tuple(bars.interval_cell(row, *scale) for row in rows),
         axis=bars.interval_axis(*scale, unit),
         optimism=bars.optimism_figure(_split_scores(name, best, strongest, summary), unit, label) if best else None,
-        search_curve=curves.search_curve_figure(search_curve(journal, name), references, unit, label),
+        search_curve=curves.search_curve_figure(search_curve(journal, name, soft), references, unit, label),
         map=map_figure(plane(journal, name, best), unit, label),
         tasks=tasks,
         tasks_figure=tasks_figure(tasks, unit, label),

@@ -61,10 +61,12 @@ class SearchCurve:
         return [score for at, score in self.best if at <= self.known or at == self.best[0][0]][-1]
 
 
-def search_curve(journal: Journal, objective: str) -> SearchCurve:
+def search_curve(journal: Journal, objective: str, soft: bool = False) -> SearchCurve:
     """Repeats of a scored position cost nothing and are not counted as evaluations; they belong to the population.
 
     A stopped candidate is shown at the mean of its first examples; it is never the best.
+
+    soft: whether the optimizer climbs smoothed scores where there are any.
     """
     top, at = -math.inf, 0
     points, best, failed = [], [], []
@@ -92,7 +94,7 @@ def search_curve(journal: Journal, objective: str) -> SearchCurve:
         failed=tuple(failed),
         known=len(journal.known),
         pooled=pooled,
-        soft=any(line.soft for line in journal.evaluations),
+        soft=soft and any(line.soft for line in journal.evaluations),
     )
 
 

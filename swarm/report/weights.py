@@ -1,7 +1,8 @@
-"""The objectives' weights and the coefficients' bounds, which only the run's config.yaml holds."""
+"""The weights of objectives, the bounds and what the optimizer climbs, which only the run's config.yaml holds."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,25 @@ from swarm.core.errors import RunError, first_line
 
 CONFIG = "config.yaml"
 Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the config states.
+
+    weights: objective -> weight.
+    bounds: the lowest and the highest coefficient that a bounded optimizer tries.
+    soft: whether the optimizer learns from smoothed scores where there are any.
+    """
+
+    weights: Mapping[str, float]
+    bounds: Bounds | None
+    soft: bool
+
+
+def read_stated(run_dir: Path, objectives: tuple[str, ...]) -> Stated:
+    """As `read_weights`, with the rest."""
+    return Stated(read_weights(run_dir, objectives), read_bounds(run_dir), read_soft(run_dir))
 
 
 def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, float]:
@@ -32,6 +52,13 @@ def read_bounds(run_dir: Path) -> Bounds | None:
     ends = [stated.get(key) for key in ("low", "high")] if isinstance(stated, Mapping) else []
     found = [float(end) for end in ends if isinstance(end, int | float) and math.isfinite(end)]
     return (found[0], found[1]) if len(found) == 2 and found[0] < found[1] else None
+
+
+def read_soft(run_dir: Path) -> bool:
+    """Whether the optimizer learns from smoothed scores where there are any."""
+    config = _config(run_dir)
+    stated = config.get("optimizer") if isinstance(config, Mapping) else None
+    return isinstance(stated, Mapping) and stated.get("soft") is True
 
 
 def _config(run_dir: Path) -> object:

@@ -233,6 +233,18 @@ def test_weights_are_those_of_the_runs_config(tmp_path: Path) -> None:
         read_weights(tmp_path, names)
 
 
+def test_smoothed_scores_are_named_where_the_optimizer_climbs_them(tmp_path: Path) -> None:
+    maker = Maker(sizes=SMALL, iterations=2)
+    maker.search()
+    lines = [line | {"soft": line["scores"]} if line["kind"] == "evaluation" else line for line in maker.lines]
+    for soft, found in (("true", lines), ("false", lines), ("true", maker.lines)):
+        (tmp_path / "config.yaml").write_text(f"optimizer: {{soft: {soft}}}\n")
+        climbs = soft == "true" and found is lines
+        for text in Fake(found, {}).write(tmp_path):
+            assert ("climbs a smoothed form of these scores" in text) == climbs
+            assert ("The search maximises these scores" in text) != climbs
+
+
 def test_ranges_hold_most_of_the_good_ones(journal: Journal) -> None:
     found = good_region(journal, EQUAL)
     lines = {line.id: line for line in journal.evaluations}

@@ -31,9 +31,12 @@ def search_curve_figure(found: SearchCurve, references: Mapping[str, float], uni
 
 
 def _notes(found: SearchCurve, low: float) -> list[str]:
-    climbed = "a smoothed form of these scores (optimizer.soft)" if found.soft else "these scores"
-    chosen = ", and the best is chosen by the scores themselves" if found.soft else ""
-    notes = [f"The search maximises {climbed}{chosen}, so the best of them are biased upwards."]
+    notes = ["The search maximises these scores, so the best of them are biased upwards."]
+    if found.soft:
+        notes = [
+            "The search climbs a smoothed form of these scores (optimizer.soft); the scores alone decide who wins. "
+            "As candidates were chosen by them, the best of them are biased upwards."
+        ]
     if any(score < low for _, score in found.points):
         notes.append("Dots on the lower edge have lower scores than the axis shows.")
     if len(found.points) > svg.MOST_DOTS:
