@@ -1,6 +1,6 @@
 """The report of a run: `report.html`, one self-contained file, and `report.md` beside it.
 
-Everything shown is a function of the journal's records, the summary and the objectives' weights (`weights`).
+Everything shown is a function of the journal's records, the summary and what the config states (`weights`).
 `score_table`, `search_curve`, `region`, `projection` and `examples` compute what is shown; `words` phrases it;
 `figures/` draws it; `render` puts it on the page. To add a figure: a function that draws it, a field of `Section` or
 `Page`, a place in both templates.

@@ -195,7 +195,7 @@ def _section(
         axis=bars.interval_axis(*scale, unit),
         optimism=bars.optimism_figure(_split_scores(name, best, strongest, summary), unit, label) if best else None,
         search_curve=curves.search_curve_figure(search_curve(journal, name, soft), references, unit, label),
-        map=map_figure(plane(journal, name, best), unit, label),
+        map=map_figure(plane(journal, name, best if summary else None), unit, label),
         tasks=tasks,
         tasks_figure=tasks_figure(tasks, unit, label),
         contrast=against,

@@ -130,6 +130,7 @@ def test_an_unfinished_run_says_so_with_what_is_known(run: Fake, stop: str, tmp_
     for text in (html, markdown):
         assert "Unfinished" in text
         assert "Composed expert:" not in text
+        assert ">composed<" not in text  # the map has the best so far alone
         assert ("No candidate has a score yet" in text) == (stop == "start")
         assert ("The search is over" in text) == (stop in ("selection", "test"))
 

@@ -80,7 +80,7 @@ def _boxes(mark: Named) -> list[tuple[float, Box]]:
     """The places to try, each with its distance: right, above, below, left and diagonal, from near to far."""
     wide = LETTER * len(mark.words) + 2
     found = []
-    for far in (10.0, 24.0, 40.0, 60.0):
+    for far in (12.0, 24.0, 40.0, 60.0):
         for dx, dy in ((1, 0), (0, -1), (0, 1), (-1, 0), (0.8, -0.8), (0.8, 0.8), (-0.8, -0.8), (-0.8, 0.8)):
             x, y = mark.x + dx * far, mark.y + dy * (far + HEIGHT / 2)
             left = x if dx > 0 else x - wide if dx < 0 else x - wide / 2
