@@ -52,15 +52,14 @@ def unit_of(scores: Iterable[float]) -> Unit:
 
 
 def uniform_name(coefficient: float, tried: Iterable[float] = ()) -> str:
-    """ "uniform weights, 0.6 each: the best on search of 0.2, 0.4, 0.6, 0.8"; without `tried`, the first part.
+    """ "uniform weights, 0.4 each: the best on search of 0.2, 0.4, 0.6, 0.8"; without `tried`, the first part.
 
-    Where it is the largest that was tried, that is said: a larger one might be better still.
+    Where the largest that was tried is the best, that is said too, as still larger ones may be better.
     """
-    values = list(tried)
-    scales = [f"{scale:.3g}" for scale in values]
-    chosen = f": the best on search of {', '.join(scales)}" if len(scales) > 1 else ""
-    if chosen and math.isclose(coefficient, max(values), rel_tol=1e-5):
-        chosen += ", and the largest that was tried"
+    scales = sorted(tried)
+    listed = ", ".join(f"{scale:.3g}" for scale in scales)
+    edge = ", the largest that was tried" if scales and coefficient >= scales[-1] else ""
+    chosen = f": the best on search of {listed}{edge}" if len(scales) > 1 else ""
     return f"uniform weights, {coefficient:.3g} each{chosen}"
 
 

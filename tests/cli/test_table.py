@@ -43,8 +43,6 @@ def test_nothing_is_cut(width: int) -> None:
     assert "…" not in text
     assert text.count("0.750 to 0.860") == 7, "the best, five baselines, the prediction"
     assert text.count("+0.100") == text.count("+0.010 to +0.190") == 5
-    uniform = "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8, and the largest that was tried"
-    assert uniform in " ".join(lines)
     for words in ("improvement", "95 % interval, corrected", "for 5 comparisons", "uniform, 0.8 each"):
         assert words in text
     for line in ("composed expert: candidate 3-1, selected on the select split",
@@ -54,6 +52,8 @@ def test_nothing_is_cut(width: int) -> None:
                  "newly wrong, where a source is right: 137 of 1200 test examples",
                  "Better, by at least -1."):  # fmt: skip
         assert line in lines
+    chosen = "uniform weights, 0.8 each: the best on search of 0.2, 0.4, 0.6, 0.8, the largest that was tried"
+    assert chosen in " ".join(text.split())
 
 
 @pytest.mark.parametrize(("width", "tables"), [(80, 2), (120, 1)])

@@ -51,7 +51,7 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
     for words in (
         "plain alone",
         "| uniform weights, 0.8 each |",
-        "Uniform weights, 0.8 each: the best on search of 0.4, 0.8, and the largest that was tried.",
+        "Uniform weights, 0.8 each: the best on search of 0.4, 0.8, the largest that was tried.",
         "no difference shown",
         "+0.030",
         "swarm 9.9",
