@@ -115,7 +115,7 @@ def test_settings_that_decide_the_result_are_not_changed_on_the_way(finished_run
 
 
 def heeding() -> None:
-    """A shell's background jobs are started to ignore them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """A shell's background jobs are started to ignore them, and what nohup starts the last one."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.setpgrp()

@@ -198,8 +198,9 @@ def test_a_lethal_candidate_fails_and_the_others_are_scored(
 
 
 def newest(folder: Path) -> int:
-    """The process id of the worker that scored last: it is alive."""
-    return int(max((folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime).name)
+    """The process id of the worker that scored last, of those that are alive."""
+    files = sorted((folder / "pids").iterdir(), key=lambda file: file.stat().st_mtime)
+    return next(int(file.name) for file in reversed(files) if Path(f"/proc/{file.name}").exists())
 
 
 def test_a_worker_that_is_killed_from_outside_costs_only_time(
