@@ -73,6 +73,15 @@ def mixtures(space: Space, count: int, rng: np.random.Generator) -> Array:
     return to_unit_cube(space, combinations(space, count, rng))
 
 
+def blind(space: Space, count: int, rng: np.random.Generator, known_ND: Array) -> Array:
+    """Positions that are not among those known, where no utility says where to look. Shape: count x D.
+
+    Combinations of the experts; then random positions, as all combinations of one expert alone may be the same.
+    """
+    x_MD = np.vstack([mixtures(space, MIXTURE_CANDIDATES, rng), rng.uniform(size=(count, space.dimensions))])
+    return untried(x_MD, known_ND)[:count]
+
+
 def untried(x_MD: Array, tried_ND: Array) -> Array:
     """The distinct candidates that are not among those tried: at the bounds many candidates coincide."""
     rows = distinct_rows(np.vstack([tried_ND, x_MD]))

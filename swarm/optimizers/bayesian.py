@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, MIXTURE_CANDIDATES, candidates, chosen, mixtures, untried
+from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, blind, candidates, chosen, untried
 from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import Generational, ParticleGeneration
@@ -169,7 +169,7 @@ class Bayesian(SurrogateOptimizer[HistoryState]):
         space, rng = state.space, draw(state.seed, len(state.history), 0, Stream.MOVE)
         tried_ND, pending_KD = tried(state), to_unit_cube(space, pending_KD)
         if (process := self.process(state)) is None:
-            return untried(mixtures(space, MIXTURE_CANDIDATES, rng), tried_ND)[: len(particles_C)]
+            return blind(space, len(particles_C), rng, np.vstack([tried_ND, pending_KD]))
         with one_blas_thread():
             share = 1.0 if self.schedule == "sync" else min(1.0, LEVEL_OBSERVATIONS / len(process.x_ND))
             x_MD = untried(candidates(process, space, rng, share), np.vstack([tried_ND, pending_KD]))

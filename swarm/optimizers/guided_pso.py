@@ -16,15 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array, Space
-from swarm.optimizers.acquisition import (
-    MIXTURE_CANDIDATES,
-    best_expected,
-    chosen,
-    local_candidates,
-    mixtures,
-    refined,
-    untried,
-)
+from swarm.optimizers.acquisition import best_expected, blind, chosen, local_candidates, refined, untried
 from swarm.optimizers.base import ParticlesOrAuto, PriorResult
 from swarm.optimizers.bayesian import Indices, SurrogateOptimizer, tried
 from swarm.optimizers.gaussian_process import GaussianProcess
@@ -108,8 +100,7 @@ class GuidedPSO(SurrogateOptimizer[GuidedState]):
         tried_ND, pending_KD = tried(state), to_unit_cube(state.space, pending_KD)
         if (process := self.process(state)) is None:
             rng = draw(state.seed, iteration, int(particles_C[0]), Stream.MOVE)
-            mixed_MD = mixtures(state.space, MIXTURE_CANDIDATES, rng)
-            return untried(mixed_MD, np.vstack([tried_ND, pending_KD]))[: len(particles_C)]
+            return blind(state.space, len(particles_C), rng, np.vstack([tried_ND, pending_KD]))
         state = state if state.paths else replace(state, paths=self.starts(state))
         with one_blas_thread():
             for i in particles_C:  # each knows of the moves before its own: their outcomes are pending, too

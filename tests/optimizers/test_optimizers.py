@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from support.optimizer_runs import concave, half_failing, positions, run, same, score, space
+from support.optimizer_runs import concave, half_failing, positions, run, same, score, space, uniform
 from swarm.optimizers import OPTIMIZERS, Observation, PriorResult
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.grid import Grid
@@ -218,3 +218,23 @@ def test_what_another_search_found_leads_it_or_changes_nothing(optimizer):
     else:
         tried = {each.x_D.tobytes() for each in known}
         assert not tried & {p.x_D.tobytes() for p in optimizer.ask(told)}, "nothing is tried twice"
+
+
+@pytest.mark.parametrize("schedule", ["sync", "async"])
+@pytest.mark.parametrize("name", ["guided_pso", "bayesian"])
+def test_with_one_expert_that_changes_no_score_it_looks_elsewhere(name, schedule):
+    """All combinations of one expert are that expert, and no utility says where to look."""
+    optimizer = OPTIMIZERS[name](schedule=schedule, particles=2)
+    state = optimizer.init(replace(space(1), uniforms=(uniform(1.0, 1),)), 0)
+    asked = optimizer.ask(state)
+    for _ in range(6):
+        results = score(asked, lambda x_D: 0.5)
+        if schedule == "sync":
+            state = optimizer.tell(state, results)
+            asked = optimizer.ask(state)
+        else:
+            first, *others = results
+            state, following = optimizer.step(state, first)
+            asked = [*asked[len(asked) - len(others) :], *following]
+    assert asked
+    assert all(float(proposal.x_D[0]) not in (0.0, 1.0) for proposal in asked)
