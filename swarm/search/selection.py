@@ -80,12 +80,13 @@ class Selection:
         """Objective -> the winner's predicted score on fresh examples: its select score less the selection bias.
 
         The winner was chosen among the finalists and the baselines that are no worse than the worst finalist: the
-        others had no chance.
+        others had no chance, nor had a finalist that failed.
         """
         contenders = self.contenders()
         soft = self._has_soft([*finalists, *contenders])
-        bar = min(self._value(candidate, soft) for candidate in (*finalists, winner))
-        near = [c for c in (winner, *finalists, *contenders) if self._value(c, soft) >= bar > -math.inf]
+        scored = [candidate for candidate in (winner, *finalists) if self._scored(candidate, "select")]
+        bar = min((self._value(candidate, soft) for candidate in scored), default=math.inf)
+        near = [*scored, *(c for c in contenders if self._value(c, soft) >= bar)]
         rows = {c.position: found for c in near if (found := self._scored(c, "select"))}
         if winner.position not in rows:
             return {}

@@ -76,6 +76,19 @@ def test_a_baseline_may_win_and_a_failed_candidate_never_does(contest: Contest) 
     assert contest.winner() == "base"
 
 
+def test_a_finalist_that_failed_changes_no_prediction(contest: Contest) -> None:
+    contest.baselines(right(1, 10))
+    for candidate, count in zip(FINALISTS, (9, 8, 7), strict=True):
+        contest.tell(candidate, "search", right(count, 10))
+    contest.tell(FINALISTS[0], "select", right(6, 10))
+    contest.tell(FINALISTS[1], "select", {"x": [0.0] * 5 + [1.0] * 5})
+    contest.tell(FINALISTS[2], "select", None)
+    selection = contest.selection()
+    found = selection.predicted(FINALISTS, FINALISTS[0])
+    assert found == selection.predicted(FINALISTS[:2], FINALISTS[0])
+    assert found["x"].mean < 0.6
+
+
 def test_smoothed_scores_decide_where_all_have_them(contest: Contest) -> None:
     contest.baselines(right(1, 10), x=0.1)
     for candidate, count, soft in zip(FINALISTS, (6, 5, 5), (0.51, 0.55, 0.52), strict=True):
