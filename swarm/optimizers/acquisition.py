@@ -76,10 +76,12 @@ def mixtures(space: Space, count: int, rng: np.random.Generator) -> Array:
 def blind(space: Space, count: int, rng: np.random.Generator, known_ND: Array) -> Array:
     """Positions that are not among those known, where no utility says where to look. Shape: count x D.
 
-    Combinations of the experts; then random positions, as all combinations of one expert alone may be the same.
+    Combinations of the experts; then random positions, as all combinations of one expert alone may be the same. So many
+    of these that enough are left, even if all that are known were drawn alike.
     """
-    x_MD = np.vstack([mixtures(space, MIXTURE_CANDIDATES, rng), rng.uniform(size=(count, space.dimensions))])
-    return untried(x_MD, known_ND)[:count]
+    mixed_MD = mixtures(space, MIXTURE_CANDIDATES, rng)
+    anywhere_MD = rng.uniform(size=(count + len(known_ND), space.dimensions))
+    return untried(np.vstack([mixed_MD, anywhere_MD]), known_ND)[:count]
 
 
 def untried(x_MD: Array, tried_ND: Array) -> Array:

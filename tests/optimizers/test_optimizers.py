@@ -238,3 +238,17 @@ def test_with_one_expert_that_changes_no_score_it_looks_elsewhere(name, schedule
             asked = [*asked[len(asked) - len(others) :], *following]
     assert asked
     assert all(float(proposal.x_D[0]) not in (0.0, 1.0) for proposal in asked)
+
+
+@pytest.mark.parametrize("name", ["guided_pso", "bayesian"])
+def test_generations_that_overlap_go_on_from_what_is_known_of_one_expert(name):
+    optimizer = OPTIMIZERS[name](overlap=True, particles=2)
+    state = optimizer.init(replace(space(1), uniforms=(uniform(1.0, 1),)), 0)
+    state = optimizer.remember(state, [PriorResult(np.array([x]), 0.5) for x in (0.0, 1.0)])
+    asked = {0.0, 1.0}
+    for _ in range(4):
+        proposals = optimizer.ask(state)
+        assert [proposal.particle for proposal in proposals] == [0, 1, 0, 1]
+        state = optimizer.tell(state, score(proposals, lambda x_D: 0.5))
+        asked |= {float(proposal.x_D[0]) for proposal in proposals}
+    assert len(asked) == 2 + 4 * 4, "no position comes twice"
