@@ -1,11 +1,12 @@
 """Whether the budget of a search reaches beyond its starting points, and is spent on experts that change nothing."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from swarm.core.space import Array, Space
+from swarm.core.space import Space
 from swarm.experts.catalog import Catalog
-from swarm.optimizers import Optimizer
+from swarm.optimizers import Optimizer, Proposal
 from swarm.search.baselines import Baselines
 from swarm.search.status import Budget
 
@@ -13,18 +14,24 @@ from swarm.search.status import Budget
 def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str]:
     """A note where the budget ends before the starting points do, or with them. Raises ConfigError.
 
-    The starting points are the optimizer's first generation.
+    The starting points are what the optimizer asks for first: a generation, or two that overlap.
     """
     first = optimizer.ask(optimizer.init(space, seed))
-    starts = {_position(proposal.x_D) for proposal in first}
+    starts, generations = _positions(first), 1 + max(proposal.iteration for proposal in first)
+    within = _positions(proposal for proposal in first if proposal.iteration < optimizer.iterations)
     most = optimizer.evaluations or math.inf
     if most < len(starts):
         return [
             f"{_counted(most)} cover {most} of {len(starts)} starting points; "
             f"raise optimizer.evaluations above {len(starts)}"
         ]
+    if len(within) < len(starts):
+        return [
+            f"the iterations cover {len(within)} of {len(starts)} starting points; "
+            f"raise optimizer.iterations above {generations}"
+        ]
     baselines = {candidate.position for candidate in Baselines.of(space).all()}
-    if starts <= baselines and len(starts) > 1 and (most == len(starts) or optimizer.iterations == 1):
+    if starts <= baselines and len(starts) > 1 and (most == len(starts) or optimizer.iterations <= generations):
         key = "optimizer.evaluations" if most == len(starts) else "optimizer.iterations"
         return [
             f"the budget covers the {len(starts)} starting points, which are baselines, and nothing else; raise {key}"
@@ -47,8 +54,8 @@ def known_note(optimizer: Optimizer[Any], known: int) -> str:
     return f"resuming: {known} of {Budget.of(optimizer).evaluations} evaluations are known already"
 
 
-def _position(x_D: Array) -> tuple[float, ...]:
-    return tuple(float(x) for x in x_D)
+def _positions(proposals: Iterable[Proposal]) -> set[tuple[float, ...]]:
+    return {tuple(float(x) for x in proposal.x_D) for proposal in proposals}
 
 
 def _counted(evaluations: float) -> str:

@@ -35,6 +35,15 @@ def test_a_budget_below_the_starting_points_is_said(playground: Playground) -> N
     assert remarks(playground, type="bayesian", evaluations=11) == []
 
 
+def test_starting_points_of_two_generations_that_overlap_are_counted_together(playground: Playground) -> None:
+    said = "the iterations cover 5 of 10 starting points; raise optimizer.iterations above 2"
+    assert remarks(playground, type="guided_pso", particles=5, iterations=1) == [said]
+    assert remarks(playground, type="guided_pso", particles=5, iterations=2) == []
+    (alone,) = remarks(playground, type="guided_pso", particles=1, iterations=2)
+    assert alone.endswith("which are baselines, and nothing else; raise optimizer.iterations")
+    assert remarks(playground, type="guided_pso", particles=1, iterations=3) == []
+
+
 @pytest.mark.parametrize("remedy", ["optimizer.evaluations=11", "optimizer.type=random"])
 def test_a_budget_that_reaches_further_is_not(playground: Playground, remedy: str) -> None:
     words = ["check", playground.config_file, "--set", "optimizer={type: bayesian, evaluations: 5, particles: 4}"]
