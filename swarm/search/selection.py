@@ -43,13 +43,15 @@ class Selection:
     def finalists(self, count: int) -> list[Candidate]:
         """The best on the search split, at most `count`, and the finalists of a search that this one continues.
 
-        These are scored already, so that a longer search never delivers less for having forgotten one.
-        Raises RunError where nothing was scored.
+        These are scored already, so that a longer search never delivers less for having forgotten one. Baselines among
+        them are none: they take part as such. Raises RunError where nothing was scored.
         """
         ranked = self.archive.ranked(self.weights, soft=self.soft)
         if not ranked:
             raise RunError(f"{self.archive.journal.path}: every candidate failed; {_first_error(self.archive)}")
-        before = [each for each in self.archive.prior_results() if self._scored(each.candidate, "select")]
+        baselines = {candidate.position for candidate in self.baselines.all()}
+        prior = (each for each in self.archive.prior_results() if each.candidate.position not in baselines)
+        before = [each for each in prior if self._scored(each.candidate, "select")]
         found = (each.candidate for each in (*ranked[:count], *before) if each.status == "ok")
         return list({candidate.position: candidate for candidate in found}.values())
 
@@ -108,8 +110,10 @@ class Selection:
         select, search = self._scored(candidate, "select"), self._scored(candidate, "search")
         if select is None:
             return -math.inf
-        if not self.pooled or search is None:
+        if not self.pooled:
             return utility(select.scores, self.weights)
+        if search is None:
+            return worth(select, self.weights, soft)
         n, before = (equal_examples(found.examples, self.weights) for found in (select, search))
         pooled = n * worth(select, self.weights, soft) + before * worth(search, self.weights, soft)
         return pooled / (n + before)

@@ -11,6 +11,7 @@ from support.runs import START
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.journal.archive import Archive
+from swarm.journal.records import EvaluationRecord, KnownRecord
 from swarm.search.baselines import Baselines
 from swarm.search.selection import Selection
 
@@ -34,6 +35,13 @@ class Contest:
         each = {name: tuple(scores) for name, scores in (examples or {}).items()}
         status = "failed" if examples is None else "ok"
         self.archive.append_evaluation(kind, Evaluation(candidate, status, means, each, soft=soft), split)
+
+    def know(self, candidate: Candidate, count: int) -> None:
+        """The run that this one continues had scored it on both splits."""
+        examples = right(count, 10)
+        for kind, split in (("evaluation", "search"), ("select", "select")):
+            scored = Evaluation(candidate, "ok", {"x": count / 10}, {"x": tuple(examples["x"])})
+            self.archive.append(KnownRecord.of(EvaluationRecord.of(kind, scored, split), f"first/{candidate.id}"))
 
     def baselines(self, examples: Examples, **soft: float) -> None:
         for candidate in BASELINES.all():
@@ -105,6 +113,28 @@ def test_smoothed_scores_are_not_mixed_with_others(contest: Contest) -> None:
         contest.tell(candidate, "search", right(count, 10), x=soft)
         contest.tell(candidate, "select", right(count, 10), **({"x": soft} if candidate.id != "0-2" else {}))
     assert contest.winner() == "0-0"
+
+
+def test_prior_finalists_are_finalists_and_prior_baselines_stay_baselines(contest: Contest) -> None:
+    """A search begins at the single experts, and scores them on the select split as baselines."""
+    contest.know(Candidate("5-1", (0.9, 0.8, 0.7)), 5)
+    for baseline in BASELINES.all():
+        contest.know(baseline, 1)
+    for candidate in FINALISTS:
+        contest.tell(candidate, "search", right(6, 10))
+    assert [each.id for each in contest.selection().finalists(2)] == ["0-0", "0-1", "first/5-1"]
+
+
+def test_without_a_search_score_smoothed_scores_are_compared_with_smoothed_ones(contest: Contest) -> None:
+    """A baseline that failed on search alone."""
+    contest.baselines(right(1, 10), x=0.1)
+    for candidate in FINALISTS:
+        for split in ("search", "select"):
+            contest.tell(candidate, split, right(5, 10), x=0.4)
+    failed = Candidate("expert:odd", (1.0, 0.5, 0.0))
+    contest.tell(failed, "search", None)
+    contest.tell(failed, "select", right(5, 10), x=0.39)
+    assert contest.selection().winner([*FINALISTS, failed]).id == "0-0"
 
 
 def test_several_objectives_are_pooled_by_their_weights(tmp_path: Path) -> None:
