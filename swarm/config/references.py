@@ -38,7 +38,7 @@ def resolve(config: Config, folder: Path) -> Config:
     """The config with every reference as an absolute path. folder: that of the config file. Raises UserError."""
     modules = _folder_of_modules(config.modules, folder)
     check_functions(config.objectives, modules)
-    experts = [resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
+    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
         for i, objective in enumerate(config.objectives)
@@ -62,22 +62,25 @@ def resolve(config: Config, folder: Path) -> Config:
     )
 
 
-def resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
-    """An expert with its paths absolute and its name. key: that a message begins with. Raises UserError."""
+def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
     path = find(expert.path, folder, f"{key}.path")
     return expert.model_copy(
         update={
             "path": str(path),
-            "name": expert.name or _name_of(expert.path, path, key),
+            "name": expert.name or _checked_name(expert.path, path, key),
             "trained_on": [str(find(name, folder, f"{key}.trained_on")) for name in expert.trained_on],
         }
     )
 
 
-def _name_of(reference: str, path: Path, key: str) -> str:
+def name_of(reference: str, path: Path) -> str:
     """An expert's name where the user gives none: the last part of the path, zoo reference or hub id."""
     last = reference.rstrip("/").rpartition("/")[2]
-    name = (path.name if last in ("", ".", "..") else last).removesuffix(".safetensors")
+    return (path.name if last in ("", ".", "..") else last).removesuffix(".safetensors")
+
+
+def _checked_name(reference: str, path: Path, key: str) -> str:
+    name = name_of(reference, path)
     if not name or any("\ud800" <= char <= "\udfff" for char in name):
         raise ConfigError(f"{key}.name: missing, and {shown(name)} is no name; set name: on this expert")
     return name

@@ -33,7 +33,8 @@ def write_adapter(what: Exported, folder: Path) -> None:
     check_adapter(what)
     adapter = composed_adapter(what.catalog, what.recipe)
     if not adapter.modules:
-        raise UserError(f"the candidate {what.candidate_id} is the base itself, so it has no adapter; {REMEDY}")
+        subject = f"the candidate {what.candidate_id}" if what.candidate_id else "what is composed"
+        raise UserError(f"{subject} is the base itself, so it has no adapter; {REMEDY}")
     if len(adapter.orientations) > 1:
         raise UserError(f"the experts store some weights as (in, out) and some as (out, in), PEFT needs one; {REMEDY}")
     for name, module in adapter.modules.items():

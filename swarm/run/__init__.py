@@ -13,6 +13,7 @@
     directory.py          the files of a run directory, and its lock
     provenance.py         what a run rests on, and that it is the same at resume
     continuation.py       the scores of another run, for a search that continues it
+    compose.py            known coefficients, to be exported without a run
     pipeline.py           the steps: search, select, test, finish
     tracking.py           the status counter and the trackers that follow it
     summarise.py          the figures of summary.json

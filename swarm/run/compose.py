@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarm.compositions.weights import Weights
-from swarm.config.references import find, resolve_expert
-from swarm.config.schema import ExpertSettings
+from swarm.config.references import find, name_of
 from swarm.core.errors import ConfigError
 from swarm.core.terminal_text import shortened
-from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.experts.catalog import ExpertSpec, factors_problem, open_catalog
 from swarm.export import Exported
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -29,11 +28,12 @@ def composed(base: str, experts: Sequence[str], dtype: str = "bfloat16", algebra
     _check_among("--algebra", algebra, ALGEBRAS)
     here = Path.cwd()
     pairs = [_parsed(text) for text in experts]
-    settings = [resolve_expert(ExpertSettings(path=path), here, "--expert") for path, _ in pairs]
-    specs = _named(settings)
+    paths = [find(reference, here, "--expert") for reference, _ in pairs]
+    specs = _named([reference for reference, _ in pairs], paths)
     catalog = open_catalog(find(base, here, "--base"), specs)
+    if algebra == "factors" and (problem := factors_problem(catalog)):
+        raise ConfigError(f"--algebra: factors does not work here: {problem}; use --algebra delta")
     composition = Weights.model_validate({"algebra": algebra})
-    composition.space(catalog)  # refuses an algebra that these experts do not have
     return Exported(
         catalog=catalog,
         recipe=composition.recipe([coefficient for _, coefficient in pairs], catalog),
@@ -44,14 +44,14 @@ def composed(base: str, experts: Sequence[str], dtype: str = "bfloat16", algebra
     )
 
 
-def _named(settings: Sequence[ExpertSettings]) -> list[ExpertSpec]:
-    """Each expert under its name, or, where folders of one name differ, under its path. Raises ConfigError."""
-    names, paths = [each.name for each in settings], [each.path for each in settings]
+def _named(references: Sequence[str], paths: Sequence[Path]) -> list[ExpertSpec]:
+    """Each expert under its name, or, where it has none or others have it too, under its path. Raises ConfigError."""
+    names = [name_of(reference, path) for reference, path in zip(references, paths, strict=True)]
     for path in paths:
         if paths.count(path) > 1:
             raise ConfigError(f"--expert: {path} is given twice; give it once, with the sum of its coefficients")
     return [
-        ExpertSpec(name if names.count(name) == 1 else path, Path(path))
+        ExpertSpec(name if name and names.count(name) == 1 else str(path), path)
         for name, path in zip(names, paths, strict=True)
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.bad_inputs import Case, Scene, Words
-from support.models import make_adapter, make_base
+from support.models import make_adapter, make_base, make_checkpoint
 
 
 def composed(*more: str, experts: tuple[str, ...] = ("{red}=0.5",), base: str = "{base}") -> Callable[[Scene], Words]:
@@ -21,6 +21,11 @@ def composed(*more: str, experts: tuple[str, ...] = ("{red}=0.5",), base: str = 
 def of_another_size(scene: Scene) -> Words:
     make_adapter(scene.folder / "wide", make_base(scene.folder / "other", hidden=48), seed=7)
     return composed(experts=("{folder}/wide=0.5",))(scene)
+
+
+def factors_of_a_fine_tune(scene: Scene) -> Words:
+    make_checkpoint(scene.folder / "tuned", scene.playground.base, seed=8)
+    return composed("--algebra", "factors", experts=("{folder}/tuned=0.5",))(scene)
 
 
 def into_a_full_folder(scene: Scene) -> Words:
@@ -42,7 +47,11 @@ CASES = [
     Case("infinite-coefficient", composed(experts=("{red}=-inf",)), "--expert", "red=-inf", "write a number"),
     Case("no-path", composed(experts=("=0.5",)), "--expert", "=0.5", "write a number"),
     Case(
-        "no-such-expert", composed(experts=("{folder}/rde=0.5",)), "--expert", "rde does not exist", "correct the path"
+        "no-such-expert",
+        composed(experts=("{folder}/rde=0.5",)),
+        "--expert: ",
+        "rde does not exist",
+        "correct the path",
     ),
     Case(
         "composed-twice", composed(experts=("{red}=1", "{red}=1")), "--expert", "given twice", "sum of its coefficients"
@@ -51,6 +60,14 @@ CASES = [
     Case("composed-of-another-size", of_another_size, "expert wide", "base", "trained on"),
     Case("unknown-dtype", composed("--dtype", "int8"), "--dtype", "int8", "use one of float32"),
     Case("unknown-algebra", composed("--algebra", "ties"), "--algebra", "ties", "use one of delta, factors"),
+    Case("factors-of-a-fine-tune", factors_of_a_fine_tune, "--algebra: factors", "expert tuned", "use --algebra delta"),
+    Case(
+        "adapter-of-the-base",
+        composed("--format", "adapter", experts=("{red}=0",)),
+        "what is composed",
+        "no adapter",
+        "use --format hf",
+    ),
     Case("unknown-form", composed("--format", "gguf"), "--format", "'gguf'", "use one of hf"),
     Case("full-folder-to-compose", into_a_full_folder, "dest", "not empty", "--overwrite"),
     Case("over-its-own-expert", over_the_expert, "mine", "which the export is made from", "choose another folder"),

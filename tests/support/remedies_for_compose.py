@@ -42,6 +42,8 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "composed-of-another-size": (on_its_own_base,),
     "unknown-dtype": (typed("int8", "float32"),),
     "unknown-algebra": (typed("ties", "delta"), typed("ties", "factors")),
+    "factors-of-a-fine-tune": (typed("factors", "delta"),),
+    "adapter-of-the-base": (typed("adapter", "hf"),),
     "unknown-form": (typed("gguf", "hf"), typed("gguf", "recipe")),
     "full-folder-to-compose": (overwritten, elsewhere),
     "over-its-own-expert": (elsewhere,),
