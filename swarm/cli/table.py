@@ -176,7 +176,7 @@ def _details(summary: Summary) -> list[str]:
     counts = summary.counts
     lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
     if summary.best.source == "search":
-        lines.append(f"composed expert: candidate {one_line(summary.best.id)}, selected on the select split")
+        lines.append(f"composed expert: candidate {one_line(summary.best.id)}, chosen by search and select scores")
     if summary.uniform_words:
         lines.append(summary.uniform_words)
     for name, score in (summary.predicted or {}).items():

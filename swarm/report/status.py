@@ -61,7 +61,7 @@ def choices(summary: Summary | None, searched: Best | None) -> tuple[str, ...]:
     if best.source == "search":
         is_other = searched is not None and _is_higher(searched, best)
         other = f"; the best on search was {searched.id}" if searched and is_other else ""
-        found.append(f"The composed expert is candidate {best.id}, selected on the select split{other}.")
+        found.append(f"The composed expert is candidate {best.id}, chosen by search and select scores{other}.")
     if summary.uniform_words:
         found.append(f"{capital(summary.uniform_words)}.")
     return tuple(found)

@@ -45,7 +45,7 @@ def test_nothing_is_cut(width: int) -> None:
     assert text.count("+0.100") == text.count("+0.010 to +0.190") == 5
     for words in ("improvement", "95 % interval, corrected", "for 5 comparisons", "uniform, 0.8 each"):
         assert words in text
-    for line in ("composed expert: candidate 3-1, selected on the select split",
+    for line in ("composed expert: candidate 3-1, chosen by search and select scores",
                  "predicted test score: 0.812 (95 % interval 0.750 to 0.860)",
                  "generalisation gap (search - test): -0.003",
                  "newly right, where every source is wrong: 1 of 1200 test examples",

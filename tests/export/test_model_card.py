@@ -56,7 +56,7 @@ def test_the_card_shows_scores_only_of_their_candidate(folder: Path, tmp_path: P
         "+0.030",
         "swarm 9.9",
         "seed: 0",
-        "so those two scores are\nbiased upwards",
+        "so those\ntwo scores are biased upwards",
         "each for its comparison alone",
     ):
         assert words in card

@@ -141,10 +141,8 @@ def test_the_page_says_how_the_composed_expert_was_chosen(run: Fake, tmp_path: P
     first = max(searched, key=lambda line: line["scores"]["letters"])["id"]
     assert first != best
     for text in run.write(tmp_path):
-        assert (
-            f"The composed expert is candidate {best}, selected on the select split; the best on search was {first}."
-            in text
-        )
+        chosen = f"The composed expert is candidate {best}, chosen by search and select scores"
+        assert f"{chosen}; the best on search was {first}." in text
 
 
 def test_the_plot_is_named_only_where_it_is_shown(run: Fake, tmp_path: Path) -> None:

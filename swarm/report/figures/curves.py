@@ -6,7 +6,7 @@ from functools import partial
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.search_curve import SearchCurve
-from swarm.report.words import Unit, count, thousands
+from swarm.report.words import Unit, count
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 12, 26, 44, 330
 TICKS = 7  # at most, on the axis of scores
@@ -20,7 +20,7 @@ def search_curve_figure(found: SearchCurve, references: Mapping[str, float], uni
         return None
     first, last = found.start, found.best[-1][1]
     rise = f"rose from {unit.score(first)} to {unit.score(last)}" if last > first else f"stayed at {unit.score(last)}"
-    after = f" after {thousands(found.known)} known ones" if found.known else ""
+    after = f" after {count(found.known, 'known one')}" if found.known else ""
     title = f"The best search score {rise} in {count(found.total - found.known, 'evaluation')}{after}{label}"
     limits = _range(found, references, unit)
     draw = partial(_search_curve, found, references, unit, title, limits)
@@ -34,8 +34,8 @@ def _notes(found: SearchCurve, low: float) -> list[str]:
     notes = ["The search maximises these scores, so the best of them are biased upwards."]
     if found.soft:
         notes = [
-            "The search climbs a smoothed form of these scores (optimizer.soft); the scores alone decide who wins. "
-            "As candidates were chosen by them, the best of them are biased upwards."
+            "The search climbs a smoothed form of these scores (optimizer.soft). As it chose candidates on the same "
+            "examples, the best of these scores are biased upwards."
         ]
     if any(score < low for _, score in found.points):
         notes.append("Dots on the lower edge have lower scores than the axis shows.")

@@ -35,7 +35,7 @@ def _notes(found: Plane, share: float) -> list[str]:
     if any(landmark.kind == "expert" for landmark in found.landmarks):
         notes.append("Single experts may lie far from this plane. Labels that do not fit are omitted.")
     if any(landmark.kind == "best" and landmark.at != found.path[-1] for landmark in found.landmarks):
-        notes.append("The composed expert was chosen on the select split, so it need not be the end of the path.")
+        notes.append("The select split had a part in the choice of the composed expert, which need not end the path.")
     if found.moves:
         notes.append("An arrow is a particle's move, which is its velocity; those of a few generations are drawn.")
     if _outside(found):
