@@ -13,7 +13,7 @@ from rich.text import Text
 
 from swarm.cli.phase_progress import span
 from swarm.cli.shorten import shorten
-from swarm.cli.wrapping import packed
+from swarm.cli.wrapping import LEAST_TEXT, packed
 from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
@@ -113,13 +113,17 @@ class CoefficientLines:
         shown, few = self._coefficients, len(self._coefficients) <= COEFFICIENTS_SHOWN
         if not few:
             shown = sorted(shown, key=lambda named: -abs(named[1]))[:COEFFICIENTS_SHOWN]
-        columns = options.max_width - len(COEFFICIENTS)
-        names = max(LEAST_NAME, columns - LONGEST_COEFFICIENT)
-        items = [f"{shorten(name, names)} {value:.2f}" for name, value in shown]
+        margin = len(COEFFICIENTS)
+        if options.max_width - margin < LEAST_TEXT:  # too narrow for a margin: a number would be cut
+            yield Text(COEFFICIENTS.rstrip())
+            margin = 0
+        columns = options.max_width - margin
+        names = max(1, columns - LONGEST_COEFFICIENT)
+        items = [f"{shorten(name, names)} {value:z.2f}" for name, value in shown]
         if not few:
             items.append(f"the {len(shown)} largest of {len(self._coefficients)}: all are in summary.json")
         for i, line in enumerate(packed(items, columns)):
-            yield Text(f"{'' if i else COEFFICIENTS:<{len(COEFFICIENTS)}}{line}", no_wrap=True)
+            yield Text((" " * margin if i else COEFFICIENTS[:margin]) + line, no_wrap=True)
 
 
 def _table(headings: Sequence[str], rows: Sequence[tuple[Text, Sequence[str]]], limit: int) -> Table:

@@ -74,6 +74,10 @@ def test_the_coefficients_are_shown_and_of_many_the_largest(width: int) -> None:
     assert max(map(cell_len, lines)) <= width
     assert re.fullmatch(r"digit-lora 0\.68, a-very.*… ?.* -0\.20, upper 1\.00", " ".join(
         line[14:] for line in lines[first : first + 3] if line.startswith(("coefficients ", " " * 14))))  # fmt: skip
+    lines = printed(result(best=best | {"coefficients": few | {"tiny": -0.001}}), 20)
+    first = lines.index("coefficients")
+    assert [line.split()[-1] for line in lines[first + 1 : first + 5]] == ["0.68,", "-0.20,", "1.00,", "0.00"]
+    assert max(map(cell_len, lines[first : first + 5])) <= 20
     grouped = {f"expert-{i}": {f"layers {8 * k}-{8 * k + 7}": i + k / 10 for k in range(4)} for i in range(10)}
     text = " ".join("\n".join(printed(result(best=best | {"coefficients": grouped}), width)).split())
     assert "coefficients expert-9 layers 24-31 9.30, expert-9 layers 16-23 9.20," in text
