@@ -170,7 +170,7 @@ def _from_hub(reference: str, key: str) -> Path:
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
     except UNAVAILABLE as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ExpertError(
             f"{key}: {reference} is not a local folder, and the hub did not provide it ({reason}); "
             "correct the path or id"

@@ -95,13 +95,19 @@ def check_same(archive: Archive, plan: Plan) -> None:
 
 
 def check_open(archive: Archive, overrides: Sequence[str]) -> None:
-    """Raise RunError where overrides would change a search that has ended: it is not continued."""
-    late = next((change for change in overrides if change.startswith("optimizer.")), None)
-    if late and (ended := archive.ended("search")):
-        folder = archive.journal.path.parent
+    """Raise RunError where overrides would change a search or a selection that has ended: it is not continued."""
+    folder = archive.journal.path.parent
+    for late in overrides:
+        if late.startswith("optimizer.") and (ended := archive.ended("search")):
+            over = (
+                f"the search of {folder} has ended ({ended.reason}), and its finalists were compared on fresh examples"
+            )
+        elif late.startswith("selection.") and (ended := archive.ended("select")):
+            over = f"the selection of {folder} has ended (it chose {ended.reason})"
+        else:
+            continue
         raise RunError(
-            f"--set {late}: the search of {folder} has ended ({ended.reason}), and its finalists were compared on "
-            f"fresh examples; start a new run that knows its scores and pays for new ones alone: swarm search "
+            f"--set {late}: {over}; start a new run that knows its scores and pays for new ones alone: swarm search "
             f"{quote(str(folder / CONFIG))} --set {quote(late)} --run-dir NEW --continue-from {quote(str(folder))}"
         )
 

@@ -259,6 +259,13 @@ RUNS = [
         "start a new run",
     ),
     Case(
+        "late-selection",
+        finished_with(lambda s: None, "resume", "--set", "selection.rule=select"),
+        "selection.rule=select",
+        "has ended",
+        "start a new run",
+    ),
+    Case(
         "no-summary",
         finished_with(lambda s: (s.run / "summary.json").unlink(), "report"),
         "summary.json",

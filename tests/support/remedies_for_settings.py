@@ -117,6 +117,7 @@ EXPORTS: dict[str, tuple[Remedy, ...]] = {
     "recipe-of-others": (old_weights,),
     "recipe-that-is-none": (recipe_again, recipe_folder),
     "late-budget": (a_new_run,),
+    "late-selection": (a_new_run,),
     "no-summary": (resumed_before,),
     "odd-summary": (summary_again,),
     "journal-without-lines": (resumed_before,),
