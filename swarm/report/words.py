@@ -33,7 +33,7 @@ def prediction(unit: Unit, predicted: Score, found: Score | None, selected: Scor
     """
     interval = unit.interval(predicted.low, predicted.high)
     text = f"Predicted from select, before test was used: {unit.score(predicted.mean)} (95 % interval {interval})."
-    if selected and predicted.mean < selected.mean:
+    if selected and predicted.mean < selected.mean and unit.score(predicted.mean) != unit.score(selected.mean):
         text += " It is lower than the select score, as the best of several finalists tends to be a lucky one."
     if found is None:
         return text

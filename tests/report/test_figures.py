@@ -179,6 +179,8 @@ def test_the_generalisation_gap_is_shown_with_the_prediction_and_the_best_baseli
     assert figure.title == "Generalisation gap (search − test): +10.0 points"
     assert "Predicted from select, before test was used: 62.0 % (95 % interval 57.0 to 67.0)" in figure.caption
     assert "lower than the select score, as the best of several finalists tends to be a lucky one" in figure.caption
+    near = words.prediction(UNIT, Score(0.83496, 0.8, 0.87, 200), None, Score(0.835, 0.8, 0.87, 200))
+    assert "lower" not in near, "not where both are shown alike"
     assert figure.caption.endswith("The interval measured on test overlaps it.")
     assert list(bars.SplitScores(scores, None, 0.1, None).bars) == ["search", "select", "test"]
 
