@@ -98,7 +98,8 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
         return replace(state, generation=first, pending=pending)
 
     def advance(self, state: H) -> H:
-        state, generation = self.proposed(appended(state), state.generation.iteration + 1, state.pending_KD)
+        latest = state.pending or state.generation
+        state, generation = self.proposed(appended(state), latest.iteration + 1, state.pending_KD)
         return replace(state, generation=generation)
 
     def proposed(self, state: H, iteration: int, pending_KD: Array) -> tuple[H, ParticleGeneration]:
