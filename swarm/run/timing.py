@@ -71,9 +71,9 @@ def time_model(plan: Plan, threads: int | None) -> ModelTiming:
     failures = (f"a candidate could not be scored: {sample.problem}" for sample in samples if sample.problem)
     problem = next(failures, "")
     few, most = samples[max(0, len(samples) - 2)], samples[-1]
-    # The first sample also warms up, so it is not compared. A fixed part of more than half would be noise.
+    # A fixed part of more than half would be noise.
     each = mean = most.seconds / most.examples
-    if len(samples) > 2:
+    if len(samples) > 1:
         each = max(mean / 2, min(mean, (most.seconds - few.seconds) / (most.examples - few.examples)))
     return ModelTiming(opened, most.seconds - each * most.examples, each, problem)
 
@@ -82,19 +82,33 @@ def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[Sample]:
     """Ever larger parts of the search split."""
     whole = plan.workloads["search"]
     tasks = _tasks(plan, plan.bundle_sizes(PruningBounds()))
-    began, count = time.perf_counter(), min(FIRST_EXAMPLES, whole.total)
+    count = min(FIRST_EXAMPLES, whole.total)
+    evaluator.load("search", _part(whole, count))
+    evaluator.evaluate([_warm_up(plan)], "search")
+    began = time.perf_counter()
     while True:
-        sizes = rung_sizes(count, whole.sizes)
-        part = {name: own[: sizes[name]] for name, own in whole.examples.items()}
-        evaluator.load("search", Workload(part))
+        evaluator.load("search", _part(whole, count))
         start = time.perf_counter()
         found = evaluator.evaluate(tasks, "search")
         seconds = (time.perf_counter() - start) / len(tasks)
         yield Sample(count, seconds, next((each.error for each in found if each.status == "failed"), ""))
         spent = time.perf_counter() - began
-        if count == whole.total or seconds > ENOUGH_SECONDS or spent > SCORING_SECONDS:
+        enough = seconds > ENOUGH_SECONDS and count > FIRST_EXAMPLES  # the first tells no fixed part from the rest
+        if count == whole.total or enough or spent > SCORING_SECONDS:
             return
         count = min(GROWTH * count, whole.total)
+
+
+def _part(whole: Workload, count: int) -> Workload:
+    """The first so many examples."""
+    sizes = rung_sizes(count, whole.sizes)
+    return Workload({name: own[: sizes[name]] for name, own in whole.examples.items()})
+
+
+def _warm_up(plan: Plan) -> Task:
+    """A candidate that is none of those timed: what an engine keeps of it makes none of them faster."""
+    position = tuple(map(float, plan.space.experts_ED.mean(axis=0) / 2))
+    return Task(Candidate("check-warm-up", position))
 
 
 def _tasks(plan: Plan, together: int) -> list[Task]:

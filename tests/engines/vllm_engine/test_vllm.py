@@ -6,13 +6,16 @@
 import importlib.util
 import json
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from peft import PeftModel
 
 from support.models import load, make_adapter, make_base, make_checkpoint
+from support.playground import command, examples, write_lines
 from support.runs import ADAPTERS, answer, engine, opened, recipe
 from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
@@ -88,6 +91,26 @@ def test_without_vllm_one_line_says_what_to_install(catalog: Catalog) -> None:
     with pytest.raises(ConfigError, match=r"^engine\.type: vllm .*pip install \"swarm-experts\[vllm\]\"") as raised:
         VllmSettings().open(catalog)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.vllm
+def test_once_it_is_installed_as_the_message_says_check_accepts_and_times_it(folder: Path, tmp_path: Path) -> None:
+    """The remedy of the message above: this environment is the one that it names."""
+    write_lines(tmp_path / "data.jsonl", examples(60))
+    config = {
+        "base": str(folder / "base"),
+        "experts": [str(folder / name) for name in ADAPTERS],
+        "objectives": [{"name": "words", "type": "multiple_choice", "data": str(tmp_path / "data.jsonl")}],
+        "splits": {"search": 16, "select": 16, "test": "rest"},
+        "engine": {"type": "vllm", "dtype": "float32", "kv_cache_gb": 0.125},
+        "cluster": {"type": "local"},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = subprocess.run(
+        command("check", tmp_path / "config.yaml", "--json"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "short timing of your model" in json.loads(done.stdout)["time_basis"]
 
 
 @pytest.mark.parametrize("algebra", ["delta", "factors"])
