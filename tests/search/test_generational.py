@@ -18,7 +18,7 @@ import pytest
 
 from support.optimizer_runs import space
 from support.runs import START, journal, timeless
-from support.searches import WEIGHTS, scored
+from support.searches import WEIGHTS, loop, scored
 from swarm.core.candidates import Candidate, Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Feed, Outcome
@@ -32,7 +32,7 @@ from swarm.optimizers.random_search import RandomSearch
 from swarm.preferences.weighted_sum import utility
 from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import GenerationalSearch, mean_scores
-from swarm.search.loop import Evaluate, Loop
+from swarm.search.loop import Evaluate
 
 SMALL: dict[str, Optimizer[Any]] = {
     "pso": PSO(particles=5, iterations=4),
@@ -56,15 +56,6 @@ class Scorer:
             task = tasks.popleft()
             self.seen.append(task.candidate)
             yield from self._outcome(task.candidate) or [scored(task.candidate)]
-
-
-def loop(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate, seed: int = 0) -> Loop:
-    """Over what the folder's journal holds; a new journal begins with its start line."""
-    folder.mkdir(exist_ok=True)
-    archive = Archive(folder / "journal.jsonl")
-    if archive.start is None:
-        archive.append(START)
-    return Loop(optimizer, space(3), seed, WEIGHTS, archive, evaluate, lambda evaluation: None, finalists=4)
 
 
 def run(folder: Path, optimizer: Optimizer[Any], evaluate: Evaluate | None = None, seed: int = 0) -> str:
@@ -313,8 +304,8 @@ def backwards(tasks: Feed) -> Iterator[Outcome]:
 def stopped_where_harmless(task: Task) -> Evaluation:
     """Stopped wherever the utility changes nothing: as often as any race could."""
     full = scored(task.candidate)
-    harmless = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
-    return replace(full, status="stopped") if harmless else full
+    unaffected = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
+    return replace(full, status="stopped") if unaffected else full
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -11,17 +11,15 @@ import pytest
 
 from support.ahead import Ahead
 from support.optimizer_runs import score, space
-from support.runs import START, journal, timeless
-from support.searches import WEIGHTS, scored
+from support.runs import journal, timeless
+from support.searches import WEIGHTS, loop, scored
 from swarm.core.candidates import Candidate, Evaluation, PruningBounds, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, Outcome
-from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
 from swarm.optimizers.bayesian import Bayesian
 from swarm.preferences.weighted_sum import utility
 from swarm.search.generational import GenerationalSearch, mean_scores
-from swarm.search.loop import Loop
 
 
 @dataclass
@@ -51,16 +49,8 @@ class Workers:
 def raced(task: Task) -> Evaluation:
     """Stopped wherever the utility changes nothing: as often as any race could."""
     full = scored(task.candidate)
-    harmless = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
-    return replace(full, status="stopped") if harmless else full
-
-
-def loop(folder: Path, optimizer: Optimizer[Any], workers: Workers, seed: int = 0) -> Loop:
-    folder.mkdir(exist_ok=True)
-    archive = Archive(folder / "journal.jsonl")
-    if archive.start is None:
-        archive.append(START)
-    return Loop(optimizer, space(3), seed, WEIGHTS, archive, workers, lambda evaluation: None, finalists=4)
+    unaffected = task.pruning.low <= utility(full.scores, WEIGHTS) <= task.pruning.high
+    return replace(full, status="stopped") if unaffected else full
 
 
 def run(folder: Path, optimizer: Optimizer[Any], workers: Workers | None = None, seed: int = 0) -> str:
