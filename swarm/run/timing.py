@@ -6,6 +6,7 @@ The optimizer is timed, too: it is asked and told, with made-up utilities, until
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from swarm.core.candidates import Candidate, PruningBounds, Task
 from swarm.engines.threads import limited_threads
@@ -81,22 +82,22 @@ def time_model(plan: Plan, threads: int | None) -> ModelTiming:
 def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[Sample]:
     """Ever larger parts of the search split."""
     whole = plan.workloads["search"]
-    tasks = _tasks(plan, plan.bundle_sizes(PruningBounds()))
-    count = min(FIRST_EXAMPLES, whole.total)
-    evaluator.load("search", _part(whole, count))
+    bundles = _bundles(plan, plan.bundle_sizes(PruningBounds()))
+    size = min(FIRST_EXAMPLES, whole.total)
+    evaluator.load("search", _part(whole, size))
     evaluator.evaluate([_warm_up(plan)], "search")
     began = time.perf_counter()
-    while True:
-        evaluator.load("search", _part(whole, count))
+    for tasks in bundles:
+        evaluator.load("search", _part(whole, size))
         start = time.perf_counter()
         found = evaluator.evaluate(tasks, "search")
         seconds = (time.perf_counter() - start) / len(tasks)
-        yield Sample(count, seconds, next((each.error for each in found if each.status == "failed"), ""))
+        yield Sample(size, seconds, next((each.error for each in found if each.status == "failed"), ""))
         spent = time.perf_counter() - began
-        enough = seconds > ENOUGH_SECONDS and count > FIRST_EXAMPLES  # the first tells no fixed part from the rest
-        if count == whole.total or enough or spent > SCORING_SECONDS:
+        enough = seconds > ENOUGH_SECONDS and size > FIRST_EXAMPLES  # the first tells no fixed part from the rest
+        if size == whole.total or enough or spent > SCORING_SECONDS:
             return
-        count = min(GROWTH * count, whole.total)
+        size = min(GROWTH * size, whole.total)
 
 
 def _part(whole: Workload, count: int) -> Workload:
@@ -111,13 +112,19 @@ def _warm_up(plan: Plan) -> Task:
     return Task(Candidate("check-warm-up", position))
 
 
-def _tasks(plan: Plan, together: int) -> list[Task]:
-    """Candidates as a search scores them: the optimizer's first ones, without the base alone."""
+def _bundles(plan: Plan, together: int) -> Iterator[list[Task]]:
+    """Candidates as a search scores them, new ones in each bundle: what an engine keeps of one makes no other faster.
+
+    They are the optimizer's first ones, without the base alone, and then the same with ever smaller coefficients.
+    """
     optimizer = plan.config.optimizer
     found = [tuple(map(float, each.x_D)) for each in optimizer.ask(optimizer.init(plan.space, plan.config.seed))]
     base = tuple(map(float, plan.space.neutral_D))
-    positions = ([each for each in found if each != base] or found)[:together]
-    return [Task(Candidate(f"check-{i}", position)) for i, position in enumerate(positions)]
+    positions = [each for each in found if each != base] or found
+    for number in count():
+        chosen = [positions[(number * together + i) % len(positions)] for i in range(min(together, len(positions)))]
+        smaller = [tuple((1 - number / 64) * value for value in position) for position in chosen]
+        yield [Task(Candidate(f"check-{number}-{i}", position)) for i, position in enumerate(smaller)]
 
 
 def time_optimizer(plan: Plan, generations: int) -> OptimizerTiming:
