@@ -42,7 +42,7 @@ class RayCluster(Settings):
     attempts: int = Field(2, ge=1, description="attempts at a candidate before it counts as failed")
     respawns: int = Field(3, ge=0, description="replacements per worker, on average; preempted workers do not count")
     prefetch: int = Field(
-        1, ge=0, le=8, description="bundles of candidates that wait at each worker while it scores one"
+        1, ge=0, le=8, description="bundles that wait at each worker while it scores one, where that takes seconds"
     )
     hedge: float | None = Field(
         3.0, gt=1, description="times the median after which a free worker starts a speculative copy; null: never"

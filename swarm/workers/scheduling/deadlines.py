@@ -14,6 +14,7 @@ from swarm.core.candidates import Evaluation
 from swarm.workers.settings import RayCluster
 
 WINDOW = 201  # durations kept: enough for a stable median, few enough that it follows a change of the workload
+SHORT = 5.0  # seconds of a bundle; in longer ones the time that the coordinator takes to answer is lost
 MIN_DURATIONS = 5  # below this number one slow start would decide the median
 
 
@@ -76,6 +77,11 @@ class Deadlines:
         """Seconds after which a free worker starts a speculative copy; None: never, or not known yet."""
         expected = self._expected(full)
         return None if expected is None or self._settings.hedge is None else expected * self._settings.hedge
+
+    def short(self, full: int) -> bool:
+        """Whether a worker scores a bundle so fast that it would notice a wait for the coordinator, or it is not known."""
+        expected = self._expected(full)
+        return expected is None or expected < SHORT
 
     def _expected(self, full: int) -> float | None:
         """The seconds that a full bundle usually takes."""

@@ -3,7 +3,8 @@
 Invariants:
 
 - Every submitted candidate gets exactly one Evaluation, with Failures before it, unless all are abandoned.
-- A worker has at most one running attempt and `prefetch` waiting ones, so that it never waits for the coordinator.
+- A worker has at most one running attempt and, where candidates take seconds at most, `prefetch` waiting ones, so that
+  it never waits for the coordinator. Longer ones wait for the worker that is free first, the oldest before all others.
 - Candidates travel together where an engine scores them together, and then at most an even share of the open ones, so
   that no worker goes without.
 - A lost bundle is sent again before new candidates, in the old order.
@@ -177,7 +178,9 @@ class Dispatcher:
     def _next_worker(self) -> str | None:
         """The worker for the next bundle. A bundle that must be alone waits for a free one, and others behind it."""
         bundle = self._retries[0] if self._retries else None
-        return self._queues.free(bundle) if bundle and bundle.alone else self._queues.shortest(bundle)
+        together = bundle.full if bundle else self._new[0].together
+        at_once = bool(bundle and bundle.alone) or not self._deadlines[self._split].short(together)
+        return self._queues.free(bundle) if at_once else self._queues.shortest(bundle)
 
     def _next_bundle(self, worker: str) -> Bundle:
         if self._retries:

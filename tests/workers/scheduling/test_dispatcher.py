@@ -87,6 +87,15 @@ def test_free_workers_come_first_then_one_bundle_waits_at_each() -> None:
     assert Harness("ab", prefetch=0).submit("1", "2", "3").queues() == {"a": [["1"]], "b": [["2"]]}
 
 
+def test_long_candidates_wait_for_the_worker_that_is_free_first() -> None:
+    harness = Harness("ab").submit(*"123456")
+    for second in range(1, MIN_DURATIONS + 1):
+        harness.answer("a" if second % 2 else "b", now=10.0 * second)
+    assert harness.submit(*"789", now=60.0).queues() == {"a": [["7"]], "b": [["6"]]}
+    harness.answer("a", now=70.0)
+    assert harness.queues() == {"a": [["8"]], "b": [["6"]]}, "the oldest is next, wherever a worker is free"
+
+
 def test_bundles_keep_the_order_of_the_candidates() -> None:
     assert Harness("ab", together=3).submit(*"1234567").queues() == {"a": [list("123"), ["7"]], "b": [list("456")]}
 
