@@ -79,7 +79,7 @@ class Deadlines:
         return None if expected is None or self._settings.hedge is None else expected * self._settings.hedge
 
     def short(self, full: int) -> bool:
-        """Whether a worker scores a bundle so fast that it would notice a wait for the coordinator, or it is not known."""
+        """Whether a bundle is scored so fast that a wait for the coordinator would count; or it is not known yet."""
         expected = self._expected(full)
         return expected is None or expected < SHORT
 
