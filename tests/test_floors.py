@@ -20,6 +20,7 @@ FLOORS = [
     {"workers", "trackers"},
     {"config"},
     {"run"},
+    {"api"},
     {"cli"},
 ]
 SEAMS = {"compositions", "engines", "objectives", "optimizers", "preferences", "trackers"}
@@ -39,7 +40,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 260, 40
 
 
 def room_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0]
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def name_of(path: Path) -> str:

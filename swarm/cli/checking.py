@@ -6,13 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from swarm.cli.configs import Given
 from swarm.cli.shown_prompts import shown_prompts
-from swarm.config.references import resolve
 from swarm.core.errors import ConfigError
-from swarm.run.directory import default_folder
 from swarm.run.forecast import describe, forecast, inspect_cluster
 from swarm.run.pipeline import prepare
-from swarm.run.requirements import load_runnable
 from swarm.run.show_prompts import show_prompts
 
 
@@ -28,12 +26,11 @@ class Checked:
     lines: Sequence[str]
 
 
-def checked(config: Path, run_dir: Path | None, overrides: Sequence[str], n_shown: int, console: Console) -> Checked:
+def checked(given: Given, run_dir: Path | None, n_shown: int, console: Console) -> Checked:
     """Open and check all that a config names, as a search in `run_dir` would. Raises UserError."""
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
-    resolved = resolve(load_runnable(config, overrides), config.resolve().parent)
-    plan = prepare(resolved, run_dir or default_folder(config))
+    plan = prepare(given.config, run_dir or given.run_dir)
     cluster = inspect_cluster(plan)
     figures = forecast(plan).as_dict() | {"cluster": cluster}
     lines = [*describe(plan), *(f"cluster      {line}" for line in cluster)]

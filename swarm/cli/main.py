@@ -10,6 +10,17 @@ import typer
 
 from swarm import __version__
 from swarm.cli.flags import PlainFlags
+from swarm.cli.options import (
+    AsJson,
+    BaseOption,
+    ConfigPath,
+    DataOption,
+    ExpertsOption,
+    Files,
+    NewRunDir,
+    Overrides,
+    RunDir,
+)
 from swarm.cli.screen import (
     announce,
     console,
@@ -42,40 +53,32 @@ zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with exper
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file")]
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config; may be repeated")
-]
-NewRunDir = Annotated[
-    Path | None, typer.Option("--run-dir", help="a new directory for the run; default: runs/CONFIG-TIME")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-
 
 @app.command()
 def search(
-    config: ConfigPath,
+    config: ConfigPath = None,
+    base: BaseOption = "",
+    experts: ExpertsOption = None,
+    data: DataOption = "",
     run_dir: NewRunDir = None,
     overrides: Overrides = None,
     continue_from: Annotated[
         Path | None, typer.Option(metavar="RUN_DIR", help="start with the scores of this run; they are not paid again")
     ] = None,
 ) -> None:
-    """Run a search: search, select, test, export the best, write the report."""
-    announce(starts_run=True)
-    from swarm.cli.zoos import build_zoos
-    from swarm.config.references import resolve
-    from swarm.run.directory import default_folder
-    from swarm.run.pipeline import start_run
-    from swarm.run.requirements import load_runnable
+    """Run a search: search, select, test, export the best, write the report.
 
-    loaded = load_runnable(config, overrides or ())
-    build_zoos(loaded, console)
-    resolved = resolve(loaded, config.resolve().parent)
-    folder = run_dir or default_folder(config)
+    Its config is a file, or is made from --base, --experts and --data, and shown.
+    """
+    announce(starts_run=True)
+    from swarm.cli.configs import given
+    from swarm.run.pipeline import start_run
+
+    found = given(config, Files(base, experts or (), data), overrides or (), console)
+    folder = run_dir or found.run_dir
+    print_lines(found.made_lines)
     with run_display(folder, is_new=run_dir is None) as progress:
-        summary = start_run(resolved, folder, progress, continue_from)
+        summary = start_run(found.config, folder, progress, continue_from)
     print_summary(summary, folder)
 
 
@@ -99,7 +102,10 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
 
 @app.command()
 def check(
-    config: ConfigPath,
+    config: ConfigPath = None,
+    base: BaseOption = "",
+    experts: ExpertsOption = None,
+    data: DataOption = "",
     run_dir: NewRunDir = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -110,12 +116,30 @@ def check(
     """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written."""
     announce()
     from swarm.cli.checking import checked
+    from swarm.cli.configs import given
 
-    found = checked(config, run_dir, overrides or (), show, console)
+    asked = given(config, Files(base, experts or (), data), overrides or (), console, build=False)
+    found = checked(asked, run_dir, show, console)
     if as_json:
         print_json(found.content)
     else:
-        print_lines([*found.lines], KEY_COLUMNS)
+        print_lines([*asked.made_lines, *found.lines], KEY_COLUMNS)
+
+
+@app.command()
+def init(
+    config: Annotated[Path, typer.Argument(metavar="[CONFIG]", help="the file to write")] = Path("swarm.yaml"),
+    base: BaseOption = "",
+    experts: ExpertsOption = None,
+    data: DataOption = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file")] = False,
+) -> None:
+    """Write a config for base, experts and data, with the reason beside each guess. What is not given is asked."""
+    announce()
+    from swarm.cli.configs import asked, write_config
+
+    text = write_config(config, asked(Files(base, experts or (), data)), console, overwrite)
+    print_lines([*text.splitlines(), f"written to {config}; next: swarm check {config} --show 3"])
 
 
 @app.command("test")

@@ -1,18 +1,17 @@
 """Builds demonstration zoos with a progress display."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from swarm import zoo
 from swarm.cli.progress import Progress
-from swarm.config.schema import Config
 
 
-def build_zoos(config: Config, console: Console) -> None:
-    """Build the zoos that a config names, where the cache does not hold them."""
-    references = {config.base, *(expert.path for expert in config.experts)}
-    for name in sorted({r.removeprefix("zoo:").split("/")[0] for r in references if r.startswith("zoo:")}):
+def build_zoos(references: Iterable[str], console: Console) -> None:
+    """Build the zoos that are among base and experts, where the cache does not hold them."""
+    for name in zoo.named_in(references):
         build_zoo(name, None, console)
 
 

@@ -20,12 +20,17 @@ INDEX = "[0-9]{1,9}"
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read, override (`a.b=v`, v is YAML) and validate. Raises ConfigError: key, value and remedy in one line."""
-    raw = parse(read_text(path), f"{path}: ")
+    return read_config(read_text(path), str(path), overrides)
+
+
+def read_config(text: str, owner: str, overrides: Sequence[str] = ()) -> Config:
+    """As `load_config`, from the text of a file. owner: the file, for messages."""
+    raw = parse(text, f"{owner}: ")
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path} must hold a mapping; start it with base:, experts: and objectives:")
+        raise ConfigError(f"{owner} must hold a mapping; start it with base:, experts: and objectives:")
     for override in overrides:
         _override(raw, override)
-    return parse_config(raw, str(path), overrides)
+    return parse_config(raw, owner, overrides)
 
 
 def parse_config(raw: Mapping[str, object], owner: str, overrides: Sequence[str] = ()) -> Config:

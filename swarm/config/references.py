@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from swarm import zoo
 from swarm.config.messages import shortened, shown
+from swarm.config.patterns import expanded
 from swarm.config.schema import Config, ExpertSettings
 from swarm.config.user_functions import check_functions
 from swarm.core.errors import ConfigError, DataError, ExpertError, UserError
@@ -38,7 +39,9 @@ def resolve(config: Config, folder: Path) -> Config:
     """The config with every reference as an absolute path. folder: that of the config file. Raises UserError."""
     modules = _folder_of_modules(config.modules, folder)
     check_functions(config.objectives, modules)
-    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(config.experts)]
+    base = find(config.base, folder, "base")
+    found = expanded(config.experts, folder, base)
+    experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(found)]
     objectives = [
         objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
         for i, objective in enumerate(config.objectives)
@@ -52,7 +55,7 @@ def resolve(config: Config, folder: Path) -> Config:
     )
     return config.model_copy(
         update={
-            "base": str(find(config.base, folder, "base")),
+            "base": str(base),
             "experts": experts,
             "objectives": objectives,
             "splits": splits,
@@ -90,7 +93,7 @@ def find(reference: str, folder: Path, key: str) -> Path:
     """The local path of a reference: zoo:NAME, a path relative to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
-    is_data = key.startswith(("objectives", "splits")) or key.endswith("trained_on")
+    is_data = key.startswith(("objectives", "splits", "--data")) or key.endswith("trained_on")
     kind = DataError if is_data else ExpertError
     try:
         path = Path(reference).expanduser()

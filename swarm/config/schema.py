@@ -95,7 +95,9 @@ class Config(Settings):
     """One search."""
 
     base: str = Field(description="zoo:NAME, a local folder, or a hub id")
-    experts: list[PathOrExpert] = Field(min_length=1, description="each a path, or a path with settings")
+    experts: Annotated[list[PathOrExpert], OneOrMore] = Field(
+        min_length=1, description="each a path, a pattern such as adapters/*, or one of these with settings"
+    )
     composition: AnyComposition = Field(default_factory=Weights)
     objectives: list[AnyObjective] = Field(min_length=1)
     splits: SplitSettings = Field(default_factory=SplitSettings)

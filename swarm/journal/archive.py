@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
@@ -15,6 +16,10 @@ from swarm.journal.index import Index
 from swarm.journal.packed import place
 from swarm.journal.ranking import Ranking
 from swarm.journal.records import EndRecord, EvaluationRecord, FailureRecord, Kind, Record, StartRecord, VoidRecord
+from swarm.journal.rows import Row, rows_of, to_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Archive:
@@ -56,6 +61,14 @@ class Archive:
     def scored(self) -> list[EvaluationRecord]:
         """The records of evaluations: of the search, the selection and the test."""
         return [record for record in self.records if isinstance(record, EvaluationRecord)]
+
+    def rows(self) -> list[Row]:
+        """Every evaluation as a row of a table; see rows.py for the columns."""
+        return rows_of(self.scored, self.start.coordinates if self.start else ())
+
+    def to_pandas(self) -> "DataFrame":
+        """`rows` as a pandas.DataFrame. Raises RunError where pandas is not installed."""
+        return to_frame(self.rows())
 
     def ended(self, phase: str) -> EndRecord | None:
         """The end record of a phase ("search", "select" or "run"), or None while it goes on."""

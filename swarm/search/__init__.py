@@ -7,6 +7,10 @@ To add a schedule: write a class that takes a `Loop` and has `run() -> reason`, 
 to `Optimizer.schedule`.
 """
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from swarm.search.asynchronous import AsynchronousSearch
 from swarm.search.generational import GenerationalSearch
 
@@ -16,3 +20,15 @@ SCHEDULES: dict[str, type[GenerationalSearch] | type[AsynchronousSearch]] = {
 }
 
 __all__ = ["SCHEDULES"]
+
+
+class _CallablePackage(ModuleType):
+    """`swarm.search(...)` is the search of api.py: the package of that name answers to the call."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from swarm.api import search
+
+        return search(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

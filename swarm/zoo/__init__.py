@@ -11,6 +11,7 @@ Of Swarm, this package imports `swarm.core` alone. `base`, `reference`, `store` 
 because every config is checked for `zoo:` references; only the modules that build or train do.
 """
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.reference import check_known, locate_in
 from swarm.zoo.store import build_at, cache_directory
 
-__all__ = ["ZOOS", "build", "cache_directory", "locate"]
+__all__ = ["ZOOS", "build", "cache_directory", "locate", "named_in"]
 
 # The two imports below are inside functions because they take seconds (torch) and `locate` needs neither.
 
@@ -50,6 +51,11 @@ def build(name: str, directory: Path, progress: Progress) -> Path:
     """Build the zoo `name` in `directory`, unless it is complete there. Raises UserError for an unknown name."""
     check_known(name, ZOOS, f"zoo build {name}")
     return build_at(ZOOS[name], name, directory, progress)
+
+
+def named_in(references: Iterable[str]) -> list[str]:
+    """The names of the zoos that `zoo:` references are of, each once."""
+    return sorted({each.removeprefix("zoo:").split("/")[0] for each in references if each.startswith("zoo:")})
 
 
 def locate(reference: str) -> Path:

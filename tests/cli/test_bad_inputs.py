@@ -16,6 +16,7 @@ from support import (
     bad_configs,
     bad_data,
     bad_examples,
+    bad_given,
     bad_journals,
     bad_machines,
     bad_runs,
@@ -38,7 +39,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES]
 
 
 @pytest.fixture

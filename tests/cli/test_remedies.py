@@ -74,7 +74,7 @@ def tried(case: Case, words: Words) -> Words:
 
 def checked(case: Case, words: Words, scene: Scene) -> tuple[str, ...]:
     """What a check depends on, where that is all in the config and the words, and they name nothing of this case."""
-    if words[0] != "check" or case.environment:
+    if words[0] != "check" or case.environment or str(words[1]).startswith("--"):
         return ()
     seen = (Path(str(words[1])).read_text(), *map(str, words[2:]))
     own = (str(scene.folder), "zoo:", "function:", "modules=", "..")

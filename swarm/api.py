@@ -1,0 +1,232 @@
+"""Swarm from Python: the same runs as the command line's, in the same directories.
+
+    import swarm
+
+    run = swarm.search("swarm.yaml")
+    run.best.coefficients            # {"maths": 0.83, "style": 0.41}
+    model = run.best.model()         # a model of transformers
+    run = swarm.Run.load("runs/swarm-20261129-184414")
+    run.archive.to_pandas()
+    swarm.compose("base", {"adapters/maths": 0.6}, "composed")
+
+`swarm.search` is also the name of a package; type checkers know the function as `swarm.api.search`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarm import zoo
+from swarm.config.load import load_config, parse_config
+from swarm.config.references import resolve
+from swarm.config.schema import Config
+from swarm.core.candidates import Evaluation
+from swarm.core.errors import RunError
+from swarm.export import export as write_export
+from swarm.journal.archive import Archive
+from swarm.journal.summary import Best, Summary
+from swarm.run.compose import composed
+from swarm.run.directory import BEST, JOURNAL, REPORTS, config_path, default_folder, read_summary, rebuild_report
+from swarm.run.export_candidate import exported_candidate
+from swarm.run.pipeline import resume_run, start_run
+from swarm.run.requirements import check_machine
+from swarm.search.status import Status
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+OnEvaluation = Callable[[Evaluation], None]
+Coefficients = Mapping[str, float | Mapping[str, float]]
+NAME = "search"  # of the default run directory, where the config has no file
+DICT = "config"  # what messages call a config that is a mapping
+
+
+def search(
+    config: str | Path | Mapping[str, object],
+    *,
+    run_dir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    continue_from: str | Path | None = None,
+    on_evaluation: OnEvaluation | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> "Run":
+    """Search, select, test, export, report. Returns the finished run.
+
+    config: a YAML file, or a mapping with the same keys; its relative paths count from the file's folder, or from the
+        working directory.
+    run_dir: a new directory; default: runs/CONFIG-TIME.
+    overrides: as --set takes them, such as "optimizer.evaluations=100".
+    continue_from: the directory of a run whose scores the search starts with.
+    on_evaluation: called in this process with every evaluation of the search, in the order in which they end. An error
+        that it raises stops the run, which can be resumed.
+    on_note: called with what the user should know.
+
+    Raises UserError (one line: key, value, remedy), and ExportError where best/ is not the model that was searched.
+    """
+    if isinstance(config, Mapping):
+        loaded, folder, place = parse_config(config, DICT, overrides), Path.cwd(), default_folder(Path(NAME))
+    else:
+        path = Path(config)
+        loaded, folder, place = load_config(path, overrides), path.resolve().parent, default_folder(path)
+    check_machine(loaded)
+    for name in zoo.named_in([loaded.base, *(expert.path for expert in loaded.experts)]):
+        zoo.build(name, zoo.cache_directory() / name, lambda text, share: None)
+    place = place if run_dir is None else Path(run_dir)
+    before = None if continue_from is None else Path(continue_from)
+    start_run(resolve(loaded, folder), place, _Follower(on_evaluation, on_note), before)
+    return Run.load(place)
+
+
+def compose(
+    base: str | Path,
+    experts: Mapping[str, float],
+    out: str | Path,
+    *,
+    format: str = "hf",
+    dtype: str = "bfloat16",
+    algebra: str = "delta",
+    overwrite: bool = False,
+) -> Path:
+    """Write a composed expert of known coefficients: the base, plus each coefficient times its expert's update.
+
+    base: a local folder, a hub id, or zoo:NAME. experts: path, hub id or zoo reference -> coefficient.
+    format, dtype, algebra: as `swarm compose` has them. Returns the folder. Raises UserError.
+    """
+    what = composed(str(base), [f"{path}={coefficient!r}" for path, coefficient in experts.items()], dtype, algebra)
+    return write_export(what, Path(out), format, overwrite)
+
+
+@dataclass(frozen=True)
+class BestExpert:
+    """The composed expert of a finished run, or the baseline that won.
+
+    folder: its run's. summary: its part of summary.json.
+    """
+
+    folder: Path
+    summary: Best
+
+    @property
+    def id(self) -> str:
+        """Of the candidate, as in the journal: "17-3", or a baseline's name."""
+        return self.summary.id
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """Expert -> coefficient, or with groups of parameters expert -> group -> coefficient."""
+        return {
+            name: groups[""] if set(groups) == {""} else dict(groups)
+            for name, groups in self.summary.coefficients.items()
+        }
+
+    @property
+    def scores(self) -> Mapping[str, Mapping[str, float]]:
+        """Split (search, select, test) -> objective -> mean score, in the objective's own unit."""
+        return {
+            split: {name: score.mean for name, score in scores.items()} for split, scores in self.summary.scores.items()
+        }
+
+    @property
+    def path(self) -> Path:
+        """The exported folder, which other tools load."""
+        return self.folder / BEST
+
+    def model(self) -> "PreTrainedModel":
+        """The composed expert as transformers loads it, on the CPU, in the dtype that was searched. Raises RunError."""
+        from swarm.experts.architecture import auto_class
+        from swarm.experts.base_tokenizer import load_config as load_model_config
+
+        path = self._whole()
+        model: PreTrainedModel = auto_class(load_model_config(path)).from_pretrained(
+            path, dtype="auto", local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+        return model.eval()
+
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The base's tokenizer. Raises RunError as `model` does."""
+        from swarm.experts.base_tokenizer import load_tokenizer
+
+        return load_tokenizer(self._whole())
+
+    def _whole(self) -> Path:
+        if (self.path / "config.json").is_file():
+            return self.path
+        raise RunError(f"{self.path} is not a whole model: write one with run.export(DEST), or set export.format to hf")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory, read from its files; loading one runs nothing.
+
+    folder: where it is.
+    """
+
+    folder: Path
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Run":
+        """The run in a directory, finished or not. Raises RunError where there is none."""
+        config_path(Path(folder))
+        return cls(Path(folder))
+
+    @property
+    def config(self) -> Config:
+        """The resolved config, with every value."""
+        return load_config(config_path(self.folder))
+
+    @cached_property
+    def archive(self) -> Archive:
+        """All that was scored. Raises RunError where the journal is damaged."""
+        return Archive(self.folder / JOURNAL)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.archive.ended("run") is not None
+
+    @property
+    def summary(self) -> Summary:
+        """Result, baselines, intervals, verdict and cost. Raises RunError where the run has not ended."""
+        found = read_summary(self.folder, self.archive)
+        return found.named([objective.name for objective in self.config.objectives])
+
+    @property
+    def best(self) -> BestExpert:
+        """The composed expert. Raises RunError where the run has not ended."""
+        return BestExpert(self.folder, self.summary.best)
+
+    def resume(self, *, overrides: Sequence[str] = (), on_evaluation: OnEvaluation | None = None) -> "Run":
+        """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run. Raises UserError."""
+        resume_run(self.folder, _Follower(on_evaluation, None), overrides)
+        return Run.load(self.folder)
+
+    def report(self) -> Path:
+        """Write report.html and report.md again, as far as the run got. Returns the first. Raises RunError."""
+        rebuild_report(self.folder)
+        return self.folder / REPORTS[0]
+
+    def export(self, dest: str | Path, *, candidate: str = "", format: str = "hf", overwrite: bool = False) -> Path:
+        """Write the best, or the candidate of this id, as hf, adapter, mergekit or recipe. Raises UserError."""
+        return write_export(exported_candidate(self.folder, candidate), Path(dest), format, overwrite)
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """A listener that passes on what a caller wants to hear."""
+
+    on_evaluation: OnEvaluation | None
+    on_note: Callable[[str], None] | None
+    phases: list[str] = field(default_factory=list)
+
+    def phase(self, text: str) -> None:
+        self.phases.append(text)
+
+    def note(self, text: str) -> None:
+        if self.on_note:
+            self.on_note(text)
+
+    def evaluated(self, evaluation: Evaluation, status: Status) -> None:
+        if self.on_evaluation:
+            self.on_evaluation(evaluation)

@@ -1,0 +1,111 @@
+"""Where a command's config comes from: a file, or base, experts and data on the command line."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from swarm.cli.options import Files
+from swarm.cli.zoos import build_zoos
+from swarm.config.guess import guessed_yaml
+from swarm.config.load import read_config
+from swarm.config.patterns import is_pattern
+from swarm.config.references import resolve
+from swarm.config.schema import Config
+from swarm.core.errors import ConfigError
+from swarm.core.files import write_text
+from swarm.run.directory import default_folder
+from swarm.run.requirements import check_machine, load_runnable
+
+OWNER = "the config of --base, --experts and --data"
+LATER = """
+# Everything else has a default; docs/configuration.md has all of it. What is changed most often:
+# splits: {search: 200, select: 200, test: rest}     # examples of each; with one data file
+# optimizer: {type: guided_pso, evaluations: 200}
+# engine: {dtype: bfloat16}
+# cluster: {workers: auto}
+# seed: 0
+"""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A resolved config, and where it is from.
+
+    made: the text of a config that was made from files; "" where the user wrote one.
+    run_dir: the directory of a new run, where the user names none.
+    """
+
+    config: Config
+    made: str
+    run_dir: Path
+
+    @property
+    def made_lines(self) -> list[str]:
+        """What the user should see of a config that was made."""
+        lines = [f"  {line}" for line in self.made.splitlines()]
+        return ["config, made from base, experts and data:", *lines] if lines else []
+
+
+def given(config: Path | None, files: Files, overrides: Sequence[str], console: Console, build: bool = True) -> Given:
+    """The config of a file, or of base, experts and data. build: the zoos that it names. Raises UserError."""
+    if config is not None:
+        if len(files.missing) < 3:
+            raise ConfigError(
+                f"{config} and --base, --experts or --data: a search has a config, or these three; give one of both, "
+                "and quote a pattern: --experts 'adapters/*'"
+            )
+        loaded = load_runnable(config, overrides)
+        if build:
+            build_zoos([loaded.base, *(expert.path for expert in loaded.experts)], console)
+        return Given(resolve(loaded, config.resolve().parent), "", default_folder(config))
+    if files.missing:
+        raise ConfigError(f"{' and '.join(files.missing)} missing: give a config, or --base, --experts and --data")
+    if build:
+        build_zoos([files.base, *files.experts], console)
+    text = guessed_yaml(files.base, files.experts, files.data, Path.cwd())
+    loaded = read_config(text, OWNER, overrides)
+    check_machine(loaded)
+    return Given(resolve(loaded, Path.cwd()), text, default_folder(Path(files.data)))
+
+
+def asked(files: Files) -> Files:
+    """With what is missing asked on the terminal. Raises ConfigError where there is no terminal to ask on."""
+    if files.missing and not sys.stdin.isatty():
+        raise ConfigError(
+            f"{' and '.join(files.missing)} missing, and stdin is not a terminal to ask on; give all three"
+        )
+    base = files.base or typer.prompt("base model (a folder, a hub id, or zoo:tiny)")
+    experts = files.experts or [typer.prompt("experts (a pattern such as adapters/*)")]
+    return Files(
+        base, experts, files.data or typer.prompt("labelled examples (a .jsonl, .json, .csv or .parquet file)")
+    )
+
+
+def write_config(path: Path, files: Files, console: Console, overwrite: bool) -> str:
+    """Write the config that base, experts and data suggest. Returns its text. Raises UserError."""
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists; name another file, or replace it with --overwrite")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} does not exist; create it, or name a file elsewhere")
+    build_zoos([files.base, *files.experts], console)
+    base, data = (_from(reference, folder) for reference in (files.base, files.data))
+    experts = [_from(reference, folder) for reference in files.experts]
+    text = guessed_yaml(base, experts, data, folder) + LATER
+    resolve(read_config(text, OWNER), folder)
+    write_text(path, text)
+    return text
+
+
+def _from(reference: str, folder: Path) -> str:
+    """A path of the working directory as it is written in a config of `folder`; other references as they are."""
+    here = Path.cwd()
+    local = is_pattern(reference, here) or (here / reference).exists()
+    if not local or os.path.isabs(reference) or reference.startswith(("zoo:", "~")) or folder == here:
+        return reference
+    return os.path.relpath(here / reference, folder)

@@ -1,0 +1,38 @@
+"""What several commands take. Light: it loads no library but typer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigPath = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file", show_default=False)]
+BaseOption = Annotated[str, typer.Option("--base", help="without CONFIG: a local folder, a hub id, or zoo:NAME")]
+ExpertsOption = Annotated[
+    list[str] | None,
+    typer.Option("--experts", metavar="PATTERN", help="without CONFIG: experts, as in 'adapters/*'; may be repeated"),
+]
+DataOption = Annotated[str, typer.Option("--data", metavar="FILE", help="without CONFIG: the labelled examples")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config; may be repeated")
+]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory of a run")]
+NewRunDir = Annotated[
+    Path | None, typer.Option("--run-dir", help="a new directory for the run; default: runs/CONFIG-TIME")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+@dataclass(frozen=True)
+class Files:
+    """What stands in for a config: base, patterns of experts, and a data file; as given, or empty."""
+
+    base: str
+    experts: Sequence[str]
+    data: str
+
+    @property
+    def missing(self) -> list[str]:
+        values = {"--base": self.base, "--experts": self.experts, "--data": self.data}
+        return [option for option, value in values.items() if not value]
