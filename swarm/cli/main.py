@@ -10,6 +10,7 @@ import typer
 
 from swarm import __version__
 from swarm.cli.flags import PlainFlags
+from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
     AsJson,
     BaseOption,
@@ -50,6 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
+app.add_typer(looking_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 

@@ -18,6 +18,7 @@ from support import (
     bad_examples,
     bad_given,
     bad_journals,
+    bad_looking,
     bad_machines,
     bad_runs,
     bad_settings,
@@ -39,7 +40,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
 
 
 @pytest.fixture
