@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
+from swarm.cli.examining import examine
 from swarm.cli.flags import PlainFlags
 from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
@@ -114,13 +115,21 @@ def check(
     show: Annotated[
         int, typer.Option(metavar="N", help="load the base, and show the first N prompts with its answers")
     ] = 0,
+    hub: Annotated[bool, typer.Option("--hub", help="without a config: also try to reach the hub")] = False,
 ) -> None:
-    """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written."""
+    """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written.
+
+    Without a config, and without --base, --experts and --data, it examines the installation.
+    """
     announce()
+    files = Files(base, experts or (), data)
+    if config is None and len(files.missing) == 3:
+        examine(hub, as_json)
+        return
     from swarm.cli.checking import checked
     from swarm.cli.configs import given
 
-    asked = given(config, Files(base, experts or (), data), overrides or (), console, build=False)
+    asked = given(config, files, overrides or (), console, build=False)
     found = checked(asked, run_dir, show, console)
     if as_json:
         print_json(found.content)
