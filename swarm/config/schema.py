@@ -71,6 +71,12 @@ def _with_path(value: object) -> object:
 
 
 PathOrExpert = Annotated[ExpertSettings, BeforeValidator(_with_path, json_schema_input_type=str | ExpertSettings)]
+Experts = Annotated[
+    list[PathOrExpert],
+    BeforeValidator(
+        lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str | ExpertSettings]
+    ),
+]
 
 
 class SelectionSettings(Settings):
@@ -95,7 +101,7 @@ class Config(Settings):
     """One search."""
 
     base: str = Field(description="zoo:NAME, a local folder, or a hub id")
-    experts: Annotated[list[PathOrExpert], OneOrMore] = Field(
+    experts: Experts = Field(
         min_length=1, description="each a path, a pattern such as adapters/*, or one of these with settings"
     )
     composition: AnyComposition = Field(default_factory=Weights)
