@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from support.reference_pages import PAGES
+
 ROOT = Path(__file__).parents[1]
 TOUR = (ROOT / "docs" / "tour.md").read_text()
 
@@ -22,3 +26,9 @@ def test_the_documents_link_to_files_that_exist() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
         assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_reference_says_what_the_program_does(page: str) -> None:
+    """Where this fails: python tests/support/reference_pages.py writes the pages anew."""
+    assert (ROOT / "docs" / page).read_text() == PAGES[page]()

@@ -104,18 +104,20 @@ class Config(Settings):
     experts: Experts = Field(
         min_length=1, description="each a path, a pattern such as adapters/*, or one of these with settings"
     )
-    composition: AnyComposition = Field(default_factory=Weights)
-    objectives: list[AnyObjective] = Field(min_length=1)
-    splits: SplitSettings = Field(default_factory=SplitSettings)
-    optimizer: AnyOptimizer = Field(default_factory=GuidedPSO)
-    racing: Racing = Field(default_factory=Racing)
-    selection: SelectionSettings = Field(default_factory=SelectionSettings)
-    engine: AnyEngine = Field(default_factory=TransformersSettings)
-    cluster: ClusterSettings = Field(default_factory=RayCluster, discriminator="type")
-    export: ExportSettings = Field(default_factory=ExportSettings)
+    composition: AnyComposition = Field(default_factory=Weights, description="how coefficients act on the experts")
+    objectives: list[AnyObjective] = Field(min_length=1, description="what is scored, and on which data")
+    splits: SplitSettings = Field(default_factory=SplitSettings, description="how the examples are dealt")
+    optimizer: AnyOptimizer = Field(default_factory=GuidedPSO, description="who searches, with which budget")
+    racing: Racing = Field(default_factory=Racing, description="when a candidate is stopped early")
+    selection: SelectionSettings = Field(default_factory=SelectionSettings, description="how the best is chosen")
+    engine: AnyEngine = Field(default_factory=TransformersSettings, description="who runs the model")
+    cluster: ClusterSettings = Field(
+        default_factory=RayCluster, discriminator="type", description="where candidates are scored"
+    )
+    export: ExportSettings = Field(default_factory=ExportSettings, description="what the run writes at its end")
     trackers: list[AnyTracker] = Field(default_factory=list, description="where else the progress of the run is shown")
     modules: str = Field(".", description="folder of your own modules, for objectives of type function")
-    seed: int = Field(0, ge=0, le=2**63 - 1)
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits, optimizer and sampling of candidates")
 
     @field_validator("objectives")
     @classmethod
