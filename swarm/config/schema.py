@@ -74,7 +74,8 @@ PathOrExpert = Annotated[ExpertSettings, BeforeValidator(_with_path, json_schema
 Experts = Annotated[
     list[PathOrExpert],
     BeforeValidator(
-        lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | list[str | ExpertSettings]
+        lambda v: [v] if isinstance(v, str) else v,
+        json_schema_input_type=str | Annotated[list[str | ExpertSettings], Field(min_length=1)],
     ),
 ]
 
@@ -117,7 +118,7 @@ class Config(Settings):
     export: ExportSettings = Field(default_factory=ExportSettings, description="what the run writes at its end")
     trackers: list[AnyTracker] = Field(default_factory=list, description="where else the progress of the run is shown")
     modules: str = Field(".", description="folder of your own modules, for objectives of type function")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits, optimizer and sampling of candidates")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits and optimizer")
 
     @field_validator("objectives")
     @classmethod
