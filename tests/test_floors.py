@@ -20,7 +20,7 @@ FLOORS = [
     {"workers", "trackers"},
     {"config"},
     {"run"},
-    {"api"},
+    {"api", "web"},
     {"cli"},
 ]
 SEAMS = {"compositions", "engines", "objectives", "optimizers", "preferences", "trackers"}
@@ -33,7 +33,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "torch": {"engines", "experts", "export", "workers/ray", "zoo"},
 }
-LIGHT = ["core", "journal", "objectives", "optimizers", "preferences", "report", "search", "statistics"]
+LIGHT = ["core", "journal", "objectives", "optimizers", "preferences", "report", "search", "statistics", "web"]
 HEAVY = {"torch", "transformers", "ray"}
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 260, 40

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=PlainFlags)
 SHOWN = 20  # candidates
 UNKNOWN = "–"
+PORT = 8790
 
 
 @app.command()
@@ -78,6 +79,31 @@ def compare(
         console.print(_table([title, *map(str, found.folders)], rows))
         print_lines([""])
     print_lines(list(_differences(found)))
+
+
+@app.command()
+def ui(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR]...", help="runs, or folders of runs; default: runs")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of the address; 0: any that is free")] = PORT,
+) -> None:
+    """Show runs in the browser, those that go on too: a page on this machine alone, which reads and changes nothing."""
+    announce()
+    from swarm.core.errors import RunError
+    from swarm.web.pages import Pages
+    from swarm.web.server import LOOPBACK, open_server
+    from swarm.web.watcher import Shelf
+
+    shown = folders or [Path("runs")]
+    for folder in shown:
+        if not folder.is_dir():
+            raise RunError(
+                f"{folder} is not a folder; name the one that holds your runs, or start one with swarm search"
+            )
+    with open_server(Pages(Shelf(shown)), port) as server:
+        print_lines([f"http://{LOOPBACK}:{server.server_port}/  (Ctrl-C ends it)"])
+        server.serve_forever()
 
 
 def _runs_table(found: Sequence["ListedRun"]) -> Table:

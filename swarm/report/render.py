@@ -100,18 +100,28 @@ class Page:
 
 
 def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | None) -> None:
-    """Write `report.html` and `report.md` into `run_dir`, each whole or not at all.
+    """Write `report.html` and `report.md` into `run_dir`, each whole or not at all. As `rendered`."""
+    for name, text in rendered(run_dir, records, summary, ("report.html", "report.md")).items():
+        write_text(run_dir / name, text)
+
+
+def rendered(
+    run_dir: Path, records: Sequence[Record], summary: Summary | None, names: Sequence[str], at_work: bool = False
+) -> dict[str, str]:
+    """The texts of these files of a report. at_work: whether a process is scoring candidates now.
 
     `records` are the journal's, in order; `summary` is None while the run is unfinished. The objectives' weights are
     those of `config.yaml` in `run_dir`. Raises RunError if the journal has no start record.
     """
     journal = read_journal(records)
     snippet = _snippet(run_dir / BEST, journal)
-    page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet)
-    for name in ("report.html", "report.md"):
+    page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet, at_work)
+    texts: dict[str, str] = {}
+    for name in names:
         environment = _environment(name)
         environment.finalize = escaped_output()  # by the secrets that the environment holds now
-        write_text(run_dir / name, environment.get_template(f"{name}.j2").render(page=page))
+        texts[name] = environment.get_template(f"{name}.j2").render(page=page)
+    return texts
 
 
 def _page(
@@ -120,6 +130,7 @@ def _page(
     summary: Summary | None,
     stated: Stated,
     snippet: Snippet | None,
+    at_work: bool,
 ) -> Page:
     summary, weights = summary.named(journal.objectives) if summary else None, stated.weights
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
@@ -131,8 +142,8 @@ def _page(
     return Page(
         run=run_dir.resolve().name,
         finished=is_finished(summary),
-        state=state(journal, summary, best, units),
-        resume=resume_command(summary, run_dir),
+        state=state(journal, summary, best, units, at_work),
+        resume=resume_command(summary, run_dir, at_work),
         reproduce=reproduce_command(journal.start),
         sections=tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units),
         best=best,

@@ -14,9 +14,9 @@ def is_finished(summary: Summary | None) -> bool:
     return summary is not None and summary.best.test is not None
 
 
-def resume_command(summary: Summary | None, run_dir: Path) -> str:
-    """How to continue an unfinished run; "" for a finished one."""
-    return "" if summary else f"swarm resume {shlex.quote(str(run_dir.resolve()))}"
+def resume_command(summary: Summary | None, run_dir: Path, at_work: bool) -> str:
+    """How to continue an unfinished run; "" for a finished one, and for one that a process is at work on."""
+    return "" if summary or at_work else f"swarm resume {shlex.quote(str(run_dir.resolve()))}"
 
 
 def later_notes(run_dir: Path) -> tuple[str, ...]:
@@ -31,13 +31,16 @@ def reproduce_command(start: StartRecord) -> str:
     return f"swarm search config.yaml{known}"
 
 
-def state(journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit]) -> tuple[str, ...]:
-    """What a reader must know before the figures."""
+def state(
+    journal: Journal, summary: Summary | None, best: Best | None, units: dict[str, Unit], at_work: bool
+) -> tuple[str, ...]:
+    """What a reader must know before the figures. at_work: whether a process is scoring candidates now."""
     if summary:
         untested = "Unfinished: the best is chosen, but has no score on the test split."
         return (*(() if is_finished(summary) else (untested,)), *_source(summary), *_reopened(summary))
     made = sum(not line.repeated for line in journal.evaluations)
-    found = [f"Unfinished: {count(made, 'evaluation')} so far.", *_phase(journal)]
+    found = [f"{'Running' if at_work else 'Unfinished'}: {count(made, 'evaluation')} so far."]
+    found += () if at_work else _phase(journal)
     if best is None:
         return (*found, "No candidate has a score yet.")
     scores = (

@@ -34,7 +34,7 @@ def read_stated(run_dir: Path, objectives: tuple[str, ...]) -> Stated:
 
 def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, float]:
     """1 for each where the directory holds no config. Raises RunError where it is not valid YAML."""
-    path, config = run_dir / CONFIG, _config(run_dir)
+    path, config = run_dir / CONFIG, written_config(run_dir)
     stated = config.get("objectives") if isinstance(config, Mapping) else ()
     try:
         found = {one["name"]: float(one.get("weight", 1.0)) for one in stated or ()}
@@ -47,7 +47,7 @@ def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, flo
 
 def read_bounds(run_dir: Path) -> Bounds | None:
     """The lowest and the highest coefficient that a bounded optimizer tries; None where the config does not say."""
-    config = _config(run_dir)
+    config = written_config(run_dir)
     stated = config.get("composition") if isinstance(config, Mapping) else None
     ends = [stated.get(key) for key in ("low", "high")] if isinstance(stated, Mapping) else []
     found = [float(end) for end in ends if isinstance(end, int | float) and math.isfinite(end)]
@@ -56,12 +56,13 @@ def read_bounds(run_dir: Path) -> Bounds | None:
 
 def read_soft(run_dir: Path) -> bool:
     """Whether the optimizer learns from smoothed scores where there are any."""
-    config = _config(run_dir)
+    config = written_config(run_dir)
     stated = config.get("optimizer") if isinstance(config, Mapping) else None
     return isinstance(stated, Mapping) and stated.get("soft") is True
 
 
-def _config(run_dir: Path) -> object:
+def written_config(run_dir: Path) -> object:
+    """What config.yaml holds; an empty mapping where there is none. Raises RunError where it is not valid YAML."""
     path = run_dir / CONFIG
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swarm.config.load import load_config, public_content
 from swarm.core.errors import RunError
 from swarm.journal.archive import Archive
 from swarm.journal.summary import Summary
+from swarm.report.weights import written_config
 from swarm.run.directory import JOURNAL, config_path, read_summary
 from swarm.statistics.intervals import Difference, Score, paired_bootstrap
 
@@ -59,12 +59,14 @@ class _Finished:
 
     @classmethod
     def of(cls, folder: Path) -> "_Finished":
-        config = load_config(config_path(folder))
+        config_path(folder)
         archive = Archive(folder / JOURNAL)
         if not archive.ended("run"):
             raise RunError(f"{folder} has not ended, so it has no result to compare; swarm resume {folder}")
-        summary = read_summary(folder, archive).named([objective.name for objective in config.objectives])
-        return cls(folder, public_content(config), archive, summary)
+        assert archive.start is not None, "a run that has ended has begun"
+        summary = read_summary(folder, archive).named(tuple(archive.start.items))
+        content = written_config(folder)
+        return cls(folder, content if isinstance(content, Mapping) else {}, archive, summary)
 
     @property
     def coefficients(self) -> dict[str, float]:

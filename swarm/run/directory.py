@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
@@ -15,6 +16,7 @@ from swarm.journal.archive import Archive
 from swarm.journal.summary import SPLITS, Summary
 from swarm.report import write_report
 
+LOOKS, LOOK_SECONDS = 4, 0.02
 LAST_BYTES = 4096  # of a journal: more than an end line has
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
 LOCKED_FILES = (CONFIG, SUMMARY, BEST)  # written under the lock alone; a report is written without it, too
@@ -44,7 +46,7 @@ def locked(place: Path, run: Path | None = None) -> Iterator[None]:
         raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); {remedy}") from None
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except BlockingIOError:
             raise RunError(f"{folder} is in use by another swarm process; wait for it or stop it") from None
         except OSError as error:
@@ -55,6 +57,28 @@ def locked(place: Path, run: Path | None = None) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _take(handle: int) -> None:
+    """Take the lock. One who looks whether a run is in use (`in_use`) holds it for a moment, so a few times."""
+    for _ in range(LOOKS):
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOOK_SECONDS)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process holds the run's lock."""
+    try:
+        with (folder / LOCK).open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def default_folder(config: Path) -> Path:

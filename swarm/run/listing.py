@@ -1,18 +1,17 @@
 """What runs a folder holds, and what candidates a run holds: read from their files, which are left as they are."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.config.load import load_config
 from swarm.core.candidates import Evaluation
 from swarm.core.errors import RunError, UserError
 from swarm.journal.archive import Archive
 from swarm.journal.summary import Summary
 from swarm.preferences.weighted_sum import utility
-from swarm.run.directory import CONFIG, JOURNAL, LOCK, config_path, is_finished, read_summary
+from swarm.report.weights import read_weights, written_config
+from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, config_path, in_use, is_finished, read_summary
 from swarm.statistics.intervals import Score
 
 PHASES = {"select": "testing", "search": "selecting"}  # what goes on once this one has ended
@@ -83,16 +82,32 @@ def listed_runs(folder: Path) -> list[ListedRun]:
     """The runs directly in a folder, by name. Raises RunError where there is no such folder."""
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds your runs, or start one with swarm search")
-    return [_listed(path) for path in sorted(folder.iterdir()) if os.path.isfile(path / CONFIG)]
+    return [listed_run(path) for path in sorted(folder.iterdir()) if os.path.isfile(path / CONFIG)]
+
+
+def listed_run(folder: Path) -> ListedRun:
+    """A run in a list. One that cannot be read says so in its state."""
+    try:
+        optimizer, budget, objectives = _stated(folder)
+        if is_finished(folder):
+            summary = Summary.read(folder / SUMMARY).named(objectives)
+            best, counts = summary.best, summary.counts
+            return ListedRun(folder, "finished", optimizer, counts.evaluations, budget, best.id, best.source, best.test)
+        archive = Archive(folder / JOURNAL)
+    except UserError as error:
+        return ListedRun(folder, f"unreadable: {error}")
+    phase = next((now for ended, now in PHASES.items() if archive.ended(ended)), "searching")
+    state = phase if in_use(folder) else f"stopped: {phase}"
+    return ListedRun(folder, state, optimizer, archive.evaluations, budget)
 
 
 def listed_candidates(folder: Path) -> list[ListedCandidate]:
     """The candidates of a run that were scored in full, the best on the search split first. Raises RunError."""
-    config = load_config(config_path(folder))
+    config_path(folder)
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
         raise RunError(f"{folder} holds no candidates: nothing has been scored yet; swarm resume {folder}")
-    weights = {objective.name: objective.weight for objective in config.objectives}
+    weights = read_weights(folder, tuple(archive.start.items))
     best = read_summary(folder, archive).best.id if archive.ended("run") else ""
     place = next((found.candidate.position for found in _evaluations(archive) if found.candidate.id == best), None)
     found = [
@@ -120,29 +135,13 @@ def _scores(archive: Archive, found: Evaluation) -> dict[str, Mapping[str, float
     return {"search": found.scores} | {split: each.scores for split, each in others.items() if each is not None}
 
 
-def _listed(folder: Path) -> ListedRun:
+def _stated(folder: Path) -> tuple[str, int | None, list[str]]:
+    """What the config states: the optimizer's type, its evaluations, and the names of the objectives."""
+    config = written_config(folder)
     try:
-        config = load_config(folder / CONFIG)
-        optimizer, budget = config.optimizer.type, config.optimizer.evaluations
-        if is_finished(folder):
-            summary = Summary.read(folder / "summary.json").named([each.name for each in config.objectives])
-            best, counts = summary.best, summary.counts
-            return ListedRun(folder, "finished", optimizer, counts.evaluations, budget, best.id, best.source, best.test)
-        archive = Archive(folder / JOURNAL)
-    except UserError as error:
-        return ListedRun(folder, f"unreadable: {error}")
-    phase = next((now for ended, now in PHASES.items() if archive.ended(ended)), "searching")
-    state = phase if _in_use(folder) else f"stopped: {phase}"
-    return ListedRun(folder, state, optimizer, archive.evaluations, budget)
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a process holds the run's lock."""
-    try:
-        with (folder / LOCK).open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        assert isinstance(config, Mapping), "a config is a mapping"
+        optimizer, objectives = config["optimizer"], [str(each["name"]) for each in config["objectives"]]
+        budget = optimizer.get("evaluations")
+        return str(optimizer["type"]), budget if isinstance(budget, int) else None, objectives
+    except (AssertionError, AttributeError, KeyError, TypeError):
+        raise RunError(f"{folder / CONFIG} is not what the run wrote; put back the file that the run wrote") from None

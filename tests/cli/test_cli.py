@@ -24,6 +24,7 @@ COMMANDS = {
     "runs",
     "candidates",
     "compare",
+    "ui",
     "search",
     "resume",
     "check",
