@@ -125,8 +125,10 @@ def _key(error: ErrorDetails) -> list[str]:
     location = error["loc"]
     if not location:
         return []
-    places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
+    places = {"objectives": 2, "trackers": 2, "prepare": 1, **dict.fromkeys(DEFAULT_TYPES, 1)}
     at = places.get(str(location[0]), len(location))
+    if location[0] == "experts" and "prepare" in location:
+        at = location.index("prepare") + 1
     if set(location[at : at + 1]) <= KINDS.keys():
         location = location[:at] + location[at + 1 :]
     *parents, last = (shortened(str(part)) for part in location)

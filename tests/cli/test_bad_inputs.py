@@ -18,6 +18,7 @@ from support import (
     bad_examples,
     bad_journals,
     bad_machines,
+    bad_preparations,
     bad_runs,
     bad_settings,
     bad_texts,
@@ -38,7 +39,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_preparations.CASES]
 
 
 @pytest.fixture
