@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
+from swarm.cli.curating import app as curating_app
 from swarm.cli.flags import PlainFlags
 from swarm.cli.screen import (
     announce,
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
+app.add_typer(curating_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 

@@ -14,6 +14,7 @@ from support import (
     bad_adapters,
     bad_compose,
     bad_configs,
+    bad_curation,
     bad_data,
     bad_examples,
     bad_journals,
@@ -39,7 +40,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_preparations.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_preparations.CASES, *bad_curation.CASES]
 
 
 @pytest.fixture
