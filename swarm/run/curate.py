@@ -54,7 +54,7 @@ class Curations:
         """The same in words."""
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in self.kinds.items())
         return [
-            f"read        {len(self.found.manifest):>9,}  {self.data}",
+            f"read        {len(self.found.manifest):>9,}  {self.data.name}",
             *(f"left out    {n:>9,}  {reason}" for reason, n in self.found.reasons.items()),
             f"kept        {len(self.found.examples):>9,}  {kinds}".rstrip(),
             f"written     {self.out / CURATED}, {MANIFEST} beside it",
@@ -73,7 +73,8 @@ def run_curation(config: CurateConfig, folder: Path, overwrite: bool = False) ->
         with replaced_file(temporary / CURATED) as stream:
             _write(stream, (rows[example.id] for example in found.examples))
         with replaced_file(temporary / MANIFEST) as stream:
-            _write(stream, (entry.content() for entry in found.manifest))
+            # The folder of the data is no one's business who gets the manifest.
+            _write(stream, ({**entry.content(), "where": Path(entry.where).name} for entry in found.manifest))
     return Curations(data, out, found)
 
 
