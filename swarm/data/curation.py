@@ -1,7 +1,7 @@
 """Curation: at most so many examples of a file, chosen for training, with an account of every example.
 
 Examples are looked at in an order that a hash of seed and content decides, so the choice does not depend on the order
-of the lines. The filters come first, in the order of FILTERS' reasons; then quotas and the choice itself.
+of the lines. The filters come first: length, script, style, splits, duplicates; then quotas and the choice itself.
 """
 
 import math
