@@ -21,7 +21,9 @@ class CurateConfig(Settings):
 
     data: str = Field(description="the file of examples")
     out: str = Field("curated", description="the folder that gets curated.jsonl and manifest.jsonl")
-    base: str | None = Field(None, description="zoo:NAME, a local folder or a hub id, whose tokenizer counts tokens")
+    base: str | None = Field(
+        None, description="zoo:NAME, a local folder or a hub id, whose tokenizer counts tokens and whose states embed"
+    )
     curate: Curation
 
 

@@ -23,7 +23,7 @@ from swarm.data.curation_filters import (
     repeated,
 )
 from swarm.data.curation_settings import Curation
-from swarm.data.diversity import embedded, farthest_first
+from swarm.data.diversity import Embed, embedded, farthest_first
 from swarm.data.duplicates import answer_text, question_text
 from swarm.data.quotas import allotted, kinds_of
 from swarm.data.stratified import shuffled
@@ -81,6 +81,7 @@ def curate(
     against: Mapping[str, Sequence[Example]] | None = None,
     count: Count = len,
     kinds: Mapping[str, str] | None = None,
+    embed: Embed = embedded,
     key: str = "curate",
 ) -> Curated:
     """Choose at most `settings.examples` of the examples.
@@ -88,6 +89,7 @@ def curate(
     against: what a split is called -> its examples, none of which is chosen.
     count: the length of a text in `settings.unit`.
     kinds: id -> kind of example, where a quota is by another field than `task` and `group`.
+    embed: texts as rows of length 1, of the kind that `settings.embedding` names.
     key: where the settings stand in a config, for messages.
     Raises ConfigError where nothing would be left, or a quota is of a kind that no example has.
     """
@@ -107,7 +109,7 @@ def curate(
     if not left:
         raise ConfigError(f"{key}: no example is left of {len(examples)}: {_counted(out)}; loosen what they failed")
     most = allotted(Counter(of[example.id] for example in left), settings)
-    places = _places(left, settings, of, most)
+    places = _places(left, settings, of, most, embed)
     entries = tuple(_entry(example, settings, of, places.get(example.id), out.get(example.id)) for example in examples)
     chosen = sorted((place for place in places.values() if place.rank), key=lambda place: place.rank)
     return Curated(tuple(place.example for place in chosen), entries)
@@ -131,7 +133,7 @@ class Place:
 
 
 def _places(
-    left: Sequence[Example], settings: Curation, of: Mapping[str, str], most: Mapping[str, int]
+    left: Sequence[Example], settings: Curation, of: Mapping[str, str], most: Mapping[str, int], embed: Embed
 ) -> dict[str, Place]:
     """Id -> what the choice made of it."""
     kinds = [of[example.id] for example in left]
@@ -143,7 +145,7 @@ def _places(
                 order.append(i)
         distances, nearest = [math.inf] * len(left), [0] * len(left)
     else:
-        spread = farthest_first(embedded([_whole(example) for example in left]), kinds, most)
+        spread = farthest_first(embed([_whole(example) for example in left]), kinds, most)
         order, distances, nearest = [*spread.order], [*spread.distances], [*spread.nearest]
     rank = {place: i for i, place in enumerate(order, 1)}
     return {

@@ -62,6 +62,9 @@ class Curation(Settings):
     choose: Literal["diverse", "random"] = Field(
         "diverse", description="diverse: each time the example that is farthest from those before; or at random"
     )
+    embedding: Literal["ngrams", "model"] = Field(
+        "ngrams", description="what distances are between: counts of character 3-grams, or a model's mean hidden states"
+    )
     seed: int = Field(0, ge=0, description="decides which of duplicates is kept, and ties")
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ Shape suffixes: N texts, F features.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from swarm.data.duplicates import normalised
 
 GRAM = 3  # characters of an n-gram
 FEATURES = 1 << 18  # that n-grams are hashed to
+Embed = Callable[[Sequence[str]], sparse.csr_array]
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 

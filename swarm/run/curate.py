@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from scipy import sparse
+
 from swarm.config.curation import CurateConfig
 from swarm.config.load import load_config
 from swarm.config.references import find
@@ -15,10 +17,12 @@ from swarm.core.examples import Example
 from swarm.core.files import check_free, replaced_directory, replaced_file
 from swarm.data.curation import Curated, curate
 from swarm.data.curation_settings import Curation
+from swarm.data.diversity import Embed, embedded
 from swarm.data.examples import DevTest, placed_rows, read_data, read_examples
 from swarm.data.files import Number
 from swarm.data.quotas import OWN
 from swarm.data.splits import SPLITS, make_splits
+from swarm.engines.transformers.hidden_states import mean_hidden_states
 from swarm.experts.base_tokenizer import load_tokenizer
 
 CURATED, MANIFEST = "curated.jsonl", "manifest.jsonl"
@@ -65,10 +69,12 @@ def run_curation(config: CurateConfig, folder: Path, overwrite: bool = False) ->
     """Curate and write. folder: that of the config, from which its paths count. Raises UserError."""
     data, out = find(config.data, folder, "data"), folder / Path(config.out).expanduser()
     check_free(out, overwrite)
-    count = _counter(config, folder)
+    base = _base(config, folder)
     examples, against = read_examples(data), against_of(config.curate, folder)
     rows = rows_of(data, examples)
-    found = curate(examples, config.curate, against, count, kinds(config.curate, rows))
+    count = _counter(base) if config.curate.unit == "tokens" else len
+    embed = _states(base) if config.curate.embedding == "model" else embedded
+    found = curate(examples, config.curate, against, count, kinds(config.curate, rows), embed)
     with replaced_directory(out, overwrite) as temporary:
         with replaced_file(temporary / CURATED) as stream:
             _write(stream, (rows[example.id] for example in found.examples))
@@ -108,16 +114,25 @@ def kinds(settings: Curation, rows: Mapping[str, Mapping[str, object]]) -> dict[
     return {name: str(row.get(settings.quota.by, "")) for name, row in rows.items()}
 
 
-def _counter(config: CurateConfig, folder: Path) -> Callable[[str], int]:
-    """The length of a text in the settings' unit."""
-    if config.curate.unit == "characters":
-        return len
-    if config.base is None:
-        raise ConfigError(
-            "base: missing, and its tokenizer counts what curate.unit: tokens asks for; add base:, or take characters"
-        )
-    tokenizer = load_tokenizer(find(config.base, folder, "base"))
+def _base(config: CurateConfig, folder: Path) -> Path:
+    """The base's folder; any where none is needed."""
+    if config.base is not None:
+        return find(config.base, folder, "base")
+    for key, value in (("unit", "tokens"), ("embedding", "model")):
+        if getattr(config.curate, key) == value:
+            raise ConfigError(f"base: missing, and curate.{key}: {value} needs one; add base:, or leave {key} out")
+    return folder
+
+
+def _counter(base: Path) -> Callable[[str], int]:
+    """The length of a text in the base's tokens."""
+    tokenizer = load_tokenizer(base)
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+
+
+def _states(base: Path) -> Embed:
+    """Texts as the base's mean hidden states."""
+    return lambda texts: sparse.csr_array(mean_hidden_states(base, texts))
 
 
 def _of_search(path: Path) -> dict[str, Sequence[Example]]:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoTokenizer
 
+from support.models import load, make_base
 from support.playground import run_cli
 from swarm.core.errors import ConfigError
 from swarm.core.examples import Example, Message
@@ -20,6 +23,7 @@ from swarm.data.curation_filters import share_of
 from swarm.data.curation_settings import Curation
 from swarm.data.diversity import embedded, farthest_first
 from swarm.data.splits import Splits
+from swarm.engines.transformers.hidden_states import mean_hidden_states
 
 WORDS = ("red", "green", "blue", "house", "tree", "river", "mountain", "apple", "code", "music", "night", "stone")
 TASKS = ("maths", "chat", "code")
@@ -236,3 +240,27 @@ def test_the_command_writes_rows_as_they_were_and_a_manifest(tmp_path: Path) -> 
     again = run_cli("curate", config, "--overwrite", "--json", "--set", "data=raw.jsonl")
     assert json.loads(again.out)["kept"] == 12
     assert (tmp_path / "made" / "curated.jsonl").read_bytes() == before
+
+
+def test_states_and_tokens_are_the_bases(tmp_path: Path) -> None:
+    """Each text's state alone, without a batch; and a bound in tokens, which are bytes here."""
+    base = make_base(tmp_path / "base")
+    texts = ["a", "some words of different length", "ünï", "some words of different length", "b" * 600]
+    tokenizer, model = AutoTokenizer.from_pretrained(base), load(base).eval()
+    alone = []
+    for text in texts:
+        with torch.no_grad():
+            states = model(torch.tensor([tokenizer.encode(text)[:512]]), output_hidden_states=True).hidden_states[-1]
+        alone.append(states[0].double().mean(0).numpy())
+    centred = np.array(alone) - np.mean(alone, axis=0)
+    expected = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    np.testing.assert_allclose(mean_hidden_states(base, texts), expected, atol=1e-4)
+    rows = [{"prompt": "p" * n, "answer": "é" * n} for n in range(1, 9)]
+    (tmp_path / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = tmp_path / "curate.yaml"
+    config.write_text(
+        "data: raw.jsonl\nbase: base\ncurate:\n"
+        "  {examples: 4, embedding: model, unit: tokens, answer: {low: 5, high: 12}, prompt: {high: 5}}\n"
+    )
+    done = run_cli("curate", config, "--json")
+    assert json.loads(done.out)["left_out"] == {"length of the answer": 2, "length of the prompt": 3}

@@ -67,6 +67,7 @@ CASES = [
     Case("shortest-above-longest", curating(answer={"low": 9, "high": 3}), "curate.answer", "low 9", "exchange them"),
     Case("unknown-script", curating(script="latn"), "curate.script", "'latn'", "one of 'latin'"),
     Case("tokens-of-no-base", curating(unit="tokens"), "base: missing", "tokens", "add base:"),
+    Case("states-of-no-base", curating(embedding="model"), "base: missing", "model", "add base:"),
     Case("against-nowhere", curating(against="tets.jsonl"), "curate.against", "tets.jsonl", "correct the path"),
     Case("nothing-left", of_its_own_splits, "curate: ", "in a split", "loosen"),
     Case("full-folder-to-curate-into", full_folder, "curated", "not empty", "--overwrite"),
