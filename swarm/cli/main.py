@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
+from swarm.cli.curating import app as curating_app
 from swarm.cli.examining import examine
 from swarm.cli.flags import PlainFlags
 from swarm.cli.looking import app as looking_app
@@ -38,6 +39,7 @@ from swarm.cli.screen import (
 )
 from swarm.cli.streams import lenient_streams
 from swarm.cli.weights import app as weights_app
+from swarm.cli.zoo_commands import app as zoo_app
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
@@ -51,8 +53,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(looking_app)
+app.add_typer(curating_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -187,20 +189,6 @@ def schema() -> None:
     from swarm.config.schema import json_schema
 
     print_json(json_schema())
-
-
-@zoo_app.command("build")
-def zoo_build(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny or smollm2")],
-    directory: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="default: the cache, where zoo:NAME finds it")
-    ] = None,
-) -> None:
-    """Build a demonstration base with its experts and data."""
-    announce()
-    from swarm.cli.zoos import build_zoo
-
-    print_lines([str(build_zoo(name, directory, console))])
 
 
 @app.callback(invoke_without_command=True)

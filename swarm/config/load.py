@@ -120,3 +120,13 @@ def _index(place: list[Any], step: str, key: str) -> int:
         known = f"use 0 to {len(place) - 1}" if place else "set the whole list"
         raise ConfigError(f"--set {shortened(key)}: {shown(step)} is not an index of this list; {known}")
     return index
+
+
+def read_document(path: Path, overrides: Sequence[str], first: str) -> dict[str, Any]:
+    """The mapping of a config of another kind, with overrides. first: the keys to start it with, for messages."""
+    raw = parse(read_text(path), f"{path}: ")
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must hold a mapping; start it with {first}")
+    for override in overrides:
+        _override(raw, override)
+    return raw

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
 from swarm.core.settings import SWITCH
+from swarm.experts.preparations import PREPARATIONS
 
 # Pydantic's types of error in plain words; each follows "must be".
 REQUIREMENTS = {
@@ -122,7 +123,7 @@ def _type_problem(context: dict[str, Any]) -> str:
 
 def _key(error: ErrorDetails) -> list[str]:
     """The path of a key as users write it. Pydantic adds the type of a section and the member of a union."""
-    location = error["loc"]
+    location = _without_preparation(error["loc"])
     if not location:
         return []
     places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
@@ -134,6 +135,12 @@ def _key(error: ErrorDetails) -> list[str]:
         parents = [*parents, last]
         return [part for part in parents[:-1] if not MEMBER.fullmatch(part)] + parents[-1:]
     return [part for part in parents if not MEMBER.fullmatch(part)]
+
+
+def _without_preparation(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The location without the type of a preparation, wherever its section stands."""
+    at = location.index("prepare") + 1 if "prepare" in location else len(location)
+    return location[:at] + location[at + 1 :] if set(location[at : at + 1]) <= PREPARATIONS.keys() else location
 
 
 def _keys_beside(location: tuple[object, ...]) -> list[str]:

@@ -93,7 +93,7 @@ def find(reference: str, folder: Path, key: str) -> Path:
     """The local path of a reference: zoo:NAME, a path relative to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
-    is_data = key.startswith(("objectives", "splits", "--data")) or key.endswith("trained_on")
+    is_data = key.startswith(("objectives", "splits", "data", "curate", "--data")) or key.endswith("trained_on")
     kind = DataError if is_data else ExpertError
     try:
         path = Path(reference).expanduser()

@@ -14,6 +14,7 @@ from swarm.data.splits import SplitSettings
 from swarm.engines import ENGINES, EngineSettings
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.evaluation.racing import Racing
+from swarm.experts.preparations import PREPARATIONS, AnyPreparation
 from swarm.experts.sparsify import Sparsification
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
@@ -43,6 +44,7 @@ KINDS: dict[str, type[BaseModel]] = {
     **OBJECTIVES,
     **OPTIMIZERS,
     **TRACKERS,
+    **PREPARATIONS,
     "ray": RayCluster,
     "local": LocalCluster,
 }
@@ -105,6 +107,7 @@ class Config(Settings):
     experts: Experts = Field(
         min_length=1, description="each a path, a pattern such as adapters/*, or one of these with settings"
     )
+    prepare: AnyPreparation | None = Field(None, description="of every expert that has no prepare: of its own")
     composition: AnyComposition = Field(default_factory=Weights, description="how coefficients act on the experts")
     objectives: list[AnyObjective] = Field(min_length=1, description="what is scored, and on which data")
     splits: SplitSettings = Field(default_factory=SplitSettings, description="how the examples are dealt")
@@ -119,6 +122,17 @@ class Config(Settings):
     trackers: list[AnyTracker] = Field(default_factory=list, description="where else the progress of the run is shown")
     modules: str = Field(".", description="folder of your own modules, for objectives of type function")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits and optimizer")
+
+    def sparsification(self, expert: ExpertSettings) -> Sparsification:
+        """How much of an expert's update is kept."""
+        kept = expert.model_dump(include={*Sparsification.model_fields} - {"prepare"})
+        return Sparsification(**kept, prepare=expert.prepare or self.prepare)
+
+    def decisive(self, expert: ExpertSettings) -> dict[str, object]:
+        """What of an expert decides scores, apart from its files. Preparations count where they are used."""
+        found = expert.model_dump(mode="json", exclude={"path", "trained_on", "prepare"})
+        prepare = self.sparsification(expert).prepare
+        return found | ({"prepare": prepare.model_dump(mode="json")} if prepare else {})
 
     @field_validator("objectives")
     @classmethod

@@ -10,6 +10,8 @@
     overlap.py         no example in two splits: refused, or dropped from one
     splits.py          search, select and test of every objective
     contamination.py   examples that an expert was trained on
+    curation.py        few of many examples, chosen for training, with an account of each
+    curation_settings.py, curation_filters.py, patterns.py, quotas.py, diversity.py: its steps
 
 It imports core alone. It must never know models, objectives or scores, and a split must never depend on them.
 """

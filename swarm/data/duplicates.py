@@ -50,6 +50,19 @@ class Found:
     near: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Repeat:
+    """A text that repeats an example.
+
+    text, example: their places.
+    same: whether it is exactly the example.
+    """
+
+    text: int
+    example: int
+    same: bool
+
+
 def normalised(text: str) -> str:
     """Unicode composed, whitespace collapsed. Case is kept: in some tasks it is all that differs."""
     return " ".join(unicodedata.normalize("NFC", text).split())
@@ -62,7 +75,7 @@ def prompt_key(example: Example) -> str:
 
 def content_key(example: Example) -> str:
     """The same for two examples that ask the same and have the same right answer."""
-    return json.dumps([prompt_key(example), normalised(_answer(example))])
+    return json.dumps([prompt_key(example), normalised(answer_text(example))])
 
 
 def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[SimilarPair]:
@@ -71,7 +84,7 @@ def similar_pairs(left: Sequence[Example], right: Sequence[Example]) -> list[Sim
     Shingles in more than a tenth of the examples (and in more than COMMON) come from a template. A pair must reach the
     threshold without them too: otherwise any two examples of one template would be near-duplicates.
     """
-    texts = [normalised(_whole(example)) for example in (*left, *right)]
+    texts = [normalised(question_text(example)) for example in (*left, *right)]
     shingles = [_shingles(text) for text in texts]
     found_in = Counter(shingle for each in shingles for shingle in each)
     common = max(COMMON, len(texts) // 10)
@@ -91,38 +104,52 @@ def found_in(examples: Sequence[Example], texts: Iterable[str]) -> Found:
     A text may be longer than the example that it contains. The texts are read once, and only those of their shingles
     are kept that an example has. A template's shingles alone do not count, as in `similar_pairs`.
     """
-    shingles = [_shingles(normalised(_whole(example))) for example in examples]
+    repeats = list(_repeats(examples, texts))
+    same = {repeat.example for repeat in repeats if repeat.same}
+    near = {repeat.example for repeat in repeats} - same
+    return Found(tuple(sorted(same)), tuple(sorted(near)))
+
+
+def repeated_by(examples: Sequence[Example], texts: Iterable[str]) -> dict[int, Repeat]:
+    """Place of a text -> the first example that it repeats by the rules of `found_in`, an exact one before others."""
+    found: dict[int, Repeat] = {}
+    for repeat in sorted(_repeats(examples, texts), key=lambda repeat: (not repeat.same, repeat.example)):
+        found.setdefault(repeat.text, repeat)
+    return found
+
+
+def _repeats(examples: Sequence[Example], texts: Iterable[str]) -> Iterator[Repeat]:
+    shingles = [_shingles(normalised(question_text(example))) for example in examples]
     column = _columns(shingles)
     wanted = set(column)
     places: dict[str, set[int]] = {}
     for i, example in enumerate(examples):
-        for key in (_whole(example), f"{_whole(example)}\n{_answer(example)}"):
+        for key in (question_text(example), f"{question_text(example)}\n{answer_text(example)}"):
             places.setdefault(normalised(key), set()).add(i)
-    same: set[int] = set()
     within: list[list[int]] = []
     for text in map(normalised, texts):
-        same |= places.get(text, set())
+        yield from (Repeat(len(within), i, same=True) for i in sorted(places.get(text, ())))
         within.append([column[shingle] for shingle in _shingles(text) & wanted])
-    near = _contained(_matrix(shingles), _rows(within, len(column))) - same
-    return Found(tuple(sorted(same)), tuple(sorted(near)))
+    for i, place in _contained(_matrix(shingles), _rows(within, len(column))):
+        yield Repeat(place, i, same=False)
 
 
-def _contained(example_NS: sparse.csr_array, text_MS: sparse.csr_array) -> set[int]:
-    """Rows that share THRESHOLD of their columns with some text, both of all columns and of those from no template."""
+def _contained(example_NS: sparse.csr_array, text_MS: sparse.csr_array) -> Iterator[tuple[int, int]]:
+    """Rows that share THRESHOLD of their columns with a text, both of all columns and of those from no template, each
+    with that text."""
     rare_S = np.ones(example_NS.shape[1], bool)
     for matrix in (example_NS, text_MS):
         rare_S &= np.asarray(matrix.sum(axis=0)).ravel() <= max(COMMON, matrix.shape[0] // 10)
     rare_NS, rare_MS = example_NS[:, rare_S], text_MS[:, rare_S].T.tocsc()
     size_N, rare_N = (np.asarray(matrix.sum(axis=1)).ravel() for matrix in (example_NS, rare_NS))
-    found: set[int] = set()
     for start in range(0, len(size_N), BLOCK):
         shared = (rare_NS[start : start + BLOCK] @ rare_MS).tocoo()
         rows, texts = shared.coords[0] + start, shared.coords[1]
         likely = shared.data >= THRESHOLD * rare_N[rows]
         rows, texts = rows[likely], texts[likely]
         overlap = np.asarray(example_NS[rows].multiply(text_MS[texts]).sum(axis=1)).ravel()
-        found |= set(rows[overlap >= THRESHOLD * size_N[rows]].tolist())
-    return found
+        held = overlap >= THRESHOLD * size_N[rows]
+        yield from zip(rows[held].tolist(), texts[held].tolist(), strict=True)
 
 
 def _alike(matrix_NS: sparse.csr_array, n_left: int) -> Iterator[tuple[int, int]]:
@@ -164,11 +191,13 @@ def _asked(example: Example) -> str:
     return f"{example.context}\n{text}"
 
 
-def _whole(example: Example) -> str:
+def question_text(example: Example) -> str:
+    """What is asked, with its choices."""
     return "\n".join([_asked(example), *_choices(example)])
 
 
-def _answer(example: Example) -> str:
+def answer_text(example: Example) -> str:
+    """The right answer; of a choice its text."""
     return example.choices[example.answer] if example.choices else example.answer
 
 

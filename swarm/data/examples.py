@@ -40,15 +40,21 @@ class DevTest:
 
 def read_data(path: Path) -> list[Example] | DevTest:
     """The examples of a data file of any kind. Raises DataError naming file and line."""
+    placed = placed_rows(path)
+    return _dev_test(path, placed) if isinstance(placed, dict) else _examples(path, placed)
+
+
+def placed_rows(path: Path) -> Sequence[tuple[str, object]] | dict[str, object]:
+    """Where each row of a data file is, and the row as it is written; a .json file that is no list as it is."""
     kind = kind_of(path)
     if kind == "table":
-        return _examples(path, table_rows(path))
+        return table_rows(path)
     if kind != "json":
-        return _examples(path, parquet_rows(path) if kind == "parquet" else _lines(path))
+        return parquet_rows(path) if kind == "parquet" else _lines(path)
     whole = parse(read_text(path), str(path))
     if isinstance(whole, list):
-        return _examples(path, [(f"{path}: [{index}]", value) for index, value in enumerate(whole)])
-    return _dev_test(path, whole)
+        return [(f"{path}: [{index}]", value) for index, value in enumerate(whole)]
+    return _object(whole, str(path))
 
 
 def read_examples(path: Path) -> list[Example]:

@@ -39,17 +39,17 @@ def stratified_split(
     """
     counts = _counts(pool, {split: wanted[split] for split in pool.feeds})
     if list(counts.values()) == [len(pool.examples)]:
-        whole = pool.examples if pool.feeds[0] != "search" else _interleaved(_shuffled(pool.examples, seed), seed)
+        whole = pool.examples if pool.feeds[0] != "search" else _interleaved(shuffled(pool.examples, seed), seed)
         return {pool.feeds[0]: tuple(whole)}
-    left = _by_task(_shuffled(pool.examples, seed))
+    left = _by_task(shuffled(pool.examples, seed))
     parts: dict[Split, tuple[Example, ...]] = {}
     for split, count in counts.items():
         part: list[Example] = []
         for task, share in _shares({task: len(rest) for task, rest in left.items()}, count, seed).items():
             part += left[task][:share]
             left[task] = left[task][share:]
-        shuffled = _shuffled(part, seed)
-        parts[split] = tuple(_interleaved(shuffled, seed) if split == "search" else shuffled)
+        dealt = shuffled(part, seed)
+        parts[split] = tuple(_interleaved(dealt, seed) if split == "search" else dealt)
     return parts
 
 
@@ -62,7 +62,8 @@ def in_turn(sizes: Mapping[str, int]) -> list[str]:
     return [name for _, _, name in sorted(turns)]
 
 
-def _shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
+def shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
+    """In the order of hashes of seed and content."""
     return sorted(examples, key=lambda example: (_hash(seed, content_key(example)), example.id))
 
 

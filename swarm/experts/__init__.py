@@ -22,11 +22,15 @@ saved_copies         copies of embeddings and head in an adapter
 adapter_reader       an adapter's folder opened and checked
 recorded_base        the base that an adapter records, compared with the one given
 tied_adapters        adapters of a base whose head is its embedding
-sparsify             updates trimmed, dropped at random or truncated to a rank
+pruning              one update pruned by itself, as mergekit does it
+joint_preparation    signs elected among experts, entries shared
+preparations         mergekit's preparations as settings
+sparsify             updates trimmed, dropped at random, prepared or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
 fit_names            experts' tensors, named as the base's files name them
 config_check         a checkpoint's architecture is the base's
 tokenizer_check      the expert's tokenizer is the base's
+prepared_together    experts that are prepared together, bound to one another
 catalog              base and experts opened together and checked against each other
 svd_error            what truncation loses, in a note for the user
 parameter_groups     parameters that share coefficients

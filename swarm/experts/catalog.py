@@ -18,6 +18,7 @@ from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.model_folder import check_folder, is_there
 from swarm.experts.own_code import code_notes
+from swarm.experts.prepared_together import prepared_together
 from swarm.experts.quantised_base import can_stand_beside, open_quantised
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import TensorFiles, read_json
@@ -84,12 +85,12 @@ class Catalog:
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
     """Open base and experts from their headers and check that they fit. Raises ExpertError."""
     opened = open_base(base)
-    experts = tuple(open_expert(spec, opened) for spec in specs)
+    experts = [open_expert(spec, opened) for spec in specs]
     names = [expert.name for expert in experts]
     for name in names:
         if names.count(name) > 1:
             raise ExpertError(f"experts: the name {name!r} is given twice; set name: on one of them")
-    return Catalog(opened, experts)
+    return Catalog(opened, prepared_together(experts, opened))
 
 
 def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name: None) -> None:

@@ -6,12 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from torch import Tensor
+
 from swarm.core.recipes import ExpertKind
 from swarm.experts.architecture import Architecture
+from swarm.experts.joint_preparation import JointPreparation
 from swarm.experts.loader_names import Layout
 from swarm.experts.lora import Adapter
 from swarm.experts.safetensors_files import TensorFiles
-from swarm.experts.sparsify import Sparsification, sparsify
+from swarm.experts.sparsify import Sparsification, pruned_alone, truncated
 from swarm.experts.updates import Delta, Replacement, Update
 
 HEADS = ("lm_head.weight", "embed_out.weight")
@@ -126,6 +129,7 @@ class Expert:
     fingerprint: of its files, see TensorFiles.fingerprint.
     source: where its updates are read from.
     sparsification: how much of each update is kept.
+    joint: the experts that it is prepared together with; None where it is prepared by itself.
     """
 
     name: str
@@ -134,6 +138,7 @@ class Expert:
     fingerprint: str
     source: UpdateSource
     sparsification: Sparsification
+    joint: JointPreparation | None = None
 
     @property
     def is_plain_adapter(self) -> bool:
@@ -166,7 +171,15 @@ class Expert:
 
     def update(self, parameter: str, base: Base) -> Update:
         """The parameter's update, read from disk and sparsified as the config says."""
-        update = self.source.update(parameter)
         if not self.sparsification.active:
-            return update
-        return sparsify(update, base.tensors.read(parameter), self.sparsification, f"{self.name}/{parameter}")
+            return self.source.update(parameter)
+        return truncated(self.pruned(parameter, base), self.sparsification)
+
+    def pruned(self, parameter: str, base: Base) -> Tensor:
+        """The parameter's update in float32, before it is truncated to a rank."""
+        return self.joint.update(self.name, parameter) if self.joint else self.pruned_alone(parameter, base)
+
+    def pruned_alone(self, parameter: str, base: Base) -> Tensor:
+        """The same, without what other experts make of it."""
+        tensor, key = base.tensors.read(parameter), f"{self.name}/{parameter}"
+        return pruned_alone(self.source.update(parameter), tensor, self.sparsification, key)

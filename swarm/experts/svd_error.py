@@ -1,11 +1,17 @@
-"""What truncation by `svd` loses of an expert, in a note for the user."""
+"""What preparation changes and truncation by `svd` loses of an expert, in notes for the user."""
 
 import math
 
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Expert
-from swarm.experts.sparsify import sparsify
+from swarm.experts.prepared_together import preparation_notes
+from swarm.experts.sparsify import truncated
 from swarm.experts.updates import delta_of
+
+
+def change_notes(catalog: Catalog) -> list[str]:
+    """What the user should know about experts that are not scored as they are on disk."""
+    return [*preparation_notes(catalog.experts), *truncation_notes(catalog)]
 
 
 def truncation_notes(catalog: Catalog) -> list[str]:
@@ -20,12 +26,11 @@ def truncation_notes(catalog: Catalog) -> list[str]:
 
 def truncation_error(expert: Expert, catalog: Catalog) -> float:
     """The norm of what `svd` drops of the expert's updates, as a share of their norm (Frobenius, all parameters)."""
-    before = expert.sparsification.model_copy(update={"svd": None})
     lost = whole = 0.0
     for parameter in catalog.parameters():
         if expert.changes(parameter):
-            base, key = catalog.base.tensors.read(parameter), f"{expert.name}/{parameter}"
-            delta = delta_of(sparsify(expert.source.update(parameter), base, before, key), base)
-            lost += float((delta - delta_of(expert.update(parameter, catalog.base), base)).square().sum())
+            base = catalog.base.tensors.read(parameter)
+            delta = expert.pruned(parameter, catalog.base)
+            lost += float((delta - delta_of(truncated(delta, expert.sparsification), base)).square().sum())
             whole += float(delta.square().sum())
     return math.sqrt(lost / whole) if whole else 0.0

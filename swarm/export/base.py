@@ -65,7 +65,7 @@ class Exported:
 
 def kind_of(expert: Expert) -> str:
     """What an expert is, in the words of messages and model cards."""
-    if any(value is not None for value in (expert.sparsification.trim, expert.sparsification.dare)):
+    if expert.sparsification.prunes:
         return "sparsified expert"
     if isinstance(expert.source, Adapter):
         return expert.source.kind
@@ -73,9 +73,14 @@ def kind_of(expert: Expert) -> str:
 
 
 def sparsification_of(expert: Expert) -> str:
-    """How an expert is sparsified: "trim 0.2, svd 8", or ""."""
-    settings = expert.sparsification.model_dump(exclude_none=True)
-    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    """How an expert is sparsified: "trim 0.2, svd 8", "ties (density 0.5)", or ""."""
+    settings = expert.sparsification.model_dump(exclude_none=True, exclude={"prepare"})
+    found = [f"{name} {value:g}" for name, value in settings.items()]
+    if prepare := expert.sparsification.prepare:
+        given = prepare.model_dump(exclude={"type"}, exclude_defaults=True).items()
+        chosen = ", ".join(f"{name} {value}" for name, value in given)
+        found.append(f"{prepare.type} ({chosen})" if chosen else prepare.type)
+    return ", ".join(found)
 
 
 def local_path(path: Path) -> str:

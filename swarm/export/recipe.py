@@ -12,6 +12,7 @@ from swarm.core.recipes import ExpertKind, Recipe
 from swarm.core.settings import Settings
 from swarm.core.terminal_text import shortened
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.preparations import AnyPreparation
 from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
 from swarm.journal.records import first_problem
@@ -44,7 +45,7 @@ class ExpertEntry(BaseEntry):
 
     name: its name in the coefficients.
     kind: adapter, checkpoint or vector.
-    trim, dare, svd: its sparsification.
+    trim, dare, svd, prepare: its sparsification.
     """
 
     name: str
@@ -52,10 +53,11 @@ class ExpertEntry(BaseEntry):
     trim: float | None = None
     dare: float | None = None
     svd: int | None = None
+    prepare: AnyPreparation | None = None
 
     @property
     def sparsification(self) -> Sparsification:
-        return Sparsification(trim=self.trim, dare=self.dare, svd=self.svd)
+        return Sparsification(trim=self.trim, dare=self.dare, svd=self.svd, prepare=self.prepare)
 
 
 class RecipeFile(Settings):
@@ -109,7 +111,8 @@ def write_recipe(what: Exported, folder: Path) -> None:
         }
     )
     summary = what.summary.content() if what.summary else {}
-    write_json(folder / FILE, content.model_dump() | {"summary": summary})
+    experts = [entry.model_dump(exclude=None if entry.prepare else {"prepare"}) for entry in content.experts]
+    write_json(folder / FILE, content.model_dump() | {"experts": experts, "summary": summary})
 
 
 def read_recipe(path: Path) -> Exported:

@@ -175,7 +175,7 @@ def _scoring(config: Config) -> dict[str, object]:
     """The settings that decide what a position means and how it scores: not weights, optimizers or budgets."""
     return {
         "composition": config.composition.model_dump(mode="json", exclude=BOUNDS),
-        "experts": {e.name: e.model_dump(mode="json", exclude={"path", "name", "trained_on"}) for e in config.experts},
+        "experts": {e.name: config.decisive(e) for e in config.experts},
         "objectives": {o.name: {k: v for k, v in o.decisive().items() if k != "weight"} for o in config.objectives},
         "engine": config.engine.decides_scores(),
     }

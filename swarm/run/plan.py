@@ -16,8 +16,7 @@ from swarm.evaluation.bundle_sizes import BundleSizes
 from swarm.evaluation.evaluator import EvaluatorSpec, make_importable
 from swarm.evaluation.workload import Examples, Workload, make_workload
 from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalog
-from swarm.experts.sparsify import Sparsification
-from swarm.experts.svd_error import truncation_notes
+from swarm.experts.svd_error import change_notes
 from swarm.experts.tokenizer_check import tokenizer_notes
 from swarm.export import Exported, check_form
 from swarm.run.budget_notes import budget_notes, idle_expert_notes
@@ -104,7 +103,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     truncations = [
         *catalog.notes,
         *tokenizer_notes(catalog.experts, catalog.base.path),
-        *truncation_notes(catalog),
+        *change_notes(catalog),
         *answer_length_notes(workloads.values(), encoder),
     ]
     seconds = time.perf_counter() - began
@@ -127,10 +126,7 @@ def open_experts(config: Config) -> Catalog:
 
 
 def _specs(config: Config) -> list[ExpertSpec]:
-    return [
-        ExpertSpec(expert.name, Path(expert.path), Sparsification(trim=expert.trim, dare=expert.dare, svd=expert.svd))
-        for expert in config.experts
-    ]
+    return [ExpertSpec(expert.name, Path(expert.path), config.sparsification(expert)) for expert in config.experts]
 
 
 def _splits(config: Config, i: int) -> Splits:

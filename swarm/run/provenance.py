@@ -167,7 +167,7 @@ def settings_of(config: Config) -> str:
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.decisive() for objective in config.objectives],
-        "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
+        "experts": [config.decisive(expert) for expert in config.experts],
         "optimizer": config.optimizer.decisive(),
         # A list with gaps, as in the journals of earlier versions, whose runs can be resumed.
         "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],

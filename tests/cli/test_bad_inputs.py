@@ -14,12 +14,14 @@ from support import (
     bad_adapters,
     bad_compose,
     bad_configs,
+    bad_curation,
     bad_data,
     bad_examples,
     bad_given,
     bad_journals,
     bad_looking,
     bad_machines,
+    bad_preparations,
     bad_runs,
     bad_settings,
     bad_texts,
@@ -41,6 +43,7 @@ CASES = [
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
+CASES += [*bad_preparations.CASES, *bad_curation.CASES]
 
 
 @pytest.fixture

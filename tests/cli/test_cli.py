@@ -31,6 +31,7 @@ COMMANDS = {
     "test",
     "export",
     "compose",
+    "curate",
     "report",
     "vector",
     "zoo",
