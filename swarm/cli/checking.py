@@ -6,7 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from swarm.cli.building import forecast_lines
 from swarm.cli.shown_prompts import shown_prompts
+from swarm.config.load import names_build
 from swarm.config.references import resolve
 from swarm.core.errors import ConfigError
 from swarm.run.directory import default_folder
@@ -32,6 +34,8 @@ def checked(config: Path, run_dir: Path | None, overrides: Sequence[str], n_show
     """Open and check all that a config names, as a search in `run_dir` would. Raises UserError."""
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
+    if names_build(config):
+        return Checked(*forecast_lines(config, overrides))
     resolved = resolve(load_runnable(config, overrides), config.resolve().parent)
     plan = prepare(resolved, run_dir or default_folder(config))
     cluster = inspect_cluster(plan)

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
+from swarm.cli.building import app as building_app
 from swarm.cli.flags import PlainFlags
 from swarm.cli.screen import (
     announce,
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
+app.add_typer(building_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -147,11 +149,16 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    of_build: Annotated[
+        bool, typer.Option("--build", help="that of swarm build's config; default: a search's")
+    ] = False,
+) -> None:
     """Print the config's JSON schema, for editors."""
+    from swarm.config.build_schema import build_json_schema
     from swarm.config.schema import json_schema
 
-    print_json(json_schema())
+    print_json(build_json_schema() if of_build else json_schema())
 
 
 @zoo_app.command("build")
@@ -181,7 +188,7 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
-    current.run, current.starts_run = None, False
+    current.run, current.starts_run, current.again = None, False, ""
     with lenient_streams() as lost:
         code = _run()
         if code == INTERRUPTED:

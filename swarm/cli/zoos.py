@@ -1,5 +1,6 @@
 """Builds demonstration zoos with a progress display."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,11 @@ from swarm.config.schema import Config
 
 def build_zoos(config: Config, console: Console) -> None:
     """Build the zoos that a config names, where the cache does not hold them."""
-    references = {config.base, *(expert.path for expert in config.experts)}
+    build_named([config.base, *(expert.path for expert in config.experts)], console)
+
+
+def build_named(references: Iterable[str], console: Console) -> None:
+    """Build the zoos that these references name, where the cache does not hold them."""
     for name in sorted({r.removeprefix("zoo:").split("/")[0] for r in references if r.startswith("zoo:")}):
         build_zoo(name, None, console)
 

@@ -44,7 +44,7 @@ def read_data(path: Path) -> list[Example] | DevTest:
     if kind == "table":
         return _examples(path, table_rows(path))
     if kind != "json":
-        return _examples(path, parquet_rows(path) if kind == "parquet" else _lines(path))
+        return _examples(path, parquet_rows(path) if kind == "parquet" else line_rows(path))
     whole = parse(read_text(path), str(path))
     if isinstance(whole, list):
         return _examples(path, [(f"{path}: [{index}]", value) for index, value in enumerate(whole)])
@@ -64,7 +64,8 @@ def read_dev_test(path: Path) -> DevTest:
     return _dev_test(path, parse(read_text(path), str(path)))
 
 
-def _lines(path: Path) -> list[tuple[str, object]]:
+def line_rows(path: Path) -> list[tuple[str, object]]:
+    """Where each line of a file of JSON lines is, and its value. Raises DataError."""
     lines = enumerate(read_text(path).split("\n"), 1)
     return [(f"{path}:{number}", parse(line, f"{path}:{number}")) for number, line in lines if line.strip()]
 
