@@ -7,6 +7,7 @@ package imports `swarm.core` alone.
     base.py          settings of all builders, the rows, and what a builder promises
     sft.py dpo.py    one small file per type
     axis.py          a thin layer over sft
+    models.py        opens bases, and keeps libraries quiet
     training.py      from a base and rows to trained weights; goes on from a checkpoint
     trainers.py      the trainers of trl, with losses and disks checked
     checkpoints.py   which checkpoints of a training are complete
@@ -15,8 +16,8 @@ package imports `swarm.core` alone.
     scoring.py       log-likelihoods of answers that are given (teacher-forced)
     delivery.py      the expert's folder, with its card
 
-`base`, `sft`, `dpo` and `axis` must not import torch: they are the schema of a build config. The other modules import
-trl, which is an extra, and are imported when an expert is built.
+`base`, `sft`, `dpo` and `axis` must not import torch: they are the schema of a build config. `trainers` imports trl,
+which is an extra: it and what imports it are loaded when an expert is built.
 
 To add one:
 1. Write one file here with a subclass of `ExpertBuilder`: its `type` is a Literal of the name, its fields are the YAML

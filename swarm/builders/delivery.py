@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from swarm.builders.base import ExpertBuilder
-from swarm.builders.training import ADAPTER, Trained, load_model, quiet
+from swarm.builders.models import ADAPTER, load_model, quiet
+from swarm.builders.training import Trained
 from swarm.core.errors import ExpertError
 from swarm.core.files import write_json, write_text
 from swarm.core.loading import load_snippet

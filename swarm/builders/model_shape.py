@@ -9,7 +9,7 @@ from peft import get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from swarm.builders.base import ExpertBuilder
-from swarm.builders.training import load_dtype, lora_of
+from swarm.builders.models import load_dtype, lora_of
 from swarm.core.errors import ConfigError, first_line
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -12,7 +12,7 @@ from peft import PeftModel
 from torch import nn
 
 from swarm.builders.base import AnswerTokens
-from swarm.builders.training import ADAPTER, load_dtype, load_model, quiet
+from swarm.builders.models import ADAPTER, load_dtype, load_model, quiet
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from swarm.builders.base import Rows
-from swarm.builders.training import Job, quiet, trainer_of
+from swarm.builders.models import quiet
+from swarm.builders.training import Job, trainer_of
 
 STEPS = 3  # that are timed, after one on the longest examples
 REFERENCE_SHARE = 1 / 3  # of a step, which a forward pass for the reference takes

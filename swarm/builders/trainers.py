@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from safetensors import SafetensorError
 from torch import Tensor
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -15,6 +15,8 @@ from swarm.builders.base import AnswerTokens, PairTokens
 from swarm.core.errors import RunError, UserError, first_line
 
 UNLABELLED = -100  # the label of a token that is not trained on
+
+disable_progress_bars()  # a build shows its own
 
 
 class NonFiniteLossError(UserError):

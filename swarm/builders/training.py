@@ -4,20 +4,13 @@ On one machine with the same number of threads a training that was killed ends w
 not: a checkpoint holds weights, optimizer, schedule, random state and the place in the data.
 """
 
-import logging
-import os
-import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import datasets
 import torch
-from peft import LoraConfig, PeftModel
+from peft import PeftModel
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -27,14 +20,13 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.utils.logging import disable_progress_bar
 
 from swarm.builders.base import ExpertBuilder, Rows
 from swarm.builders.checkpoints import KEPT, losses_of, mark_complete, newest_complete, step_of
+from swarm.builders.models import load_dtype, load_model, lora_of, quiet
 from swarm.builders.trainers import TRAINERS, AnswerTrainer, PairTrainer
 
 WARM_UP = 0.05  # of the steps
-ADAPTER = "adapter_model.safetensors"
 
 OnStep = Callable[[int, int, float], None]
 """Called after each step with its number, that of all steps, and its loss."""
@@ -126,54 +118,6 @@ def trainer_of(job: Job) -> AnswerTrainer | PairTrainer:
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def load_model(folder: Path, dtype: str) -> PreTrainedModel:
-    """The causal language model of a folder, from safetensors, in a dtype."""
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
-
-
-def lora_of(builder: ExpertBuilder) -> LoraConfig:
-    return LoraConfig(
-        task_type="CAUSAL_LM", r=builder.rank, lora_alpha=builder.alpha, target_modules=builder.target_modules
-    )
-
-
-def load_dtype(dtype: str, full: bool) -> str:
-    """The dtype in which a base of this dtype is trained.
-
-    All weights are trained in float32: in 16 bits small updates would be lost. float16 would overflow.
-    """
-    return "float32" if full or dtype != "bfloat16" else "bfloat16"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """A block in which libraries show no bars and no warnings: the build shows its own progress."""
-    disable_progress_bar()
-    datasets.disable_progress_bars()
-    before = {name: logging.getLogger(name).level for name in ("trl", "accelerate", "datasets", "transformers")}
-    bars = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
-    for name in before:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
-        if bars is None:
-            del os.environ["TQDM_DISABLE"]
-        else:
-            os.environ["TQDM_DISABLE"] = bars
-
-
-def remove(folder: Path) -> None:
-    """Remove a working folder."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(job: Job) -> PreTrainedModel | PeftModel:

@@ -83,8 +83,8 @@ def _show(result: "BuildResult") -> None:
         print_lines([f"{each.name:<12} {each.method}; {each.steps:,} steps, {loss}; {each.folder}"], KEY_COLUMNS)
     if result.forgetting:
         console.print(_matrix(result.forgetting))
-        lost = ", ".join(f"{name} {value:.3f}" for name, value in result.forgetting.lost.items())
-        print_lines([f"lost by training one after another: {lost}"])
+        lost = ", ".join(f"{name} {value:+.3f}" for name, value in result.forgetting.lost.items())
+        print_lines([f"lost since, by training one after another: {lost or 'nothing to lose: there is one expert'}"])
 
 
 def _matrix(found: "Forgetting") -> "Table":

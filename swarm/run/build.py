@@ -86,15 +86,14 @@ def check_disk(plan: BuildPlan) -> None:
 
 
 def _built(plan: BuildPlan, i: int, work: Path, listener: BuildListener, overwrite: bool) -> Built:
-    from swarm.builders.delivery import Losses, deliver
-    from swarm.builders.training import remove
-
     expert = plan.experts[i]
     builder, folder = expert.builder, plan.out / expert.builder.name
     if is_built(plan.out, expert):
         listener.note(f"{builder.name} is built already")
-        remove(work / builder.name)
+        shutil.rmtree(work / builder.name, ignore_errors=True)
         return Built(builder.name, builder.method, folder, expert.steps, None)
+    from swarm.builders.delivery import Losses, deliver
+
     stage = Stage(builder.name, i, None, expert.record)
     trained = train_stage(plan, stage, work, listener, f"training {builder.name}")
     try:
@@ -103,7 +102,7 @@ def _built(plan: BuildPlan, i: int, work: Path, listener: BuildListener, overwri
     except ExpertError as error:
         shutil.rmtree(work / builder.name)
         raise ExpertError(f"experts.{i}: {error}") from None
-    remove(work / builder.name)
+    shutil.rmtree(work / builder.name, ignore_errors=True)
     losses = Losses.of(trained.losses)
     return Built(builder.name, builder.method, folder, expert.steps, (losses.first, losses.last))
 

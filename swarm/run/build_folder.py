@@ -85,7 +85,7 @@ def _difference(place: Path, expert: ExpertPlan) -> str:
     theirs = found.get("settings")
     ours, other = {**expert.record, **settings}, {**found, **(theirs if isinstance(theirs, dict) else {})}
     keys = [key for key in ours if key != "settings" and json.loads(json.dumps(ours[key])) != other.get(key)]
-    return f"was built from another {keys[0] if keys else 'config'}"
+    return f"was built from other settings ({keys[0] if keys else 'all'})"
 
 
 def _same(found: Mapping[str, object] | None, record: Mapping[str, object]) -> bool:

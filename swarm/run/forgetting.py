@@ -7,6 +7,7 @@ are the base, every expert by itself, and one set of weights that is trained on 
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,9 @@ class Forgetting:
 
     @property
     def lost(self) -> dict[str, float]:
-        """Of each expert's data what training on the others' took away: the score right after it, less the last."""
+        """Of each expert's data what training on the next ones' took away: the score right after it, less the last."""
         last = self.sequence[-1][1]
-        return {name: scores[name] - last[name] for name, scores in self.sequence}
+        return {name: scores[name] - last[name] for name, scores in self.sequence[:-1]}
 
     def rows(self) -> Iterator[tuple[str, Scores]]:
         yield "base", self.base
@@ -78,8 +79,6 @@ def known_matrix(plan: BuildPlan) -> Forgetting | None:
 
 def forgetting_matrix(plan: BuildPlan, work: Path, listener: BuildListener) -> Forgetting:
     """Train in sequence, score everything, and write the matrix beside the experts. Raises UserError."""
-    from swarm.builders.training import remove
-
     stages = _stages(plan)
     folders = [plan.out / plan.experts[0].builder.name]  # the first of the sequence is the first expert itself
     for count, stage in enumerate(stages, 2):
@@ -90,7 +89,7 @@ def forgetting_matrix(plan: BuildPlan, work: Path, listener: BuildListener) -> F
     write_json(plan.out / JSON_FILE, {**found.content(), "records": _records(plan)})
     write_text(plan.out / CSV_FILE, _csv(found))
     for stage in stages:
-        remove(work / stage.name)
+        shutil.rmtree(work / stage.name, ignore_errors=True)
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from support import (
     bad_adapters,
+    bad_build,
     bad_compose,
     bad_configs,
     bad_data,
@@ -38,7 +39,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_build.CASES]
 
 
 @pytest.fixture
