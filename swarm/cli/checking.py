@@ -35,6 +35,9 @@ def checked(config: Path, run_dir: Path | None, overrides: Sequence[str], n_show
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
     if names_build(config):
+        if n_shown or run_dir:
+            option = "--show" if n_shown else "--run-dir"
+            raise ConfigError(f"{option}: {config} is a build config, and it is for searches; remove it")
         return Checked(*forecast_lines(config, overrides))
     resolved = resolve(load_runnable(config, overrides), config.resolve().parent)
     plan = prepare(resolved, run_dir or default_folder(config))

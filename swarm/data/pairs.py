@@ -103,7 +103,9 @@ def _turns(row: Row, key: str) -> tuple[Message, ...]:
     assert isinstance(turns, list)
     if not turns or not all(isinstance(turn, dict) for turn in turns):
         row.fail(key, "is not a list of turns; write [{role: ..., content: ...}, ...]")
-    return tuple(Message(_role(row, key, turn), content_of(_under(row, key), turn)) for turn in turns)
+    under = _under(row, key)
+    said = [{**turn, "content": turn.get("content", turn.get("value"))} for turn in turns]
+    return tuple(Message(_role(row, key, turn), content_of(under, turn)) for turn in said)
 
 
 def _under(row: Row, key: str) -> Row:
