@@ -1,10 +1,12 @@
 """The trainers of trl, which is an extra. Rows are token ids already; losses and disks are checked; nothing is sent."""
 
 import math
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset, disable_progress_bars, load_from_disk
 from safetensors import SafetensorError
 from torch import Tensor
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -54,7 +56,7 @@ class AnswerTrainer(_Checked, SFTTrainer):  # type: ignore[misc]
     config = SFTConfig
 
     @staticmethod
-    def dataset(rows: Sequence[AnswerTokens]) -> Dataset:
+    def dataset(rows: Sequence[AnswerTokens], folder: Path) -> Dataset:
         ids = [[*row.prompt, *row.answer] for row in rows]
         labels = [[UNLABELLED] * len(row.prompt) + list(row.answer) for row in rows]
         return Dataset.from_dict({"input_ids": ids, "labels": labels})
@@ -70,9 +72,16 @@ class PairTrainer(_Checked, DPOTrainer):  # type: ignore[misc]
     config = DPOConfig
 
     @staticmethod
-    def dataset(rows: Sequence[PairTokens]) -> Dataset:
-        names = ("prompt", "chosen", "rejected")
-        return Dataset.from_dict({f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in names})
+    def dataset(rows: Sequence[PairTokens], folder: Path) -> Dataset:
+        """On disk: trl keeps the reference's log-probabilities beside it, so that a resumed training has them."""
+        place, partial = folder / "rows", folder / "rows.partial"
+        if not place.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+            names = ("prompt", "chosen", "rejected")
+            made = Dataset.from_dict({f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in names})
+            made.save_to_disk(partial)
+            partial.rename(place)
+        return load_from_disk(place)
 
     @staticmethod
     def collator(pad: int) -> DataCollatorForPreference:

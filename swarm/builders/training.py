@@ -111,7 +111,7 @@ def trainer_of(job: Job) -> AnswerTrainer | PairTrainer:
         model=_started(job),
         args=_arguments(job, kind),
         data_collator=kind.collator(_padding(tokenizer)),
-        train_dataset=kind.dataset(job.rows),  # type: ignore[arg-type]
+        train_dataset=kind.dataset(job.rows, job.folder),  # type: ignore[arg-type]
         processing_class=tokenizer,
         peft_config=None if job.builder.full or job.start else lora_of(job.builder),
         callbacks=list(job.callbacks),

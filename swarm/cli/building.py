@@ -1,5 +1,7 @@
 """The command `swarm build`: experts from data, and what is shown of them."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +49,7 @@ def build(
         print_lines(forecast_lines(config, overrides or (), overwrite)[1], KEY_COLUMNS)
         return
     plan = opened(config, overrides or ())
-    current.again = f"swarm build {config}"
+    current.again = f"swarm {shlex.join(sys.argv[1:])}"
     with Progress(console) as progress:
         result = build_experts(plan, progress, overwrite)
     _show(result)

@@ -56,15 +56,19 @@ def is_built(out: Path, expert: ExpertPlan) -> bool:
     return _same(_record_of(out / expert.builder.name), expert.record)
 
 
-def prepared_folder(work: Path, name: str, record: Mapping[str, object]) -> Path:
-    """The working folder of a training, with its checkpoints where an earlier process began the same training."""
+def prepared_folder(work: Path, name: str, record: Mapping[str, object]) -> tuple[Path, bool]:
+    """The working folder of a training, with its checkpoints where an earlier process began the same training.
+
+    Also whether one that was begun with other settings or libraries has been removed.
+    """
     folder, origin = work / name, {**record, "versions": library_versions()}
-    if folder.exists() and _read(folder / ORIGIN) != json.loads(json.dumps(origin)):
+    is_other = folder.exists() and _read(folder / ORIGIN) != json.loads(json.dumps(origin))
+    if is_other:
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
     if not (folder / ORIGIN).exists():
         write_json(folder / ORIGIN, origin)
-    return folder
+    return folder, is_other
 
 
 def _create(out: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from swarm.builders import ExpertBuilder
 from swarm.config.build_schema import BuildConfig
+from swarm.config.references import HUB_ID
 from swarm.core.errors import ConfigError, ExpertError
 from swarm.core.sizes import size_text
 from swarm.experts.base_tokenizer import load_config
@@ -98,7 +99,7 @@ def make_build_plan(config: BuildConfig, base_name: str) -> BuildPlan:
     check_extra()
     base = _open_trainable(Path(config.base))
     maker = RowMaker(config)
-    known = base_name if _in_hub_cache(base.path) else str(base.path)
+    known = base_name if HUB_ID.fullmatch(base_name) and _in_hub_cache(base.path) else str(base.path)
     dtype = _dtype_of(base)
     rows = [maker.rows_of(i) for i in range(len(config.experts))]
     experts = tuple(_planned(config, i, rows[i], base, dtype, maker.chat) for i in range(len(rows)))

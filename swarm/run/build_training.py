@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from swarm.builders.checkpoints import newest_complete, step_of
 from swarm.core.errors import ConfigError
 from swarm.run.build_folder import prepared_folder
 from swarm.run.build_plan import BuildPlan
@@ -51,8 +52,14 @@ def train_stage(plan: BuildPlan, stage: Stage, work: Path, listener: BuildListen
     from swarm.builders.trainers import NonFiniteLossError
     from swarm.builders.training import train
 
-    folder = prepared_folder(work, stage.name, stage.record)
+    folder, restarted = prepared_folder(work, stage.name, stage.record)
+    done = _done(folder)
+    if restarted:
+        listener.note(f"{text}: begun with other settings or libraries before, and begun again now")
+    if done:
+        listener.note(f"{text}: continued after step {done}")
     listener.phase(text)
+    listener.steps(done, plan.experts[stage.i].steps)
     try:
         return train(job_of(plan, stage, folder), lambda done, of, _loss: listener.steps(done, of))
     except NonFiniteLossError as error:
@@ -63,6 +70,12 @@ def train_stage(plan: BuildPlan, stage: Stage, work: Path, listener: BuildListen
             f"experts.{stage.i}.learning_rate: {builder.rate:g}, and the loss of {builder.name} is {loss} at step "
             f"{step}; lower it"
         ) from None
+
+
+def _done(folder: Path) -> int:
+    """The steps that an earlier process has done."""
+    newest = newest_complete(folder)
+    return step_of(newest) if newest else 0
 
 
 def job_of(plan: BuildPlan, stage: Stage, folder: Path) -> "Job":

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from support.builds import EXPERTS, STEPS, make_build
 from support.playground import run_cli
 from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.run.build import open_build
+from swarm.run.build_folder import prepared_folder
+from swarm.run.build_training import Stage
 from swarm.run.directory import locked
 
 TESTS = Path(__file__).parents[1]
@@ -167,3 +171,44 @@ def test_a_changed_expert_is_refused_by_the_key_that_differs(built: Path) -> Non
     assert done.code == 2
     assert "experts.1.name: " in done.err
     assert "was built from other settings (beta); choose another name" in done.err
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page(tmp_path: Path) -> None:
+    """Two experts of the tiny zoo from the shipped data, and the search for their weighting: it beats both."""
+    shutil.copytree(TESTS.parent / "configs" / "build", tmp_path / "build")
+    done = run_cli("build", tmp_path / "build" / "experts.yaml")
+    assert done.code == 0, done.err
+    done = run_cli("search", tmp_path / "build" / "search.yaml", "--run-dir", tmp_path / "run")
+    assert done.code == 0, done.err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    for name in ("expert:letters", "expert:preferring"):
+        assert summary["paired"][name]["low"] > 0
+
+
+def test_a_training_says_where_it_goes_on(built: Path, tmp_path: Path) -> None:
+    """Where an earlier process had begun it with the same settings, and with others."""
+    plan = open_build(built / "build.yaml")
+    stage = Stage("loud", 1, None, plan.experts[1].record)
+    assert prepared_folder(tmp_path, "loud", stage.record) == (tmp_path / "loud", False)
+    (tmp_path / "loud" / "checkpoint-4").mkdir()
+    assert prepared_folder(tmp_path, "loud", stage.record) == (tmp_path / "loud", False)
+    assert prepared_folder(tmp_path, "loud", {**stage.record, "seed": 1}) == (tmp_path / "loud", True)
+    assert not (tmp_path / "loud" / "checkpoint-4").exists()
+
+
+def test_what_is_missing_is_named_with_the_command_that_installs_it(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trl", None)
+    done = run_cli("build", built / "build.yaml")
+    assert done.code == 2
+    assert done.err == ("swarm: swarm build needs trl, which is not installed; pip install 'swarm-experts[build]'\n")
+
+
+def test_the_schema_of_a_build_knows_every_type() -> None:
+    done = run_cli("schema", "--build")
+    schema = json.loads(done.out)
+    assert sorted(schema["properties"]) == ["base", "chat", "experts", "forgetting", "out", "seed"]
+    kinds = schema["properties"]["experts"]["items"]["discriminator"]["mapping"]
+    assert sorted(kinds) == ["axis", "dpo", "sft"]
