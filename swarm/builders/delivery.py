@@ -36,7 +36,7 @@ class Origin:
     data_hash: the SHA-256 of the file.
     examples: that were trained on.
     steps, seed: of the training.
-    record: what build.json holds: all on which the weights depend.
+    record: what build.json holds: all on which the weights depend, and the versions of libraries.
     """
 
     base: str

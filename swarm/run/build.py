@@ -15,7 +15,7 @@ from swarm.core.errors import ExpertError, RunError
 from swarm.core.files import replaced_directory
 from swarm.core.sizes import size_text
 from swarm.run.build_folder import build_folder, check_out, is_built
-from swarm.run.build_plan import BuildPlan, ExpertPlan, check_extra, check_memory, make_build_plan
+from swarm.run.build_plan import BuildPlan, ExpertPlan, check_extra, check_memory, library_versions, make_build_plan
 from swarm.run.build_training import BuildListener, Stage, train_stage
 from swarm.run.forgetting import Forgetting, forgetting_matrix, known_matrix
 from swarm.run.requirements import free_disk
@@ -118,5 +118,5 @@ def _origin(plan: BuildPlan, expert: ExpertPlan) -> "Origin":
         examples=len(expert.rows.rows),
         steps=expert.steps,
         seed=expert.seed,
-        record=expert.record,
+        record={**expert.record, "versions": library_versions()},
     )

@@ -92,11 +92,16 @@ def describe_build(plan: BuildPlan, found: BuildForecast) -> list[str]:
         f"base         {plan.base.path}: {shape.weights:,} weights, {plan.dtype}",
         f"prompts      {'in the chat template' if plan.chat else 'as texts, without a chat template'}",
         *(f"{each.plan.builder.name:<12} {_described(each)}" for each in found.experts),
-        f"time         about {duration_text(found.together)} in all, by a few steps timed here",
+        f"time         {_about(found.together)} in all, by a few steps timed here",
         f"memory       {size_text(most)} at most, measured on the longest examples",
         f"disk         {size_text(found.disk)} at most while it trains, under {plan.out}",
     ]
     return [*lines, *(f"note         {note}" for note in plan.notes)]
+
+
+def _about(seconds: float) -> str:
+    text = duration_text(seconds)
+    return text if text.startswith("under") else f"about {text}"
 
 
 def _described(each: ExpertForecast) -> str:
@@ -106,5 +111,5 @@ def _described(each: ExpertForecast) -> str:
     held = f", {len(plan.rows.held_out):,} held out" if plan.rows.held_out else ""
     return (
         f"{plan.builder.method}: {plan.shape.trained:,} weights trained; {len(plan.rows.rows):,} examples{held}; "
-        f"{plan.steps:,} steps, about {duration_text(each.seconds)}"
+        f"{plan.steps:,} steps, {_about(each.seconds)}"
     )

@@ -130,6 +130,7 @@ def _planned(config: BuildConfig, i: int, rows: ExpertRows, base: Base, dtype: s
         "data": rows.data_hash,
         "examples": len(rows.rows),
         "held_out": len(rows.held_out),
+        "tokens": rows.fingerprint,
         "chat": chat,
         "steps": steps,
         "seed": seed,

@@ -40,6 +40,11 @@ class ExpertRows:
     data_hash: str
     notes: tuple[str, ...]
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all tokens: they depend on the tokenizer and its template, too."""
+        return hashlib.sha256(repr((list(self.rows), self.held_out)).encode()).hexdigest()[:16]
+
 
 class RowMaker:
     """Makes the rows of every expert of a build, with the base's tokenizer."""

@@ -19,7 +19,7 @@ from swarm import __version__
 from swarm.cli.main import app
 from swarm.export import EXPORTS
 
-COMMANDS = {"search", "resume", "check", "test", "export", "compose", "report", "vector", "zoo", "schema"}
+COMMANDS = {"build", "search", "resume", "check", "test", "export", "compose", "report", "vector", "zoo", "schema"}
 HEAVY = ("torch", "ray", "transformers", "peft", "scipy")
 MAIN_FILES = {
     "hf": "model.safetensors",
