@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "swarm"
 FLOORS = [
     {"core"},
-    {"data", "experts", "objectives", "optimizers", "preferences", "statistics", "zoo"},
+    {"builders", "data", "experts", "objectives", "optimizers", "preferences", "statistics", "zoo"},
     {"compositions", "engines", "journal"},
     {"evaluation", "search", "export", "report"},
     {"workers", "trackers"},
@@ -23,15 +23,17 @@ FLOORS = [
     {"api", "web"},
     {"cli"},
 ]
-SEAMS = {"compositions", "engines", "objectives", "optimizers", "preferences", "trackers"}
+SEAMS = {"builders", "compositions", "engines", "objectives", "optimizers", "preferences", "trackers"}
 ONLY_IN = {
     "ray": {"workers/ray", "trackers/ray_metrics.py"},
-    "transformers": {"engines", "experts", "zoo"},
-    "peft": {"zoo"},
+    "transformers": {"builders", "engines", "experts", "zoo"},
+    "peft": {"builders", "zoo"},
+    "trl": {"builders"},
+    "datasets": {"builders"},
     "vllm": {"engines/vllm"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "torch": {"engines", "experts", "export", "workers/ray", "zoo"},
+    "torch": {"builders", "engines", "experts", "export", "workers/ray", "zoo"},
 }
 LIGHT = ["core", "journal", "objectives", "optimizers", "preferences", "report", "search", "statistics", "web"]
 HEAVY = {"torch", "transformers", "ray"}

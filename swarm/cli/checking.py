@@ -6,8 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from swarm.cli.configs import Given
+from swarm.cli.building import forecast_lines
+from swarm.cli.configs import given
+from swarm.cli.options import Files
 from swarm.cli.shown_prompts import shown_prompts
+from swarm.config.load import names_build
 from swarm.core.errors import ConfigError
 from swarm.run.forecast import describe, forecast, inspect_cluster
 from swarm.run.pipeline import prepare
@@ -26,14 +29,27 @@ class Checked:
     lines: Sequence[str]
 
 
-def checked(given: Given, run_dir: Path | None, n_shown: int, console: Console) -> Checked:
-    """Open and check all that a config names, as a search in `run_dir` would. Raises UserError."""
+def checked(
+    config: Path | None,
+    files: Files,
+    run_dir: Path | None,
+    overrides: Sequence[str],
+    n_shown: int,
+    console: Console,
+) -> Checked:
+    """Open and check all that a config names, as a search in `run_dir`, or a build, would. Raises UserError."""
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
-    plan = prepare(given.config, run_dir or given.run_dir)
+    if config is not None and names_build(config):
+        if n_shown or run_dir:
+            option = "--show" if n_shown else "--run-dir"
+            raise ConfigError(f"{option}: {config} is a build config, and it is for searches; remove it")
+        return Checked(*forecast_lines(config, overrides))
+    asked = given(config, files, overrides, console, build=False)
+    plan = prepare(asked.config, run_dir or asked.run_dir)
     cluster = inspect_cluster(plan)
     figures = forecast(plan).as_dict() | {"cluster": cluster}
-    lines = [*describe(plan), *(f"cluster      {line}" for line in cluster)]
+    lines = [*asked.made_lines, *describe(plan), *(f"cluster      {line}" for line in cluster)]
     if not n_shown:
         return Checked(figures, lines)
     shown = show_prompts(plan, n_shown)

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from swarm import __version__
+from swarm.cli.building import app as building_app
 from swarm.cli.curating import app as curating_app
 from swarm.cli.examining import examine
 from swarm.cli.flags import PlainFlags
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 app.add_typer(looking_app)
 app.add_typer(curating_app)
+app.add_typer(building_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -129,14 +131,12 @@ def check(
         examine(hub, as_json)
         return
     from swarm.cli.checking import checked
-    from swarm.cli.configs import given
 
-    asked = given(config, files, overrides or (), console, build=False)
-    found = checked(asked, run_dir, show, console)
+    found = checked(config, files, run_dir, overrides or (), show, console)
     if as_json:
         print_json(found.content)
     else:
-        print_lines([*asked.made_lines, *found.lines], KEY_COLUMNS)
+        print_lines([*found.lines], KEY_COLUMNS)
 
 
 @app.command()
@@ -184,11 +184,16 @@ def report(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    of_build: Annotated[
+        bool, typer.Option("--build", help="that of swarm build's config; default: a search's")
+    ] = False,
+) -> None:
     """Print the config's JSON schema, for editors."""
+    from swarm.config.build_schema import build_json_schema
     from swarm.config.schema import json_schema
 
-    print_json(json_schema())
+    print_json(build_json_schema() if of_build else json_schema())
 
 
 @app.callback(invoke_without_command=True)
@@ -204,7 +209,7 @@ def main() -> NoReturn:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     heed_interrupts()
-    current.run, current.starts_run = None, False
+    current.run, current.starts_run, current.again = None, False, ""
     with lenient_streams() as lost:
         code = _run()
         if code == INTERRUPTED:

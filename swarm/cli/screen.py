@@ -41,10 +41,12 @@ class Current:
 
     run: its run directory, once that is known; the run may be yet to begin.
     starts_run: whether it begins a run.
+    again: the command that goes on where this one is stopped, where that is not the resume of a run.
     """
 
     run: Path | None = None
     starts_run: bool = False
+    again: str = ""
 
     @property
     def kept(self) -> Path | None:
@@ -57,7 +59,7 @@ current = Current()
 
 def announce(run: Path | None = None, starts_run: bool = False) -> None:
     """Tell a terminal at once that something happens: the imports of a command take seconds."""
-    current.run, current.starts_run = run, starts_run
+    current.run, current.starts_run, current.again = run, starts_run, ""
     if sys.stderr.isatty():
         print(STARTING, file=sys.stderr, flush=True)
 
@@ -101,6 +103,8 @@ def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iter
 
 def interruption() -> str:
     """What a command that the user interrupted leaves behind."""
+    if current.again:
+        return f"interrupted; continue with: {one_line(current.again)}"
     if current.kept:
         return f"interrupted; resume with: {resume_command(current.kept)}"
     return "interrupted before the run began; no run was created" if current.starts_run else "interrupted"

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from swarm.config.messages import explain, shortened, shown
+from swarm.config.build_schema import BuildConfig, is_build
+from swarm.config.messages import BUILD, explain, shortened, shown
 from swarm.config.schema import DEFAULT_TYPES, Config
 from swarm.config.yaml_files import MOST_LEVELS, InvalidYamlError, check_text, parse, read_text
 from swarm.core.errors import ConfigError
@@ -28,9 +29,27 @@ def read_config(text: str, owner: str, overrides: Sequence[str] = ()) -> Config:
     raw = parse(text, f"{owner}: ")
     if not isinstance(raw, dict):
         raise ConfigError(f"{owner} must hold a mapping; start it with base:, experts: and objectives:")
+    if is_build(raw):
+        raise ConfigError(f"{owner}: experts are to be made from data; run swarm build {owner}, or add objectives:")
     for override in overrides:
         _override(raw, override)
     return parse_config(raw, owner, overrides)
+
+
+def names_build(path: Path) -> bool:
+    """Whether the file is a build config. Raises ConfigError where it cannot be read."""
+    return is_build(parse(read_text(path), f"{path}: "))
+
+
+def load_build(path: Path, overrides: Sequence[str] = ()) -> BuildConfig:
+    """The build config of a file, as `load_config` reads a search's. Raises ConfigError."""
+    raw = read_document(path, overrides, "base: and experts:")
+    if "objectives" in raw:
+        raise ConfigError(f"{path}: objectives: belong to a search; run swarm search {path}, or remove them")
+    try:
+        return BuildConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_blame(explain(error.errors(), BUILD), str(path), overrides)) from None
 
 
 def parse_config(raw: Mapping[str, object], owner: str, overrides: Sequence[str] = ()) -> Config:

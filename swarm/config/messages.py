@@ -2,13 +2,16 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from swarm.builders import BUILDERS
+from swarm.config.build_schema import BuildConfig
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
 from swarm.core.settings import SWITCH
 from swarm.experts.preparations import PREPARATIONS
@@ -45,29 +48,47 @@ MOST_CHARACTERS = 80  # of a value
 SCALARS = (bool, int, float, date)  # that YAML makes of a text without quotes
 
 
-def explain(errors: Sequence[ErrorDetails]) -> str:
+@dataclass(frozen=True)
+class Document:
+    """A kind of config.
+
+    model: its keys.
+    kinds: the sections that are chosen by their type.
+    places: key -> where pydantic puts the type of its section into the path of a key.
+    """
+
+    model: type[BaseModel]
+    kinds: Mapping[str, type[BaseModel]]
+    places: Mapping[str, int]
+
+
+SEARCH = Document(Config, KINDS, {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)})
+BUILD = Document(BuildConfig, BUILDERS, {"experts": 2})
+
+
+def explain(errors: Sequence[ErrorDetails], document: Document = SEARCH) -> str:
     """The first mistake in one line. errors: all that pydantic found; of a union, an error for each member."""
     # A misspelt key is also a missing one: the misspelling says more.
     first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
-    key = _key(first)
+    key = _key(first, document)
     if first["type"] == "extra_forbidden":
-        nearest = _nearest(str(first["loc"][-1]), _keys_beside(first["loc"]))
+        nearest = _nearest(str(first["loc"][-1]), _keys_beside(first["loc"], document))
         return f"{'.'.join(key)}: unknown key {key[-1]!r}; {nearest}"
-    within = [each for each in errors if _key(each)[: len(key)] == key]
+    within = [each for each in errors if _key(each, document)[: len(key)] == key]
     # An error inside a member of a union: the value was meant as this member.
-    first = max(within, key=lambda each: len(_key(each)))
-    key = _key(first)
+    first = max(within, key=lambda each: len(_key(each, document)))
+    key = _key(first, document)
     if first["type"] == SWITCH:
         return f"{'.'.join([*key, first['ctx']['name']])}: {first['msg']}"
     if first["type"] == "missing":
         return f"{'.'.join(key)}: missing; add {key[-1]}: to the config"
     if first["type"] == "invalid_key":
-        return f"{'.'.join(key)}: a key must be a text; known are {', '.join(_keys_beside(first['loc']))}"
+        return f"{'.'.join(key)}: a key must be a text; known are {', '.join(_keys_beside(first['loc'], document))}"
     if first["loc"][-1] == "[key]":
         return f"{'.'.join(key)}: a key must be a text; put it in quotes"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{'.'.join(key)}.type: {_type_problem(first.get('ctx', {}))}"
-    same = [each for each in within if _key(each) == key]
+    same = [each for each in within if _key(each, document) == key]
     return f"{'.'.join(key)}: {_problem(same)}"
 
 
@@ -121,14 +142,13 @@ def _type_problem(context: dict[str, Any]) -> str:
     return f"{kind!r} is unknown; {_nearest(kind, kinds)}" if any(kinds) else "missing; add type: to the section"
 
 
-def _key(error: ErrorDetails) -> list[str]:
+def _key(error: ErrorDetails, document: Document) -> list[str]:
     """The path of a key as users write it. Pydantic adds the type of a section and the member of a union."""
     location = _without_preparation(error["loc"])
     if not location:
         return []
-    places = {"objectives": 2, "trackers": 2, **dict.fromkeys(DEFAULT_TYPES, 1)}
-    at = places.get(str(location[0]), len(location))
-    if set(location[at : at + 1]) <= KINDS.keys():
+    at = document.places.get(str(location[0]), len(location))
+    if set(location[at : at + 1]) <= document.kinds.keys():
         location = location[:at] + location[at + 1 :]
     *parents, last = (shortened(str(part)) for part in location)
     if error["type"] == "extra_forbidden" or not MEMBER.fullmatch(last):
@@ -143,12 +163,12 @@ def _without_preparation(location: tuple[int | str, ...]) -> tuple[int | str, ..
     return location[:at] + location[at + 1 :] if set(location[at : at + 1]) <= PREPARATIONS.keys() else location
 
 
-def _keys_beside(location: tuple[object, ...]) -> list[str]:
+def _keys_beside(location: tuple[object, ...], document: Document) -> list[str]:
     """The known keys of the section that an unknown key was found in."""
-    model: type[BaseModel] | None = Config
+    model: type[BaseModel] | None = document.model
     for part in location[:-1]:
         if model is None:
-            model = KINDS.get(str(part))
+            model = document.kinds.get(str(part))
         elif str(part) in model.model_fields:
             model = _settings_in(model.model_fields[str(part)].annotation)
     return list(model.model_fields) if model is not None else []

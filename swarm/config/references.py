@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
+from swarm.config.build_schema import BuildConfig
 from swarm.config.messages import shortened, shown
 from swarm.config.patterns import expanded
 from swarm.config.schema import Config, ExpertSettings
@@ -65,6 +66,18 @@ def resolve(config: Config, folder: Path) -> Config:
     )
 
 
+def resolve_build(config: BuildConfig, folder: Path) -> BuildConfig:
+    """The build config with every reference as an absolute path. folder: that of the config file. Raises UserError."""
+    experts = []
+    for i, expert in enumerate(config.experts):
+        paths: dict[str, object] = {"data": str(find(expert.data, folder, f"experts.{i}.data"))}
+        if isinstance(expert.held_out, str):
+            paths["held_out"] = str(find(expert.held_out, folder, f"experts.{i}.held_out"))
+        experts.append(expert.model_copy(update=paths))
+    base, out = find(config.base, folder, "base"), folder / Path(config.out).expanduser()
+    return config.model_copy(update={"base": str(base), "out": str(out.absolute()), "experts": experts})
+
+
 def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
     path = find(expert.path, folder, f"{key}.path")
     return expert.model_copy(
@@ -93,7 +106,9 @@ def find(reference: str, folder: Path, key: str) -> Path:
     """The local path of a reference: zoo:NAME, a path relative to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
-    is_data = key.startswith(("objectives", "splits", "data", "curate", "--data")) or key.endswith("trained_on")
+    is_data = key.startswith(("objectives", "splits", "data", "curate", "--data")) or key.endswith(
+        ("trained_on", ".data", ".held_out")
+    )
     kind = DataError if is_data else ExpertError
     try:
         path = Path(reference).expanduser()

@@ -20,7 +20,7 @@ MOST_WHY = 60  # characters of what a constructor says
 STANDARD = "tag:yaml.org,2002:"
 PLAIN_TAGS = {STANDARD + kind for kind in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge")}
 PATH_BYTES = range(0xDC80, 0xDD00)  # how Python writes the bytes of a path that is no UTF-8
-OF_PATHS = {"base", "experts", "splits", "modules"}
+OF_PATHS = {"base", "experts", "splits", "modules", "out"}
 # What PyYAML's constructors raise for a value that does not fit its tag.
 UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
 ODD_NUMBER = re.compile(r"[-+]?(\d[\d_.]*(:[\d_.]+)+|0[0-9_]+)")  # 1:30 is 90, and 010 is 8

@@ -5,6 +5,7 @@
     shapes.py          rows of common data sets, in one shape
     labels.py          which choice is the right one
     examples.py        examples, from rows
+    pairs.py           preferences: two answers to one prompt, of which one is chosen
     duplicates.py      examples that are the same or nearly the same
     stratified.py      the seeded split, with the same share of every task
     overlap.py         no example in two splits: refused, or dropped from one

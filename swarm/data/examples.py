@@ -50,7 +50,7 @@ def placed_rows(path: Path) -> Sequence[tuple[str, object]] | dict[str, object]:
     if kind == "table":
         return table_rows(path)
     if kind != "json":
-        return parquet_rows(path) if kind == "parquet" else _lines(path)
+        return parquet_rows(path) if kind == "parquet" else line_rows(path)
     whole = parse(read_text(path), str(path))
     if isinstance(whole, list):
         return [(f"{path}: [{index}]", value) for index, value in enumerate(whole)]
@@ -70,7 +70,8 @@ def read_dev_test(path: Path) -> DevTest:
     return _dev_test(path, parse(read_text(path), str(path)))
 
 
-def _lines(path: Path) -> list[tuple[str, object]]:
+def line_rows(path: Path) -> list[tuple[str, object]]:
+    """Where each line of a file of JSON lines is, and its value. Raises DataError."""
     lines = enumerate(read_text(path).split("\n"), 1)
     return [(f"{path}:{number}", parse(line, f"{path}:{number}")) for number, line in lines if line.strip()]
 

@@ -28,6 +28,7 @@ NESTED = ("choices", *ALSO_CHOICES, "messages", *ALSO_CHAT, "answers")  # fields
 COLUMNS = (
     *ASKED, *ALSO_ASKED, *ALSO_CHAT, *LAST_ASKED, "choices", *ALSO_CHOICES, "answer", *ALSO_CHOSEN, *ALSO_ANSWER,
     *LAST_ANSWER, *ANSWER_OF.values(), "id", "task", "group", "context", "system", "text",
+    "chosen", "rejected",
 )  # fmt: skip
 READ = (
     "prompt or question with answer (and choices); instruction, input and output (Alpaca); messages with role and "

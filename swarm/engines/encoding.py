@@ -76,6 +76,11 @@ class Encoder:
             return PairEncoder(load_tokenizer(base), *lengths)
         return cls(load_tokenizer(base), _longest(config, *POSITIONS, "n_positions"))
 
+    @property
+    def max_positions(self) -> int:
+        """The longest prompt and text, in tokens."""
+        return self._max_positions
+
     def encode(self, requests: Sequence[Request]) -> Requests:
         """The requests as token ids, in order.
 

@@ -12,6 +12,7 @@ import pytest
 
 from support import (
     bad_adapters,
+    bad_build,
     bad_compose,
     bad_configs,
     bad_curation,
@@ -43,7 +44,7 @@ CASES = [
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
-CASES += [*bad_preparations.CASES, *bad_curation.CASES]
+CASES += [*bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES]
 
 
 @pytest.fixture

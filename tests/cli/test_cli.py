@@ -21,6 +21,7 @@ from swarm.export import EXPORTS
 
 COMMANDS = {
     "init",
+    "build",
     "runs",
     "candidates",
     "compare",

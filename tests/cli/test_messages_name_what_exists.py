@@ -14,7 +14,9 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from swarm.builders import BUILDERS
 from swarm.cli.main import app
+from swarm.config.build_schema import BuildConfig
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
 from swarm.trackers import TRACKERS
 
@@ -75,9 +77,9 @@ def options() -> dict[str, set[str]]:
 
 
 def fields() -> dict[str, list[FieldInfo]]:
-    """The keys that a config may hold, in any of its sections."""
+    """The keys that a config, of a search or a build, may hold in any of its sections."""
     known: dict[str, list[FieldInfo]] = {}
-    models = [Config, *KINDS.values()]
+    models = [Config, BuildConfig, *KINDS.values(), *BUILDERS.values()]
     for model in models:  # grows while it is read
         for name, field in model.model_fields.items():
             known.setdefault(field.alias or name, []).append(field)
@@ -105,6 +107,7 @@ def section_has(section: str, key: str) -> bool:
         models = [model for model in KINDS.values() if issubclass(model, BaseModel)]
     else:
         models = _models_in(Config.model_fields[section].annotation)
+    models += BUILDERS.values() if section == "experts" else []
     return key == "type" or any(key in model.model_fields for model in models)
 
 
