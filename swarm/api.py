@@ -14,16 +14,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm import zoo
-from swarm.config.load import load_config, parse_config
+from swarm.config.load import config_of, load_config
 from swarm.config.references import resolve
 from swarm.config.schema import Config
 from swarm.core.candidates import Evaluation
-from swarm.core.errors import RunError
+from swarm.core.errors import ConfigError, RunError
 from swarm.export import export as write_export
 from swarm.journal.archive import Archive
 from swarm.journal.summary import Best, Summary
@@ -65,16 +64,18 @@ def search(
 
     Raises UserError (one line: key, value, remedy), and ExportError where best/ is not the model that was searched.
     """
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: {overrides!r} is one text; give a list of them")
     if isinstance(config, Mapping):
-        loaded, folder, place = parse_config(config, DICT, overrides), Path.cwd(), default_folder(Path(NAME))
+        loaded, folder, place = config_of(config, DICT, overrides), Path.cwd(), default_folder(Path(NAME))
     else:
-        path = Path(config)
+        path = _path(config)
         loaded, folder, place = load_config(path, overrides), path.resolve().parent, default_folder(path)
     check_machine(loaded)
     for name in zoo.named_in([loaded.base, *(expert.path for expert in loaded.experts)]):
         zoo.build(name, zoo.cache_directory() / name, lambda text, share: None)
-    place = place if run_dir is None else Path(run_dir)
-    before = None if continue_from is None else Path(continue_from)
+    place = place if run_dir is None else _path(run_dir)
+    before = None if continue_from is None else _path(continue_from)
     start_run(resolve(loaded, folder), place, _Follower(on_evaluation, on_note), before)
     return Run.load(place)
 
@@ -94,8 +95,9 @@ def compose(
     base: a local folder, a hub id, or zoo:NAME. experts: path, hub id or zoo reference -> coefficient.
     format, dtype, algebra: as `swarm compose` has them. Returns the folder. Raises UserError.
     """
-    what = composed(str(base), [f"{path}={coefficient!r}" for path, coefficient in experts.items()], dtype, algebra)
-    return write_export(what, Path(out), format, overwrite)
+    pairs = [f"{path}={float(coefficient)!r}" for path, coefficient in experts.items()]
+    what = composed(str(base), pairs, dtype, algebra)
+    return write_export(what, _path(out), format, overwrite)
 
 
 @dataclass(frozen=True)
@@ -164,22 +166,28 @@ class Run:
     """
 
     folder: Path
+    _read: dict[int, Archive] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
         """The run in a directory, finished or not. Raises RunError where there is none."""
-        config_path(Path(folder))
-        return cls(Path(folder))
+        config_path(_path(folder))
+        return cls(_path(folder))
 
     @property
     def config(self) -> Config:
         """The resolved config, with every value."""
         return load_config(config_path(self.folder))
 
-    @cached_property
+    @property
     def archive(self) -> Archive:
-        """All that was scored. Raises RunError where the journal is damaged."""
-        return Archive(self.folder / JOURNAL)
+        """All that is scored by now. Raises RunError where the journal is damaged."""
+        journal = self.folder / JOURNAL
+        size = journal.stat().st_size if journal.is_file() else 0
+        if size not in self._read:  # it only grows
+            self._read.clear()
+            self._read[size] = Archive(journal)
+        return self._read[size]
 
     @property
     def finished(self) -> bool:
@@ -189,8 +197,9 @@ class Run:
     @property
     def summary(self) -> Summary:
         """Result, baselines, intervals, verdict and cost. Raises RunError where the run has not ended."""
-        found = read_summary(self.folder, self.archive)
-        return found.named([objective.name for objective in self.config.objectives])
+        archive = self.archive
+        found = read_summary(self.folder, archive)
+        return found.named(tuple(archive.start.items) if archive.start else ())
 
     @property
     def best(self) -> BestExpert:
@@ -209,7 +218,7 @@ class Run:
 
     def export(self, dest: str | Path, *, candidate: str = "", format: str = "hf", overwrite: bool = False) -> Path:
         """Write the best, or the candidate of this id, as hf, adapter, mergekit or recipe. Raises UserError."""
-        return write_export(exported_candidate(self.folder, candidate), Path(dest), format, overwrite)
+        return write_export(exported_candidate(self.folder, candidate), _path(dest), format, overwrite)
 
 
 @dataclass(frozen=True)
@@ -230,3 +239,7 @@ class _Follower:
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         if self.on_evaluation:
             self.on_evaluation(evaluation)
+
+
+def _path(path: str | Path) -> Path:
+    return Path(path).expanduser()

@@ -1,9 +1,11 @@
 """Swarm from Python: the runs are those of the command line."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,9 +63,33 @@ def test_rows_as_a_frame(finished_run: Path) -> None:
 
 def test_compose_is_the_command(playground: Playground, tmp_path: Path) -> None:
     red = playground.expert("red")
-    ours = swarm.compose(playground.base, {str(red): 0.5}, tmp_path / "ours")
+    ours = swarm.compose(playground.base, {str(red): np.float32(0.5)}, tmp_path / "ours")
     assert run_cli("compose", "--base", playground.base, "--expert", f"{red}=0.5", "-o", tmp_path / "cli").code == 0
     assert (ours / "model.safetensors").read_bytes() == (tmp_path / "cli" / "model.safetensors").read_bytes()
+
+
+def test_overrides_of_a_mapping_count(playground: Playground, tmp_path: Path) -> None:
+    config = playground.config()
+    run = search(config, run_dir=tmp_path / "run", overrides=["optimizer.iterations=1", "seed=7"])
+    assert run.config.seed == 7
+    assert run.config.optimizer.iterations == 1
+    assert config == playground.config(), "the caller's mapping stays as it is"
+    with pytest.raises(ConfigError, match="not of the form key=value"):
+        search(config, overrides=["nonsense"])
+    with pytest.raises(ConfigError, match="give a list"):
+        search(config, overrides="seed=7")
+
+
+def test_a_run_is_read_again_once_it_has_grown(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run, tmp_path / "run")
+    journal = tmp_path / "run" / "journal.jsonl"
+    whole = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(whole[:12]))
+    run = swarm.Run.load(tmp_path / "run")
+    assert not run.finished
+    journal.write_text("".join(whole))
+    assert run.finished
+    assert run.best.id == swarm.Run.load(finished_run).best.id
 
 
 def test_mistakes_are_one_line(playground: Playground, finished_run: Path, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def checked(
     asked = given(config, files, overrides, console, build=False)
     plan = prepare(asked.config, run_dir or asked.run_dir)
     cluster = inspect_cluster(plan)
-    figures = forecast(plan).as_dict() | {"cluster": cluster}
+    made = {"config": asked.made} if asked.made else {}
+    figures = made | forecast(plan).as_dict() | {"cluster": cluster}
     lines = [*asked.made_lines, *describe(plan), *(f"cluster      {line}" for line in cluster)]
     if not n_shown:
         return Checked(figures, lines)

@@ -73,7 +73,27 @@ def given(config: Path | None, files: Files, overrides: Sequence[str], console: 
     return Given(resolve(loaded, Path.cwd()), text, default_folder(Path(files.data)))
 
 
-def asked(files: Files) -> Files:
+def init_config(path: Path, files: Files, console: Console, overwrite: bool) -> str:
+    """Write the config that base, experts and data suggest; what is missing is asked. Returns its text.
+
+    Raises UserError, before anything is asked where the file cannot be written.
+    """
+    if os.path.lexists(path) and not overwrite:
+        raise ConfigError(f"{path} exists; name another file, or replace it with --overwrite")
+    folder = Path(os.path.realpath(path.parent))  # from which a config's references count
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} does not exist; create it, or name a file elsewhere")
+    files = _asked(files)
+    build_zoos([files.base, *files.experts], console)
+    base, data = (_from(reference, folder) for reference in (files.base, files.data))
+    experts = [_from(reference, folder) for reference in files.experts]
+    text = guessed_yaml(base, experts, data, folder) + LATER
+    resolve(read_config(text, OWNER), folder)
+    write_text(path, text)
+    return text
+
+
+def _asked(files: Files) -> Files:
     """With what is missing asked on the terminal. Raises ConfigError where there is no terminal to ask on."""
     if files.missing and not sys.stdin.isatty():
         raise ConfigError(
@@ -86,26 +106,11 @@ def asked(files: Files) -> Files:
     )
 
 
-def write_config(path: Path, files: Files, console: Console, overwrite: bool) -> str:
-    """Write the config that base, experts and data suggest. Returns its text. Raises UserError."""
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists; name another file, or replace it with --overwrite")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} does not exist; create it, or name a file elsewhere")
-    build_zoos([files.base, *files.experts], console)
-    base, data = (_from(reference, folder) for reference in (files.base, files.data))
-    experts = [_from(reference, folder) for reference in files.experts]
-    text = guessed_yaml(base, experts, data, folder) + LATER
-    resolve(read_config(text, OWNER), folder)
-    write_text(path, text)
-    return text
-
-
 def _from(reference: str, folder: Path) -> str:
     """A path of the working directory as it is written in a config of `folder`; other references as they are."""
-    here = Path.cwd()
-    local = is_pattern(reference, here) or (here / reference).exists()
+    here = Path(os.path.realpath(Path.cwd()))
+    place = os.path.join(here, os.path.expanduser(reference))
+    local = is_pattern(reference, here) or os.path.lexists(place)
     if not local or os.path.isabs(reference) or reference.startswith(("zoo:", "~")) or folder == here:
         return reference
-    return os.path.relpath(here / reference, folder)
+    return os.path.relpath(place, folder)

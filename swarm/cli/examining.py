@@ -1,5 +1,7 @@
 """Prints what `swarm check` finds of the installation."""
 
+from collections.abc import Sequence
+
 import typer
 
 from swarm.cli.screen import print_json, print_lines
@@ -8,8 +10,15 @@ from swarm.core.errors import ConfigError
 COLUMNS = 22  # of level and subject
 
 
-def examine(hub: bool, as_json: bool) -> None:
-    """Print the findings. Where one of them is a problem, the exit code is 2."""
+def examine(hub: bool, as_json: bool, unused: Sequence[str] = ()) -> None:
+    """Print the findings. Where one of them is a problem, the exit code is 2.
+
+    unused: options that were given and that only a config has a use for. Raises ConfigError.
+    """
+    if unused:
+        raise ConfigError(
+            f"{', '.join(unused)}: nothing to check it with; give a config, or --base, --experts and --data"
+        )
     from swarm.run.doctor import examined
 
     found = examined(hub)

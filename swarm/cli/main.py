@@ -1,6 +1,7 @@
 """The command line. Commands import what they need themselves, so that `swarm --help` answers at once."""
 
 import os
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,9 @@ from swarm.cli.options import (
     DataOption,
     ExpertsOption,
     Files,
+    InitBase,
+    InitData,
+    InitExperts,
     NewRunDir,
     Overrides,
     RunDir,
@@ -41,7 +45,7 @@ from swarm.cli.screen import (
 from swarm.cli.streams import lenient_streams
 from swarm.cli.weights import app as weights_app
 from swarm.cli.zoo_commands import app as zoo_app
-from swarm.core.errors import StrandedError, SwarmError, UserError
+from swarm.core.errors import ConfigError, StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 
@@ -128,8 +132,11 @@ def check(
     announce()
     files = Files(base, experts or (), data)
     if config is None and len(files.missing) == 3:
-        examine(hub, as_json)
+        given = {"--show": show, "--run-dir": run_dir, "--set": overrides}
+        examine(hub, as_json, [option for option, value in given.items() if value])
         return
+    if hub:
+        raise ConfigError("--hub: it is for swarm check without a config; remove it")
     from swarm.cli.checking import checked
 
     found = checked(config, files, run_dir, overrides or (), show, console)
@@ -142,17 +149,18 @@ def check(
 @app.command()
 def init(
     config: Annotated[Path, typer.Argument(metavar="[CONFIG]", help="the file to write")] = Path("swarm.yaml"),
-    base: BaseOption = "",
-    experts: ExpertsOption = None,
-    data: DataOption = "",
+    base: InitBase = "",
+    experts: InitExperts = None,
+    data: InitData = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file")] = False,
 ) -> None:
     """Write a config for base, experts and data, with the reason beside each guess. What is not given is asked."""
     announce()
-    from swarm.cli.configs import asked, write_config
+    from swarm.cli.configs import init_config
 
-    text = write_config(config, asked(Files(base, experts or (), data)), console, overwrite)
-    print_lines([*text.splitlines(), f"written to {config}; next: swarm check {config} --show 3"])
+    text = init_config(config, Files(base, experts or (), data), console, overwrite)
+    named = shlex.quote(str(config))
+    print_lines([*text.splitlines(), f"written to {named}; next: swarm check {named} --show 3"])
 
 
 @app.command("test")
@@ -231,7 +239,8 @@ def _run() -> int:
         if not str(error):  # no command was given, and the help has been shown
             return 0
         context = getattr(error, "ctx", None)
-        return _refuse(f"{error}; see {context.command_path if context else 'swarm'} --help")
+        quoted = "quote a pattern, as in --experts 'adapters/*', or " if "--experts" in sys.argv else ""
+        return _refuse(f"{error}; {quoted}see {context.command_path if context else 'swarm'} --help")
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception:

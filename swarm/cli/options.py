@@ -14,6 +14,11 @@ ExpertsOption = Annotated[
     typer.Option("--experts", metavar="PATTERN", help="without CONFIG: experts, as in 'adapters/*'; may be repeated"),
 ]
 DataOption = Annotated[str, typer.Option("--data", metavar="FILE", help="without CONFIG: the labelled examples")]
+InitBase = Annotated[str, typer.Option("--base", help="a local folder, a hub id, or zoo:NAME")]
+InitExperts = Annotated[
+    list[str] | None, typer.Option("--experts", metavar="PATTERN", help="as in 'adapters/*'; may be repeated")
+]
+InitData = Annotated[str, typer.Option("--data", metavar="FILE", help="the labelled examples")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=V", help="override a value of the config; may be repeated")
 ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,15 @@ def read_config(text: str, owner: str, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{owner} must hold a mapping; start it with base:, experts: and objectives:")
     if is_build(raw):
         raise ConfigError(f"{owner}: experts are to be made from data; run swarm build {owner}, or add objectives:")
+    return config_of(raw, owner, overrides)
+
+
+def config_of(raw: Mapping[str, object], owner: str, overrides: Sequence[str] = ()) -> Config:
+    """A raw mapping with overrides, validated; the mapping stays as it is. Raises ConfigError."""
+    content = deepcopy(dict(raw))
     for override in overrides:
-        _override(raw, override)
-    return parse_config(raw, owner, overrides)
+        _override(content, override)
+    return parse_config(content, owner, overrides)
 
 
 def names_build(path: Path) -> bool:

@@ -15,16 +15,13 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import HfApi, constants
 from packaging.requirements import Requirement
 
 from swarm import __version__
-from swarm.core.errors import ConfigError
+from swarm.core.errors import ConfigError, first_line
 from swarm.core.sizes import size_text
 from swarm.core.terminal_text import one_line, shortened
 from swarm.workers.preflight.node_report import free_gpus, free_memory
-from swarm.workers.ray.connect import check_reachable
-from swarm.workers.ray.local import check_startable, local_resources
 from swarm.zoo import cache_directory
 
 Level = Literal["ok", "note", "problem"]
@@ -67,8 +64,16 @@ def examined(hub: bool = False) -> list[Finding]:
     parts: list[Callable[[], Iterator[Finding]]] = [
         _packages, _torch, _gpu, _cores, _memory, _ray, _files, _folders, _hub_settings, _extras,
     ]  # fmt: skip
-    found = [finding for part in parts for finding in part()]
-    return [*found, *(_hub() if hub else ())]
+    return [finding for part in (*parts, *([_hub] if hub else [])) for finding in _guarded(part)]
+
+
+def _guarded(part: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What a part finds; where it cannot load what it needs, that."""
+    try:
+        return list(part())
+    except (ImportError, OSError) as error:  # a package that is missing, or one whose libraries are
+        name = getattr(error, "name", None) or part.__name__.strip("_")
+        return [Finding("problem", str(name), f"cannot be loaded ({first_line(error)})", "install it anew")]
 
 
 def _packages() -> Iterator[Finding]:
@@ -136,6 +141,8 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _cores() -> Iterator[Finding]:
+    from swarm.workers.ray.local import local_resources
+
     cores = int(local_resources()["CPU"])
     yield Finding("ok", "cores", f"{cores} for workers (of the machine's {os.cpu_count()})")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -162,6 +169,9 @@ def _memory() -> Iterator[Finding]:
 
 
 def _ray() -> Iterator[Finding]:
+    from swarm.workers.ray.connect import check_reachable
+    from swarm.workers.ray.local import check_startable
+
     address = os.environ.get("RAY_ADDRESS")
     try:
         if address and address != "local":
@@ -186,6 +196,8 @@ def _files() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
+    from huggingface_hub import constants
+
     places: Mapping[str, tuple[Path, str]] = {
         "runs": (Path.cwd() / "runs", "search from a folder that you may write to, or give --run-dir"),
         "zoo cache": (cache_directory(), "set SWARM_CACHE to a folder that you may write to"),
@@ -208,6 +220,8 @@ def _folder(what: str, place: Path, remedy: str) -> Finding:
 
 
 def _hub_settings() -> Iterator[Finding]:
+    from huggingface_hub import constants
+
     if constants.HF_HUB_OFFLINE:
         yield Finding(
             "note", "hub", "HF_HUB_OFFLINE is set: only what is downloaded already is found", "unset it to download"
@@ -215,6 +229,8 @@ def _hub_settings() -> Iterator[Finding]:
 
 
 def _hub() -> Iterator[Finding]:
+    from huggingface_hub import HfApi, constants
+
     try:
         HfApi().model_info("HuggingFaceTB/SmolLM2-135M", timeout=10)
     except Exception as error:  # a proxy, no name service, no certificate: whatever keeps a download from working

@@ -61,10 +61,19 @@ def test_a_pattern_stands_for_every_expert_of_a_folder(playground: Playground, t
         return [expert.name for expert in found]
 
     assert names("[rgbn]*") == sorted(EXPERTS), "neither the base nor what is no expert"
-    assert names("red", "[rgb]*", "*e*") == ["red", "blue", "green"], "each once, those that are named first"
+    assert names("red", "[rb]*", "*e*") == ["red", "blue", "green"], "each once, those that are named first"
     assert names({"path": "[rg]*", "trim": 0.5}) == ["green", "red"]
     config = playground.config(experts="[rg]*")
     assert len(resolve(read_config(yaml.safe_dump(config), "config.yaml"), root).experts) == 2
+
+
+def test_experts_of_one_name_are_called_by_what_differs(playground: Playground, tmp_path: Path) -> None:
+    for name in EXPERTS:
+        shutil.copytree(playground.expert(name), tmp_path / "out" / name / "checkpoint-100")
+    (tmp_path / "out" / "loop").symlink_to("loop")
+    config = playground.config(experts="out/*/checkpoint-100")
+    found = resolve(read_config(yaml.safe_dump(config), "config.yaml"), tmp_path).experts
+    assert [expert.name for expert in found] == sorted(EXPERTS)
 
 
 def test_a_search_without_a_config(playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

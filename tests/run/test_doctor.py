@@ -2,6 +2,7 @@
 
 import json
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,3 +93,14 @@ def test_a_problem_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = run_cli("check", "--json")
     assert done.code == 2
     assert any(each["level"] == "problem" for each in json.loads(done.out)["findings"])
+
+
+def test_a_package_that_cannot_be_loaded_is_found(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['ray'] = None; sys.modules['huggingface_hub'] = None\n"
+        "from swarm.run.doctor import examined\n"
+        "print([each.what for each in examined() if each.level == 'problem'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "'ray'" in done.stdout
+    assert "'huggingface_hub'" in done.stdout

@@ -38,6 +38,19 @@ def pattern(path: str, **settings: str) -> Callable[[Scene], Words]:
     return arrange
 
 
+def of_a_loop(scene: Scene) -> Words:
+    (scene.folder / "loop").symlink_to("loop")
+    return scene.search(experts=[str(scene.folder / "loop*")])
+
+
+def unquoted(scene: Scene) -> Words:
+    return [*given()(scene), scene.folder / "a", scene.folder / "b"]
+
+
+def with_hub(scene: Scene) -> Words:
+    return ["check", scene.playground.config_file, "--hub"]
+
+
 def init(*words: str, existing: str = "") -> Callable[[Scene], Words]:
     def arrange(scene: Scene) -> Words:
         if existing:
@@ -62,6 +75,14 @@ CASES = [
     ),
     Case("no-such-base-given", given(base="{folder}/b"), "--base", "b does not exist", "correct the path"),
     Case("pattern-of-nothing", pattern("{root}/no*"), "experts.0.path", "/no*", "correct the pattern"),
+    Case(
+        "pattern-of-the-base", pattern("{root}/bas*"), "experts.0.path", "nothing but the base", "correct the pattern"
+    ),
+    Case("pattern-too-long", pattern("{root}/" + "x" * 5000 + "*"), "experts.0.path", "xxx", "correct the pattern"),
+    Case("pattern-of-a-loop", of_a_loop, "experts.0.path", "loop*", "correct the pattern"),
+    Case("unquoted-pattern", unquoted, "unexpected extra argument", "--experts 'adapters/*'", "quote a pattern"),
+    Case("show-without-config", lambda scene: ["check", "--show", 3], "--show", "no config", "give one"),
+    Case("hub-with-config", with_hub, "--hub", "without a config", "remove it"),
     Case("pattern-with-a-name", pattern("{root}/re*", name="colour"), "experts.0.name", "colour", "remove it"),
     Case("config-to-init-exists", init("{folder}/old.yaml", existing="old.yaml"), "old.yaml", "exists", "--overwrite"),
     Case("no-folder-to-init-in", init("{folder}/no/new.yaml"), "/no", "does not exist", "create it"),

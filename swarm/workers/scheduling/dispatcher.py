@@ -177,10 +177,11 @@ class Dispatcher:
 
     def _next_worker(self) -> str | None:
         """The worker for the next bundle. A bundle that must be alone waits for a free one, and others behind it."""
-        bundle = self._retries[0] if self._retries else None
-        together = bundle.full if bundle else self._new[0].together
-        at_once = bool(bundle and bundle.alone) or not self._deadlines[self._split].short(together)
-        return self._queues.free(bundle) if at_once else self._queues.shortest(bundle)
+        if self._retries:  # a long one, too, may wait behind another: the worker that is free may be where it failed
+            bundle = self._retries[0]
+            return self._queues.free(bundle) if bundle.alone else self._queues.shortest(bundle)
+        is_short = self._deadlines[self._split].short(self._new[0].together)
+        return self._queues.shortest() if is_short else self._queues.free()
 
     def _next_bundle(self, worker: str) -> Bundle:
         if self._retries:

@@ -96,6 +96,15 @@ def test_long_candidates_wait_for_the_worker_that_is_free_first() -> None:
     assert harness.queues() == {"a": [["8"]], "b": [["6"]]}, "the oldest is next, wherever a worker is free"
 
 
+def test_a_long_candidate_that_failed_keeps_no_worker_waiting() -> None:
+    harness = Harness("ab").submit(*"123456")
+    for second in range(1, 7):
+        harness.answer("a" if second % 2 else "b", now=100.0 * second)
+    harness.submit(*"wxyz", now=700.0)
+    harness.fail("a", "w", now=710.0)
+    assert harness.queues() == {"a": [["y"]], "b": [["x"], ["w"]]}, "w is tried again at b, and a has the next one"
+
+
 def test_bundles_keep_the_order_of_the_candidates() -> None:
     assert Harness("ab", together=3).submit(*"1234567").queues() == {"a": [list("123"), ["7"]], "b": [list("456")]}
 
