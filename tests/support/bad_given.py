@@ -81,7 +81,7 @@ CASES = [
     Case("pattern-too-long", pattern("{root}/" + "x" * 5000 + "*"), "experts.0.path", "xxx", "correct the pattern"),
     Case("pattern-of-a-loop", of_a_loop, "experts.0.path", "loop*", "correct the pattern"),
     Case("unquoted-pattern", unquoted, "unexpected extra argument", "--experts 'adapters/*'", "quote a pattern"),
-    Case("show-without-config", lambda scene: ["check", "--show", 3], "--show", "no config", "give one"),
+    Case("show-without-config", lambda scene: ["check", "--show", 3], "--show", "nothing to check", "give a config"),
     Case("hub-with-config", with_hub, "--hub", "without a config", "remove it"),
     Case("pattern-with-a-name", pattern("{root}/re*", name="colour"), "experts.0.name", "colour", "remove it"),
     Case("config-to-init-exists", init("{folder}/old.yaml", existing="old.yaml"), "old.yaml", "exists", "--overwrite"),
