@@ -59,23 +59,22 @@ class Selection:
         baselines = {candidate.position for candidate in self.baselines.all()}
         prior = (each for each in self.archive.prior_results() if each.candidate.position not in baselines)
         before = [each for each in prior if self._scored(each.candidate, "select")]
-        best = (each for each in (*ranked[:count], *before) if each.status == "ok")
-        found = self._varied([each.candidate for each in best], ranked, count)
+        found = (*self._varied(ranked, count), *(each.candidate for each in before if each.status == "ok"))
         return list({candidate.position: candidate for candidate in found}.values())
 
-    def _varied(self, best: list[Candidate], ranked: Sequence[Evaluation], count: int) -> list[Candidate]:
-        """With groups of parameters up to half of the finalists are the best of those whose groups differ less.
+    def _varied(self, ranked: Sequence[Evaluation], count: int) -> list[Candidate]:
+        """The first `count`; with groups of parameters half of them are the first of those whose groups differ less.
 
         What groups gain on the search split is partly luck, the more so the more coordinates there are. Candidates
         whose groups differ less have less of it; the examples of the select split tell which is better.
         """
+        if self.baselines.groups is None:
+            return [each.candidate for each in ranked[:count] if each.status == "ok"]
         whole = [each.candidate for each in ranked if each.status == "ok"]
-        if self.baselines.groups is None or not whole:
-            return best
         spread_N = self.baselines.groups.spread(np.array([candidate.position for candidate in whole]))
-        first = [int(np.argmax(spread_N <= share * spread_N[0] + EVEN)) for share in SHARES[: count // 2]]
-        alike = dict.fromkeys(row for row in first if spread_N[row] < spread_N[0])
-        return [whole[0], *(whole[row] for row in alike), *best[1 : count - len(alike)], *best[count:]]
+        first = (int(np.argmax(spread_N <= share * spread_N[0] + EVEN)) for share in SHARES[: count // 2])
+        rows = dict.fromkeys((0, *(row for row in first if spread_N[row] < spread_N[0]), *range(len(whole))))
+        return [whole[row] for row in list(rows)[:count]]
 
     def uniform(self) -> tuple[float, Candidate]:
         """The uniform average that is best on the search split, and the coefficient of every expert in it."""

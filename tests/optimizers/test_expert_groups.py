@@ -6,9 +6,8 @@ Shape suffixes: N positions, E experts, G groups, D = E * G coordinates (expert-
 import numpy as np
 import pytest
 
-from support.optimizer_runs import positions, run, space
+from support.optimizer_runs import grouped_space, positions, run, space
 from swarm.core.expert_groups import ExpertGroups
-from swarm.core.space import Baseline, Space
 from swarm.optimizers import OPTIMIZERS, Observation
 from swarm.optimizers.bayesian import ALIKE, Bayesian
 from swarm.optimizers.gaussian_process import RHOS, GaussianProcess
@@ -17,26 +16,7 @@ from swarm.optimizers.guided_pso import GuidedPSO
 
 EXPERTS, GROUPS = 3, 4
 SURROGATES = ("guided_pso", "bayesian")
-
-
-def grouped(experts: int = EXPERTS, groups: int = GROUPS) -> Space:
-    """The space of support.optimizer_runs with groups."""
-    plain = space(experts)
-
-    def repeated(baseline: Baseline) -> Baseline:
-        return Baseline(baseline.id, np.repeat(baseline.position_D, groups), baseline.scale)
-
-    return Space(
-        coordinates=tuple(f"{name}.{g}" for name in plain.coordinates for g in range(groups)),
-        low_D=np.repeat(plain.low_D, groups),
-        high_D=np.repeat(plain.high_D, groups),
-        base=repeated(plain.base),
-        experts=tuple(map(repeated, plain.experts)),
-        uniforms=tuple(map(repeated, plain.uniforms)),
-    )
-
-
-WHERE = grouped()
+WHERE = grouped_space(EXPERTS, GROUPS)
 OF = ExpertGroups.of(WHERE)
 APART_EG = 0.3 * np.array([[1, -1, 1, -1], [1, 1, -1, -1], [0, 0, 0, 0]])
 
@@ -121,7 +101,7 @@ def test_async_steps_go_through_both_parts():
 
 @pytest.mark.parametrize("utility", [lambda x_D: float(x_D.sum()), lambda x_D: 0.5, lambda x_D: float("nan")])
 def test_any_utilities_let_the_search_go_on(utility):
-    where = grouped(2, 2)
+    where = grouped_space(2, 2)
     tried_ND = positions(run(Bayesian(), utility, generations=6, where=where)[0])
     assert len(np.unique(tried_ND, axis=0)) == len(tried_ND)
 
