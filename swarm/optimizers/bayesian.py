@@ -33,7 +33,7 @@ from swarm.optimizers.thread_limits import one_blas_thread
 # regret was 1.06 points with it, 1.17 without, 1.33 with half of the utilities raised (docs/log.md).
 LOWEST_QUANTILE = 0.2
 MAX_OBSERVATIONS = 400  # that are fitted: the cost of a fit rises with their cube. Twice the default budget
-ALIKE = 8  # evaluations for each expert until the groups move apart: one coefficient an expert is found fast
+ALIKE, MOST_ALIKE = 8, 100  # evaluations an expert, and at most, until its groups move apart
 BEST_SHARE = 3 / 4  # of MAX_OBSERVATIONS, as the best decide where to look; the others are the latest
 
 
@@ -164,7 +164,7 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
     def alike(self, state: H) -> ExpertGroups | None:
         """The experts' groups, as long as they move alike."""
         groups = ExpertGroups.of(state.space)
-        return groups if groups is not None and told(state) < ALIKE * groups.experts else None
+        return groups if groups and told(state) < min(ALIKE * groups.experts, MOST_ALIKE) else None
 
     def ungrouped(self, state: H, groups: ExpertGroups) -> H:
         """The state of a search with one coefficient an expert."""

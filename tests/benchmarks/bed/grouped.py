@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from bed.live import Live
-from bed.problem import SIZE, Problem, Sampled, Scorer, box
-from bed.reference import Reference, best_known, polished
+from bed.problem import SIZE, Sampled, Scorer, box
+from bed.reference import best_known, polished
 from bed.synthetic import POPULATION, Examples, Synthetic, Terrain
 from swarm.compositions.weights import Weights
 from swarm.core.space import Array, Space
@@ -135,22 +135,28 @@ class LiveGrouped(Live):
     def twin(self) -> Twin:
         return Twin(self, box(self.experts))
 
-    def best_known(self) -> float:
-        return best_known(self)
-
 
 GroupedProblem = Grouped | LiveGrouped
 
 
-def grouped_reference(problem: GroupedProblem) -> Reference:
-    """Of the grouped problem; `uniform` is the best known ungrouped."""
-    space: Space = problem.space
-    plain: Problem = problem.twin
-    return Reference(
+@dataclass(frozen=True)
+class GroupedReference:
+    """True scores. `ungrouped` and `grouped` are from searches on the true score itself; NaN for live problems."""
+
+    base: float
+    expert: float
+    ungrouped: float
+    grouped: float
+
+
+def grouped_reference(problem: GroupedProblem) -> GroupedReference:
+    """The best known of a live problem is what searches deliver: searches on its true score would take hours."""
+    space = problem.space
+    return GroupedReference(
         base=problem.truth(space.neutral_D),
         expert=max(problem.truth(x_D) for x_D in space.experts_ED),
-        uniform=best_known(plain),
-        best=problem.best_known(),
+        ungrouped=float("nan") if isinstance(problem, LiveGrouped) else best_known(problem.twin),
+        grouped=float("nan") if isinstance(problem, LiveGrouped) else problem.best_known(),
     )
 
 
@@ -163,7 +169,7 @@ def matrices(*parts: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     )
 
 
-ALL, SOME = 1.0, 0.8
+ALL, SOME = 1.0, 0.8  # skill that one coefficient an expert lacks
 MILD = Terrain(10, steepness=(3.0, 6.0))
 WIDE = Terrain(8, total=1.5, steepness=(1.5, 8.0))
 CALM = Terrain(10, tasks=5, spread=0.15, total=1.2, steepness=(2.0, 8.0))
