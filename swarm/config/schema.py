@@ -78,7 +78,9 @@ class SelectionSettings(Settings):
 
     finalists: int = Field(8, ge=1, description="best candidates of the search split, scored again on the select split")
     rule: Literal["pooled", "select"] = Field(
-        "pooled", description="who wins: the best by the examples of both splits together, or of the select split alone"
+        "pooled",
+        description="who wins: the best by the examples of both splits together (with groups of parameters: of the select"
+        " split, by smoothed scores where there are any), or of the select split alone",
     )
 
 
