@@ -22,17 +22,17 @@ STEPS = 1300  # random ones
 CLIMBS = 12  # steps uphill
 CLIMB_LENGTHS = 0.003 * 2.0 ** np.arange(8)  # root mean square over coordinates; the best one is taken
 SHARES = (0.25, 0.5, 0.75)  # of the deviations that remain
-TURNS, ALIKE_TURNS = 5, (1, 3)  # moves, and those of them whose groups are alike
+TURNS, ALIKE_TURN = 5, 2  # moves, and the one of them whose groups are alike
 CLIMBED = 2  # of the centres: those that ways uphill start from
 
 
 def evened(iteration: int, particle: int) -> float | None:
-    """The share of the deviations that remains in a move: 0 in two of five, one of SHARES in another; None: as drawn.
+    """The share of the deviations that remains in a move: 0 in one of five, one of SHARES in another; None: as drawn.
 
     So one coefficient an expert is searched to the end, too.
     """
     turn = (iteration + particle) % TURNS
-    if turn in ALIKE_TURNS:
+    if turn == ALIKE_TURN:
         return 0.0
     return None if turn else SHARES[iteration % len(SHARES)]
 
