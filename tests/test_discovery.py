@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
+import coordinates
 from bed import CONFIRMATION, DEVELOPMENT, PROBLEMS
 from bed.contenders import BUDGET, CHOICES, optimizer
+from bed.grouped import GROUPED
 from bed.live import Live
 from bed.standings import OURS, THEIRS, Table
 from bed.synthetic import Synthetic, Terrain
@@ -72,3 +74,51 @@ def test_the_tables_summarise_the_trials():
     assert table.evaluations_to(OURS, "sphere") == BUDGET
     assert not table.below_baselines(OURS)
     assert Table(trials, {"sphere": known | {"uniform": 0.65}}).below_baselines(OURS) == ["sphere"]
+
+
+def test_a_twin_is_its_grouped_problem_with_one_coefficient_an_expert():
+    problem = GROUPED["some-40"]
+    assert len(problem.space.coordinates) == problem.space.dimensions == 40
+    for x_E in (problem.twin.space.neutral_D, *problem.twin.space.uniforms_UD):
+        x_D = np.repeat(x_E, 4)
+        assert problem.twin.truth(x_E) == problem.truth(x_D)
+        assert np.array_equal(problem.twin.scorer(1, "search")(x_E), problem.scorer(1, "search")(x_D))
+
+
+@pytest.mark.parametrize("name", ["all-40", "some-120", "none-40"])
+def test_groups_matter_where_the_optimum_differs_from_group_to_group(name):
+    problem = GROUPED[name]
+    centre_EG = problem.best_TEG.mean(axis=0)
+    apart_E = np.ptp(centre_EG, axis=1) > 1e-9
+    assert apart_E.sum() == problem.differing
+    even_EG = np.repeat((centre_EG @ problem.share_G)[:, None], problem.groups, axis=1)
+    gain = problem.truth(centre_EG.ravel()) - problem.truth(even_EG.ravel())
+    assert gain > 0.08 if problem.differing else gain == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_table_of_coordinates_pairs_by_seed_and_knows_the_share_of_headroom():
+    found = [("some-40", "grouped", 0, 0.7), ("some-40", "ungrouped", 0, 0.6), ("some-40", "grouped", 1, 0.9)]
+    rows = [
+        {"problem": p, "form": f, "contender": OURS, "seed": s, "delivered": d, "low": 0.0, "high": 1.0}
+        for p, f, s, d in found
+    ]
+    results = coordinates.Results(rows, [{"problem": "some-40", "ungrouped": 0.6, "grouped": 0.8}], OURS)
+    assert results.seeds("some-40") == [0]
+    assert results.gains("some-40") == pytest.approx([0.1])
+    assert results.headroom("some-40") == pytest.approx([0.5])
+    (*_, line) = coordinates.table(results)
+    assert line == "| some-40 | 40 | 1 | 60.0 | 80.0 | 60.0 | 70.0 | +10.0 (+10.0 to +10.0) | 50 % |"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("some-120", 0.5), ("none-120", None)])
+def test_with_many_coordinates_half_of_the_headroom_is_reached_and_little_lost(name, least):
+    problem, budget = GROUPED[name], coordinates.EVALUATIONS
+    found = [
+        run_trial(each, optimizer(OURS, {}, budget, each.space.dimensions), seed=100).delivered
+        for each in (problem, problem.twin)
+    ]
+    if least is None:
+        assert found[0] > found[1] - 0.01
+    else:
+        assert found[0] - found[1] > least * (problem.best_known() - found[1])

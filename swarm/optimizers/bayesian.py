@@ -7,7 +7,7 @@ Shape suffixes: N particles or observations, C particles that move, K pending po
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, Generic, Literal, TypeVar
 
@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from swarm.core.expert_groups import ExpertGroups
 from swarm.core.space import Array, Space
-from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, blind, candidates, chosen, untried
+from swarm.optimizers.acquisition import LEVEL_OBSERVATIONS, LOCAL_CENTRES, blind, candidates, chosen, untried
 from swarm.optimizers.base import MOST_EVALUATIONS, Observation, ParticlesOrAuto, PriorResult, Proposal
 from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import Generational, ParticleGeneration
-from swarm.optimizers.history import HistoryState, appended, initial_state
+from swarm.optimizers.grouped_moves import evened, grouped_candidates
+from swarm.optimizers.history import HistoryState, appended, initial_state, told
 from swarm.optimizers.initial_design import reference_points
 from swarm.optimizers.kernel_schedule import scheduled_kernel
 from swarm.optimizers.positions import distinct_rows, from_unit_cube, to_unit_cube
@@ -31,6 +33,7 @@ from swarm.optimizers.thread_limits import one_blas_thread
 # regret was 1.06 points with it, 1.17 without, 1.33 with half of the utilities raised (docs/log.md).
 LOWEST_QUANTILE = 0.2
 MAX_OBSERVATIONS = 400  # that are fitted: the cost of a fit rises with their cube. Twice the default budget
+ALIKE, MOST_ALIKE = 8, 100  # evaluations an expert, and at most, until its groups move apart
 BEST_SHARE = 3 / 4  # of MAX_OBSERVATIONS, as the best decide where to look; the others are the latest
 
 
@@ -105,7 +108,7 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
     def proposed(self, state: H, iteration: int, pending_KD: Array) -> tuple[H, ParticleGeneration]:
         """All particles into an iteration: the state after their moves, and where they are."""
         everyone = np.arange(self.population)
-        unit_ND = self.next_positions(state, iteration, everyone, pending_KD)
+        unit_ND = self.placed(state, iteration, everyone, pending_KD)
         generation = ParticleGeneration.fresh(iteration, from_unit_cube(state.space, unit_ND))
         return self.moved(state, everyone, generation.x_ND), generation
 
@@ -113,7 +116,7 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
         """Each observation is a generation of its own in the history; the other particles' proposals are pending."""
         i, state = observation.particle, answered(state, observation)
         pending_KD = np.delete(state.generation.x_ND, i, axis=0)
-        (unit_D,) = self.next_positions(state, observation.iteration + 1, np.array([i]), pending_KD)
+        (unit_D,) = self.placed(state, observation.iteration + 1, np.array([i]), pending_KD)
         return self._stepped(state, observation, from_unit_cube(state.space, unit_D))
 
     def retrace(self, state: H, observation: Observation, next_D: Array) -> tuple[H, list[Proposal]]:
@@ -138,17 +141,58 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
         if len(y_N) < 2 or np.ptp(y_N) == 0.0:
             return None
         with one_blas_thread():
-            return GaussianProcess.fitted(x_ND, y_N, self.kernel(state))
+            return GaussianProcess.fitted(x_ND, y_N, self.kernel(state), ExpertGroups.of(state.space))
 
     def kernel(self, state: HistoryState) -> Kernel | None:
         """The process's kernel, where it is not fitted anew: after single results, and once there are many."""
-        if self.schedule == "sync" and sum(len(generation.x_ND) for generation in state.history) <= MAX_OBSERVATIONS:
+        groups = ExpertGroups.of(state.space)  # with groups there is more to fit
+        if groups is None and self.schedule == "sync" and told(state) <= MAX_OBSERVATIONS:
             return None
-        return scheduled_kernel(state.history, lambda history: observations(replace(state, history=history)))
+        return scheduled_kernel(state.history, lambda history: observations(replace(state, history=history)), groups)
 
     def moved(self, state: H, particles_C: Indices, x_CD: Array) -> H:
         """The state in which these particles are at new positions; by default it knows of no particles."""
         return state
+
+    def placed(self, state: H, iteration: int, particles_C: Indices, pending_KD: Array) -> Array:
+        """Where these particles go in an iteration, in the unit cube; at first all groups of an expert move alike."""
+        if (groups := self.alike(state)) is None:
+            return self.next_positions(state, iteration, particles_C, pending_KD)
+        plain, pending_KE = self.ungrouped(state, groups), groups.means(pending_KD)
+        return groups.repeated(self.next_positions(plain, iteration, particles_C, pending_KE))
+
+    def alike(self, state: H) -> ExpertGroups | None:
+        """The experts' groups, as long as they move alike."""
+        groups = ExpertGroups.of(state.space)
+        return groups if groups and told(state) < min(ALIKE * groups.experts, MOST_ALIKE) else None
+
+    def ungrouped(self, state: H, groups: ExpertGroups) -> H:
+        """The state of a search with one coefficient an expert."""
+        history = tuple(replace(each, x_ND=groups.means(each.x_ND)) for each in state.history)
+        return replace(state, space=groups.ungrouped(state.space), history=history)
+
+    def one_by_one(
+        self,
+        process: GaussianProcess,
+        iteration: int,
+        particles_C: Indices,
+        known: tuple[Array, Array],
+        drawn: Callable[[int], Array],
+    ) -> Array:
+        """Each particle's choice among its own candidates, given those before it: their outcomes are pending, too.
+
+        known: the positions tried and pending, in the unit cube.
+        drawn: the candidates of a particle.
+        """
+        tried_ND, pending_KD = known
+        for i in particles_C:
+            x_MD, kappas = drawn(int(i)), self.kappas()[[i]]
+            if process.groups is not None and (share := evened(iteration, int(i))) is not None:
+                x_MD, kappas = process.groups.scaled(x_MD, share), np.zeros(1)
+            x_MD = untried(x_MD, np.vstack([tried_ND, pending_KD]))
+            (row,) = chosen(process, x_MD, kappas, pending_KD)
+            pending_KD = np.vstack([pending_KD, x_MD[row]])
+        return pending_KD[len(pending_KD) - len(particles_C) :]
 
     @abstractmethod
     def next_positions(self, state: H, iteration: int, particles_C: Indices, pending_KD: Array) -> Array:
@@ -173,6 +217,9 @@ class Bayesian(SurrogateOptimizer[HistoryState]):
             return blind(space, len(particles_C), rng, np.vstack([tried_ND, pending_KD]))
         with one_blas_thread():
             share = 1.0 if self.schedule == "sync" else min(1.0, LEVEL_OBSERVATIONS / len(process.x_ND))
+            if process.groups is not None:
+                x_MD = grouped_candidates(process, process.x_ND, LOCAL_CENTRES, rng, share)
+                return self.one_by_one(process, iteration, particles_C, (tried_ND, pending_KD), lambda _: x_MD)
             x_MD = untried(candidates(process, space, rng, share), np.vstack([tried_ND, pending_KD]))
             positions: Array = x_MD[chosen(process, x_MD, self.kappas()[particles_C], pending_KD)]
         return positions

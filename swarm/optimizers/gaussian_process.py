@@ -1,7 +1,8 @@
 """Gaussian process regression: the expected utility anywhere, and its uncertainty (Rasmussen & Williams 2006).
 
 Utilities are a constant plus a smooth function plus noise. The kernel is Matérn's with nu 5/2, the same in all
-directions; its length and the variance of the noise are those of a grid that make the observations most likely.
+directions; its length and the variance of the noise are those of a grid that make the observations most likely. With
+groups of parameters so is rho: distances then count each expert's deviations from its mean rho times.
 
 Values that decide something are rounded to far fewer digits than linear algebra gets wrong. So a resumed search
 chooses as it did before, even where another number of threads sums in another order.
@@ -9,15 +10,22 @@ chooses as it did before, even where another number of threads sums in another o
 Shape suffixes: N observations, M points that are asked about, D coordinates, R right-hand sides.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from swarm.core.expert_groups import ExpertGroups
 from swarm.core.space import Array
 
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.75, 1.1, 1.7, 2.5)  # times the root of D, as distances in a cube grow with it
 NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # variances, relative to the function's: from hardly any to half of all
+# With groups of parameters also shorter, and less: positions lie closer then, for many coordinates.
+GROUPED_LENGTHS = (0.02, 0.03, 0.045, 0.067, *LENGTHS)
+GROUPED_NOISES = (0.0003, 0.001, *NOISES)
+RHOS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)  # of equally likely ones the first
+ROUNDS = 2  # of fitting length and noise, then rho
 DIGITS = 7  # of values that are compared, in units of the utilities' standard deviation; see above
 CACHED = 2**15  # elements that are worked on at a time: few enough to stay in a core's cache
 BLOCK = 64  # rows of a triangular system that are solved at a time
@@ -49,10 +57,16 @@ def solved(lower_NN: Array, b_NR: Array) -> Array:
 
 
 class Kernel(NamedTuple):
-    """What decides the shape of a process: the kernel's length, and the variance of the noise over scale^2."""
+    """What decides the shape of a process.
+
+    length: of the kernel.
+    noise: variance of the noise, over scale^2.
+    rho: the factor on each expert's deviations from its mean; 1 without groups of parameters.
+    """
 
     length: float
     noise: float
+    rho: float = 1.0
 
 
 class Fit(NamedTuple):
@@ -63,6 +77,7 @@ class Fit(NamedTuple):
     noise: variance of the noise, over scale^2.
     constant: mean of the function.
     scale: standard deviation of the function.
+    rho: of the kernel.
     """
 
     likelihood: float
@@ -70,6 +85,7 @@ class Fit(NamedTuple):
     noise: float
     constant: float
     scale: float
+    rho: float = 1.0
 
     @classmethod
     def of(cls, factor: Array, kernel: Kernel) -> "Fit":
@@ -79,11 +95,12 @@ class Fit(NamedTuple):
         mean = float(ones_N @ white_N / (ones_N @ ones_N))
         scale = float(np.sqrt(np.square(white_N - mean * ones_N).mean()))
         likelihood = float(-n * np.log(scale) - np.log(np.diag(factor)[:n]).sum())
-        return cls(round(likelihood, DIGITS), float(kernel.length), kernel.noise, mean, round(scale, DIGITS))
+        likelihood, scale = round(likelihood, DIGITS), round(scale, DIGITS)
+        return cls(likelihood, float(kernel.length), kernel.noise, mean, scale, kernel.rho)
 
     @property
     def kernel(self) -> Kernel:
-        return Kernel(self.length, self.noise)
+        return Kernel(self.length, self.noise, self.rho)
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,7 @@ class GaussianProcess:
     x_ND: the observed positions.
     cholesky_NN: lower factor of the observations' covariance, over scale^2.
     weights_N: that covariance's inverse times the observations less the constant.
+    groups: which coordinates are one expert's; None where each expert has one.
     """
 
     x_ND: Array
@@ -101,22 +119,26 @@ class GaussianProcess:
     fit: Fit
     cholesky_NN: Array
     weights_N: Array
+    groups: ExpertGroups | None = None
 
     @classmethod
-    def fitted(cls, x_ND: Array, y_N: Array, kernel: Kernel | None = None) -> "GaussianProcess":
+    def fitted(
+        cls, x_ND: Array, y_N: Array, kernel: Kernel | None = None, groups: ExpertGroups | None = None
+    ) -> "GaussianProcess":
         """The process that makes y_N most likely at x_ND: at least two observations, not all of one utility.
 
-        kernel: length and noise, where they are known; then only the constant and the scale are fitted.
+        kernel: where it is known; then only the constant and the scale are fitted.
         """
         y_mean, y_std = float(y_N.mean()), float(y_N.std())
         y_N = (y_N - y_mean) / y_std
         if kernel is None:
-            kernel = max(likeliest(x_ND, y_N, length * np.sqrt(x_ND.shape[1])) for length in LENGTHS).kernel
-        factor = factored(bordered(matern(x_ND, x_ND, kernel.length), y_N), kernel.noise)
+            kernel = likeliest_kernel(x_ND, y_N) if groups is None else likeliest_grouped(x_ND, y_N, groups)
+        z_ND = warped(x_ND, groups, kernel.rho)
+        factor = factored(bordered(matern(z_ND, z_ND, kernel.length), y_N), kernel.noise)
         fit, (ones_N, white_N) = Fit.of(factor, kernel), factor[len(y_N) :, : len(y_N)]
         cholesky_NN: Array = factor[: len(y_N), : len(y_N)]
         weights_N = solved(cholesky_NN.T[::-1, ::-1], (white_N - fit.constant * ones_N)[::-1, None])[::-1, 0]
-        return cls(x_ND, y_mean, y_std, fit, cholesky_NN, weights_N)
+        return cls(x_ND, y_mean, y_std, fit, cholesky_NN, weights_N, groups)
 
     def expected(self, x_MD: Array) -> Array:
         """The posterior mean (eq. 2.25), in utility. Shape M."""
@@ -134,7 +156,16 @@ class GaussianProcess:
 
     def kernel(self, a_ND: Array, b_MD: Array) -> Array:
         """The fitted kernel between positions. Shape NM."""
+        a_ND, b_MD = (warped(x, self.groups, self.fit.rho) for x in (a_ND, b_MD))
         return matern(a_ND, b_MD, self.fit.length)
+
+    def uphill(self, x_MD: Array) -> Array:
+        """The way on which the posterior mean rises fastest, as the kernel measures it. Shape MD, of any length."""
+        z_MD, z_ND = (warped(x, self.groups, self.fit.rho) for x in (x_MD, self.x_ND))
+        square_MN = np.square(z_MD).sum(1)[:, None] + np.square(z_ND).sum(1) - 2.0 * z_MD @ z_ND.T
+        r_MN = np.sqrt(5.0 * np.maximum(square_MN, 0.0)) / self.fit.length
+        pull_MN = (1.0 + r_MN) * np.exp(-r_MN) * self.weights_N  # the kernel's derivative by z, over z_N - z_M
+        return warped(pull_MN @ z_ND - pull_MN.sum(1)[:, None] * z_MD, self.groups, 1.0 / self.fit.rho)
 
     def standard_mean(self, kernel_MN: Array) -> Array:
         """The posterior mean in standardised utility, from the points' kernel with the observations. Shape M."""
@@ -147,10 +178,39 @@ class GaussianProcess:
         return deviation_M
 
 
-def likeliest(x_ND: Array, y_N: Array, length: float) -> Fit:
-    """The likeliest fit of one kernel length, over all NOISES."""
+def warped(x_ND: Array, groups: ExpertGroups | None, rho: float) -> Array:
+    """Positions as distances are measured: each expert's deviations from its mean times rho. Shape ND."""
+    return x_ND if groups is None else groups.scaled(x_ND, rho)
+
+
+def likeliest_kernel(
+    x_ND: Array, y_N: Array, lengths: Sequence[float] = LENGTHS, noises: Sequence[float] = NOISES
+) -> Kernel:
+    """Of all lengths and noises."""
+    return max(likeliest(x_ND, y_N, length * np.sqrt(x_ND.shape[1]), noises) for length in lengths).kernel
+
+
+def likeliest_grouped(x_ND: Array, y_N: Array, groups: ExpertGroups) -> Kernel:
+    """Length and noise, then rho, then both again, each the likeliest with the others as they are."""
+    rho, kernel = RHOS[0], Kernel(1.0, 1.0)
+    for _ in range(ROUNDS):
+        kernel = likeliest_kernel(warped(x_ND, groups, rho), y_N, GROUPED_LENGTHS, GROUPED_NOISES)
+        before, rho = rho, max(RHOS, key=lambda each: likelihood(x_ND, y_N, groups, kernel._replace(rho=each)))
+        if rho == before:
+            break
+    return kernel._replace(rho=rho)
+
+
+def likelihood(x_ND: Array, y_N: Array, groups: ExpertGroups, kernel: Kernel) -> float:
+    """See Fit."""
+    z_ND = warped(x_ND, groups, kernel.rho)
+    return Fit.of(factored(bordered(matern(z_ND, z_ND, kernel.length), y_N), kernel.noise), kernel).likelihood
+
+
+def likeliest(x_ND: Array, y_N: Array, length: float, noises: Sequence[float] = NOISES) -> Fit:
+    """The likeliest fit of one kernel length, over all noises."""
     covariance = bordered(matern(x_ND, x_ND, length), y_N)
-    return max(Fit.of(factored(covariance, noise), Kernel(length, noise)) for noise in NOISES)
+    return max(Fit.of(factored(covariance, noise), Kernel(length, noise)) for noise in noises)
 
 
 def bordered(kernel_NN: Array, y_N: Array) -> Array:

@@ -46,6 +46,11 @@ def appended(state: H) -> H:
     return replace(state, history=(*state.history, state.generation))
 
 
+def told(state: HistoryState) -> int:
+    """How many results the history holds."""
+    return sum(len(generation.x_ND) for generation in state.history)
+
+
 def proposed(state: HistoryState, unit_ND: Array) -> HistoryState:
     """The state with the next generation, given as points of the unit cube."""
     x_ND = from_unit_cube(state.space, unit_ND)

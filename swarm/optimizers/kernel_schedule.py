@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from swarm.core.expert_groups import ExpertGroups
 from swarm.core.space import Array
 from swarm.optimizers.gaussian_process import GaussianProcess, Kernel
 from swarm.optimizers.generational import ParticleGeneration
@@ -30,7 +31,11 @@ def scheduled(observations: int) -> int:
     return count
 
 
-def scheduled_kernel(history: History, observations: Callable[[History], tuple[Array, Array]]) -> Kernel | None:
+def scheduled_kernel(
+    history: History,
+    observations: Callable[[History], tuple[Array, Array]],
+    groups: ExpertGroups | None = None,
+) -> Kernel | None:
     """The kernel that was likeliest at the latest scheduled count; None where there was nothing to fit then.
 
     observations: of a history, as the process takes them.
@@ -42,7 +47,7 @@ def scheduled_kernel(history: History, observations: Callable[[History], tuple[A
     x_ND, y_N = observations(known)
     if len(y_N) < 2 or np.ptp(y_N) == 0.0:
         return None
-    kernel = GaussianProcess.fitted(x_ND, y_N).fit.kernel
+    kernel = GaussianProcess.fitted(x_ND, y_N, groups=groups).fit.kernel
     _kernels.put(count, history[: len(known)], kernel)
     return kernel
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarm.core.candidates import Candidate
+from swarm.core.expert_groups import ExpertGroups
 from swarm.core.space import Baseline, Space
 
 
@@ -13,11 +14,13 @@ class Baselines:
 
     experts: id -> each expert alone.
     uniforms: the coefficient of every expert, to six digits -> the uniform average.
+    groups: which coordinates are one expert's; None where each has one.
     """
 
     base: Candidate
     experts: Mapping[str, Candidate]
     uniforms: Mapping[float, Candidate]
+    groups: ExpertGroups | None = None
 
     @classmethod
     def of(cls, space: Space) -> "Baselines":
@@ -25,6 +28,7 @@ class Baselines:
             base=_candidate(space.base),
             experts={each.id: _candidate(each) for each in space.experts},
             uniforms={round(each.scale, 6): _candidate(each) for each in space.uniforms},
+            groups=ExpertGroups.of(space),
         )
 
     def all(self) -> list[Candidate]:

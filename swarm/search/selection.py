@@ -5,12 +5,15 @@ examples of both splits together wins, or, where the config says so, the best on
 and the baselines are scored on the test split.
 
 The pooled mean uses all that is known of a candidate. The search split favours what the search went after, but much the
-same among finalists, and it has the more examples: so the finalists differ by less luck (docs/algorithm.md).
+same among finalists, and it has the more examples: so the finalists differ by less luck (docs/algorithm.md). With
+groups of parameters some finalists are favoured less than others, so the select split alone decides.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
@@ -20,6 +23,9 @@ from swarm.preferences.weighted_sum import equal_examples, utility, worth
 from swarm.search.baselines import Baselines
 from swarm.statistics.intervals import Score
 from swarm.statistics.winners_curse import Prior, predicted
+
+SHARES = (0.5, 0.25, 0.75, 0.0)  # of the best candidate's spread of groups, at most, in the finalists that differ less
+EVEN = 1e-6  # a spread of groups that is none
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Selection:
     baselines: what the winner is compared with.
     soft: the finalists are the best by smoothed scores, as the optimizer saw them.
     pooled: the winner is the best by the examples of both splits together, by smoothed scores where all have them;
-        else by the scores on the select split alone.
+        else by the scores on the select split alone. With groups of parameters the search split does not count, but
+        scores may be smoothed.
     """
 
     archive: Archive
@@ -52,8 +59,22 @@ class Selection:
         baselines = {candidate.position for candidate in self.baselines.all()}
         prior = (each for each in self.archive.prior_results() if each.candidate.position not in baselines)
         before = [each for each in prior if self._scored(each.candidate, "select")]
-        found = (each.candidate for each in (*ranked[:count], *before) if each.status == "ok")
+        found = (*self._varied(ranked, count), *(each.candidate for each in before if each.status == "ok"))
         return list({candidate.position: candidate for candidate in found}.values())
+
+    def _varied(self, ranked: Sequence[Evaluation], count: int) -> list[Candidate]:
+        """The first `count`; with groups of parameters half of them are the first of those whose groups differ less.
+
+        What groups gain on the search split is partly luck, the more so the more coordinates there are. Candidates
+        whose groups differ less have less of it; the examples of the select split tell which is better.
+        """
+        if self.baselines.groups is None:
+            return [each.candidate for each in ranked[:count] if each.status == "ok"]
+        whole = [each.candidate for each in ranked if each.status == "ok"]
+        spread_N = self.baselines.groups.spread(np.array([candidate.position for candidate in whole]))
+        first = (int(np.argmax(spread_N <= share * spread_N[0] + EVEN)) for share in SHARES[: count // 2])
+        rows = dict.fromkeys((0, *(row for row in first if spread_N[row] < spread_N[0]), *range(len(whole))))
+        return [whole[row] for row in list(rows)[:count]]
 
     def uniform(self) -> tuple[float, Candidate]:
         """The uniform average that is best on the search split, and the coefficient of every expert in it."""
@@ -98,7 +119,7 @@ class Selection:
         """Of the first row's score on the objective. rows: on the select split."""
         scores_KP = [row.examples[name] for row in rows]
         known = [self._scored(row.candidate, "search") for row in rows]
-        if not self.pooled or None in known:
+        if not self.pooled or None in known or self.baselines.groups is not None:
             return predicted(scores_KP, 0)
         searched = [found for found in known if found]
         n, before = len(scores_KP[0]), len(searched[0].examples[name])
@@ -112,7 +133,7 @@ class Selection:
             return -math.inf
         if not self.pooled:
             return utility(select.scores, self.weights)
-        if search is None:
+        if search is None or self.baselines.groups is not None:
             return worth(select, self.weights, soft)
         n, before = (equal_examples(found.examples, self.weights) for found in (select, search))
         pooled = n * worth(select, self.weights, soft) + before * worth(search, self.weights, soft)

@@ -22,11 +22,11 @@ sys.path.append(str(ROOT / "tests"))
 
 import numpy as np
 
-from support.optimizer_runs import space
+from support.optimizer_runs import grouped_space, space
 from support.runs import START
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Feed, Outcome
-from swarm.core.space import Array
+from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Observation, Optimizer, Proposal
 from swarm.optimizers.bayesian import Bayesian
@@ -38,6 +38,7 @@ from swarm.search.loop import Loop
 
 COUNTS = (100, 400, 1000, 2000, 5000)
 COORDINATES = (8, 64)
+GROUPS = (4, 12)
 GENERATION = 10
 STEPS = 40  # one of them fits the kernel
 REPLAYED = 3000
@@ -111,16 +112,16 @@ def generations(optimizer: Optimizer[Any], state: Any, utility: Utility, first: 
     return spent / proposals
 
 
-def known(coordinates: int, count: int) -> float:
-    """As `generations`, of `bayesian` after a history that it did not propose: whole searches would take long."""
-    optimizer, utility = Bayesian(evaluations=None), Utility(coordinates)
+def known(optimizer: Optimizer[Any], where: Space, count: int) -> float:
+    """As `generations`, after a history that the optimizer did not propose: whole searches would take long."""
+    utility = Utility(where.dimensions)
     x_ND = np.stack([utility.near() for _ in range(count)])
     utilities_N = np.array([utility(x_D) for x_D in x_ND])
     history = tuple(
         ParticleGeneration(i, x_ND[rows], np.zeros(len(rows), bool), utilities_N[rows])
         for i, rows in enumerate(np.array_split(np.arange(count), count // GENERATION))
     )
-    state = replace(optimizer.init(space(coordinates), 0), history=history)
+    state = replace(optimizer.init(where, 0), history=history)
     return generations(optimizer, state, utility, 0, len(optimizer.ask(state)) + 4 * GENERATION)
 
 
@@ -168,10 +169,21 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
             say(f"proposing: {coordinates} coordinates, {count:,} evaluations")
             where = f"{coordinates} coordinates, {count:,} evaluations"
             target = SYNC_TARGETS.get((count, coordinates))
-            yield Metric("proposing", f"bayesian, sync, {where}", known(coordinates, count), "ms", target)
+            yield Metric(
+                "proposing",
+                f"bayesian, sync, {where}",
+                known(Bayesian(evaluations=None), space(coordinates), count),
+                "ms",
+                target,
+            )
             took, target = steps(coordinates, count), ASYNC_TARGETS.get((count, coordinates))
             yield Metric("proposing", f"bayesian, async, {where}", float(np.mean(took)), "ms", target)
             yield Metric("proposing", f"bayesian, async, {where}, most", max(took), "ms")
+    for kind in ("guided_pso", "bayesian"):
+        for groups in GROUPS:
+            what = f"{kind}, {10 * groups} coordinates, {groups} groups of 10 experts, 400 evaluations"
+            took = known(OPTIMIZERS[kind](evaluations=None), grouped_space(10, groups), 400)
+            yield Metric("proposing", what, took, "ms", "<= 150")
     if not arguments.no_replay:
         for coordinates in COORDINATES:
             say(f"proposing: replay, {coordinates} coordinates")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.optimizer_runs import space
+from support.optimizer_runs import grouped_space, space
 from support.runs import START
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
@@ -48,8 +48,8 @@ class Contest:
             for split in ("search", "select"):
                 self.tell(candidate, split, examples, **soft)
 
-    def selection(self, pooled: bool = True) -> Selection:
-        return Selection(self.archive, self.weights, BASELINES, pooled=pooled)
+    def selection(self, pooled: bool = True, baselines: Baselines = BASELINES) -> Selection:
+        return Selection(self.archive, self.weights, baselines, pooled=pooled)
 
     def winner(self, pooled: bool = True) -> str:
         return self.selection(pooled).winner(FINALISTS).id
@@ -168,3 +168,25 @@ def test_luck_on_few_fresh_examples_costs_less_than_by_them_alone(tmp_path: Path
         for pooled in lost:
             lost[pooled] += skill_K.max() - skill_K[int(contest.winner(pooled)[-1])]
     assert lost[True] < 2 / 3 * lost[False]
+
+
+def test_with_groups_some_finalists_differ_less_and_the_select_split_alone_decides(contest: Contest) -> None:
+    """Of an expert's two groups: apart by 0.8, 0.7, 0.6, 0.4, 0.1 and 0; the search split likes them apart."""
+    baselines = Baselines.of(grouped_space(2, 2))
+    apart = [
+        Candidate(f"0-{i}", (0.5 + off / 2, 0.5 - off / 2, 0.3, 0.3), 0, i)
+        for i, off in enumerate((0.8, 0.7, 0.6, 0.4, 0.1, 0.0))
+    ]
+    for i, candidate in enumerate(apart):
+        contest.tell(candidate, "search", right(10 - i, 10))
+        contest.tell(candidate, "select", right(9 if candidate.id == "0-4" else 8 if candidate.id == "0-0" else 5, 10))
+    for candidate in baselines.all():
+        for split in ("search", "select"):
+            contest.tell(candidate, split, right(0, 10))
+    selection = contest.selection(baselines=baselines)
+    assert [each.id for each in selection.finalists(1)] == ["0-0"]
+    assert [each.id for each in selection.finalists(2)] == ["0-0", "0-3"]
+    assert [each.id for each in selection.finalists(5)] == ["0-0", "0-3", "0-4", "0-1", "0-2"]
+    assert [each.id for each in selection.finalists(99)][:4] == ["0-0", "0-3", "0-4", "0-2"]
+    assert selection.winner(apart).id == "0-4", "by both splits it would be 0-0"
+    assert selection.predicted(apart, apart[4])["x"].mean <= 0.9

@@ -4,7 +4,7 @@ Shape suffixes: D coordinates.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,23 @@ def space(experts: int, low: float = -0.5, high: float = 1.5, names: Sequence[st
         base=Baseline.base(np.zeros(experts)),
         experts=tuple(map(Baseline.expert, names, np.eye(experts))),
         uniforms=tuple(uniform(total / experts, experts) for total in (1.0, 0.5, 2.0)),
+    )
+
+
+def grouped_space(experts: int, groups: int) -> Space:
+    """The same with a coefficient for each expert and group of parameters."""
+    plain = space(experts)
+
+    def repeated(baseline: Baseline) -> Baseline:
+        return replace(baseline, position_D=np.repeat(baseline.position_D, groups))
+
+    return Space(
+        coordinates=tuple(f"{name}.{group}" for name in plain.coordinates for group in range(groups)),
+        low_D=np.repeat(plain.low_D, groups),
+        high_D=np.repeat(plain.high_D, groups),
+        base=repeated(plain.base),
+        experts=tuple(map(repeated, plain.experts)),
+        uniforms=tuple(map(repeated, plain.uniforms)),
     )
 
 

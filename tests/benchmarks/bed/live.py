@@ -17,7 +17,7 @@ import torch
 
 from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
-from bed.problem import SIZE, Sampled, Scorer, box
+from bed.problem import SIZE, Sampled, Scorer
 from bed.zoos import located
 from swarm.compositions.weights import Weights
 from swarm.core.examples import Example
@@ -42,7 +42,15 @@ class Live:
 
     @cached_property
     def space(self) -> Space:
-        return box(self._catalog.names)
+        return self.composition.space(self._catalog)
+
+    @property
+    def composition(self) -> Weights:
+        return Weights()
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        return tuple(self._catalog.names)
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
         drawn = evaluation_examples(1000 + seed, PER_TASK, LENGTHS)
@@ -55,7 +63,7 @@ class Live:
         return float((self._margins(x_D, self._hidden) > 0).mean())
 
     def _margins(self, x_D: Array, batch: TrainingBatch) -> Array:
-        self._composer.put(Weights().recipe(tuple(x_D.tolist()), self._catalog))
+        self._composer.put(self.composition.recipe(tuple(x_D.tolist()), self._catalog))
         return margins(self._model, [batch])
 
     def _batch(self, examples: Sequence[Example]) -> TrainingBatch:

@@ -34,14 +34,14 @@ class Problem(Protocol):
         """The mean score of a position over the whole hidden population."""
 
 
-def box(names: Sequence[str]) -> Space:
-    """The space with one coefficient per expert, as `composition: {type: weights}` has it by default."""
-    n, weights = len(names), Weights()
+def box(names: Sequence[str], groups: int = 1) -> Space:
+    """The space with one coefficient per expert and group, as `composition: {type: weights}` has it."""
+    n, d, weights = len(names), len(names) * groups, Weights()
     return Space(
-        coordinates=tuple(names),
-        low_D=np.full(n, weights.low),
-        high_D=np.full(n, weights.high),
-        base=Baseline.base(np.zeros(n)),
-        experts=tuple(map(Baseline.expert, names, np.eye(n))),
-        uniforms=tuple(Baseline.uniform(scale, np.full(n, scale)) for scale in uniform_scales(n, weights.high)),
+        coordinates=tuple(names) if groups == 1 else tuple(f"{name}.{g}" for name in names for g in range(groups)),
+        low_D=np.full(d, weights.low),
+        high_D=np.full(d, weights.high),
+        base=Baseline.base(np.zeros(d)),
+        experts=tuple(map(Baseline.expert, names, np.repeat(np.eye(n), groups, axis=1))),
+        uniforms=tuple(Baseline.uniform(scale, np.full(d, scale)) for scale in uniform_scales(n, weights.high)),
     )

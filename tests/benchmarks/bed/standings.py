@@ -97,11 +97,11 @@ class Table:
     def estimate(self, contender: str, value: Value, problems: Sequence[str], evaluations: int = BUDGET) -> Estimate:
         """The median over problems and seeds."""
         rows = self.rows(contender, evaluations)
-        return _estimate([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.median)
+        return resampled([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.median)
 
     def mean(self, contender: str, value: Value, problems: Sequence[str], evaluations: int = BUDGET) -> Estimate:
         rows = self.rows(contender, evaluations)
-        return _estimate([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.mean)
+        return resampled([[value(r) for (p, _), r in rows.items() if p == name] for name in problems], np.mean)
 
     def differences(
         self, contender: str, problems: Sequence[str], evaluations: int = BUDGET, ours: str = OURS
@@ -154,7 +154,8 @@ def max_count(course: Mapping[str, float]) -> float:
     return course[max(course, key=int)]
 
 
-def _estimate(values_RS: Sequence[Sequence[float]], statistic: Callable[[Array], Any]) -> Estimate:
+def resampled(values_RS: Sequence[Sequence[float]], statistic: Callable[[Array], Any]) -> Estimate:
+    """A statistic of values per problem and seed."""
     values = [np.array(each) for each in values_RS if len(each)]
     if not values:
         return Estimate(float("nan"), float("nan"), float("nan"))
