@@ -5,7 +5,7 @@ mean, positions whose groups differ less, and steps of few kinds: of all groups 
 of one expert's groups, and of one group.
 
 What groups gain on the search split is partly luck, the more so the more coordinates there are. So some moves keep the
-groups alike or closer together, whatever the process expects: selection has then the choice (search/selection.py).
+groups closer together, whatever the process expects: selection has then the choice (search/selection.py).
 
 Shape suffixes: K centres, M candidates, T step lengths, E experts, D coordinates. Positions are points of the
 unit cube.
@@ -21,20 +21,14 @@ from swarm.optimizers.gaussian_process import DIGITS, GaussianProcess
 STEPS = 1300  # random ones
 CLIMBS = 12  # steps uphill
 CLIMB_LENGTHS = 0.003 * 2.0 ** np.arange(8)  # root mean square over coordinates; the best one is taken
-SHARES = (0.25, 0.5, 0.75)  # of the deviations that remain
-TURNS, ALIKE_TURN = 5, 2  # moves, and the one of them whose groups are alike
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of the deviations that remain
+EVENED_EVERY = 5  # moves
 CLIMBED = 2  # of the centres: those that ways uphill start from
 
 
 def evened(iteration: int, particle: int) -> float | None:
-    """The share of the deviations that remains in a move: 0 in one of five, one of SHARES in another; None: as drawn.
-
-    So one coefficient an expert is searched to the end, too.
-    """
-    turn = (iteration + particle) % TURNS
-    if turn == ALIKE_TURN:
-        return 0.0
-    return None if turn else SHARES[iteration % len(SHARES)]
+    """The share of the deviations that remains in every fifth move; None in the others."""
+    return None if (iteration + particle) % EVENED_EVERY else SHARES[iteration % len(SHARES)]
 
 
 def half_alike(groups: ExpertGroups, u_MD: Array) -> Array:
@@ -88,7 +82,7 @@ def climbed(process: GaussianProcess, x_MD: Array, alike: bool) -> Array:
 def closer(groups: ExpertGroups, x_MD: Array) -> Array:
     """The positions with a share of all deviations, and with those of one expert gone. Shape: more x D."""
     kept_EE = 1.0 - np.eye(groups.experts)
-    return np.vstack([groups.scaled(x_MD, factor) for factor in (0.0, *SHARES, *kept_EE)])
+    return np.vstack([groups.scaled(x_MD, factor) for factor in (*SHARES, *kept_EE)])
 
 
 def grouped_steps(groups: ExpertGroups, centres_KD: Array, rng: np.random.Generator, size: int) -> Array:
