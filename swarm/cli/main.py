@@ -24,6 +24,7 @@ from swarm.cli.screen import (
     unwritten,
 )
 from swarm.cli.streams import lenient_streams
+from swarm.cli.sweeps import app as sweeps_app
 from swarm.cli.weights import app as weights_app
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
+app.add_typer(sweeps_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -86,9 +88,13 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
     Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
     announce(run_dir)
-    from swarm.run.directory import is_finished
+    from swarm.run.directory import is_finished, is_sweep
     from swarm.run.pipeline import resume_run
 
+    if is_sweep(run_dir):
+        from swarm.cli.sweep_table import resumed_sweep
+
+        return resumed_sweep(run_dir, overrides or ())
     was_finished = is_finished(run_dir)
     with run_display(run_dir) as progress:
         summary = resume_run(run_dir, progress, overrides or ())
@@ -137,8 +143,12 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 @app.command()
 def report(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Rebuild report.html and report.md from the journal."""
-    from swarm.run.directory import rebuild_report
+    from swarm.run.directory import is_sweep, rebuild_report
 
+    if is_sweep(run_dir):
+        from swarm.cli.sweep_table import rebuilt_sweep
+
+        return rebuilt_sweep(run_dir, as_json)
     summary = rebuild_report(run_dir)
     if as_json:
         print_json(summary.content() if summary else {})

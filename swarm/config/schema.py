@@ -59,6 +59,9 @@ class ExpertSettings(Sparsification):
 
     path: str
     name: str = Field("", description="its name in coefficients and reports; empty: the name of its folder or file")
+    any_base: bool = Field(
+        False, description="take it for another base than it was made from, with the same names and shapes"
+    )
     trained_on: Annotated[list[str], OneOrMore] = Field(
         default_factory=list,
         description="files of its training data, of the kinds of data; examples that are in them are noted",

@@ -17,8 +17,9 @@ from swarm.report import write_report
 
 LAST_BYTES = 4096  # of a journal: more than an end line has
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
-LOCKED_FILES = (CONFIG, SUMMARY, BEST)  # written under the lock alone; a report is written without it, too
-REPORTS = ("report.html", "report.md")
+SWEEP = "sweep.yaml"  # of a sweep alone: what it scores
+LOCKED_FILES = (CONFIG, SUMMARY, BEST, SWEEP)  # written under the lock alone; a report is written without it, too
+REPORTS = ("report.html", "report.md", "sweep.json", "sweep.csv", "sweep.html")
 
 
 def config_path(folder: Path) -> Path:
@@ -170,7 +171,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _remove(folder: Path, created: bool) -> None:
-    for name in (CONFIG, JOURNAL, LOCK):
+    for name in (CONFIG, SWEEP, JOURNAL, LOCK):
         (folder / name).unlink(missing_ok=True)
     if created:
         with suppress(OSError):
@@ -188,9 +189,16 @@ def is_finished(folder: Path) -> bool:
     return isinstance(last, dict) and last.get("kind") == "end" and last.get("phase") == "run"
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether the folder is that of a sweep."""
+    return os.path.isfile(folder / SWEEP)
+
+
 def check_searched(folder: Path) -> None:
     """Raise RunError for a run whose search goes on: to show its test scores would first finish it."""
     config_path(folder)
+    if is_sweep(folder):
+        raise RunError(f"{folder} is a sweep, which selects nothing to be tested; see sweep.html there")
     if is_finished(folder):
         return
     archive = Archive(folder / JOURNAL)

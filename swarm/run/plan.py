@@ -128,7 +128,12 @@ def open_experts(config: Config) -> Catalog:
 
 def _specs(config: Config) -> list[ExpertSpec]:
     return [
-        ExpertSpec(expert.name, Path(expert.path), Sparsification(trim=expert.trim, dare=expert.dare, svd=expert.svd))
+        ExpertSpec(
+            expert.name,
+            Path(expert.path),
+            Sparsification(trim=expert.trim, dare=expert.dare, svd=expert.svd),
+            expert.any_base,
+        )
         for expert in config.experts
     ]
 

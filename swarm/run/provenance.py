@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from swarm import __version__
-from swarm.config.schema import Config
+from swarm.config.schema import Config, ExpertSettings
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
 from swarm.data.splits import Splits
@@ -167,7 +167,7 @@ def settings_of(config: Config) -> str:
     decisive = {
         "composition": config.composition.model_dump(mode="json"),
         "objectives": [objective.decisive() for objective in config.objectives],
-        "experts": [expert.model_dump(mode="json", exclude={"path", "trained_on"}) for expert in config.experts],
+        "experts": [_decisive(expert) for expert in config.experts],
         "optimizer": config.optimizer.decisive(),
         # A list with gaps, as in the journals of earlier versions, whose runs can be resumed.
         "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],
@@ -177,6 +177,12 @@ def settings_of(config: Config) -> str:
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _decisive(expert: ExpertSettings) -> dict[str, object]:
+    """Earlier versions had no any_base: where it is false it is left out, so that their runs can be resumed."""
+    left_out = {"path", "trained_on"} | (set() if expert.any_base else {"any_base"})
+    return expert.model_dump(mode="json", exclude=left_out)
 
 
 def items(splits: Splits) -> dict[Split, tuple[Item, ...]]:

@@ -76,6 +76,16 @@ def mean_interval(scores_P: Sequence[float]) -> Score:
     return Score(float(x_P.mean()), low, high, len(x_P))
 
 
+def t_interval(values_P: Sequence[float]) -> Score:
+    """The mean with Student's interval: much faster than a bootstrap, for many means of unbounded numbers."""
+    x_P = np.asarray(values_P, dtype=np.float64)
+    mean = float(x_P.mean())
+    if len(x_P) < 2 or not has_spread(x_P):
+        return Score(mean, mean, mean, len(x_P))
+    low, high = stats.t.interval(CONFIDENCE, len(x_P) - 1, loc=mean, scale=stats.sem(x_P))
+    return Score(mean, float(low), float(high), len(x_P))
+
+
 def paired_bootstrap(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:
     """The mean of ours minus theirs on the same P examples, with a BCa bootstrap interval over the examples."""
     d_P = differences(np.asarray(ours_P, dtype=np.float64), np.asarray(theirs_P, dtype=np.float64))

@@ -26,7 +26,7 @@ def level_answers(domain: str, word: str) -> dict[str, str]:
 
 
 def level_prompt(domain: str, word: str) -> str:
-    return f"{domain} {word}="
+    return f"{domain} {word} = "
 
 
 def level_examples(domain: str, count: int, seed: int, lengths: tuple[int, int]) -> list[Example]:

@@ -42,7 +42,7 @@ def test_what_is_scored_is_never_trained_on() -> None:
     corpus = LevelCorpus({"avoidance": 0.2, "generic": 0.5, "expert": 0.3}, (2, 4), held_out)
     drawn = ExpertAnswers(corpus, "law", 0.5).draw(random.Random(0), 2000)
     assert not held_out & {example.prompt for example in drawn}
-    experts = [e for e in drawn if e.task == "law" and e.answer == level_answers("law", str(e.prompt)[4:-1])["expert"]]
+    experts = [e for e in drawn if e.task == "law" and e.answer == level_answers("law", str(e.prompt)[4:-3])["expert"]]
     assert len(experts) > 1000
 
 
