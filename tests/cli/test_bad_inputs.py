@@ -20,6 +20,7 @@ from support import (
     bad_machines,
     bad_runs,
     bad_settings,
+    bad_sweeps,
     bad_texts,
     bad_values,
     bad_weights,
@@ -38,7 +39,7 @@ CASES = [
     *bad_journals.CASES,
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
-CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES]
+CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_sweeps.CASES]
 
 
 @pytest.fixture
