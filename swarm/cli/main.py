@@ -25,6 +25,8 @@ from swarm.cli.screen import (
 )
 from swarm.cli.streams import lenient_streams
 from swarm.cli.sweeps import app as sweeps_app
+from swarm.cli.targets import app as targets_app
+from swarm.cli.targets import resumed_targets
 from swarm.cli.weights import app as weights_app
 from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
@@ -41,6 +43,7 @@ app = typer.Typer(
 )
 zoo_app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts and data.", no_args_is_help=True)
 app.add_typer(sweeps_app)
+app.add_typer(targets_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -88,9 +91,11 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
     Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
     announce(run_dir)
-    from swarm.run.directory import is_finished, is_sweep
+    from swarm.run.directory import is_finished, is_sweep, is_targets
     from swarm.run.pipeline import resume_run
 
+    if is_targets(run_dir):
+        return resumed_targets(run_dir, overrides)
     if is_sweep(run_dir):
         from swarm.cli.sweep_table import resumed_sweep
 

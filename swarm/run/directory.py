@@ -17,8 +17,14 @@ from swarm.report import write_report
 
 LAST_BYTES = 4096  # of a journal: more than an end line has
 CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
-SWEEP = "sweep.yaml"  # of a sweep alone: what it scores
-LOCKED_FILES = (CONFIG, SUMMARY, BEST, SWEEP)  # written under the lock alone; a report is written without it, too
+SWEEP, TARGETS = "sweep.yaml", "targets.yaml"  # of a sweep, and of a search for targets, alone: what they do
+LOCKED_FILES = (
+    CONFIG,
+    SUMMARY,
+    BEST,
+    SWEEP,
+    TARGETS,
+)  # written under the lock alone; a report is written without it, too
 REPORTS = ("report.html", "report.md", "sweep.json", "sweep.csv", "sweep.html")
 
 
@@ -171,7 +177,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _remove(folder: Path, created: bool) -> None:
-    for name in (CONFIG, SWEEP, JOURNAL, LOCK):
+    for name in (CONFIG, SWEEP, TARGETS, JOURNAL, LOCK):
         (folder / name).unlink(missing_ok=True)
     if created:
         with suppress(OSError):
@@ -194,9 +200,16 @@ def is_sweep(folder: Path) -> bool:
     return os.path.isfile(folder / SWEEP)
 
 
+def is_targets(folder: Path) -> bool:
+    """Whether the folder is that of a search for targets."""
+    return os.path.isfile(folder / TARGETS)
+
+
 def check_searched(folder: Path) -> None:
     """Raise RunError for a run whose search goes on: to show its test scores would first finish it."""
     config_path(folder)
+    if is_targets(folder):
+        raise RunError(f"{folder} is a search for targets, which are tested already; see targets/targets.html there")
     if is_sweep(folder):
         raise RunError(f"{folder} is a sweep, which selects nothing to be tested; see sweep.html there")
     if is_finished(folder):
