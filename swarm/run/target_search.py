@@ -1,7 +1,8 @@
-"""A search for all targets at once: each round asks the optimizer for the target that is furthest from being hit.
+"""A search for all targets at once: each round asks the optimizer for the targets that are furthest from being hit.
 
-Every evaluation has the rates of all domains, so it counts for every target: the optimizer of a round is told all of
-them, each worth its lead for that target. The journal alone is the state, and the search is resumed from it.
+Every evaluation has the rates of all domains, so it counts for every target: for each target the optimizer is told all
+of them, each worth its lead for that target. The search begins with points all over the bounds, as targets lie in all
+corners, where the baselines are not. The journal alone is the state, and the search is resumed from it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import qmc
 
 from swarm.config.load import dump_config, load_config
 from swarm.config.schema import Config
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import ConfigError
-from swarm.core.space import Space
+from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.journal.file import text_of
 from swarm.journal.records import EndRecord
@@ -29,10 +31,12 @@ from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
 from swarm.run.requirements import check_machine, check_memory, with_particles
-from swarm.run.targets import answer_targets, domains_of, scored
-from swarm.statistics.targets import Domains, Target, next_target
+from swarm.run.targets import answer_targets, check_finalists, domains_of, scored
+from swarm.statistics.targets import Domains, Target, next_targets
 
 DEFAULT_EVALUATIONS = 200  # where the optimizer has no limit
+TARGETS_A_ROUND = 5
+FIRST_PER_DIMENSION, FIRST_SHARE = 10, 0.25  # points of the first round, at most this share of the budget
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class TargetSearch:
     domains: Domains
     seed: int
 
+    @property
+    def evaluations(self) -> int:
+        """The budget."""
+        return self.optimizer.evaluations or DEFAULT_EVALUATIONS
+
     def rounds(self, known: Sequence[Evaluation]) -> list[list[Evaluation]]:
         """The evaluations by their round."""
         found: dict[int, list[Evaluation]] = {}
@@ -57,29 +66,39 @@ class TargetSearch:
     def next_candidates(self, rounds: Sequence[Sequence[Evaluation]]) -> list[Candidate]:
         """The candidates of the round after these."""
         i = len(rounds)
-        state = self.optimizer.init(self.space, self.seed + i)
         known = [each for one in rounds for each in one if each.status == "ok"]
-        if known:
-            target = self.turns(rounds)[-1]
-            prior = [PriorResult(np.array(e.candidate.position), self.worth(target, e)) for e in known]
-            state = self.optimizer.remember(state, prior)
-        proposals = self.optimizer.ask(state)
-        if known:
-            proposals = [each for each in proposals if each.iteration == proposals[0].iteration]
-        return [Candidate(f"{i}-{j}", tuple(map(float, each.x_D)), i, j) for j, each in enumerate(proposals)]
+        asked = [x_D for target in self.turns(rounds)[-1] for x_D in self._asked(target, known, i)] if known else []
+        positions = dict.fromkeys(tuple(map(float, x_D)) for x_D in (asked or self.first_positions()))
+        return [Candidate(f"{i}-{j}", position, i, j) for j, position in enumerate(positions)]
 
-    def turns(self, rounds: Sequence[Sequence[Evaluation]]) -> list[Target]:
-        """The target of each round after the first, the next one included."""
+    def first_positions(self) -> list[Array]:
+        """The base, each expert alone, and a Latin hypercube over the bounds."""
+        space, dimensions = self.space, self.space.dimensions
+        most = max(1, int(FIRST_SHARE * self.evaluations))
+        sampler = qmc.LatinHypercube(dimensions, rng=np.random.default_rng(self.seed))
+        x_ND = space.low_D + sampler.random(FIRST_PER_DIMENSION * dimensions) * (space.high_D - space.low_D)
+        return [space.neutral_D, *space.experts_ED, *x_ND][:most]
+
+    def _asked(self, target: Target, known: Sequence[Evaluation], i: int) -> list[Array]:
+        """What the optimizer proposes for one target in a round."""
+        share = max(1, self.optimizer.population // TARGETS_A_ROUND)
+        optimizer = self.optimizer.model_copy(update={"particles": share})
+        prior = [PriorResult(np.array(each.candidate.position), self.worth(target, each)) for each in known]
+        proposals = optimizer.ask(optimizer.remember(optimizer.init(self.space, self.seed + i), prior))
+        return [each.x_D for each in proposals if each.iteration == proposals[0].iteration]
+
+    def turns(self, rounds: Sequence[Sequence[Evaluation]]) -> list[list[Target]]:
+        """The targets of each round after the first, the next one included."""
         leads = dict.fromkeys(self.domains.targets(), -1.0)
         tries: dict[Target, int] = {}
-        turns = []
+        turns: list[list[Target]] = []
         for one in rounds:
             for each in one:
                 if each.status == "ok":
                     leads |= {target: max(lead, self.worth(target, each)) for target, lead in leads.items()}
-            target = next_target(leads, tries)
-            tries[target] = tries.get(target, 0) + 1
-            turns.append(target)
+            chosen = next_targets(leads, tries, TARGETS_A_ROUND)
+            tries |= {target: tries.get(target, 0) + 1 for target in chosen}
+            turns.append(chosen)
         return turns
 
     def worth(self, target: Target, evaluation: Evaluation) -> float:
@@ -92,6 +111,7 @@ def start_targets(config: Config, folder: Path, finalists: int, listener: Listen
     """Search for all targets in a new directory, and answer them. Raises UserError."""
     check_free(folder)
     check_creatable(folder)
+    check_finalists(finalists)
     domains_of(config)
     _check_optimizer(config)
     check_machine(config)
@@ -136,7 +156,7 @@ def _search(plan: Plan, archive: Archive, listener: Listener) -> None:
     if archive.ended("search"):
         return
     search = TargetSearch(plan.config.optimizer, plan.space, domains_of(plan.config), plan.config.seed)
-    limit = plan.config.optimizer.evaluations or DEFAULT_EVALUATIONS
+    limit = search.evaluations
     listener.phase("starting workers")
     with closing(open_pool(plan, listener.note)) as pool:
         pool.load("search", plan.workloads["search"])

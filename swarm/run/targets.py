@@ -59,10 +59,15 @@ def domains_of(config: Config) -> Domains:
     return Domains({domain: {level: levels[level] for level in LEVELS} for domain, levels in found.items()})
 
 
-def answer_targets(folder: Path, finalists: int, listener: Listener) -> TargetsResult:
-    """The targets of a run or sweep whose search has ended. Raises UserError."""
+def check_finalists(finalists: int) -> None:
+    """Raise ConfigError where there can be none."""
     if finalists < 1:
         raise ConfigError(f"--finalists: {finalists} is below 1; give the number of candidates for each target")
+
+
+def answer_targets(folder: Path, finalists: int, listener: Listener) -> TargetsResult:
+    """The targets of a run or sweep whose search has ended. Raises UserError."""
+    check_finalists(finalists)
     config = load_config(config_path(folder))
     domains = domains_of(config)
     with locked(folder):

@@ -54,10 +54,12 @@ def pooled(parts: Sequence[tuple[Rates, Mapping[str, int]]]) -> dict[str, float]
     return {name: sum(rates[name] * n[name] for rates, n in parts) / sizes[name] for name in names}
 
 
-def next_target(leads: Mapping[Target, float], tries: Mapping[Target, int], patience: float = 0.1) -> Target:
-    """Whose turn it is: the target furthest from being hit. Each try counts as a gain of `patience`, so that one that
-    cannot be hit does not use up the budget of the others.
+def next_targets(
+    leads: Mapping[Target, float], tries: Mapping[Target, int], count: int, patience: float = 0.1
+) -> list[Target]:
+    """Whose turn it is: the targets furthest from being hit. Each try counts as a gain of `patience`, so that those
+    that cannot be hit do not use up the budget of the others.
 
     leads: target -> the best lead so far.
     """
-    return min(leads, key=lambda target: leads[target] + patience * tries.get(target, 0))
+    return sorted(leads, key=lambda target: leads[target] + patience * tries.get(target, 0))[:count]

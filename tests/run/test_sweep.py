@@ -1,4 +1,7 @@
-"""A sweep: at 0 the base and at 1 the expert, bit for bit; levels that move; stopped and resumed; on another base."""
+"""A sweep: at 0 the base and at 1 the expert, bit for bit; levels that move; stopped and resumed; on another base.
+
+And targets, on the same zoo: chosen on select, measured on test; a search for them, stopped and resumed.
+"""
 
 import csv
 import json
@@ -198,3 +201,54 @@ def test_a_file_with_a_missing_level_names_it(zoo: Path, tmp_path: Path) -> None
     assert done.code == 2
     assert "law.jsonl:4: generic is missing" in done.err
     assert not (tmp_path / "s").exists()
+
+
+def targets_of(run: Path) -> dict[str, object]:
+    return json.loads((run / "targets" / "targets.json").read_text())
+
+
+def test_targets_are_answered_from_the_candidates_of_a_sweep(swept: Path) -> None:
+    before = (swept / "journal.jsonl").read_bytes()
+    done = run_cli("targets", swept, "--finalists", 2)
+    assert done.code == 0, done.err
+    found = targets_of(swept)
+    assert (found["targets"], len(found["results"])) == (27, 27)
+    assert f"{found['hits']['test']} of 27 targets hit on held-out test examples" in done.out
+    lines = [json.loads(line) for line in (swept / "targets" / "journal.jsonl").read_text().splitlines()[1:]]
+    tested = {line["id"]: line["scores"] for line in lines if line["split"] == "test"}
+    chosen = {line["id"] for line in lines if line["split"] == "select"}
+    assert set(tested) == {each["id"] for each in found["results"]} <= chosen
+    for each in found["results"]:
+        rates = tested[each["id"]]
+        wanted = [rates[f"{domain}-{level}"] for domain, level in each["target"].items()]
+        others = [
+            max(rates[f"{domain}-{other}"] for other in LEVELS if other != level)
+            for domain, level in each["target"].items()
+        ]
+        assert each["test"]["hit"] == all(a > b for a, b in zip(wanted, others, strict=True))
+        assert each["test"]["score"]["mean"] == min(wanted)
+    assert (swept / "journal.jsonl").read_bytes() == before
+    kept = (swept / "targets" / "journal.jsonl").read_bytes()
+    assert run_cli("targets", swept, "--finalists", 2).code == 0  # everything is known
+    assert (swept / "targets" / "journal.jsonl").read_bytes() == kept
+    assert "27" in (swept / "targets" / "targets.html").read_text()
+
+
+def test_a_search_for_targets_is_resumed_to_the_same_result(zoo: Path, swept: Path, tmp_path: Path) -> None:
+    optimizer = {"type": "guided_pso", "particles": 10, "evaluations": 14}
+    (zoo / "targets.yaml").write_text(yaml.safe_dump(levels_config(zoo, optimizer=optimizer)))
+    done = run_cli("targets", zoo / "targets.yaml", "--finalists", 1, "--run-dir", tmp_path / "t", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out) == targets_of(tmp_path / "t")
+    lines = (tmp_path / "t" / "journal.jsonl").read_text().splitlines(keepends=True)
+    assert [json.loads(line)["kind"] for line in lines] == ["start", *["evaluation"] * 14, "end"]
+    stopped = shutil.copytree(tmp_path / "t", tmp_path / "u")
+    shutil.rmtree(stopped / "targets")
+    (stopped / "journal.jsonl").write_text("".join(lines[:8]))
+    assert "the search has not ended" in run_cli("targets", stopped).err
+    assert run_cli("resume", stopped).code == 0
+    after = (stopped / "journal.jsonl").read_text().splitlines()
+    positions = [[json.loads(line).get("position") for line in each] for each in (lines, after)]
+    assert positions[0] == positions[1]
+    assert targets_of(stopped) == targets_of(tmp_path / "t")
+    assert "are tested already" in run_cli("test", stopped).err

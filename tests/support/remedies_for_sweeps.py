@@ -3,8 +3,8 @@
 import yaml
 
 from support.bad_inputs import Scene, Words
-from support.bad_sweeps import LEVELS
-from support.playground import write_lines
+from support.bad_sweeps import LEVELS, all_levels
+from support.playground import run_cli, write_lines
 from support.remedy_steps import Remedy, config_of, put, typed
 from swarm.experts.alignment_vectors import make_vector
 
@@ -13,7 +13,7 @@ def option(name: str, value: str) -> Remedy:
     """Give an option of the command another value."""
 
     def follow(scene: Scene, words: Words) -> Words:
-        at = words.index(name) + 1
+        at = len(words) - words[::-1].index(name)
         return [*words[:at], value, *words[at + 1 :]]
 
     return follow
@@ -59,6 +59,21 @@ def elsewhere(scene: Scene, words: Words) -> Words:
     return [*words[:2], scene.folder / "another", *words[3:]]
 
 
+def with_all_levels(scene: Scene, words: Words) -> Words:
+    return [*all_levels("law")(scene)[:-1], scene.folder / "new"]
+
+
+def in_another_domain(scene: Scene, words: Words) -> Words:
+    return all_levels("law", "tax")(scene)
+
+
+def searched_first(scene: Scene, words: Words) -> Words:
+    """swarm search, then swarm targets RUN_DIR."""
+    done = run_cli("search", *words[1:])
+    assert done.code == 0, done.err
+    return ["targets", scene.run]
+
+
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "sweep-backwards": (ordered,),
     "sweep-without-steps": (option("--step", "0.5"),),
@@ -73,7 +88,30 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "levels-the-same": (corrected(),),
     "levels-beside-an-answer": (corrected(answer=None),),
     "level-unknown": (put("objectives.0.level", "expert"), put("objectives.0.level", "generic")),
+    "targets-without-levels": (with_all_levels,),
+    "targets-lacking-a-level": (with_all_levels,),
+    "targets-of-a-domain-twice": (in_another_domain,),
+    "targets-by-random": (put("optimizer.type", "guided_pso"), put("optimizer.type", "bayesian"), searched_first),
+    "targets-of-no-finalists": (option("--finalists", "1"),),
+    "targets-of-a-run-set": (with_all_levels,),
     "zoo-levels-into-a-full-folder": (elsewhere,),
     "zoo-levels-of-few": (option("--examples", "12"),),
     "zoo-levels-seed": (option("--seed", "0"),),
 }
+SLOW = frozenset(
+    {
+        "level-empty-2",
+        "level-missing-2",
+        "level-unknown-2",
+        "sweep-of-no-split-2",
+        "sweep-of-no-split-3",
+        "sweep-of-too-many-2",
+        "targets-by-random-1",
+        "targets-by-random-2",
+        "targets-by-random-3",
+        "targets-lacking-a-level-1",
+        "targets-of-a-domain-twice-1",
+        "targets-of-a-run-set-1",
+        "targets-without-levels-1",
+    }
+)
