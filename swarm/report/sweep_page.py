@@ -12,7 +12,7 @@ from swarm.report.figures.svg import Figure
 from swarm.report.figures.sweep_curves import Panel, curves_figure
 from swarm.report.templating import filled
 from swarm.report.words import Unit, count, signed, unit_of
-from swarm.statistics.intervals import Difference, Score, mean_interval, t_interval
+from swarm.statistics.intervals import Difference
 from swarm.statistics.sweeps import Crossing, Curve, Row, Sweep
 
 
@@ -63,16 +63,10 @@ def sweep_content(sweep: Sweep) -> dict[str, object]:
 
 def _point(row: Row) -> dict[str, object]:
     scored = {
-        name: {"score": asdict(score), "margin": margin and asdict(margin)} for name, score, margin in _scored(row)
+        name: {"score": asdict(score), "margin": margin and asdict(margin)}
+        for name, (score, margin) in row.scored.items()
     }
     return {"id": row.id, "coefficients": dict(row.coefficients), "objectives": scored}
-
-
-def _scored(row: Row) -> list[tuple[str, Score, Score | None]]:
-    return [
-        (name, mean_interval(scores), t_interval(row.margins[name]) if name in row.margins else None)
-        for name, scores in row.examples.items()
-    ]
 
 
 def _csv(sweep: Sweep) -> str:
@@ -82,7 +76,7 @@ def _csv(sweep: Sweep) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*experts, "objective", "score", "low", "high", "margin", "margin_low", "margin_high", "n"])
     for row in sweep.rows:
-        for name, score, margin in _scored(row):
+        for name, (score, margin) in row.scored.items():
             of_margin = (margin.mean, margin.low, margin.high) if margin else ("", "", "")
             own = (row.coefficients[expert] for expert in experts)
             table.writerow([*own, name, score.mean, score.low, score.high, *of_margin, score.n])

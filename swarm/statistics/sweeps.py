@@ -5,6 +5,7 @@ Shape suffixes: K coefficients, P examples, B resamples.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,14 @@ class Row:
     coefficients: Mapping[str, float]
     examples: Mapping[str, Sequence[float]]
     margins: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @cached_property
+    def scored(self) -> Mapping[str, tuple[Score, Score | None]]:
+        """Objective -> mean score and mean margin, with their intervals."""
+        return {
+            name: (mean_interval(scores), t_interval(self.margins[name]) if name in self.margins else None)
+            for name, scores in self.examples.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -109,14 +118,7 @@ def _along(rows: Sequence[Row], expert: str) -> list[Row]:
 
 
 def _curve(expert: str, objective: str, line: Sequence[Row]) -> Curve:
-    points = tuple(
-        Point(
-            row.coefficients[expert],
-            mean_interval(row.examples[objective]),
-            t_interval(row.margins[objective]) if objective in row.margins else None,
-        )
-        for row in line
-    )
+    points = tuple(Point(row.coefficients[expert], *row.scored[objective]) for row in line)
     values_K = [(point.margin or point.score).mean for point in points]
     return Curve(expert, objective, points, monotonicity([point.coefficient for point in points], values_K))
 

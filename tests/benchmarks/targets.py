@@ -166,6 +166,8 @@ def run(arguments: argparse.Namespace) -> list[Metric]:
     metrics = []
     kept = {line["of"]: line["hits"] for line in kept_lines(arguments.kept) if "hits" in line}
     for name, seed, candidates in methods(bench, arguments):
+        if not name.startswith(arguments.only):
+            continue
         key = f"{name}, seed {seed}, budget {arguments.budget}"
         if key not in kept:
             began = time.perf_counter()
@@ -189,6 +191,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=5, help="seeds of every method that has any")
     parser.add_argument("--examples", type=int, default=30, help="search examples of each domain")
     parser.add_argument("--points", type=int, default=21, help="coefficients of the full grid; 0: no full grid")
+    parser.add_argument("--only", default="", help="methods whose name begins so")
     parser.add_argument("--kept", type=Path, default=Path("targets.jsonl"), help="file of what was scored")
     return parser
 

@@ -136,6 +136,7 @@ def test_a_stopped_sweep_is_resumed_to_the_same_result(swept: Path, tmp_path: Pa
     assert len((stopped / "journal.jsonl").read_text().splitlines()) == len(lines)
 
 
+@pytest.mark.slow
 def test_stacked_candidates_have_the_scores_of_single_ones(zoo: Path, swept: Path) -> None:
     words = ["sweep", zoo / "config.yaml", "--step", 0.5, "--run-dir", zoo / "stacked"]
     assert run_cli(*words, "--set", "engine.method=stacked").code == 0

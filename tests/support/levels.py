@@ -12,7 +12,7 @@ DOMAINS = ("medicine", "law", "finance")
 
 def build_small(folder: Path) -> Path:
     """As `swarm zoo build levels`, with shorter training."""
-    small = RECIPE.model_copy(update={"base": Schedule(steps=200, batch=48, rate=5e-3), "examples_per_domain": 60})
+    small = RECIPE.model_copy(update={"base": Schedule(steps=190, batch=48, rate=5e-3), "examples_per_domain": 60})
     folder.mkdir()
     make(small, BuildPaths(folder, folder), lambda text, share: None)
     return folder

@@ -100,18 +100,23 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 }
 SLOW = frozenset(
     {
+        "level-empty-1",
         "level-empty-2",
+        "level-missing-1",
         "level-missing-2",
         "level-unknown-2",
+        "sweep-of-no-split-1",
         "sweep-of-no-split-2",
         "sweep-of-no-split-3",
         "sweep-of-too-many-2",
+        "sweep-to-nan-1",
         "targets-by-random-1",
         "targets-by-random-2",
         "targets-by-random-3",
         "targets-lacking-a-level-1",
         "targets-of-a-domain-twice-1",
         "targets-of-a-run-set-1",
+        "targets-of-no-finalists-1",
         "targets-without-levels-1",
     }
 )
