@@ -20,7 +20,7 @@ def targets(
         Path,
         typer.Argument(
             metavar="CONFIG_OR_RUN_DIR",
-            help="a YAML file: search for all targets; the directory of a run or sweep: choose from its candidates",
+            help="a YAML file: search for all targets; or the directory of a run or sweep: the best of its candidates",
         ),
     ],
     finalists: Annotated[

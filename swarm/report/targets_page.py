@@ -113,7 +113,7 @@ def write_targets(folder: Path, found: TargetsResult) -> None:
         found,
         headline(found),
         Unit(percent=True),
-        targets_figure(cells(found), headline(found)),
+        targets_figure(cells(found), "Every target on the test split"),
     )
     write_text(folder / "targets.html", filled("targets.html.j2", page))
 

@@ -184,7 +184,9 @@ def test_experts_on_another_base(playground: Playground, tmp_path: Path) -> None
     assert "give the base it was trained on" in refused.err
 
 
-def test_a_sweep_is_no_run(swept: Path) -> None:
+def test_a_sweep_is_no_run(swept: Path, tmp_path: Path) -> None:
+    refused = run_cli("export", swept, tmp_path / "best")
+    assert (refused.code, "give --candidate ID" in refused.err) == (2, True)
     done = run_cli("test", swept)
     assert (done.code, done.err) == (
         2,
