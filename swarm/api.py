@@ -72,7 +72,7 @@ def search(
         path = _path(config)
         loaded, folder, place = load_config(path, overrides), path.resolve().parent, default_folder(path)
     check_machine(loaded)
-    for name in zoo.named_in([loaded.base, *(expert.path for expert in loaded.experts)]):
+    for name in zoo.named_in(loaded.models):
         zoo.build(name, zoo.cache_directory() / name, lambda text, share: None)
     place = place if run_dir is None else _path(run_dir)
     before = None if continue_from is None else _path(continue_from)

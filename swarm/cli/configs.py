@@ -61,7 +61,7 @@ def given(config: Path | None, files: Files, overrides: Sequence[str], console: 
             )
         loaded = load_runnable(config, overrides)
         if build:
-            build_zoos([loaded.base, *(expert.path for expert in loaded.experts)], console)
+            build_zoos(loaded.models, console)
         return Given(resolve(loaded, config.resolve().parent), "", default_folder(config))
     if files.missing:
         raise ConfigError(f"{' and '.join(files.missing)} missing: give a config, or --base, --experts and --data")

@@ -1,7 +1,6 @@
 """The command line. Commands import what they need themselves, so that `swarm --help` answers at once."""
 
 import os
-import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +11,6 @@ import typer
 from swarm import __version__
 from swarm.cli.building import app as building_app
 from swarm.cli.curating import app as curating_app
-from swarm.cli.examining import examine
 from swarm.cli.flags import PlainFlags
 from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
@@ -22,13 +20,11 @@ from swarm.cli.options import (
     DataOption,
     ExpertsOption,
     Files,
-    InitBase,
-    InitData,
-    InitExperts,
     NewRunDir,
     Overrides,
     RunDir,
 )
+from swarm.cli.preparing import app as preparing_app
 from swarm.cli.screen import (
     announce,
     console,
@@ -43,9 +39,12 @@ from swarm.cli.screen import (
     unwritten,
 )
 from swarm.cli.streams import lenient_streams
+from swarm.cli.sweeps import app as sweeps_app
+from swarm.cli.targets import app as targets_app
+from swarm.cli.targets import resumed_targets
 from swarm.cli.weights import app as weights_app
 from swarm.cli.zoo_commands import app as zoo_app
-from swarm.core.errors import ConfigError, StrandedError, SwarmError, UserError
+from swarm.core.errors import StrandedError, SwarmError, UserError
 from swarm.core.interrupts import CODE as INTERRUPTED
 from swarm.core.interrupts import heed_interrupts, leave
 
@@ -58,9 +57,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(preparing_app)
 app.add_typer(looking_app)
 app.add_typer(curating_app)
 app.add_typer(building_app)
+app.add_typer(sweeps_app)
+app.add_typer(targets_app)
 app.add_typer(weights_app)
 app.add_typer(zoo_app, name="zoo")
 
@@ -100,67 +102,21 @@ def resume(run_dir: RunDir, overrides: Overrides = None) -> None:
     Workers and budgets may be changed, for example with --set cluster.workers=4.
     """
     announce(run_dir)
-    from swarm.run.directory import is_finished
+    from swarm.run.directory import is_finished, is_sweep, is_targets
     from swarm.run.pipeline import resume_run
 
+    if is_targets(run_dir):
+        return resumed_targets(run_dir, overrides)
+    if is_sweep(run_dir):
+        from swarm.cli.sweep_table import resumed_sweep
+
+        return resumed_sweep(run_dir, overrides or ())
     was_finished = is_finished(run_dir)
     with run_display(run_dir) as progress:
         summary = resume_run(run_dir, progress, overrides or ())
     if was_finished:
         print_lines(["this run was finished before: nothing was left to do"])
     print_summary(summary, run_dir, resumed=not was_finished)
-
-
-@app.command()
-def check(
-    config: ConfigPath = None,
-    base: BaseOption = "",
-    experts: ExpertsOption = None,
-    data: DataOption = "",
-    run_dir: NewRunDir = None,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-    show: Annotated[
-        int, typer.Option(metavar="N", help="load the base, and show the first N prompts with its answers")
-    ] = 0,
-    hub: Annotated[bool, typer.Option("--hub", help="without a config: also try to reach the hub")] = False,
-) -> None:
-    """Validate config, experts, data, machine and cluster, and print the plan. Nothing is started or written.
-
-    Without a config, and without --base, --experts and --data, it examines the installation.
-    """
-    announce()
-    files = Files(base, experts or (), data)
-    if config is None and len(files.missing) == 3:
-        given = {"--show": show, "--run-dir": run_dir, "--set": overrides}
-        examine(hub, as_json, [option for option, value in given.items() if value])
-        return
-    if hub:
-        raise ConfigError("--hub: it is for swarm check without a config; remove it")
-    from swarm.cli.checking import checked
-
-    found = checked(config, files, run_dir, overrides or (), show, console)
-    if as_json:
-        print_json(found.content)
-    else:
-        print_lines([*found.lines], KEY_COLUMNS)
-
-
-@app.command()
-def init(
-    config: Annotated[Path, typer.Argument(metavar="[CONFIG]", help="the file to write")] = Path("swarm.yaml"),
-    base: InitBase = "",
-    experts: InitExperts = None,
-    data: InitData = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file")] = False,
-) -> None:
-    """Write a config for base, experts and data, with the reason beside each guess. What is not given is asked."""
-    announce()
-    from swarm.cli.configs import init_config
-
-    text = init_config(config, Files(base, experts or (), data), console, overwrite)
-    named = shlex.quote(str(config))
-    print_lines([*text.splitlines(), f"written to {named}; next: swarm check {named} --show 3"])
 
 
 @app.command("test")
@@ -182,26 +138,17 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 @app.command()
 def report(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Rebuild report.html and report.md from the journal."""
-    from swarm.run.directory import rebuild_report
+    from swarm.run.directory import is_sweep, rebuild_report
 
+    if is_sweep(run_dir):
+        from swarm.cli.sweep_table import rebuilt_sweep
+
+        return rebuilt_sweep(run_dir, as_json)
     summary = rebuild_report(run_dir)
     if as_json:
         print_json(summary.content() if summary else {})
     else:
         print_lines([str(run_dir / "report.html"), str(run_dir / "report.md")])
-
-
-@app.command()
-def schema(
-    of_build: Annotated[
-        bool, typer.Option("--build", help="that of swarm build's config; default: a search's")
-    ] = False,
-) -> None:
-    """Print the config's JSON schema, for editors."""
-    from swarm.config.build_schema import build_json_schema
-    from swarm.config.schema import json_schema
-
-    print_json(build_json_schema() if of_build else json_schema())
 
 
 @app.callback(invoke_without_command=True)

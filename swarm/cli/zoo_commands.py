@@ -13,7 +13,7 @@ app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts a
 
 @app.command("build")
 def zoo_build(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny or smollm2")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny, levels or smollm2")],
     directory: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="default: the cache, where zoo:NAME finds it")
     ] = None,
@@ -23,3 +23,16 @@ def zoo_build(
     from swarm.cli.zoos import build_zoo
 
     print_lines([str(build_zoo(name, directory, console))])
+
+
+@app.command("levels")
+def zoo_levels(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="the folder to write")],
+    examples: Annotated[int, typer.Option(help="examples of each domain")] = 300,
+    seed: Annotated[int, typer.Option(help="of everything that is drawn")] = 0,
+) -> None:
+    """Write questions of three domains with answers of three levels, training data for vectors, and a config."""
+    announce()
+    from swarm.zoo.level_files import write_levels
+
+    print_lines([str(write_levels(directory, examples, seed))])

@@ -61,6 +61,9 @@ class ExpertSettings(Sparsification):
 
     path: str
     name: str = Field("", description="its name in coefficients and reports; empty: the name of its folder or file")
+    any_base: bool = Field(
+        False, description="take it for another base than it was made from, with the same names and shapes"
+    )
     trained_on: Annotated[list[str], OneOrMore] = Field(
         default_factory=list,
         description="files of its training data, of the kinds of data; examples that are in them are noted",
@@ -125,14 +128,20 @@ class Config(Settings):
     modules: str = Field(".", description="folder of your own modules, for objectives of type function")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits and optimizer")
 
+    @property
+    def models(self) -> list[str]:
+        """Base and experts, as they are referred to."""
+        return [self.base, *(expert.path for expert in self.experts)]
+
     def sparsification(self, expert: ExpertSettings) -> Sparsification:
         """How much of an expert's update is kept."""
         kept = expert.model_dump(include={*Sparsification.model_fields} - {"prepare"})
         return Sparsification(**kept, prepare=expert.prepare or self.prepare)
 
     def decisive(self, expert: ExpertSettings) -> dict[str, object]:
-        """What of an expert decides scores, apart from its files. Preparations count where they are used."""
-        found = expert.model_dump(mode="json", exclude={"path", "trained_on", "prepare"})
+        """What of an expert decides scores, apart from its files; what earlier versions lacked where it is used."""
+        left_out = {"path", "trained_on", "prepare"} | (set() if expert.any_base else {"any_base"})
+        found = expert.model_dump(mode="json", exclude=left_out)
         prepare = self.sparsification(expert).prepare
         return found | ({"prepare": prepare.model_dump(mode="json")} if prepare else {})
 

@@ -98,6 +98,7 @@ class Evaluation:
     error: why it failed, in one line.
     surrogates: objective -> one surrogate score per example, where a sequential test needs them.
     soft: objective -> smoothed accuracy, where all answers have margins.
+    margins: objective -> one margin per example, where all answers have them.
     method: how its weights were put in place.
     transient: whether a failure may be the machine's, so that another worker may succeed.
     """
@@ -115,6 +116,7 @@ class Evaluation:
     error: str = ""
     surrogates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     soft: Mapping[str, float] = field(default_factory=dict)
+    margins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     method: Method = "merged"
     transient: bool = False
 

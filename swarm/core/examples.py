@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Split = Literal["search", "select", "test"]
+Level = Literal["avoidance", "generic", "expert"]
+LEVELS: tuple[Level, ...] = get_args(Level)  # of reference answers to one query, from the least to the most said
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Example:
     id: its id in the data file, or its line number there.
     prompt: a text, or the turns of a chat.
     answer: the right text, or the key of the right choice.
-    choices: key -> text, of a multiple-choice example.
+    choices: key -> text, of a multiple-choice example; of an example with three reference answers, level -> text.
     task: the kind of example, of which every split has the same share; "" where the data name none.
     group: a label from the data; "" where the data name none.
     context: a text to read before the prompt; "" where there is none.

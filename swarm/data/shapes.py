@@ -7,6 +7,8 @@ messages   ShareGPT's `conversations` ({from, value}) too, or a chat as `prompt`
 answer     with choices `answerKey` or `label` (an index from 0); else `answers`, `completion`, the `output` of an
            `instruction`, the `solution` of a `problem`, `response`, `output`, `target`, or the assistant's turn that
            ends a chat
+levels     `avoidance`, `generic` and `expert`, three reference answers, where there are neither choices nor an answer:
+           they become choices with these keys, and the answer is `expert`
 """
 
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from swarm.core.errors import DataError
+from swarm.core.examples import LEVELS
 
 ASKED = ("prompt", "question", "messages")
 ALSO_ASKED = ("ctx", "problem", "question_stem", "instruction")
@@ -28,12 +31,12 @@ NESTED = ("choices", *ALSO_CHOICES, "messages", *ALSO_CHAT, "answers")  # fields
 COLUMNS = (
     *ASKED, *ALSO_ASKED, *ALSO_CHAT, *LAST_ASKED, "choices", *ALSO_CHOICES, "answer", *ALSO_CHOSEN, *ALSO_ANSWER,
     *LAST_ANSWER, *ANSWER_OF.values(), "id", "task", "group", "context", "system", "text",
-    "chosen", "rejected",
+    "chosen", "rejected", *LEVELS,
 )  # fmt: skip
 READ = (
     "prompt or question with answer (and choices); instruction, input and output (Alpaca); messages with role and "
     "content, or conversations with from and value (ShareGPT), that end with the answer; prompt and completion; "
-    "problem and solution; query or input with response, output or target"
+    "problem and solution; query or input with response, output or target; avoidance, generic and expert"
 )
 ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
 
@@ -115,6 +118,7 @@ def row_of(where: str, written: Mapping[str, object]) -> Row:
         fields["messages"] = _turns(fields)
         _answer_from_chat(row, fields, names)
     _spread_choices(row, fields)
+    _choices_from_levels(row, fields)
     answer = fields.get("answer")
     if fields.get("choices") is not None and isinstance(answer, list) and len(answer) == 1:
         fields["answer"] = answer[0]
@@ -193,6 +197,17 @@ def _answer_from_chat(row: Row, fields: dict[str, object], names: dict[str, str]
     fields["messages"] = turns[:-1]
     if answer is None:
         fields["answer"], names["answer"] = said, "messages"
+
+
+def _choices_from_levels(row: Row, fields: dict[str, object]) -> None:
+    """Three reference answers become choices. One of these names alone may mean anything."""
+    given = [level for level in LEVELS if row.has(level)]
+    if len(given) < 2 or row.has("choices") or row.has("answer"):
+        return
+    for level in LEVELS:
+        if level not in given:
+            row.lacks(level, f"give an answer of each level ({', '.join(LEVELS)}), or remove the example")
+    fields["choices"], fields["answer"] = {level: row.text(level) for level in LEVELS}, "expert"
 
 
 def _spread_choices(row: Row, fields: dict[str, object]) -> None:

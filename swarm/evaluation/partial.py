@@ -52,10 +52,8 @@ class PartialEvaluation:
     def take(self, part: WorkloadSlice, reply: Reply, objectives: Mapping[str, Objective]) -> None:
         """Score a rung's answers. Raises EvaluationError where an objective gives no finite score."""
         start = time.perf_counter()
-        used = 0
-        for item in part.examples:
-            answers = reply.answers[used : used + len(item.requests)]
-            used += len(item.requests)
+        for item, places in zip(part.examples, part.places, strict=True):
+            answers = [reply.answers[place] for place in places]
             scored = objectives[item.objective].score(item.example, answers)
             for value in (scored.score, scored.surrogate, scored.margin):
                 if value is not None and not math.isfinite(value):
@@ -81,6 +79,7 @@ class PartialEvaluation:
             outputs={name: tuple(item.output for item in items) for name, items in self._scored.items()},
             surrogates=self._surrogates() if self._race.settings.sequential else {},
             soft=self._smoothed(),
+            margins=self._margins(),
             tokens=self._tokens,
             seconds=self._seconds,
             compose_seconds=self._compose,
@@ -109,6 +108,12 @@ class PartialEvaluation:
 
     def _smoothed(self) -> dict[str, float]:
         """The smoothed accuracy of each objective whose answers all have margins."""
-        margins = {name: [item.margin for item in items] for name, items in self._scored.items()}
-        known = {name: [margin for margin in values if margin is not None] for name, values in margins.items()}
-        return {name: smoothed(values) for name, values in known.items() if 0 < len(values) == len(margins[name])}
+        return {name: smoothed(values) for name, values in self._margins().items()}
+
+    def _margins(self) -> dict[str, tuple[float, ...]]:
+        """The margins of each objective whose answers all have them."""
+        known = {
+            name: tuple(item.margin for item in items if item.margin is not None)
+            for name, items in self._scored.items()
+        }
+        return {name: values for name, values in known.items() if 0 < len(values) == len(self._scored[name])}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from swarm.core.errors import DataError
 from swarm.core.examples import Example
+from swarm.core.requests import Request
 from swarm.engines import Encoder, Requests
 from swarm.engines.encoding import Encoded
 from swarm.evaluation.racing import rung_sizes
@@ -15,19 +16,27 @@ Examples = Mapping[str, Sequence[Example]]
 
 @dataclass(frozen=True, eq=False)
 class EncodedExample:
-    """One example of one objective, and the requests whose answers it is scored by."""
+    """One example of one objective, and the requests whose answers it is scored by.
+
+    shared: whether equal requests of other such examples are answered once.
+    """
 
     objective: str
     example: Example
     requests: tuple[Encoded, ...]
+    shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class WorkloadSlice:
-    """Examples that are scored in one go, and the requests of all of them, in order."""
+    """Examples that are scored in one go, and the requests of all of them, in order.
+
+    places: for each example, where its requests are.
+    """
 
     examples: tuple[EncodedExample, ...]
     requests: Requests
+    places: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +67,32 @@ class Workload:
         if (start, stop) not in self._slices:
             before, after = rung_sizes(start, self.sizes), rung_sizes(stop, self.sizes)
             chosen = tuple(each for name, own in self.examples.items() for each in own[before[name] : after[name]])
-            requests = Requests(tuple(request for each in chosen for request in each.requests))
-            self._slices[start, stop] = WorkloadSlice(chosen, requests)
+            self._slices[start, stop] = _slice_of(chosen)
         return self._slices[start, stop]
+
+
+def _slice_of(examples: tuple[EncodedExample, ...]) -> WorkloadSlice:
+    requests: list[Encoded] = []
+    known: dict[Request, int] = {}
+    places = []
+    for each in examples:
+        own = []
+        for request in each.requests:
+            place = known.get(request.request, len(requests)) if each.shared else len(requests)
+            if place == len(requests):
+                requests.append(request)
+                if each.shared:
+                    known[request.request] = place
+            own.append(place)
+        places.append(tuple(own))
+    return WorkloadSlice(examples, Requests(tuple(requests)), tuple(places))
 
 
 def make_workload(objectives: Sequence[Objective], examples: Examples, encoder: Encoder) -> Workload:
     """Encode a split. Raises DataError for an example that the model cannot take."""
     encoded = {
         objective.name: tuple(
-            EncodedExample(objective.name, example, _encoded(objective, example, encoder))
+            EncodedExample(objective.name, example, _encoded(objective, example, encoder), objective.shares_requests)
             for example in examples[objective.name]
         )
         for objective in objectives

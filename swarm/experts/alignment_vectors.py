@@ -16,13 +16,14 @@ from torch import Tensor
 
 from swarm.core.errors import ExpertError, UserError
 from swarm.experts.adapter_reader import open_adapter
-from swarm.experts.catalog import VECTOR_FORMAT, ExpertSpec, open_base, open_expert
+from swarm.experts.catalog import ExpertSpec, open_base, open_expert
 from swarm.experts.expert import Base, UpdateSource
 from swarm.experts.lora import Adapter, is_adapter
 from swarm.experts.model_folder import check_folder
 from swarm.experts.recorded_base import difference, recorded_base
 from swarm.experts.safetensors_writer import TensorStream, tensor_stream
 from swarm.experts.updates import Replacement, delta_of
+from swarm.experts.vector_files import VECTOR_FORMAT
 
 Shape = tuple[int, ...]
 

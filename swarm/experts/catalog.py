@@ -9,11 +9,11 @@ from swarm.core.recipes import ExpertKind
 from swarm.core.terminal_text import shortened
 from swarm.experts.adapter_config import read_adapter_config
 from swarm.experts.adapter_reader import open_adapter
-from swarm.experts.architecture import DTYPES, check_values
+from swarm.experts.architecture import check_values
 from swarm.experts.base_tokenizer import check_settings
 from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
-from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource, Vector
+from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource
 from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.model_folder import check_folder, is_there
@@ -21,13 +21,13 @@ from swarm.experts.own_code import code_notes
 from swarm.experts.prepared_together import prepared_together
 from swarm.experts.quantised_base import can_stand_beside, open_quantised
 from swarm.experts.recorded_base import check_trained_on
-from swarm.experts.safetensors_files import TensorFiles, read_json
+from swarm.experts.safetensors_files import read_json
 from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.tied_adapters import check_tied_uses, one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
+from swarm.experts.vector_files import open_vector
 
-VECTOR_FORMAT = "swarm-alignment-vector"
 # The files that hold a vocabulary, of which a tokenizer has at least one.
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
@@ -39,11 +39,13 @@ class ExpertSpec:
     name: what it is called.
     path: the folder of an adapter or a checkpoint, or the file of an alignment vector.
     sparsification: how much of its updates is kept; everything by default.
+    any_base: whether the base may be another one than it was made from, of equal shapes.
     """
 
     name: str
     path: Path
     sparsification: Sparsification = field(default_factory=Sparsification)
+    any_base: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,10 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     if base.codes and not is_adapter(spec.path):
         raise _needs_weights(owner, base)
     if spec.path.is_file():
-        return "vector", _open_vector(spec.path, base, owner)
+        return "vector", open_vector(spec.path, base, owner, spec.any_base)
     if is_adapter(spec.path):
-        check_trained_on(spec.path, base.tensors, owner)
+        if not spec.any_base:
+            check_trained_on(spec.path, base.tensors, owner)
         adapter = open_adapter(spec.path, base.tensors, tuple(base.ties))
         adapter = fit_adapter(adapter, base, read_adapter_config(spec.path))
         check_saved_copies(adapter, base, owner)
@@ -171,6 +174,11 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
             check_tied_uses(adapter, base.ties, owner)
             return "adapter", adapter
         return "adapter", one_update_for_both(adapter, tuple(base.ties), owner) if base.ties else adapter
+    if spec.any_base:
+        raise ExpertError(
+            f"{owner}: {spec.path} is a checkpoint, whose update depends on its own base; make it a vector with "
+            "swarm vector BASE CHECKPOINT -o FILE, and give that"
+        )
     config = read_json(spec.path / "config.json", owner)
     check_values(spec.path, owner)
     check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
@@ -195,29 +203,6 @@ def _check_ties(owner: str, checkpoint: Base, base: Base) -> None:
                 f"{owner}: tie_word_embeddings is True, so that its {name} is {source}, but the base has both apart; "
                 "an expert must be made from this base"
             )
-
-
-def _open_vector(path: Path, base: Base, owner: str) -> Vector:
-    if path.suffix != ".safetensors":
-        raise ExpertError(
-            f"{owner}: {path} is neither a folder nor a .safetensors file, and pickled weights are not loaded; "
-            "give the folder of a saved model, or make a vector with swarm vector BASE ALIGNED -o FILE"
-        )
-    vector = Vector(TensorFiles.of(path))
-    if vector.files.metadata.get("format") != VECTOR_FORMAT:
-        raise ExpertError(
-            f"{owner}: {path} is not an alignment vector; make one with swarm vector BASE ALIGNED -o FILE"
-        )
-    for name, info in vector.files.info.items():
-        if info.dtype not in DTYPES:
-            raise ExpertError(f"{owner}: {name} in {path} holds {info.dtype}, no differences of weights; make it again")
-    made_for = vector.files.metadata.get("base_fingerprint", "")
-    if made_for and made_for != base.tensors.fingerprint:
-        raise ExpertError(
-            f"{owner}: {path} was made from a base with fingerprint {made_for}, "
-            f"this base has {base.tensors.fingerprint}; make it again with swarm vector"
-        )
-    return vector
 
 
 def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: Base) -> None:

@@ -153,8 +153,10 @@ class Archive:
         self.journal.append(record)
         self._add(record)
 
-    def append_evaluation(self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> None:
-        self.append(EvaluationRecord.of(kind, evaluation, split, same_as))
+    def append_evaluation(
+        self, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "", margins: bool = False
+    ) -> None:
+        self.append(EvaluationRecord.of(kind, evaluation, split, same_as, margins))
 
     def append_repeat(self, kind: Kind, candidate: Candidate, split: Split) -> Evaluation:
         """Record a candidate at a position that was scored before: it takes those scores and costs nothing."""

@@ -86,9 +86,11 @@ def _check_scores(record: ScoredRecord) -> None:
         mean = record.examples.sum(name) / size
         if not math.isclose(record.scores[name], mean, rel_tol=ROUNDING, abs_tol=ROUNDING):
             raise ValueError(f"scores.{name} is {record.scores[name]:g}, and the mean of its examples {mean:g}")
-    for name, values in record.outputs.items():
-        if sizes.get(name, len(values)) != len(values):
-            raise ValueError(f"outputs.{name} holds {len(values)} texts for {sizes[name]} examples")
+    beside = {f"outputs.{name}": (name, len(values), "texts") for name, values in record.outputs.items()}
+    beside |= {f"margins.{name}": (name, size, "numbers") for name, size in record.margins.sizes.items()}
+    for key, (name, size, kind) in beside.items():
+        if sizes.get(name, size) != size:
+            raise ValueError(f"{key} holds {size} {kind} for {sizes[name]} examples")
 
 
 def _check_start(record: ScoredRecord, start: StartRecord) -> None:

@@ -19,7 +19,7 @@ Number = Annotated[int, Field(ge=0, lt=2**63)]
 Scores = Annotated[PackedScores, PlainValidator(PackedScores.of)]
 Packed = Annotated[bytes, BeforeValidator(pack), Field(alias="position")]
 
-LEFT_OUT_IF_EMPTY = ("outputs", "guides", "soft", "error", "same_as")
+LEFT_OUT_IF_EMPTY = ("outputs", "guides", "soft", "margins", "error", "same_as")
 NOTHING: dict[str, Any] = {}  # of every record that has none
 
 
@@ -32,6 +32,7 @@ class ScoredRecord:
     outputs: objective -> one text per example; kept for the test only.
     guides: objective -> one value per example, which sequential racing compares.
     soft: objective -> mean smoothed score, which an optimizer may climb.
+    margins: objective -> one margin per example; kept for sweeps and targets only.
     same_as: the candidate that scored the same position first; nothing was run for this line.
     elapsed: seconds that the run had worked when the line was written, over all its sessions.
     """
@@ -48,6 +49,7 @@ class ScoredRecord:
     outputs: dict[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
     guides: Scores = field(default_factory=lambda: NO_SCORES)
     soft: dict[str, Finite] = field(default_factory=lambda: NOTHING)
+    margins: Scores = field(default_factory=lambda: NO_SCORES)
     n_examples: Number
     tokens: Number
     seconds: Seconds
@@ -90,6 +92,7 @@ class ScoredRecord:
             outputs=self.outputs,
             surrogates=self.guides,
             soft=self.soft,
+            margins=self.margins,
             tokens=self.tokens,
             seconds=self.seconds,
             compose_seconds=self.compose_seconds,
@@ -118,8 +121,13 @@ class EvaluationRecord(ScoredRecord):
     kind: Kind
 
     @classmethod
-    def of(cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "") -> "EvaluationRecord":
-        """Outputs are kept for the test, guides for the search, smoothed scores for search and selection."""
+    def of(
+        cls, kind: Kind, evaluation: Evaluation, split: Split = "search", same_as: str = "", margins: bool = False
+    ) -> "EvaluationRecord":
+        """Outputs are kept for the test, guides for the search, smoothed scores for search and selection.
+
+        margins: whether margins are kept, too.
+        """
         candidate = evaluation.candidate
         return cls.read(
             {
@@ -135,6 +143,7 @@ class EvaluationRecord(ScoredRecord):
                 "outputs": dict(evaluation.outputs) if kind == "test" else NOTHING,
                 "guides": evaluation.surrogates if kind == "evaluation" else NO_SCORES,
                 "soft": dict(evaluation.soft) if kind != "test" else NOTHING,
+                "margins": evaluation.margins if margins else NO_SCORES,
                 "n_examples": evaluation.n_examples,
                 "tokens": evaluation.tokens,
                 "seconds": round(evaluation.seconds, 4),

@@ -11,7 +11,8 @@ To add one, write one file and one line:
    `generated` (base.py) check the answers: a NaN becomes a failed evaluation.
 3. Say what is known beyond the score, and races end sooner: the bounds of scores in `range`, a log-likelihood beside
    them in `Scored.surrogate`. `Scored.margin` says how far an answer is from the other side; optimizers can climb it.
-   If scores depend on files of the user's, name them in `files`.
+   If scores depend on files of the user's, name them in `files`. With `shares_requests`, objectives that ask the same
+   of an example ask it once.
 4. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all objectives
    must pass (tests/objectives/test_objectives.py) take it from there.
 
@@ -21,6 +22,7 @@ It imports core alone, never torch. An objective sees examples, requests and ans
 from swarm.objectives.base import Objective
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
+from swarm.objectives.level import LevelRate
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
 
@@ -28,5 +30,6 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "multiple_choice": MultipleChoice,
     "exact_match": ExactMatch,
     "likelihood": AnswerLikelihood,
+    "level": LevelRate,
     "function": UserFunction,
 }

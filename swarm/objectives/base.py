@@ -55,6 +55,9 @@ class Objective(Settings, ABC):
     # runs of those versions can be resumed.
     added_later: ClassVar[frozenset[str]] = frozenset()
 
+    # Whether a request that another such objective makes too, for an example of the same slice, is answered once.
+    shares_requests: ClassVar[bool] = False
+
     @property
     def range(self) -> tuple[float, float]:
         """The lowest and the highest score that an example can have. Racing relies on them."""

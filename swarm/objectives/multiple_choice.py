@@ -67,7 +67,7 @@ class MultipleChoice(PromptedObjective):
         right = list(choices).index(example.answer)
         chosen = int(np.argmax(values_C))
         score = _softmax(values_C)[right] if self.metric == "probability" else chosen == right
-        surrogate = round(float(_log_softmax(values_C)[right]), SURROGATE_DIGITS)
+        surrogate = round(float(log_softmax(values_C)[right]), SURROGATE_DIGITS)
         margin = float(values_C[right] - np.delete(values_C, right).max()) if self.metric != "probability" else None
         return Scored(float(score), list(choices.values())[chosen], surrogate, margin)
 
@@ -99,7 +99,7 @@ def _softmax(values_C: Array) -> Array:
     return shares_C
 
 
-def _log_softmax(values_C: Array) -> Array:
+def log_softmax(values_C: Array) -> Array:
     below_C = values_C - values_C.max()
     logs_C: Array = below_C - np.log(np.exp(below_C).sum())
     return logs_C

@@ -3,22 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarm.core.files import write_text
 from swarm.core.loading import Snippet, load_snippet
-from swarm.core.markdown import code_block, inline_code, plain_text
-from swarm.core.terminal_text import escaped_output
 from swarm.journal.records import Record
 from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
 from swarm.report.coefficients import coefficients_words
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
-from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure, region_words
+from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure
 from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
@@ -27,6 +22,7 @@ from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import choices, is_finished, later_notes, reproduce_command, resume_command, state
+from swarm.report.templating import filled
 from swarm.report.weights import Stated, read_stated
 from swarm.statistics.verdict import Verdict
 
@@ -116,12 +112,7 @@ def rendered(
     journal = read_journal(records)
     snippet = _snippet(run_dir / BEST, journal)
     page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet, at_work)
-    texts: dict[str, str] = {}
-    for name in names:
-        environment = _environment(name)
-        environment.finalize = escaped_output()  # by the secrets that the environment holds now
-        texts[name] = environment.get_template(f"{name}.j2").render(page=page)
-    return texts
+    return {name: filled(f"{name}.j2", page) for name in names}
 
 
 def _page(
@@ -222,39 +213,3 @@ def _split_scores(
     scores = {split: found[name] for split, found in best.scores.items() if name in found}
     predicted = summary.predicted.get(name) if summary and summary.predicted else None
     return bars.SplitScores(scores, predicted, score_table.generalisation_gap(name, best, summary), strongest)
-
-
-@cache
-def _environment(name: str) -> Environment:
-    """Kept, as compiling a template takes longer than filling it in."""
-    loader = PackageLoader("swarm.report", "templates")
-    is_html = name.endswith(".html")
-    environment = Environment(
-        loader=loader,
-        autoescape=is_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "thousands": words.thousands,
-        "duration": words.duration,
-        "cut": words.cut,
-        "signed": words.signed,
-        "tied": lambda text: text.replace(" %", "\u00a0%"),
-        "sentence": lambda text: f"{words.capital(text)}.",
-        "flat": lambda text: " ".join(text.split()),
-        "md": plain_text,
-        "code": inline_code,
-    }
-    environment.globals |= {
-        "count": words.count,
-        "chance": words.chance,
-        "baseline": words.baseline_name,
-        "region_words": region_words,
-        "gains_words": words.gains_words,
-        "code_block": code_block,
-        "most": 20,
-        "first": 5,
-    }
-    return environment

@@ -10,7 +10,8 @@
     base_answers.py       what the base answers to the first examples, and how that is graded
     likely_causes.py      why it may have none of them right, or all
     show_prompts.py       both, as `swarm check --show` has them
-    directory.py          the files of a run directory, and its lock
+    directory.py          the files of a run directory
+    lock.py               its lock
     provenance.py         what a run rests on, and that it is the same at resume
     continuation.py       the scores of another run, for a search that continues it
     compose.py            known coefficients, to be exported without a run

@@ -10,7 +10,7 @@ from swarm.core.errors import RunError
 from swarm.core.files import write_json
 from swarm.core.temporaries import temporary_folder
 from swarm.run.build_plan import BuildPlan, ExpertPlan, library_versions
-from swarm.run.directory import LOCK, locked
+from swarm.run.lock import LOCK, locked
 
 WORK = ".build"  # holds a working folder of each training that goes on
 RECORD, ORIGIN = "build.json", "provenance.json"

@@ -1,9 +1,7 @@
 """A run's directory: the names of its files, its lock, and what can be read from it without running anything."""
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
@@ -15,12 +13,19 @@ from swarm.core.temporaries import is_temporary, sweep, temporary_folder
 from swarm.journal.archive import Archive
 from swarm.journal.summary import SPLITS, Summary
 from swarm.report import write_report
+from swarm.run.lock import LOCK, locked
 
-LOOKS, LOOK_SECONDS = 4, 0.02
 LAST_BYTES = 4096  # of a journal: more than an end line has
-CONFIG, JOURNAL, SUMMARY, BEST, LOCK = "config.yaml", "journal.jsonl", "summary.json", "best", ".lock"
-LOCKED_FILES = (CONFIG, SUMMARY, BEST)  # written under the lock alone; a report is written without it, too
-REPORTS = ("report.html", "report.md")
+CONFIG, JOURNAL, SUMMARY, BEST = "config.yaml", "journal.jsonl", "summary.json", "best"
+SWEEP, TARGETS = "sweep.yaml", "targets.yaml"  # of a sweep, and of a search for targets, alone: what they do
+LOCKED_FILES = (
+    CONFIG,
+    SUMMARY,
+    BEST,
+    SWEEP,
+    TARGETS,
+)  # written under the lock alone; a report is written without it, too
+REPORTS = ("report.html", "report.md", "sweep.json", "sweep.csv", "sweep.html")
 
 
 def config_path(folder: Path) -> Path:
@@ -33,52 +38,6 @@ def config_path(folder: Path) -> Path:
             "begins it again"
         )
     raise RunError(f"{folder} is not a run directory: it holds no {CONFIG}; give the directory of a swarm search")
-
-
-@contextmanager
-def locked(place: Path, run: Path | None = None) -> Iterator[None]:
-    """Lock a run directory: two processes must not write one journal. run: its name, where it is yet to get it."""
-    folder = run or place
-    try:
-        handle = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        remedy = "remove it" if isinstance(error, IsADirectoryError) else f"make {folder} writable"
-        raise RunError(f"{folder / LOCK} cannot be opened ({error.strerror}); {remedy}") from None
-    try:
-        try:
-            _take(handle)
-        except BlockingIOError:
-            raise RunError(f"{folder} is in use by another swarm process; wait for it or stop it") from None
-        except OSError as error:
-            raise RunError(
-                f"--run-dir: the file system of {folder} does not support locks ({error.strerror}); name a directory "
-                "on another file system, or mount this one with flock"
-            ) from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int) -> None:
-    """Take the lock. One who looks whether a run is in use (`in_use`) holds it for a moment, so a few times."""
-    for _ in range(LOOKS):
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(LOOK_SECONDS)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def in_use(folder: Path) -> bool:
-    """Whether a process holds the run's lock."""
-    try:
-        with (folder / LOCK).open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def default_folder(config: Path) -> Path:
@@ -194,7 +153,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _remove(folder: Path, created: bool) -> None:
-    for name in (CONFIG, JOURNAL, LOCK):
+    for name in (CONFIG, SWEEP, TARGETS, JOURNAL, LOCK):
         (folder / name).unlink(missing_ok=True)
     if created:
         with suppress(OSError):
@@ -212,9 +171,23 @@ def is_finished(folder: Path) -> bool:
     return isinstance(last, dict) and last.get("kind") == "end" and last.get("phase") == "run"
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether the folder is that of a sweep."""
+    return os.path.isfile(folder / SWEEP)
+
+
+def is_targets(folder: Path) -> bool:
+    """Whether the folder is that of a search for targets."""
+    return os.path.isfile(folder / TARGETS)
+
+
 def check_searched(folder: Path) -> None:
     """Raise RunError for a run whose search goes on: to show its test scores would first finish it."""
     config_path(folder)
+    if is_targets(folder):
+        raise RunError(f"{folder} is a search for targets, which are tested already; see targets/targets.html there")
+    if is_sweep(folder):
+        raise RunError(f"{folder} is a sweep, which selects nothing to be tested; see sweep.html there")
     if is_finished(folder):
         return
     archive = Archive(folder / JOURNAL)

@@ -10,7 +10,7 @@ from swarm.export import Exported
 from swarm.export.base import OtherCandidate
 from swarm.journal.archive import Archive
 from swarm.journal.summary import SPLITS, Summary
-from swarm.run.directory import JOURNAL, config_path, read_summary
+from swarm.run.directory import JOURNAL, config_path, is_sweep, is_targets, read_summary
 from swarm.run.plan import open_experts
 from swarm.run.provenance import check_settings, check_weights
 from swarm.run.summarise import scores_at
@@ -43,6 +43,8 @@ def _candidate(archive: Archive, summary: Summary | None, candidate_id: str) -> 
     wanted = candidate_id or (summary.best.id if summary else "")
     if not wanted:
         folder = archive.journal.path.parent
+        if is_sweep(folder) or is_targets(folder):
+            raise RunError(f"{folder}: one best was not chosen there; give --candidate ID, as sweep or targets name it")
         raise RunError(f"{folder}: the run has not ended and has no best yet; swarm resume it, or give --candidate ID")
     found = archive.of(wanted)
     if found is None:

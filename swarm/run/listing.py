@@ -11,7 +11,8 @@ from swarm.journal.archive import Archive
 from swarm.journal.summary import Summary
 from swarm.preferences.weighted_sum import utility
 from swarm.report.weights import read_weights, written_config
-from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, config_path, in_use, is_finished, read_summary
+from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, config_path, is_finished, read_summary
+from swarm.run.lock import in_use
 from swarm.statistics.intervals import Score
 
 PHASES = {"select": "testing", "search": "selecting"}  # what goes on once this one has ended

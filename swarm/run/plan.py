@@ -126,7 +126,10 @@ def open_experts(config: Config) -> Catalog:
 
 
 def _specs(config: Config) -> list[ExpertSpec]:
-    return [ExpertSpec(expert.name, Path(expert.path), config.sparsification(expert)) for expert in config.experts]
+    return [
+        ExpertSpec(expert.name, Path(expert.path), config.sparsification(expert), expert.any_base)
+        for expert in config.experts
+    ]
 
 
 def _splits(config: Config, i: int) -> Splits:

@@ -6,6 +6,7 @@ Shape suffixes: P examples, E experts.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -70,10 +71,31 @@ def mean_interval(scores_P: Sequence[float]) -> Score:
     """
     x_P = np.asarray(scores_P, dtype=np.float64)
     if np.isin(x_P, (0.0, 1.0)).all():
-        interval = stats.binomtest(int(x_P.sum()), len(x_P)).proportion_ci(CONFIDENCE, method="wilson")
-        return Score(float(x_P.mean()), float(interval.low), float(interval.high), len(x_P))
+        low, high = _wilson(int(x_P.sum()), len(x_P))
+        return Score(float(x_P.mean()), low, high, len(x_P))
     low, high = _bootstrap(x_P)
     return Score(float(x_P.mean()), low, high, len(x_P))
+
+
+def t_interval(values_P: Sequence[float]) -> Score:
+    """The mean with Student's interval: much faster than a bootstrap, for many means of unbounded numbers."""
+    x_P = np.asarray(values_P, dtype=np.float64)
+    mean = float(x_P.mean())
+    if len(x_P) < 2 or not has_spread(x_P):
+        return Score(mean, mean, mean, len(x_P))
+    half = _t_quantile(len(x_P) - 1) * float(x_P.std(ddof=1)) / math.sqrt(len(x_P))
+    return Score(mean, mean - half, mean + half, len(x_P))
+
+
+@lru_cache(maxsize=4096)  # a sweep asks for thousands, of few different numbers
+def _wilson(right: int, n: int) -> tuple[float, float]:
+    interval = stats.binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+@lru_cache(maxsize=256)
+def _t_quantile(freedom: int) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def paired_bootstrap(ours_P: Sequence[float], theirs_P: Sequence[float]) -> Difference:

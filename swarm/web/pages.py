@@ -12,8 +12,9 @@ from swarm.core.terminal_text import escaped_output
 from swarm.journal.archive import Archive
 from swarm.report.render import rendered
 from swarm.run.comparing import compared
-from swarm.run.directory import JOURNAL, in_use, is_finished, read_summary
+from swarm.run.directory import JOURNAL, is_finished, read_summary
 from swarm.run.listing import ListedRun, listed_run
+from swarm.run.lock import in_use
 from swarm.web.watcher import Cached, Shelf, stamp_of
 
 REPORT = "report.html"

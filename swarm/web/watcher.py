@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, in_use
+from swarm.run.directory import CONFIG, JOURNAL, SUMMARY
+from swarm.run.lock import in_use
 
 Stamp = tuple[object, ...]
 T = TypeVar("T")

@@ -1,6 +1,8 @@
-"""Demonstration zoos: a base, experts trained from it, and examples. `tiny` takes a minute; `smollm2` is a real model.
+"""Demonstration zoos: a base, experts trained from it, and examples.
 
-A built zoo contains `base/` (a Hugging Face checkpoint), `experts/NAME/` (PEFT adapters), `data/examples.jsonl` and
+`tiny` and `levels` take a minute or less; `smollm2` is a real model.
+
+A built zoo contains `base/` (a Hugging Face checkpoint), `experts/NAME/` (PEFT adapters), `data/*.jsonl` and
 `zoo.json`, which has the fingerprint of its recipe.
 
 To add a zoo: write its recipe (a `ZooRecipe` of settings, in a module without torch), a module with a function
@@ -16,20 +18,26 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from swarm.core.errors import UserError
-from swarm.zoo import smollm2, tiny
+from swarm.zoo import levels, smollm2, tiny
 from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.reference import check_known, locate_in
 from swarm.zoo.store import build_at, cache_directory
 
 __all__ = ["ZOOS", "build", "cache_directory", "locate", "named_in"]
 
-# The two imports below are inside functions because they take seconds (torch) and `locate` needs neither.
+# The three imports below are inside functions because they take seconds (torch) and `locate` needs neither.
 
 
 def _make_tiny(paths: BuildPaths, progress: Progress) -> None:
     from swarm.zoo.tiny_build import make
 
     make(tiny.RECIPE, paths, progress)
+
+
+def _make_levels(paths: BuildPaths, progress: Progress) -> None:
+    from swarm.zoo.levels_build import make
+
+    make(levels.RECIPE, paths, progress)
 
 
 def _make_smollm2(paths: BuildPaths, progress: Progress) -> None:
@@ -43,6 +51,7 @@ def _make_smollm2(paths: BuildPaths, progress: Progress) -> None:
 
 ZOOS: dict[str, Builder] = {
     "tiny": Builder(tiny.RECIPE, _make_tiny),
+    "levels": Builder(levels.RECIPE, _make_levels),
     "smollm2": Builder(smollm2.RECIPE, _make_smollm2),
 }
 

@@ -1,26 +1,52 @@
 """Builds `tiny`: tokenizer, base, experts, data."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from swarm.zoo.base import BuildPaths, Progress, subprogress
+from swarm.zoo.base import BuildPaths, Progress, Schedule, subprogress
 from swarm.zoo.examples import write_examples
 from swarm.zoo.string_tasks import Corpus, ExpertMixture, evaluation_examples, prompts
 from swarm.zoo.tiny import TinyRecipe
-from swarm.zoo.training import train, train_expert
+from swarm.zoo.training import Draw, train, train_expert
 
 SPECIAL = ("<pad>", "<bos>", "<eos>")
 BASE_SHARE = 0.45  # of the build time
 
 
+class ByteLlama(Protocol):
+    """The size of a base and how it is trained."""
+
+    @property
+    def layers(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def heads(self) -> int: ...
+
+    @property
+    def base(self) -> Schedule: ...
+
+
 def make(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
     """Build the zoo in `paths.work`."""
-    # Matrices this small are not faster on two threads, and far slower where the cores are busy.
+    with one_thread():
+        _make(recipe, paths, progress)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrices this small are not faster on two threads, and far slower where the cores are busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        _make(recipe, paths, progress)
+        yield
     finally:
         torch.set_num_threads(threads)
 
@@ -30,7 +56,7 @@ def _make(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
     write_examples(paths.work / "data" / "examples.jsonl", examples)
     corpus = Corpus(recipe.trust, recipe.lengths, prompts(examples))
     tokenizer = make_tokenizer()
-    make_base(recipe, paths, tokenizer, corpus, subprogress(progress, 0.0, BASE_SHARE))
+    make_base(recipe, paths, tokenizer, corpus.draw, subprogress(progress, 0.0, BASE_SHARE))
     low, steps = BASE_SHARE, sum(expert.schedule.steps for expert in recipe.experts)
     for expert in recipe.experts:
         high = low + (1 - BASE_SHARE) * expert.schedule.steps / steps
@@ -40,7 +66,7 @@ def _make(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None:
 
 
 def make_base(
-    recipe: TinyRecipe, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, corpus: Corpus, progress: Progress
+    recipe: ByteLlama, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
 ) -> None:
     """Train the base and save it with its tokenizer."""
     torch.manual_seed(recipe.base.seed)
@@ -59,7 +85,7 @@ def make_base(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    train(model, tokenizer, corpus.draw, recipe.base, progress, "base")
+    train(model, tokenizer, draw, recipe.base, progress, "base")
     model.save_pretrained(paths.work / "base")
     tokenizer.save_pretrained(paths.work / "base")
 

@@ -25,13 +25,14 @@ from support import (
     bad_preparations,
     bad_runs,
     bad_settings,
+    bad_sweeps,
     bad_texts,
     bad_values,
     bad_weights,
 )
 from support.bad_inputs import Case, Scene
 from support.playground import Playground, run_cli, summary_of
-from swarm.run.directory import locked
+from swarm.run.lock import locked
 
 CASES = [
     *bad_configs.CASES,
@@ -44,7 +45,7 @@ CASES = [
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
-CASES += [*bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES]
+CASES += [*bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES, *bad_sweeps.CASES]
 
 
 @pytest.fixture

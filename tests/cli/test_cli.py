@@ -22,6 +22,8 @@ from swarm.export import EXPORTS
 COMMANDS = {
     "init",
     "build",
+    "sweep",
+    "targets",
     "runs",
     "candidates",
     "compare",

@@ -8,7 +8,7 @@ import pytest
 
 from support.bad_inputs import Scene
 from support.playground import Playground, run_cli, summary_of
-from swarm.run.directory import locked
+from swarm.run.lock import locked
 
 
 @pytest.fixture(scope="module")

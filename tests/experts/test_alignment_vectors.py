@@ -12,9 +12,10 @@ from support.models import ATTENTION, make_adapter, make_base, make_checkpoint
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.experts.alignment_vectors import make_vector
-from swarm.experts.catalog import VECTOR_FORMAT, Catalog, ExpertSpec, open_catalog
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge_model import composed_tensor, composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
+from swarm.experts.vector_files import VECTOR_FORMAT
 
 
 @pytest.fixture(scope="module")

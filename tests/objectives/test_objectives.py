@@ -22,6 +22,7 @@ from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.objectives.prompting import build_prompt
 
 CHOICE = Example("c", "The sky is", "B", {"A": "green", "B": "blue"})
+LEVELS = Example("l", "The sky is", "expert", {"avoidance": "grey", "generic": "green", "expert": "blue"})
 FREE = Example("f", "1 + 4 =", "5")
 CHAT = replace(FREE, prompt=(Message("system", "Count."), Message("user", "1 + 4?")))
 REQUIRED = {"function": {"function": "scorers:equal"}}
@@ -58,6 +59,11 @@ def make(kind: str, **settings) -> Objective:
     return OBJECTIVES[kind](name="x", type=kind, **REQUIRED.get(kind, {}), **settings)
 
 
+def scorable(kind: str) -> Example:
+    """An example whose right answer is blue, and a wrong one green."""
+    return LEVELS if kind == "level" else CHOICE
+
+
 def answers(requests: Sequence[Request], said: str) -> list[Answer]:
     """What a model answers that is sure of `said`."""
     return [
@@ -77,20 +83,20 @@ class TestEveryObjective:
 
     @pytest.mark.parametrize("chat", [False, True])
     def test_requests_are_stable(self, kind, chat):
-        objective = make(kind, chat=chat)
-        objective.check(CHOICE)
-        assert objective.requests(CHOICE) == objective.requests(CHOICE) != []
-        assert all(isinstance(request.prompt, tuple) == chat for request in objective.requests(CHOICE))
+        objective, example = make(kind, chat=chat), scorable(kind)
+        objective.check(example)
+        assert objective.requests(example) == objective.requests(example) != []
+        assert all(isinstance(request.prompt, tuple) == chat for request in objective.requests(example))
 
     def test_right_is_better_than_wrong(self, kind):
-        objective = make(kind)
-        requests = objective.requests(CHOICE)
-        right, wrong = (objective.score(CHOICE, answers(requests, said)) for said in ("blue", "green"))
+        objective, example = make(kind), scorable(kind)
+        requests = objective.requests(example)
+        right, wrong = (objective.score(example, answers(requests, said)) for said in ("blue", "green"))
         assert right.score > wrong.score
 
     def test_chats_need_chat(self, kind):
-        example = replace(CHOICE, prompt=CHAT.prompt)
-        with pytest.raises(DataError, match=r"objectives.x: example 'c': .* set chat: true"):
+        example = replace(scorable(kind), prompt=CHAT.prompt)
+        with pytest.raises(DataError, match=r"objectives.x: example '[cl]': .* set chat: true"):
             make(kind).check(example)
         objective = make(kind, chat=True)
         objective.check(example)
@@ -98,12 +104,13 @@ class TestEveryObjective:
 
     def test_refuses_an_answer_that_is_no_choice(self, kind):
         with pytest.raises(DataError, match="answer 'C' is not a key"):
-            make(kind).check(replace(CHOICE, answer="C"))
+            make(kind).check(replace(scorable(kind), answer="C"))
 
     def test_context_and_template(self, kind):
         objective = make(kind, template="Q: {prompt} {x}\n{choices}\nA:")
-        example = replace(CHOICE, context="Earth.", prompt="The {choices}")
-        assert objective.requests(example)[0].prompt == "Q: Earth.\n\nThe {choices} {x}\nA. green\nB. blue\nA:"
+        example = replace(scorable(kind), context="Earth.", prompt="The {choices}")
+        listed = "\n".join(f"{key}. {text}" for key, text in (example.choices or {}).items())
+        assert objective.requests(example)[0].prompt == f"Q: Earth.\n\nThe {{choices}} {{x}}\n{listed}\nA:"
         with pytest.raises(DataError, match=r"template has {choices}"):
             objective.check(FREE)
         with pytest.raises(ValidationError, match=r"has no {prompt}"):
@@ -115,11 +122,11 @@ class TestEveryObjective:
 
     @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
     def test_numbers_that_are_not_finite_fail_the_evaluation(self, kind, value):
-        objective = make(kind)
-        requests = objective.requests(CHOICE)
+        objective, example = make(kind), scorable(kind)
+        requests = objective.requests(example)
         if isinstance(requests[0], Continuation):
             with pytest.raises(EvaluationError, match="log-likelihood"):
-                objective.score(CHOICE, [Likelihood(value, 2)] * len(requests))
+                objective.score(example, [Likelihood(value, 2)] * len(requests))
 
 
 def test_context_of_a_chat_comes_before_its_first_user_message():

@@ -24,7 +24,7 @@ from swarm.experts.catalog import ExpertSpec, open_catalog
 from swarm.run.build import open_build
 from swarm.run.build_folder import prepared_folder
 from swarm.run.build_training import Stage
-from swarm.run.directory import locked
+from swarm.run.lock import locked
 
 TESTS = Path(__file__).parents[1]
 # A checkpoint of which the last file is yet to be written, beside one that is complete.

@@ -15,7 +15,8 @@ import pytest
 
 from support.bad_inputs import Scene
 from support.playground import Playground, run_cli
-from swarm.run.directory import JOURNAL, locked
+from swarm.run.directory import JOURNAL
+from swarm.run.lock import locked
 from swarm.web.pages import Pages
 from swarm.web.server import open_server
 from swarm.web.watcher import Shelf
