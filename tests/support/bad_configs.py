@@ -155,7 +155,7 @@ CASES = [
         "not 1",
         "must be a text",
     ),
-    Case("experts-no-list", lambda s: s.search(experts="red"), "experts", "'red'", "must be a list"),
+    Case("experts-no-list", lambda s: s.search(experts=3), "experts", "3", "must be a list"),
     Case(
         "wrong-type",
         lambda s: s.search_set("optimizer.particles=many"),
