@@ -19,7 +19,9 @@ from swarm import __version__
 from swarm.cli.main import app
 from swarm.export import EXPORTS
 
-COMMANDS = {"search", "resume", "check", "test", "export", "compose", "report", "vector", "zoo", "schema"}
+COMMANDS = {
+    "search", "resume", "check", "test", "export", "compose", "report", "vector", "zoo", "schema", "sweep", "targets",
+}  # fmt: skip
 HEAVY = ("torch", "ray", "transformers", "peft", "scipy")
 MAIN_FILES = {
     "hf": "model.safetensors",
