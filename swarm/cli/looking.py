@@ -10,7 +10,7 @@ import typer
 from swarm.cli.flags import PlainFlags
 from swarm.cli.options import AsJson, RunDir
 from swarm.cli.plain_table import Cell, Items, show_table
-from swarm.cli.screen import announce, print_json, print_lines
+from swarm.cli.screen import announce, console, print_json, print_lines
 
 if TYPE_CHECKING:
     from swarm.run.comparing import Comparison
@@ -92,7 +92,7 @@ def ui(
     announce()
     from swarm.core.errors import RunError
     from swarm.web.pages import Pages
-    from swarm.web.server import LOOPBACK, open_server
+    from swarm.web.server import open_server
     from swarm.web.watcher import Shelf
 
     shown = folders or [Path("runs")]
@@ -102,7 +102,7 @@ def ui(
                 f"{folder} is not a folder; name the one that holds your runs, or start one with swarm search"
             )
     with open_server(Pages(Shelf(shown)), port) as server:
-        print_lines([f"http://{LOOPBACK}:{server.server_port}/  (Ctrl-C ends it)"])
+        console.print(f"{server.address}  (Ctrl-C ends it)", soft_wrap=True)  # with its token, which is no secret here
         server.serve_forever()
 
 
