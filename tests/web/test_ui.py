@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +17,8 @@ from urllib.parse import quote
 import pytest
 
 from support.bad_inputs import Scene
-from support.playground import Playground, run_cli
+from support.browser import Page, browsing, chromium, wait_until
+from support.playground import Playground, command, run_cli
 from swarm.run.directory import JOURNAL, locked
 from swarm.web.pages import Pages
 from swarm.web.server import STREAMS, Server, open_server
@@ -254,54 +255,60 @@ def test_mistakes_are_one_line(tmp_path: Path, server: Server) -> None:
     assert f"--port: {server.server_port} cannot be used" in done.err
 
 
-def chromium(*options: str) -> list[str]:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium on this machine")
-    return [browser, "--headless", "--no-sandbox", "--disable-gpu", *options]
-
-
 @pytest.mark.slow
 def test_a_browser_shows_every_view(server: Server, tmp_path: Path) -> None:
     for path in ("/?", "/run/first?", "/run/stopped?", f"/compare?first=first&second={quote(HOSTILE)}&"):
         picture = tmp_path / "view.png"
         address = f"http://127.0.0.1:{server.server_port}{path}token={server.token}"
-        command = chromium("--timeout=4000", "--window-size=420,900", f"--screenshot={picture}", address)
-        subprocess.run(command, check=True, capture_output=True, timeout=90)
+        shoot = chromium("--timeout=4000", "--window-size=420,900", f"--screenshot={picture}", address)
+        subprocess.run(shoot, check=True, capture_output=True, timeout=90)
         assert picture.stat().st_size > 5000, path
         picture.unlink()
 
 
+@contextmanager
+def ui_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`swarm ui` in a process of its own, and the address that it prints."""
+    with subprocess.Popen(command("ui", folder, "--port", 0), stdout=subprocess.PIPE, text=True) as ui:
+        try:
+            assert ui.stdout is not None
+            yield ui, ui.stdout.readline().split()[0]
+        finally:
+            ui.kill()
+
+
 @pytest.mark.slow
 def test_a_browser_exchanges_the_content_by_itself(shelf: Path, finished_run: Path, tmp_path: Path) -> None:
-    """The journal grows once the page follows it, and the page that was loaded before says so."""
+    """A page that is hidden has no stream, and is renewed when it is shown; it says when its server has ended."""
     run = shutil.copytree(shelf / "stopped", tmp_path / "runs" / "grows")
     lines = (finished_run / JOURNAL).read_text().splitlines(keepends=True)
-    with serving(tmp_path / "runs") as opened:
-        address = f"http://127.0.0.1:{opened.server_port}/run/grows?token={opened.token}"
 
-        def dumped(grow: Callable[[], None]) -> str:
-            command = chromium("--timeout=15000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address)
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as browser:
-                wait_until(lambda: opened.streams._value < STREAMS)  # type: ignore[attr-defined]
-                grow()
-                text, _ = browser.communicate(timeout=90)
-            return text
+    def grow(to: int) -> str:
+        (run / JOURNAL).write_text("".join(lines[:to]))
+        return f"Unfinished: {sum(json.loads(line)['kind'] == 'evaluation' for line in lines[:to])} evaluations so far"
 
-        before = sum(json.loads(line)["kind"] == "evaluation" for line in lines[:14])
-        assert f"Unfinished: {before} evaluations so far" in dumped(lambda: None)
-        wait_until(lambda: opened.streams._value == STREAMS)  # type: ignore[attr-defined]
-        after = dumped(lambda: (run / JOURNAL).write_text("".join(lines[:15])) and None)
-    assert f"Unfinished: {before + 1} evaluations so far" in after
-    assert "token=" not in after
-    assert 'role="status"' in after
+    def says(page: Page, words: str) -> bool:
+        return words in str(page.evaluate("document.body?.innerText"))
 
-
-def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.1)
+    grown = grow(14)
+    with browsing(tmp_path / "profile") as browser, ui_process(tmp_path / "runs") as (ui, address):
+        page = browser.open(address.replace("/?", "/run/grows?"))
+        wait_until(lambda: says(page, grown))
+        wait_until(lambda: page.evaluate("location.search") == "")  # the token is out of sight
+        page.evaluate("window.mark = 1")
+        grown = grow(15)
+        wait_until(lambda: says(page, grown))
+        assert page.evaluate("window.mark") == 1, "it was not loaded again"
+        others = [browser.open(address.partition("?")[0]) for _ in range(8)]
+        wait_until(lambda: says(others[-1], "1 run"))
+        grown = grow(16)
+        time.sleep(3)
+        assert not says(page, grown)
+        page.bring_to_front()
+        wait_until(lambda: says(page, grown))
+        assert not says(page, "not live")
+        ui.terminate()
+        wait_until(lambda: says(page, "not live: the server has ended"))
 
 
 def test_the_server_loads_no_torch() -> None:
