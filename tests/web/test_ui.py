@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import struct
@@ -15,11 +16,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
 
 from support.bad_inputs import Scene
 from support.browser import Page, browsing, chromium, wait_until
 from support.playground import Playground, command, run_cli
-from swarm.run.directory import JOURNAL, locked
+from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, locked
 from swarm.web.pages import Pages
 from swarm.web.server import STREAMS, Server, open_server
 from swarm.web.watcher import Shelf
@@ -99,6 +101,24 @@ def test_two_runs_are_compared(server: Server) -> None:
     assert "on the same test examples" in text
     assert HOSTILE not in text
     assert "has not ended" in got(server, "/compare?first=first&second=stopped")[1]
+
+
+def test_what_is_not_known_is_not_shown(shelf: Path, tmp_path: Path) -> None:
+    """An interval without ends, a key that one run lacks, and null."""
+    shutil.copytree(shelf / "first", tmp_path / "first")
+    other = shutil.copytree(shelf / "first", tmp_path / "other")
+    summary = json.loads((other / SUMMARY).read_text())
+    summary["best"]["test"] |= {"low": None, "high": None}
+    (other / SUMMARY).write_text(json.dumps(summary))
+    config = yaml.safe_load((other / CONFIG).read_text())
+    del config["seed"]
+    config["optimizer"]["evaluations"] = 7
+    (other / CONFIG).write_text(yaml.safe_dump(config))
+    with serving(tmp_path) as opened:
+        listed, found = got(opened, "/")[1], got(opened, "/compare?first=first&second=other")[1]
+    assert "nan" not in re.sub("<style>.*?</style>", "", listed + found, flags=re.DOTALL)
+    assert '<th scope="row">seed</th><td>0</td><td>–</td>' in found
+    assert '<th scope="row">optimizer.evaluations</th><td>–</td><td>7</td>' in found
 
 
 @pytest.mark.parametrize(
