@@ -1,22 +1,21 @@
 """The commands that look at runs and change nothing: runs, candidates, compare."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from swarm.cli.flags import PlainFlags
 from swarm.cli.options import AsJson, RunDir
+from swarm.cli.plain_table import Cell, Items, show_table
 from swarm.cli.screen import announce, console, print_json, print_lines
-from swarm.core.terminal_text import one_line
 
 if TYPE_CHECKING:
     from swarm.run.comparing import Comparison
     from swarm.run.listing import ListedCandidate, ListedRun
-    from swarm.statistics.intervals import Score
+    from swarm.statistics.intervals import Difference, Score
 
 app = typer.Typer(cls=PlainFlags)
 SHOWN = 20  # candidates
@@ -26,7 +25,7 @@ PORT = 8790
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="a folder of run directories")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="a folder of runs, or one run")] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
     """List the runs of a folder: state, evaluations, the selected candidate and its test score."""
@@ -37,7 +36,7 @@ def runs(
     if as_json:
         print_json({"runs": [run.content() for run in found]})
     elif found:
-        console.print(_runs_table(found))
+        show_table(["run", "state", "optimizer", "evaluations", "best", "test"], [_run_row(run) for run in found])
     else:
         print_lines([f"no runs in {folder}; swarm search makes one"])
 
@@ -57,8 +56,9 @@ def candidates(
     if as_json:
         print_json({"candidates": [each.content() for each in shown]})
         return
-    console.print(_candidates_table(shown))
-    print_lines([f"{len(shown)} of {len(found)}; swarm export {run_dir} DEST --candidate ID writes one"])
+    show_table(*_candidates_table(shown))
+    run = shlex.quote(str(run_dir))
+    print_lines([f"{len(shown)} of {len(found)}; swarm export {run} DEST --candidate ID writes one"])
 
 
 @app.command()
@@ -76,7 +76,7 @@ def compare(
         print_json(found.content())
         return
     for title, rows in _sections(found):
-        console.print(_table([title, *map(str, found.folders)], rows))
+        show_table([title, *map(str, found.folders)], rows)
         print_lines([""])
     print_lines(list(_differences(found)))
 
@@ -92,7 +92,7 @@ def ui(
     announce()
     from swarm.core.errors import RunError
     from swarm.web.pages import Pages
-    from swarm.web.server import LOOPBACK, open_server
+    from swarm.web.server import open_server
     from swarm.web.watcher import Shelf
 
     shown = folders or [Path("runs")]
@@ -102,32 +102,32 @@ def ui(
                 f"{folder} is not a folder; name the one that holds your runs, or start one with swarm search"
             )
     with open_server(Pages(Shelf(shown)), port) as server:
-        print_lines([f"http://{LOOPBACK}:{server.server_port}/  (Ctrl-C ends it)"])
+        console.print(f"{server.address}  (Ctrl-C ends it)", soft_wrap=True)  # with its token, which is no secret here
         server.serve_forever()
 
 
-def _runs_table(found: Sequence["ListedRun"]) -> Table:
-    rows = []
-    for run in found:
-        (scores,) = [list((run.test or {}).values())]
-        made = UNKNOWN if run.evaluations is None else str(run.evaluations)
-        of = f"{made} of {run.budget}" if run.budget else made
-        rows.append([run.folder.name, run.state, run.optimizer, of, run.best, ", ".join(map(_score, scores))])
-    return _table(["run", "state", "optimizer", "evaluations", "best", "test"], rows)
+def _run_row(run: "ListedRun") -> list[Cell]:
+    made = UNKNOWN if run.evaluations is None else str(run.evaluations)
+    of = f"{made} of {run.budget}" if run.budget else made
+    scores = run.test or {}
+    test = [f"{name} {_score(score)}" if len(scores) > 1 else _score(score) for name, score in scores.items()]
+    return [run.folder.resolve().name, run.state, run.optimizer, of, run.best, Items(test)]
 
 
-def _candidates_table(found: Sequence["ListedCandidate"]) -> Table:
+def _candidates_table(found: Sequence["ListedCandidate"]) -> tuple[list[str], list[list[Cell]]]:
+    """Headings and rows. With one objective, the utility is its search score."""
     objectives = list(found[0].scores["search"]) if found else []
-    splits = ("search", "select", "test")
-    columns = [(split, name) for name in objectives for split in splits]
-    headings = [split if len(objectives) == 1 else f"{split} [{name}]" for split, name in columns]
-    rows = []
+    several = len(objectives) > 1
+    columns = [(split, name) for name in objectives for split in ("search", "select", "test")]
+    rows: list[list[Cell]] = []
     for each in found:
         scores = [each.scores.get(split, {}).get(name) for split, name in columns]
-        coefficients = "  ".join(f"{name} {x:z.2f}" for name, x in each.coefficients.items())
         numbers = [UNKNOWN if score is None else f"{score:.3f}" for score in scores]
-        rows.append([f"{each.id}{' (selected)' * each.selected}", *numbers, coefficients])
-    return _table(["candidate", *headings, "coefficients"], rows)
+        coefficients = Items([f"{name} {x:z.2f}" for name, x in each.coefficients.items()])
+        utility = [f"{each.utility:.3f}"] if several else []
+        rows.append([f"{each.id}{' (selected)' * each.selected}", *utility, *numbers, coefficients])
+    headings = [f"{split} [{name}]" if several else split for split, name in columns]
+    return ["candidate", *["utility"] * several, *headings, "coefficients"], rows
 
 
 def _sections(found: "Comparison") -> Iterator[tuple[str, list[list[str]]]]:
@@ -146,28 +146,20 @@ def _sections(found: "Comparison") -> Iterator[tuple[str, list[list[str]]]]:
 def _differences(found: "Comparison") -> Iterator[str]:
     for name in found.test:
         if name in found.differences:
-            d = found.differences[name]
-            yield (
-                f"{name}: the second minus the first, on the same test examples: {d.difference:+.3f} (95 % interval "
-                f"{d.low:+.3f} to {d.high:+.3f})"
-            )
+            interval = _difference(found.differences[name])
+            yield f"{name}: the second minus the first, on the same test examples: {interval}"
         else:
-            yield f"{name}: the test examples are not the same, so the difference has no paired interval"
+            yield f"{name}: {found.unpaired[name]}"
+
+
+def _difference(found: "Difference") -> str:
+    interval = f" (95 % interval {found.low:+.3f} to {found.high:+.3f})" if found.has_interval else ""
+    return f"{found.difference:+.3f}{interval}"
 
 
 def _score(score: "Score") -> str:
-    return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})"
+    return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})" if score.has_interval else f"{score.mean:.3f}"
 
 
 def _value(value: object) -> str:
     return UNKNOWN if value is None else str(value)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Names of others cannot act on the terminal; what is too wide is folded."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(one_line(heading), overflow="fold", vertical="top")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    return table

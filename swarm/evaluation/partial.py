@@ -17,6 +17,8 @@ from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.evaluation.workload import WorkloadSlice
 from swarm.objectives.base import Objective, Scored
 
+LARGEST = 1e150  # of a score: the squares of larger ones are not finite, and neither may their sum be
+
 
 class PartialEvaluation:
     """A candidate, its recipe and its race, with the scores so far. n_scored: of how many examples."""
@@ -56,7 +58,7 @@ class PartialEvaluation:
             answers = [reply.answers[place] for place in places]
             scored = objectives[item.objective].score(item.example, answers)
             for value in (scored.score, scored.surrogate, scored.margin):
-                if value is not None and not math.isfinite(value):
+                if value is not None and not abs(value) < LARGEST:  # a nan is not, either
                     raise EvaluationError(f"objective {item.objective} gave {value} for example {item.example.id}")
             self._scored[item.objective].append(scored)
         self.n_scored += len(part.examples)

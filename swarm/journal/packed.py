@@ -115,7 +115,8 @@ def _doubles(numbers: Any) -> "array[float]":
 
 
 def _is_finite(numbers: "array[float]") -> bool:
-    return math.isfinite(sum(numbers)) or all(map(math.isfinite, numbers))
+    """Whether the numbers are finite, and small enough for their sum to be."""
+    return math.isfinite(sum(numbers))
 
 
 NO_SCORES = PackedScores({})

@@ -40,7 +40,7 @@ def state(
         return (*(() if is_finished(summary) else (untested,)), *_source(summary), *_reopened(summary))
     made = sum(not line.repeated for line in journal.evaluations)
     found = [f"{'Running' if at_work else 'Unfinished'}: {count(made, 'evaluation')} so far."]
-    found += () if at_work else _phase(journal)
+    found += _phase(journal, at_work)
     if best is None:
         return (*found, "No candidate has a score yet.")
     scores = (
@@ -76,17 +76,18 @@ def _is_higher(one: Best, other: Best) -> bool:
     return any(name in theirs and score.mean > theirs[name].mean for name, score in (one.search or {}).items())
 
 
-def _phase(journal: Journal) -> tuple[str, ...]:
-    """What was going on when the journal's last line was written."""
+def _phase(journal: Journal, at_work: bool) -> tuple[str, ...]:
+    """What is going on, or was when a run that is stopped wrote its journal's last line."""
+    is_, has = ("is", "has") if at_work else ("was", "had")
     if "search" not in journal.ends:
-        return ("It was searching.",) if journal.evaluations else ("It had not begun to search.",)
+        return (f"It {is_} searching.",) if journal.evaluations else (f"It {has} not begun to search.",)
     finalists = len({line.id for line in journal.selects if line.split == "select"})
     reason = REASONS.get(journal.ends["search"], f"it ended ({journal.ends['search']})")
     over = f"The search is over: {reason}. {count(finalists, 'candidate')} scored on the select split."
     if "select" not in journal.ends:
-        return (over, "It was selecting.")
+        return (over, f"It {is_} selecting.")
     chosen = f"Selected: {journal.ends['select']}."
-    return (over, chosen, f"It was testing: {count(len(journal.tests), 'candidate')} scored on the test split.")
+    return (over, chosen, f"It {is_} testing: {count(len(journal.tests), 'candidate')} scored on the test split.")
 
 
 def _reopened(summary: Summary) -> tuple[str, ...]:

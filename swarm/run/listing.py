@@ -1,14 +1,17 @@
 """What runs a folder holds, and what candidates a run holds: read from their files, which are left as they are."""
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.candidates import Evaluation
 from swarm.core.errors import RunError, UserError
 from swarm.journal.archive import Archive
-from swarm.journal.summary import Summary
+from swarm.journal.by_objective import nan_as_null
+from swarm.journal.summary import SPLITS, Summary
 from swarm.preferences.weighted_sum import utility
 from swarm.report.weights import read_weights, written_config
 from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, config_path, is_finished, read_summary
@@ -16,6 +19,7 @@ from swarm.run.lock import in_use
 from swarm.statistics.intervals import Score
 
 PHASES = {"select": "testing", "search": "selecting"}  # what goes on once this one has ended
+EVALUATION, REPEATED = b'{"kind": "evaluation"', b'"same_as": '  # in a journal's line
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,7 @@ class ListedRun:
             "budget": self.budget,
             "best": self.best,
             "source": self.source,
-            "test": {
-                name: {"mean": score.mean, "low": score.low, "high": score.high}
-                for name, score in (self.test or {}).items()
-            },
+            "test": {name: score_content(score) for name, score in (self.test or {}).items()},
         }
 
 
@@ -79,10 +80,17 @@ class ListedCandidate:
         }
 
 
+def score_content(score: Score) -> object:
+    """For --json: an end of the interval that is not known is null."""
+    return nan_as_null({"mean": score.mean, "low": score.low, "high": score.high})
+
+
 def listed_runs(folder: Path) -> list[ListedRun]:
-    """The runs directly in a folder, by name. Raises RunError where there is no such folder."""
+    """The runs directly in a folder, by name; of a run directory, that run. Raises RunError for no folder."""
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds your runs, or start one with swarm search")
+    if os.path.isfile(folder / CONFIG):
+        return [listed_run(folder)]
     return [listed_run(path) for path in sorted(folder.iterdir()) if os.path.isfile(path / CONFIG)]
 
 
@@ -91,7 +99,7 @@ def listed_run(folder: Path) -> ListedRun:
     try:
         optimizer, budget, objectives = _stated(folder)
         if is_finished(folder):
-            summary = Summary.read(folder / SUMMARY).named(objectives)
+            summary = _summary(folder).named(objectives)
             best, counts = summary.best, summary.counts
             return ListedRun(folder, "finished", optimizer, counts.evaluations, budget, best.id, best.source, best.test)
         archive = Archive(folder / JOURNAL)
@@ -103,15 +111,24 @@ def listed_run(folder: Path) -> ListedRun:
 
 
 def listed_candidates(folder: Path) -> list[ListedCandidate]:
-    """The candidates of a run that were scored in full, the best on the search split first. Raises RunError."""
+    """The candidates of a run that were scored in full, those that it continues included, the best on search first.
+
+    Of equals, the earlier candidate comes first. Raises RunError.
+    """
     config_path(folder)
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
-        raise RunError(f"{folder} holds no candidates: nothing has been scored yet; swarm resume {folder}")
+        raise RunError(
+            f"{folder} holds no candidates: nothing has been scored yet; swarm resume {shlex.quote(str(folder))}"
+        )
     weights = read_weights(folder, tuple(archive.start.items))
     best = read_summary(folder, archive).best.id if archive.ended("run") else ""
-    place = next((found.candidate.position for found in _evaluations(archive) if found.candidate.id == best), None)
-    found = [
+    place = _position(archive, best)
+    first: dict[tuple[float, ...], Evaluation] = {}
+    for each in _evaluations(archive):
+        first.setdefault(each.candidate.position, each)
+    ranked = sorted(first.values(), key=lambda each: (-utility(each.scores, weights), each.candidate.age))
+    return [
         ListedCandidate(
             id=best if each.candidate.position == place else each.candidate.id,
             utility=utility(each.scores, weights),
@@ -119,16 +136,36 @@ def listed_candidates(folder: Path) -> list[ListedCandidate]:
             coefficients=dict(zip(archive.start.coordinates, each.candidate.position, strict=True)),
             selected=each.candidate.position == place,
         )
-        for each in {each.candidate.position: each for each in reversed(list(_evaluations(archive)))}.values()
+        for each in ranked
     ]
-    return sorted(found, key=lambda each: (-each.utility, each.id))
+
+
+def _position(archive: Archive, candidate_id: str) -> Sequence[float] | None:
+    """Where a candidate is; it may be one of the run that this one continues."""
+    found = (archive.of(candidate_id, split) for split in SPLITS)
+    return next((each.candidate.position for each in found if each), None)
 
 
 def _evaluations(archive: Archive) -> Iterator[Evaluation]:
-    """Those of the search and of the baselines that were scored in full on the search split."""
+    """Those scored in full on the search split: of the run that this one continues, the search, and the baselines."""
+    yield from archive.prior_results()
     for record in archive.scored:
         if record.split == "search" and record.status == "ok":
             yield record.evaluation()
+
+
+def _summary(folder: Path) -> Summary:
+    """The summary of a finished run. Raises RunError where it is not of this journal.
+
+    Only where a count of the journal's lines does not bear it out is the journal read as a whole.
+    """
+    summary = Summary.read(folder / SUMMARY)
+    journal = (folder / JOURNAL).read_bytes()
+    made = sum(line.startswith(EVALUATION) and REPEATED not in line for line in journal.splitlines())
+    named = f'"id": {json.dumps(summary.best.id)}'.encode()
+    if made == summary.counts.evaluations and named in journal:
+        return summary
+    return read_summary(folder, Archive(folder / JOURNAL))
 
 
 def _scores(archive: Archive, found: Evaluation) -> dict[str, Mapping[str, float]]:

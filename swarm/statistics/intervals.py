@@ -40,11 +40,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean paired difference with its 95 % interval."""
+    """A mean paired difference with its 95 % interval; NaN at its ends where it is not known."""
 
     difference: float
     low: float
     high: float
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)

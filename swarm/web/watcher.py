@@ -34,29 +34,39 @@ class Shelf:
     folders: Sequence[Path]
 
     def runs(self) -> dict[str, Path]:
-        """Name in addresses -> run directory, as they are shown. A name that is taken gets a number."""
-        found: dict[str, Path] = {}
-        for path in self._paths():
-            name, number = path.name, 1
-            while name in found:
-                number += 1
-                name = f"{path.name}~{number}"
-            found[name] = path
-        return found
+        """Name in addresses -> run directory, as they are shown: "run", or "folder/run" where several have that name.
+
+        A name says where its run is, so it does not depend on the order of folders, nor on which runs begin later.
+        """
+        by_name: dict[str, list[Path]] = {}
+        paths = self._paths()
+        for path in paths:
+            by_name.setdefault(path.name, []).append(path)
+        return {_name(path, by_name[path.name]): path for path in paths}
 
     def _paths(self) -> list[Path]:
+        """Each run once, under the name that it has on disk."""
         paths: list[Path] = []
         for folder in self.folders:
             if os.path.isfile(folder / CONFIG):
-                paths.append(folder.absolute())
+                paths.append(folder)
             elif folder.is_dir():
-                paths += [path.absolute() for path in sorted(folder.iterdir()) if os.path.isfile(path / CONFIG)]
-        return paths
+                paths += [path for path in sorted(folder.iterdir()) if os.path.isfile(path / CONFIG)]
+        return list(dict.fromkeys(path.resolve() for path in paths))
 
     def stamps(self, name: str = "") -> object:
         """Of one run, or of all of them; equal as long as nothing has changed."""
         runs = self.runs()
         return stamp_of(runs[name]) if name in runs else {each: stamp_of(path) for each, path in runs.items()}
+
+
+def _name(path: Path, alike: Sequence[Path]) -> str:
+    """As many of the last parts of a path as it takes to tell it from the others of its name."""
+    for count in range(1, len(path.parts)):
+        name = "/".join(path.parts[-count:])
+        if sum(path.parts[-count:] == other.parts[-count:] for other in alike) == 1:
+            return name
+    return str(path)
 
 
 class Cached(Generic[T]):

@@ -38,7 +38,9 @@ def test_packed_numbers_come_back_bit_for_bit(numbers: tuple[float, ...]) -> Non
     assert found.sum("x") == math.fsum(numbers)
 
 
-@pytest.mark.parametrize("bad", [[math.nan], [math.inf, 0.5], ["1"], [None], 3, None, "ab", [10**400], [[0.5]]])
+@pytest.mark.parametrize(
+    "bad", [[math.nan], [math.inf, 0.5], ["1"], [None], 3, None, "ab", [10**400], [[0.5]], [1e308, 1e308]]
+)
 def test_what_is_no_list_of_finite_numbers_is_refused(bad: object) -> None:
     with pytest.raises(ValueError, match="x: should be a list of finite numbers"):
         PackedScores.of({"x": bad})

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from support.report_runs import KINDS, SMALL, Fake, Maker, Page
+from support.report_runs import KINDS, SMALL, Fake, Maker, Page, records_of
 from swarm.report import words
 from swarm.report.figures import svg
+from swarm.report.render import rendered
 from swarm.statistics.intervals import Difference
 from swarm.statistics.multiple_comparisons import Comparison, Interval
 from swarm.statistics.verdict import judge
@@ -192,6 +193,9 @@ def test_an_unfinished_run_names_its_phase_and_how_to_go_on(small: Fake, stop: s
         assert "config.yaml' shows them now" in said
     html, _ = Fake(lines[:ends], {}).write(folder)
     assert "it&#39;" in html
+    running = plain(rendered(folder, records_of(lines[:ends]), None, ("report.md",), at_work=True)["report.md"])
+    assert PHASES[stop].replace("was", "is").replace("had", "has") in running
+    assert "It was" not in running
 
 
 def test_averages_at_several_scales_are_told_apart(small: Fake, tmp_path: Path) -> None:

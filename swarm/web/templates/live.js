@@ -14,6 +14,7 @@ async function renew() {
   busy = true;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.status === 403) return;  // another server has taken its place
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of PARTS) {
       const there = document.querySelector("body > " + part), fresh = page.querySelector("body > " + part);
@@ -30,14 +31,45 @@ async function renew() {
         if (each.getAttribute("href") === kept[1] && each.name === kept[2] && each.value === kept[3]) { each.focus(); break; }
     }
     document.title = page.title;
+  } catch {
+    // The server has ended: the stream says so.
   } finally {
     busy = false;
     if (again) { again = false; setTimeout(renew, 1000); }
   }
 }
 
+// The address that was opened first holds the token, which is in a cookie now: it need not stay in sight.
+const address = new URL(location.href);
+if (address.searchParams.has("token")) {
+  address.searchParams.delete("token");
+  history.replaceState(null, "", address);
+}
+
 if (!location.pathname.startsWith("/compare")) {
-  const events = new EventSource("/events?run=" + encodeURIComponent(name));
-  events.addEventListener("open", renew);  // what changed before the stream began, or while it was broken
-  events.addEventListener("changed", renew);
+  const status = document.createElement("p");
+  status.setAttribute("role", "status");
+  status.style.cssText = "font-size: .875rem; margin: 0";
+  document.body.prepend(status);
+  let events = null, retry = 0;
+
+  // A browser opens six connections to a host, for all its windows: only what is seen keeps one.
+  const follow = () => {
+    clearTimeout(retry);
+    if (document.visibilityState !== "visible") {
+      if (events) events.close();
+      events = null;
+      return;
+    }
+    if (events && events.readyState !== EventSource.CLOSED) return;
+    events = new EventSource("/events?run=" + encodeURIComponent(name));
+    events.addEventListener("open", () => { status.textContent = ""; renew(); });  // what changed in between
+    events.addEventListener("changed", renew);
+    events.addEventListener("error", () => {
+      status.textContent = "not live: the server has ended";
+      if (events && events.readyState === EventSource.CLOSED) retry = setTimeout(follow, 10000);  // it was refused
+    });
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }
