@@ -6,7 +6,6 @@ from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,8 +24,10 @@ class Items:
     def __str__(self) -> str:
         return GAP.join(self._items)
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(max(map(cell_len, self._items), default=0), cell_len(str(self)))
+    @property
+    def widest(self) -> int:
+        """Columns that the longest text takes."""
+        return max(map(cell_len, self._items), default=0)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines: list[str] = []
@@ -44,25 +45,34 @@ Cell = str | Items
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print a table, for whoever reads stdout."""
     if console.is_terminal:
-        console.print(folded(headings, rows))
+        console.print(folded(headings, rows, console.width))
     else:
         print_lines(_unfolded([headings, *rows]))
 
 
-def folded(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
-    """For a terminal."""
+def folded(headings: Sequence[str], rows: Sequence[Sequence[Cell]], columns: int) -> Table:
+    """For a terminal of so many columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(one_line(heading), overflow="fold", vertical="top")
+    natural = _widths([headings, *rows])
+    for i, heading in enumerate(headings):
+        free = columns - sum(natural) - len(GAP) * (len(natural) - 1) + natural[i]
+        widest = max((cell.widest for row in rows if isinstance(cell := row[i], Items)), default=0)
+        width = min(natural[i], max(free, widest, cell_len(heading))) if widest else None
+        table.add_column(one_line(heading), overflow="fold", vertical="top", width=width)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Items) else Text(one_line(cell)) for cell in row))
     return table
 
 
+def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
+    """Of columns that fold nothing."""
+    return [max(cell_len(one_line(str(cell))) for cell in column) for column in zip_longest(*rows, fillvalue="")]
+
+
 def _unfolded(rows: Sequence[Sequence[Cell]]) -> list[str]:
     """One line a row, with columns as wide as their widest cell."""
+    widths = _widths(rows)
     texts = [[one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip_longest(*texts, fillvalue="")]
     return [
         GAP.join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in texts

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -160,13 +161,15 @@ def test_what_is_piped_has_one_line_a_row(continued: Path) -> None:
         assert "  ".join(f"{name} {x:z.2f}" for name, x in each["coefficients"].items()) in line
 
 
-def test_a_terminal_breaks_between_coefficients_alone() -> None:
-    items = [f"expert{i} -0.{i}0" for i in range(9)]
-    screen = Console(file=io.StringIO(), width=50)
-    screen.print(folded(["candidate", "coefficients"], [["0-1", Items(items)]]))
-    lines = [line[len("candidate  ") :].strip() for line in screen.file.getvalue().splitlines()[1:]]  # type: ignore[attr-defined]
-    assert len(lines) > 2
-    assert [item for line in lines for item in line.split("  ")] == items
+@pytest.mark.parametrize("width", [50, 80, 400])
+def test_a_terminal_breaks_between_coefficients_alone(width: int) -> None:
+    items = [f"expert{i}.attention -0.{i}0" for i in range(9)]
+    screen = Console(file=io.StringIO(), width=width)
+    rows = [["0-1 (selected)", "0.333", "0.444", "–", Items(items)]]
+    screen.print(folded(["candidate", "search", "select", "test", "coefficients"], rows, width))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert [item for line in lines for item in re.findall(r"expert\d\.attention -0\.\d0", line)] == items
 
 
 def test_a_summary_of_another_journal_is_unreadable(shelf: Path, tmp_path: Path) -> None:
