@@ -42,5 +42,7 @@ def to_frame(rows: Sequence[Row]) -> "DataFrame":
     try:
         import pandas
     except ImportError:
-        raise RunError("to_pandas needs pandas, which is not installed: pip install pandas; or use rows()") from None
+        raise RunError(
+            'to_pandas needs pandas, which is not installed: pip install "swarm-experts[pandas]"; or use rows()'
+        ) from None
     return pandas.DataFrame(rows)

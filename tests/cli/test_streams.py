@@ -91,7 +91,11 @@ def test_a_mistake_on_a_terminal_breaks_between_words() -> None:
 
 
 def test_with_json_a_mistake_is_one_object_on_stdout(tmp_path: Path) -> None:
-    for words in (("check", tmp_path / "none.yaml", "--json"), ("check", "--json"), ("report", tmp_path, "--json")):
+    for words in (
+        ("check", tmp_path / "none.yaml", "--json"),
+        ("check", "--show", "2", "--json"),
+        ("report", tmp_path, "--json"),
+    ):
         done = run_cli(*words)
         assert (done.code, done.err) == (2, "")
         assert list(json.loads(done.out)) == ["error"]

@@ -70,10 +70,8 @@ CASES = [
     Case("nothing-given", given("base", "experts", "data"), "--base", "--data missing", "give a config"),
     Case("config-and-base", with_config, "config.yaml and --base", "three", "give one of both"),
     Case("choices-in-some", of_two_kinds, "--data", "choices in 40 of 41", "one kind of examples"),
-    Case(
-        "no-such-data-given", given(data="{folder}/no.jsonl"), "--data", "no.jsonl does not exist", "correct the path"
-    ),
-    Case("no-such-base-given", given(base="{folder}/b"), "--base", "b does not exist", "correct the path"),
+    Case("no-such-data-given", given(data="no.jsonl"), "--data", "no.jsonl does not exist", "correct the path"),
+    Case("no-such-base-given", given(base="nosuch"), "--base", "nosuch does not exist", "correct the path"),
     Case("pattern-of-nothing", pattern("{root}/no*"), "experts.0.path", "/no*", "correct the pattern"),
     Case(
         "pattern-of-the-base", pattern("{root}/bas*"), "experts.0.path", "nothing but the base", "correct the pattern"

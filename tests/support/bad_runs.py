@@ -224,7 +224,7 @@ CASES = [
     Case("broken-recipe", broken_recipe, "recipe.json", "base", "export the recipe again"),
     Case("unknown-command", lambda s: ["serch"], "'serch'", "No such command", "Did you mean 'search'?"),
     Case("unknown-option", lambda s: ["search", "a", "--rundir", "b"], "--rundir", "No such option", "search --help"),
-    Case("missing-argument", lambda s: ["search"], "config", "Missing", "swarm search --help"),
+    Case("missing-argument", lambda s: ["candidates"], "run_dir", "Missing", "swarm candidates --help"),
     Case(
         "vector-of-nothing",
         lambda s: ["vector", "a", "b", "-o", "c.safetensors"],

@@ -51,8 +51,7 @@ def make_build(folder: Path) -> Path:
 
 def main(folder: Path, patterns: Sequence[str]) -> None:
     """Prints the codes and errors of all processes as JSON."""
-    import swarm.builders.delivery
-
+    import swarm.builders.expert_folder
     import swarm.builders.scoring
     import swarm.run.build  # noqa: F401
 

@@ -196,7 +196,7 @@ EXPORTS: dict[str, tuple[Remedy, ...]] = {
 COMMANDS: dict[str, tuple[Remedy, ...]] = {
     "unknown-command": (corrected("search"),),
     "unknown-option": (corrected("search", "--run-dir", "b"),),
-    "missing-argument": (corrected("search"),),
+    "missing-argument": (lambda scene, words: ["candidates", scene.finished],),
     "escape-in-a-command": (corrected("check"),),
 }
 A_SHORT_FOLDER = environment(RAY_TMPDIR="/tmp")
