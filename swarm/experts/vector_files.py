@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from swarm.core.errors import ExpertError
+from swarm.core.terminal_text import shortened
 from swarm.experts.architecture import DTYPES
 from swarm.experts.expert import Base, Vector
 from swarm.experts.safetensors_files import TensorFiles
@@ -28,7 +29,7 @@ def open_vector(path: Path, base: Base, owner: str, any_base: bool = False) -> V
     made_for = vector.files.metadata.get("base_fingerprint", "")
     if made_for and made_for != base.tensors.fingerprint and not any_base:
         raise ExpertError(
-            f"{owner}: {path} was made from a base with fingerprint {made_for}, "
+            f"{owner}: {path} was made from a base with fingerprint {shortened(made_for, 32)}, "
             f"this base has {base.tensors.fingerprint}; make it again with swarm vector"
         )
     return vector

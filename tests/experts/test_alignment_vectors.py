@@ -157,6 +157,10 @@ def test_a_vector_of_another_base_is_refused_as_expert(base: Path, tmp_path: Pat
     make_vector(base, make_checkpoint(tmp_path / "aligned", base, seed=1), tmp_path / "v.safetensors")
     with pytest.raises(ExpertError, match="made from a base with fingerprint"):
         opened(make_base(tmp_path / "other", seed=5), tmp_path / "v.safetensors")
+    stamped = {"format": VECTOR_FORMAT, "base_fingerprint": "d2" * 5000}
+    save_file(load_file(tmp_path / "v.safetensors"), tmp_path / "long.safetensors", stamped)
+    with pytest.raises(ExpertError, match=r"fingerprint d2d2[d2]{20,30}\.\.\., this base"):
+        opened(base, tmp_path / "long.safetensors")
 
 
 def test_a_narrower_dtype_is_allowed(base: Path, tmp_path: Path) -> None:
