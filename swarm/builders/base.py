@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -46,7 +47,7 @@ class PairTokens:
 Rows = Sequence[AnswerTokens] | Sequence[PairTokens]
 
 
-class ExpertBuilder(Settings):
+class ExpertBuilder(Settings, ABC):
     """How one expert is built. Each type of builder is a subclass, and adds its own keys.
 
     trainer_kind: whether it learns from answers, or from pairs of answers.
@@ -127,9 +128,9 @@ class ExpertBuilder(Settings):
         return f"{self.learns}, {weights}"
 
     @property
+    @abstractmethod
     def learns(self) -> str:
         """What it learns from, in words."""
-        raise NotImplementedError
 
     def trainer_arguments(self) -> dict[str, object]:
         """What its trainer is given beside what all trainers are."""

@@ -37,7 +37,9 @@ def shape_of(builder: ExpertBuilder, base: Path, dtype: str, key: str) -> ModelS
     Raises ConfigError where target_modules names none of the base's modules, or its head.
     """
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
+        model = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+        )
         weights = sum(parameter.numel() for parameter in model.parameters())
         head = model.get_output_embeddings()
         if not builder.full:

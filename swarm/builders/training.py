@@ -106,7 +106,7 @@ def train(job: Job, on_step: OnStep) -> Trained:
 def trainer_of(job: Job) -> AnswerTrainer | PairTrainer:
     """The trainer of a job, with the base in memory. For pairs it has computed the reference's log-probabilities."""
     kind = TRAINERS[job.builder.trainer_kind]
-    tokenizer = AutoTokenizer.from_pretrained(job.base, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(job.base, local_files_only=True, trust_remote_code=False)
     trainer = kind(
         model=_started(job),
         args=_arguments(job, kind),

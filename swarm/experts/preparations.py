@@ -3,6 +3,7 @@
 To add one: a class here and its name in PREPARATIONS.
 """
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
@@ -40,7 +41,7 @@ else:  # no class statement can give a field this name
     )
 
 
-class Pruned(Scaled):
+class Pruned(Scaled, ABC):
     """A share of the entries of each tensor is kept."""
 
     density: float = Field(gt=0, le=1, description="share of entries kept, of each tensor")
@@ -52,9 +53,9 @@ class Pruned(Scaled):
         factor: float = getattr(self, "lambda")
         return delta if factor == 1.0 else delta * factor
 
+    @abstractmethod
     def kept(self, delta: Tensor, key: str) -> Tensor:
         """Which entries are kept."""
-        raise NotImplementedError
 
 
 class ByMagnitude(Pruned):

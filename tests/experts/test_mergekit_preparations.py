@@ -47,7 +47,7 @@ CASES = {
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not MERGEKIT, reason="SWARM_MERGEKIT names no mergekit-yaml executable"),
+    pytest.mark.skipif(not MERGEKIT, reason="mergekit lives in an environment of its own, which SWARM_MERGEKIT names"),
 ]
 
 
