@@ -10,7 +10,7 @@ quickstart: $(VENV)/.installed  ## install, then search with the built-in exampl
 	$(BIN)/swarm search configs/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint  ## install, then run linters and tests, two files at a time
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --max-worker-restart 0
 
 simulate: $(VENV)/.installed-dev  ## simulate a cluster for a thousand seeds: crashes, lost nodes, a killed driver
 	$(BIN)/pytest -m slow tests/workers/scheduling/test_simulation.py

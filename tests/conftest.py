@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,15 +15,20 @@ import ray
 
 from support.playground import Playground, make_playground, run_cli
 
-# Files whose tests start Ray, which takes both cores for seconds: `--dist loadgroup` runs them one after another.
-RAY = ("workers/", "launch/", "core/test_interrupts.py")
+# Files whose tests start Ray, which takes both cores for seconds: one process runs them, one after another.
+RAY = ("tests/workers/", "tests/launch/", "tests/core/test_interrupts.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file share its fixtures, so they run in one process."""
-    for item in items:
-        file = item.path.relative_to(Path(__file__).parent).as_posix()
-        item.add_marker(pytest.mark.xdist_group("ray" if file.startswith(RAY) else file))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Where pytest-xdist runs the tests: those of a file share its fixtures, so they go to one process, as RAY's do."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "ray" if nodeid.startswith(RAY) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -19,6 +21,7 @@ from swarm.experts.safetensors_files import read_json
 
 FILE = "tokenizer.json"
 LISTED = 4  # tokens that a note names
+MOST_IDS = 2**24  # the library writes a vocabulary by counting up to its largest id; the largest known has 2**20
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,17 @@ def _rows(base: Path) -> int:
 
 def _read(path: Path) -> _Tokenizer:
     """What the tokenizers library makes of a file: it renumbers tokens, and older releases wrote merges otherwise."""
+
+    def loaded() -> dict[str, Any]:
+        tokenizer = Tokenizer.from_file(str(path))
+        token, largest = max(tokenizer.get_vocab().items(), key=itemgetter(1), default=("", 0))
+        if largest >= MOST_IDS:
+            raise ValueError(f"the token {token!r} has the id {largest}")
+        content: dict[str, Any] = json.loads(tokenizer.to_str())
+        return content
+
     content = understood(
-        lambda: json.loads(Tokenizer.from_file(str(path)).to_str()),
-        lambda reason: ExpertError(f"{path} is not a tokenizer file ({reason}); save the tokenizer again"),
+        loaded, lambda reason: ExpertError(f"{path} is not a tokenizer file ({reason}); save the tokenizer again")
     )
     model, added = content["model"], content["added_tokens"]
     vocabulary = model["vocab"]

@@ -110,6 +110,14 @@ def test_a_file_that_is_no_tokenizer_is_refused_in_one_line(base: Path, adapter:
     assert "\n" not in str(refusal.value)
 
 
+def test_an_id_beyond_any_vocabulary_is_refused_at_once(base: Path, adapter: Path) -> None:
+    """The tokenizers library counts up to the largest id where it writes a vocabulary: for minutes."""
+    shutil.copy(base / "tokenizer.json", adapter)
+    edit(adapter / "tokenizer.json", lambda c: c["model"]["vocab"].update(a=2**32 - 1))
+    with pytest.raises(ExpertError, match="the token 'a' has the id 4294967295"):
+        opened(base, adapter)
+
+
 @pytest.mark.parametrize(
     "older",
     [
