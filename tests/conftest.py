@@ -45,9 +45,12 @@ def finished_run(playground: Playground) -> Path:
     return playground.folder / "finished"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def joined_ray() -> Iterator[None]:
-    """A Ray of the tests' own; cores and GPUs are only counted, so four cores allow pools side by side."""
+    """A Ray of the tests' own; cores and GPUs are only counted, so four cores allow pools side by side.
+
+    It ends with the module: other tests set limits on files, which its threads would meet.
+    """
     ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
