@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "swarm"
 FLOORS = [
     {"core"},
-    {"builders", "data", "experts", "objectives", "optimizers", "preferences", "statistics", "zoo"},
-    {"compositions", "engines", "journal"},
+    {"data", "experts", "objectives", "optimizers", "preferences", "statistics", "zoo"},
+    {"builders", "compositions", "engines", "journal"},
     {"evaluation", "search", "export", "report"},
     {"workers", "trackers"},
     {"config"},

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from swarm.core.examples import Example
 from swarm.core.settings import Settings
+from swarm.data.curation_settings import Curation
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 TrainerKind = Literal["answers", "pairs"]
@@ -65,6 +66,7 @@ class ExpertBuilder(Settings, ABC):
     held_out: float | str | None = Field(
         None, description="a share of the examples, or a file: not trained on, and scored by `forgetting`"
     )
+    curate: Curation | None = Field(None, description="choose among the examples first, as `swarm curate` does")
     full: bool = Field(False, description="train all weights and write a whole checkpoint; else a LoRA adapter")
     rank: int = Field(8, ge=1, le=4096, description="the rank of the LoRA adapter")
     alpha: float = Field(16, gt=0, description="LoRA's alpha: updates are scaled by alpha / rank")
@@ -102,6 +104,14 @@ class ExpertBuilder(Settings, ABC):
         if self.steps is not None and self.epochs is not None:
             raise ValueError(
                 f"steps {self.steps} and epochs {self.epochs:g} are two lengths of one training; remove one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _curates_answers(self) -> "ExpertBuilder":
+        if self.curate is not None and self.trainer_kind == "pairs":
+            raise ValueError(
+                f"curate chooses among examples with one answer, and {self.type} learns from pairs; remove it"
             )
         return self
 

@@ -17,7 +17,7 @@ from swarm.core.files import write_json, write_text
 from swarm.core.loading import load_snippet
 from swarm.core.markdown import code_block, inline_code, plain_text
 
-ADAPTER_CONFIG, RECORD, CARD = "adapter_config.json", "build.json", "README.md"
+ADAPTER_CONFIG, RECORD, CARD, CURATION = "adapter_config.json", "build.json", "README.md", "curation.jsonl"
 AVERAGED = 10  # steps at the start and at the end, whose mean loss is shown
 # Of the base's folder, beside weights: what a full checkpoint needs to be loaded.
 BESIDE_WEIGHTS = (
@@ -35,6 +35,7 @@ class Provenance:
     data: the file of examples.
     data_hash: the SHA-256 of the file.
     examples: that were trained on.
+    chosen_of: among how many these were chosen, of which CURATION has an account; None: not chosen.
     steps, seed: of the training.
     record: what build.json holds: all on which the weights depend, and the versions of libraries.
     """
@@ -44,6 +45,7 @@ class Provenance:
     data: str
     data_hash: str
     examples: int
+    chosen_of: int | None
     steps: int
     seed: int
     record: Mapping[str, object]
@@ -107,10 +109,12 @@ def _card(builder: ExpertBuilder, provenance: Provenance, losses: Losses) -> str
     front += [f"base_model: {json.dumps(provenance.base)}"] if provenance.on_hub else []
     front += [f"tags: [swarm, {builder.type}]", "---", ""]
     snippet = load_snippet("hf" if builder.full else "adapter", "PATH_OF_THIS_FOLDER", provenance.base)
-    shown = builder.model_dump(exclude={"name", "type", "data", "held_out", "seed", "steps", "save_steps"})
+    shown = builder.model_dump(exclude={"name", "type", "data", "held_out", "curate", "seed", "steps", "save_steps"})
+    of = "" if provenance.chosen_of is None else f" of {provenance.chosen_of:,}, chosen as `{CURATION}` tells"
+    data = f"{inline_code(provenance.data)}, {provenance.examples:,} examples{of}"
     facts = {
         "base": inline_code(provenance.base),
-        "data": f"{inline_code(provenance.data)}, {provenance.examples:,} examples, SHA-256 `{provenance.data_hash}`",
+        "data": f"{data}, SHA-256 `{provenance.data_hash}`",
         "method": plain_text(builder.method),
         "steps": f"{provenance.steps:,} of {builder.batch_size * builder.gradient_accumulation_steps} examples",
         "learning rate": f"{builder.rate:g} at its peak, after a short warm-up and before a linear decay to 0",

@@ -71,6 +71,10 @@ def resolve_build(config: BuildConfig, folder: Path) -> BuildConfig:
     experts = []
     for i, expert in enumerate(config.experts):
         paths: dict[str, object] = {"data": str(find(expert.data, folder, f"experts.{i}.data"))}
+        if expert.curate is not None:
+            key = f"experts.{i}.curate.against"
+            against = [str(find(name, folder, key)) for name in expert.curate.against]
+            paths["curate"] = expert.curate.model_copy(update={"against": against})
         if isinstance(expert.held_out, str):
             paths["held_out"] = str(find(expert.held_out, folder, f"experts.{i}.held_out"))
         experts.append(expert.model_copy(update=paths))
@@ -107,7 +111,7 @@ def find(reference: str, folder: Path, key: str) -> Path:
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
     is_data = key.startswith(("objectives", "splits", "data", "curate", "--data")) or key.endswith(
-        ("trained_on", ".data", ".held_out")
+        ("trained_on", ".data", ".held_out", ".against")
     )
     kind = DataError if is_data else ExpertError
     try:

@@ -17,6 +17,7 @@ from swarm.core.sizes import size_text
 from swarm.run.build_folder import build_folder, check_out, is_built
 from swarm.run.build_plan import BuildPlan, ExpertPlan, check_extra, check_memory, library_versions, make_build_plan
 from swarm.run.build_training import BuildListener, Stage, train_stage
+from swarm.run.curate import write_manifest
 from swarm.run.forgetting import Forgetting, forgetting_matrix, known_matrix
 from swarm.run.requirements import free_disk
 
@@ -92,13 +93,15 @@ def _built(plan: BuildPlan, i: int, work: Path, listener: BuildListener, overwri
         listener.note(f"{builder.name} is built already")
         shutil.rmtree(work / builder.name, ignore_errors=True)
         return Built(builder.name, builder.method, folder, expert.steps, None)
-    from swarm.builders.expert_folder import Losses, write_expert
+    from swarm.builders.expert_folder import CURATION, Losses, write_expert
 
     stage = Stage(builder.name, i, None, expert.record)
     trained = train_stage(plan, stage, work, listener, f"training {builder.name}")
     try:
         with replaced_directory(folder, overwrite) as dest:
             write_expert(trained, builder, _provenance(plan, expert), plan.base.path, plan.dtype, dest)
+            if expert.rows.curated:
+                write_manifest(dest / CURATION, expert.rows.curated)
     except ExpertError as error:
         shutil.rmtree(work / builder.name)
         raise ExpertError(f"experts.{i}: {error}") from None
@@ -116,6 +119,7 @@ def _provenance(plan: BuildPlan, expert: ExpertPlan) -> "Provenance":
         data=Path(expert.builder.data).name,
         data_hash=expert.rows.data_hash,
         examples=len(expert.rows.rows),
+        chosen_of=len(expert.rows.curated.manifest) if expert.rows.curated else None,
         steps=expert.steps,
         seed=expert.seed,
         record={**expert.record, "versions": library_versions()},

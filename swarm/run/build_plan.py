@@ -28,7 +28,16 @@ DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 LEAST_TRL = (1, 16)
 INSTALL = "pip install 'swarm-experts[build]'"
 PACKAGES = ("torch", "transformers", "peft", "trl", "datasets")
-OWN = {"name", "data", "held_out", "save_steps", "seed", "steps", "epochs"}  # told otherwise, or without effect
+OWN = {
+    "name",
+    "data",
+    "held_out",
+    "curate",
+    "save_steps",
+    "seed",
+    "steps",
+    "epochs",
+}  # told otherwise, or without effect
 
 
 @dataclass(frozen=True)

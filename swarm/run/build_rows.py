@@ -13,10 +13,12 @@ from swarm.config.build_schema import BuildConfig
 from swarm.core.errors import ChatTemplateError, ConfigError, DataError
 from swarm.core.examples import Example, Prompt
 from swarm.core.requests import Generation
+from swarm.data.curation import Curated
 from swarm.data.examples import read_examples
 from swarm.data.pairs import Pair, check_roles, read_pairs
 from swarm.engines import Encoder
 from swarm.objectives.prompting import answer_text, build_prompt
+from swarm.run.curate import against_of, chosen, rows_of
 
 E = TypeVar("E", Example, Pair)
 R = TypeVar("R", AnswerTokens, PairTokens)
@@ -33,12 +35,14 @@ class ExpertRows:
     held_out: the answers that `forgetting` scores; of pairs the chosen ones.
     data_hash: the SHA-256 of the data file, and of the file that is held out where there is one.
     notes: what the user should know.
+    curated: what became of every example that is not held out, where the config asks for a choice.
     """
 
     rows: Rows
     held_out: tuple[AnswerTokens, ...]
     data_hash: str
     notes: tuple[str, ...]
+    curated: Curated | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -65,22 +69,38 @@ class RowMaker:
         builder, key = self._config.experts[i], f"experts.{i}"
         path = Path(builder.data)
         encode = _Encode(self._encoder, self.chat, min(builder.max_length, self._positions))
-        rows, read, held = (self._pairs if builder.trainer_kind == "pairs" else self._answers)(i, encode)
+        curated: Curated | None = None
+        held: Sequence[Example | Pair]
+        if builder.trainer_kind == "pairs":
+            rows, read, held = self._pairs(i, encode)
+        else:
+            rows, read, held, curated = self._answers(i, encode)
         if not rows:
             raise self._all_too_long(builder, key, path, encode)
         scored = tuple(row for each in held if (row := encode.held(each)))
         if held and not scored:
             raise self._all_too_long(builder, key, path, encode, "held-out ")
         left_out = read - len(rows)
-        note = f"{builder.name}: {left_out} of {read} examples are longer than {encode.most} tokens and are left out"
-        return ExpertRows(rows, scored, _hash(builder), (note,) if left_out else ())
+        notes = [_chosen_note(builder.name, curated)] if curated else []
+        if left_out:
+            many = f"{left_out} of {read} examples are longer than {encode.most} tokens and are left out"
+            notes.append(f"{builder.name}: {many}")
+        return ExpertRows(rows, scored, _hash(builder), tuple(notes), curated)
 
-    def _answers(self, i: int, encode: "_Encode") -> tuple[Rows, int, Sequence[Example]]:
-        """The rows of examples, how many were read, and those that are held out."""
+    def _answers(self, i: int, encode: "_Encode") -> tuple[Rows, int, Sequence[Example], Curated | None]:
+        """The rows of examples, how many were to be rows, those that are held out, and the choice among the others."""
         builder = self._config.experts[i]
-        learnt, held = self._parted(read_examples(Path(builder.data)), i, read_examples)
+        read = read_examples(Path(builder.data))
+        learnt, held = self._parted(read, i, read_examples)
+        curated = None
+        if builder.curate is not None:
+            key = f"experts.{i}.curate"
+            against = {f"what {builder.name} holds out": held, **against_of(builder.curate, Path(), f"{key}.against")}
+            rows = rows_of(Path(builder.data), read)
+            curated = chosen(learnt, builder.curate, against, rows, Path(self._config.base), key)
+            learnt = list(curated.examples)
         arranged = builder.arranged(learnt, self._config.seed_of(builder))
-        return [row for example in arranged if (row := encode.answer(example))], len(learnt), held
+        return [row for example in arranged if (row := encode.answer(example))], len(learnt), held, curated
 
     def _pairs(self, i: int, encode: "_Encode") -> tuple[Rows, int, Sequence[Pair]]:
         learnt, held = self._parted(read_pairs(Path(self._config.experts[i].data)), i, read_pairs)
@@ -156,6 +176,11 @@ class _Encode:
         if self._encoder.tokenizer.chat_template is None:
             return "the base's tokenizer has no chat template; write the prompts as texts"
         return "chat is false; set chat: auto"
+
+
+def _chosen_note(name: str, curated: Curated) -> str:
+    read, reasons = len(curated.manifest), ", ".join(f"{n:,} {reason}" for reason, n in curated.reasons.items())
+    return f"{name}: {len(curated.examples):,} of {read:,} examples are chosen{f' ({reasons})' if reasons else ''}"
 
 
 def _hash(builder: ExpertBuilder) -> str:

@@ -72,16 +72,35 @@ def run_curation(config: CurateConfig, folder: Path, overwrite: bool = False) ->
     base = _base(config, folder)
     examples, against = read_examples(data), against_of(config.curate, folder)
     rows = rows_of(data, examples)
-    count = _counter(base) if config.curate.unit == "tokens" else len
-    embed = _states(base) if config.curate.embedding == "model" else embedded
-    found = curate(examples, config.curate, against, count, kinds(config.curate, rows), embed)
+    found = chosen(examples, config.curate, against, rows, base)
     with replaced_directory(out, overwrite) as temporary:
         with replaced_file(temporary / CURATED) as stream:
             _write(stream, (rows[example.id] for example in found.examples))
-        with replaced_file(temporary / MANIFEST) as stream:
-            # The folder of the data is no one's business who gets the manifest.
-            _write(stream, ({**entry.content(), "where": Path(entry.where).name} for entry in found.manifest))
+        write_manifest(temporary / MANIFEST, found)
     return Curations(data, out, found)
+
+
+def chosen(
+    examples: Sequence[Example],
+    settings: Curation,
+    against: Mapping[str, Sequence[Example]],
+    rows: Mapping[str, Mapping[str, object]],
+    base: Path,
+    key: str = "curate",
+) -> Curated:
+    """The choice, in the base's tokens and states where the settings ask for these.
+
+    rows: id -> the row that an example was read from. key: where the settings stand. Raises ConfigError.
+    """
+    count = _counter(base) if settings.unit == "tokens" else len
+    embed = _states(base) if settings.embedding == "model" else embedded
+    return curate(examples, settings, against, count, kinds(settings, rows), embed, key)
+
+
+def write_manifest(path: Path, found: Curated) -> None:
+    """A line for every example. The folder of the data is no one's business who gets the manifest."""
+    with replaced_file(path) as stream:
+        _write(stream, ({**entry.content(), "where": Path(entry.where).name} for entry in found.manifest))
 
 
 def against_of(settings: Curation, folder: Path, key: str = "curate.against") -> dict[str, Sequence[Example]]:

@@ -66,6 +66,7 @@ def test_a_killed_build_ends_with_the_same_bytes(built: Path) -> None:
     assert content(built / "killed-0") == straight
     files = ("README.md", "adapter_config.json", "adapter_model.safetensors", "build.json")
     expected = {".lock", "forgetting.csv", "forgetting.json", *(f"{name}/{file}" for name in EXPERTS for file in files)}
+    expected |= {"reverse/curation.jsonl"}
     assert straight.keys() == expected
 
 

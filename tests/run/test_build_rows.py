@@ -97,6 +97,22 @@ def test_held_out_examples_share_no_prompt_with_the_rest(base: Path, tmp_path: P
     assert len(rows(base, tmp_path, given, {}, forgetting=True).held_out) == 3
 
 
+def test_examples_are_chosen_and_none_that_is_held_out(base: Path, tmp_path: Path) -> None:
+    given = [{"prompt": f"say {i % 12}{'!' * (i // 12)}", "answer": f"{i}", "task": "ab"[i % 2]} for i in range(24)]
+    settings = {"held_out": 0.25, "curate": {"examples": 4, "quota": {"by": "task"}}}
+    found = rows(base, tmp_path, given, settings)
+    assert (len(found.rows), len(found.held_out)) == (4, 6)
+    assert found.curated is not None
+    assert len(found.curated.manifest) == 18, "what is held out takes no part in the choice"
+    assert sorted(entry.kind for entry in found.curated.manifest if entry.kept) == ["a", "a", "b", "b"]
+    (note,) = found.notes
+    assert note.startswith("mine: 4 of 18 examples are chosen (")
+    (tmp_path / "tests.jsonl").write_text(json.dumps(given[3]) + "\n")
+    others = rows(base, tmp_path, given, {"curate": {"examples": 30, "against": "tests.jsonl"}})
+    assert others.curated is not None
+    assert [entry.id for entry in others.curated.manifest if "tests.jsonl" in entry.detail]
+
+
 def test_what_is_too_long_is_left_out_and_counted(base: Path, tmp_path: Path) -> None:
     given = [{"prompt": "a" * length, "answer": "b"} for length in (4, 28, 29, 300)]
     found = rows(base, tmp_path, given, {"max_length": 30}, chat=False)

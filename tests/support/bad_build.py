@@ -122,6 +122,21 @@ CONFIGS = [
         "rank differ",
         "give all experts the same, or remove forgetting",
     ),
+    Case("pairs-to-curate", expert(type="dpo", curate={"examples": 9}), "curate", "dpo learns from pairs", "remove it"),
+    Case(
+        "none-curated-to-learn",
+        expert(curate={"examples": 9, "answer": {"low": 99}}),
+        "experts.0.curate",
+        "no example is left of 2",
+        "loosen",
+    ),
+    Case(
+        "curated-against-nowhere",
+        expert(curate={"examples": 9, "against": "test.jsonl"}),
+        "experts.0.curate.against",
+        "test.jsonl",
+        "",
+    ),
     Case("search-to-build", config_of_a_search, "case.yaml", "objectives:", "swarm search"),
     Case("build-to-search", config_of_a_build, "case.yaml", "made from data", "swarm build"),
 ]

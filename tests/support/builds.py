@@ -36,6 +36,7 @@ def make_build(folder: Path) -> Path:
     write_lines(folder / "held_out.jsonl", pairs[60:100])
     shared = {"steps": STEPS, "save_steps": SAVED, "batch_size": 8, "rank": 4}
     supervised = {"name": "reverse", "type": "sft", "data": "words.jsonl", "learning_rate": 2e-2, **shared}
+    supervised |= {"curate": {"examples": 50, "choose": "random"}}
     preferring = {"name": "loud", "type": "dpo", "data": "pairs.jsonl", "held_out": "held_out.jsonl", **shared}
     preferring |= {"learning_rate": 1e-2, "batch_size": 4, "gradient_accumulation_steps": 2}
     content = {

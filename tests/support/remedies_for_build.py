@@ -29,6 +29,11 @@ def as_texts(scene: Scene, words: Words) -> Words:
     return words
 
 
+def as_pairs(scene: Scene, words: Words) -> Words:
+    rows(scene, {"prompt": "abc=", "chosen": "cba", "rejected": "abc"})
+    return words
+
+
 on_the_playground = put("base", lambda scene: str(scene.playground.base))
 good_data = (learning(GOOD, GOOD | {"prompt": "bcd="}),)
 
@@ -42,6 +47,9 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "whole-share": (put("experts.0.held_out", 0.5),),
     "axis-without-words": (put("experts.0.instruction", "Answer politely."),),
     "sequence-of-two-ranks": (put("experts.1.rank", 2), without("forgetting")),
+    "pairs-to-curate": (lambda scene, words: without("experts.0.curate")(scene, as_pairs(scene, words)),),
+    "none-curated-to-learn": (put("experts.0.curate", {"examples": 9}),),
+    "curated-against-nowhere": (without("experts.0.curate.against"),),
     "search-to-build": (by_the_other_command,),
     "build-to-search": (instead(build),),
     "nothing-to-learn": good_data,
