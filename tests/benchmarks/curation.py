@@ -1,19 +1,22 @@
-"""A thousand curated examples against a thousand drawn at random, on the tasks of the tiny zoo, from noisy raw data.
+"""A thousand curated examples against a thousand drawn at random, on the tasks of a zoo, from noisy raw data.
 
     python tests/benchmarks/curation.py --seeds 6
+    python tests/benchmarks/curation.py --zoo smollm2 --seeds 3 --steps 30 --scored 300 --arms 'at random' \
+        'curated, at random'
 
 Raw data, 6,000 examples a seed: half of them of one task; 10 % with the answer of another task, which no filter sees;
 10 % with a refusal; 10 % with an answer that runs on; 25 % repeats of 40 examples; 2 % of the examples that are scored.
-Each choice trains a LoRA adapter of the tiny base for as many steps, and is scored by exact match on the zoo's 1,600
-examples, greedily. Intervals are 95 % t-intervals of paired differences over the seeds, each with raw data of its own.
+Each choice trains a LoRA adapter of the zoo's base for as many steps, and is scored by exact match on the zoo's
+examples (1,600 of tiny), greedily. Intervals are 95 % t-intervals of paired differences over the seeds, each with raw
+data of its own.
 """
 
 import random
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,32 +34,72 @@ from swarm.zoo.base import Schedule
 from swarm.zoo.string_tasks import TASKS, draw_word, neighbour, prompt
 from swarm.zoo.training import encode, train
 
-RAW, CHOSEN, REPEATED = 6000, 1000, 40
+RAW, CHOSEN, REPEATED, AT_ONCE = 6000, 1000, 40, 50
 NOISE = {"wrong": 0.10, "refusal": 0.10, "long": 0.10, "repeat": 0.25, "scored": 0.02}
-FILTERS = {"answer": {"high": 8}, "must_not_match": "don't know", "quota": {"by": "task"}}
+FORMAT = {"must_not_match": "don't know"}
+FILTERS = FORMAT | {"quota": {"by": "task"}}
 ARMS = {
     "all 6,000": None,
     "1,000 at random": {"choose": "random"},
-    "1,000 filtered, at random": {"answer": {"high": 8}, "must_not_match": "don't know", "choose": "random"},
+    "1,000 filtered, at random": FORMAT | {"choose": "random"},
     "1,000 curated, at random": FILTERS | {"choose": "random"},
     "1,000 curated, diverse": FILTERS,
 }
 AGAINST = "1,000 at random"
 
 
-def raw_data(seed: int, scored: Sequence[Example]) -> list[Example]:
+@dataclass(frozen=True)
+class Tasks:
+    """What raw data are drawn from.
+
+    names: of the tasks, the most frequent first. longest: characters of a right answer.
+    draw: a clean example of a task. wrong: a wrong answer to an example, of the same form.
+    """
+
+    names: Sequence[str]
+    longest: int
+    draw: Callable[[random.Random, str], Example]
+    wrong: Callable[[random.Random, Example], str]
+
+
+def letter_tasks() -> Tasks:
+    """Those of the tiny zoo; the wrong answer is right for another task."""
+
+    def draw(drawn: random.Random, task: str) -> Example:
+        word = draw_word(drawn, (4, 4))
+        return Example("", prompt(task, word), TASKS[task](word), task=task)
+
+    def wrong(drawn: random.Random, example: Example) -> str:
+        return TASKS[neighbour(example.task)](str(example.prompt).split()[1].rstrip("="))
+
+    return Tasks(list(TASKS), 8, draw, wrong)
+
+
+def reasoning_tasks(scored: Sequence[Example]) -> Tasks:
+    """Those of the smollm2 zoo; the wrong answer is right for another example of the task."""
+    from swarm.zoo.gym_tasks import pools
+    from swarm.zoo.smollm2 import RECIPE
+
+    found = pools(RECIPE.tasks, RECIPE.practice_per_task, RECIPE.practice_seed, scored)
+
+    def wrong(drawn: random.Random, example: Example) -> str:
+        return drawn.choice([each.answer for each in found[example.task] if each.answer != example.answer])
+
+    longest = max(len(example.answer) for pool in found.values() for example in pool)
+    return Tasks(list(found), longest, lambda drawn, task: drawn.choice(found[task]), wrong)
+
+
+def raw_data(of: Tasks, seed: int, scored: Sequence[Example]) -> list[Example]:
     """Noisy examples; `group` says what is wrong with each."""
     drawn = random.Random(seed)
-    tasks, weights = list(TASKS), [7, *[1] * (len(TASKS) - 1)]
+    weights = [7, *[1] * (len(of.names) - 1)]
 
     def clean() -> Example:
-        task, word = drawn.choices(tasks, weights)[0], draw_word(drawn, (4, 4))
-        return Example("", prompt(task, word), TASKS[task](word), task=task, group="clean")
+        return replace(of.draw(drawn, drawn.choices(of.names, weights)[0]), group="clean")
 
     def spoilt(example: Example, kind: str) -> Example:
-        word = str(example.prompt).split()[1].rstrip("=")
         answers = {
-            "wrong": TASKS[neighbour(example.task)](word),
+            "wrong": of.wrong(drawn, example),
             "refusal": "I don't know",
             "long": example.answer + draw_word(drawn, (20, 40)),
         }
@@ -73,13 +116,13 @@ def raw_data(seed: int, scored: Sequence[Example]) -> list[Example]:
     return [replace(example, id=str(i)) for i, example in enumerate(found)]
 
 
-def chosen(arm: str, data: Sequence[Example], scored: Sequence[Example], seed: int) -> Sequence[Example]:
+def chosen(arm: str, data: Sequence[Example], scored: Sequence[Example], seed: int, longest: int) -> Sequence[Example]:
     settings = ARMS[arm]
     if settings is None:
         return data
     if arm == AGAINST:
         return random.Random(seed).sample(list(data), CHOSEN)
-    curation = Curation.model_validate({"examples": CHOSEN, "seed": seed} | settings)
+    curation = Curation.model_validate({"examples": CHOSEN, "seed": seed, "answer": {"high": longest}} | settings)
     return curate(data, curation, {"scored": scored}).examples
 
 
@@ -100,8 +143,8 @@ def accuracy(model: torch.nn.Module, tokenizer: object, scored: Sequence[Example
     """The share of examples whose every token, and the end, is the likeliest: what greedy generation would write."""
     model.eval()
     right = 0
-    for start in range(0, len(scored), 400):
-        batch = encode(tokenizer, scored[start : start + 400])  # type: ignore[arg-type]
+    for start in range(0, len(scored), AT_ONCE):
+        batch = encode(tokenizer, scored[start : start + AT_ONCE])  # type: ignore[arg-type]
         likeliest = model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).logits[:, :-1].argmax(-1)
         wanted = batch.labels_BT[:, 1:]
         right += int(((likeliest == wanted) | (wanted < 0)).all(dim=1).sum())
@@ -110,16 +153,19 @@ def accuracy(model: torch.nn.Module, tokenizer: object, scored: Sequence[Example
 
 def run(asked: Namespace) -> Iterator[Metric]:
     torch.set_num_threads(1)
-    folder = zoo_path("tiny")
-    scored = read_examples(folder / "data" / "examples.jsonl")
-    scores: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    noise: dict[str, list[Counter[str]]] = {arm: [] for arm in ARMS}
+    folder = zoo_path(asked.zoo)
+    everything = read_examples(folder / "data" / "examples.jsonl")
+    of = letter_tasks() if asked.zoo == "tiny" else reasoning_tasks(everything)
+    scored = random.Random(0).sample(everything, min(asked.scored or len(everything), len(everything)))
+    arms = [arm for arm in ARMS if not asked.arms or arm.removeprefix("1,000 ") in asked.arms]
+    scores: dict[str, list[float]] = {arm: [] for arm in arms}
+    noise: dict[str, list[Counter[str]]] = {arm: [] for arm in arms}
     seconds = []
     for seed in range(asked.seeds):
-        data = raw_data(seed, scored)
-        for arm in ARMS:
+        data = raw_data(of, seed, scored)
+        for arm in arms:
             began = time.process_time()
-            examples = chosen(arm, data, scored, seed)
+            examples = chosen(arm, data, scored, seed, of.longest)
             if arm.endswith("diverse"):
                 seconds.append(time.process_time() - began)
             noise[arm].append(Counter(example.group for example in examples))
@@ -127,7 +173,10 @@ def run(asked: Namespace) -> Iterator[Metric]:
             scores[arm].append(score(folder / "base", examples, scored, schedule))
             say(f"seed {seed}, {arm}: {scores[arm][-1]:.3f}, {dict(noise[arm][-1])}")
     yield from results(scores, noise)
-    yield Metric("curation", f"choosing {CHOSEN} of {RAW}, diverse", float(np.median(seconds)), "s of processor time")
+    if seconds:
+        yield Metric(
+            "curation", f"choosing {CHOSEN} of {RAW}, diverse", float(np.median(seconds)), "s of processor time"
+        )
 
 
 def results(scores: dict[str, list[float]], noise: dict[str, list[Counter[str]]]) -> Iterator[Metric]:
@@ -148,4 +197,7 @@ if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=6, help="raw data sets, each with its own training (default 6)")
     parser.add_argument("--steps", type=int, default=100, help="of training (default 100)")
+    parser.add_argument("--zoo", choices=("tiny", "smollm2"), default="tiny")
+    parser.add_argument("--scored", type=int, help="how many of the zoo's examples are scored (default: all)")
+    parser.add_argument("--arms", nargs="*", help="choices, without their number (default: all)")
     main(run, parser)
