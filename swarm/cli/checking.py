@@ -11,6 +11,7 @@ from swarm.cli.configs import given
 from swarm.cli.options import Files
 from swarm.cli.shown_prompts import shown_prompts
 from swarm.config.load import names_build
+from swarm.config.shipped import config_file
 from swarm.core.errors import ConfigError
 from swarm.run.forecast import describe, forecast, inspect_cluster
 from swarm.run.pipeline import prepare
@@ -40,6 +41,7 @@ def checked(
     """Open and check all that a config names, as a search in `run_dir`, or a build, would. Raises UserError."""
     if n_shown < 0:
         raise ConfigError(f"--show: {n_shown}; give the number of examples to show")
+    config = config and config_file(config)
     if config is not None and names_build(config):
         if n_shown or run_dir:
             option = "--show" if n_shown else "--run-dir"

@@ -16,6 +16,7 @@ from swarm.config.load import read_config
 from swarm.config.patterns import is_pattern
 from swarm.config.references import resolve
 from swarm.config.schema import Config
+from swarm.config.shipped import config_file
 from swarm.core.errors import ConfigError
 from swarm.core.files import write_text
 from swarm.run.directory import default_folder
@@ -59,6 +60,7 @@ def given(config: Path | None, files: Files, overrides: Sequence[str], console: 
                 f"{config} and --base, --experts or --data: a search has a config, or these three; give one of both, "
                 "and quote a pattern: --experts 'adapters/*'"
             )
+        config = config_file(config)
         loaded = load_runnable(config, overrides)
         if build:
             build_zoos(loaded.models, console)

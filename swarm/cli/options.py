@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-ConfigPath = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file", show_default=False)]
+ConfigPath = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or a shipped example", show_default=False)
+]
 BaseOption = Annotated[str, typer.Option("--base", help="without CONFIG: a local folder, a hub id, or zoo:NAME")]
 ExpertsOption = Annotated[
     list[str] | None,

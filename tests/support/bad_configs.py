@@ -21,7 +21,7 @@ def checked_cluster(**settings: object) -> Callable[[Scene], Words]:
 
 
 CASES = [
-    Case("no-config", no_config, "nowhere.yaml", "does not exist", "give the path of a config file"),
+    Case("no-config", no_config, "nowhere.yaml", "does not exist", "or a shipped example: quickstart, smollm2"),
     Case("config-is-a-folder", a_folder_as_config, "folder.yaml", "Is a directory", "give the path of a YAML file"),
     Case("broken-yaml", lambda s: s.search_text("base: [a\nexperts: b"), "case.yaml", "line 2", "correct it"),
     Case("tabs-in-yaml", lambda s: s.search_text("base:\n\t- a"), "case.yaml", "\\t", "correct it"),
