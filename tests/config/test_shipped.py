@@ -25,5 +25,5 @@ def test_a_file_of_the_user_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert config_file(Path("quickstart")) == FOLDER / "quickstart.yaml"
     (tmp_path / "quickstart").touch()
     assert config_file(Path("quickstart")) == Path("quickstart")
-    with pytest.raises(ConfigError, match="does not exist; .* or a shipped example: quickstart, smollm2"):
+    with pytest.raises(ConfigError, match=r"does not exist; .* or a shipped example: quickstart, smollm2"):
         config_file(Path("configs/quickstart"))
