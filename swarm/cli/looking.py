@@ -1,4 +1,4 @@
-"""The commands that look at runs and change nothing: runs, candidates, compare."""
+"""The commands that look at runs and change nothing: runs, candidates, compare, watch, ui."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -79,6 +79,19 @@ def compare(
         show_table([title, *map(str, found.folders)], rows)
         print_lines([""])
     print_lines(list(_differences(found)))
+
+
+@app.command()
+def watch(
+    run_dir: RunDir,
+    every: Annotated[float, typer.Option(min=0.1, max=3600, help="seconds between two looks")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="show it as it is now, and end")] = False,
+) -> None:
+    """Show a run that another process carries out, until it has finished; the run is read and not touched."""
+    announce()
+    from swarm.cli.watching import watch_run
+
+    watch_run(run_dir, every, once)
 
 
 @app.command()

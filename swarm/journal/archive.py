@@ -30,17 +30,28 @@ class Archive:
         self.journal = JournalFile(path)
         self._index = Index()
         self._rankings: dict[object, Ranking] = {}
-        for number, record in enumerate(self.journal.records(), start=1):
+        self._lines = 0
+        self.follow()
+
+    def follow(self) -> bool:
+        """Index what another process has appended since. Returns whether there was anything. Raises RunError.
+
+        For archives that append nothing themselves.
+        """
+        before = self._lines
+        for record in self.journal.records():
+            self._lines += 1
             try:
                 check_line(record, self._index)
+            except MisplacedError as error:
+                self.journal.corrupt(error.line if len(self.records) == self._lines - 1 else self._lines, error)
             except ValueError as error:
-                earlier = (
-                    error.line if isinstance(error, MisplacedError) and len(self.records) == number - 1 else number
-                )
-                self.journal.corrupt(earlier, error)
+                self.journal.corrupt(self._lines, error)
             self._add(record)
-        self._elapsed_before = self._index.elapsed
-        self._opened = time.monotonic()
+        if self._lines > before or not before:
+            self._elapsed_before = self._index.elapsed
+            self._opened = time.monotonic()
+        return self._lines > before
 
     @property
     def records(self) -> Sequence[Record]:

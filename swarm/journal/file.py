@@ -43,20 +43,24 @@ class JournalFile:
         self.dropped_bytes = 0
         self._stream: BinaryIO | None = None
         self._version = __version__
+        self._read_bytes = self._read_lines = 0
 
     def read(self) -> list[Record]:
         """Every record. Raises RunError where the file is damaged elsewhere than in a partial last line."""
         return list(self.records())
 
     def records(self) -> Iterator[Record]:
-        """As `read`, one by one: the n-th record is line n, counted from 1."""
+        """As `read`, one by one: the n-th record is line n, counted from 1. Called again, those that came since."""
+        self.dropped_bytes = 0
         try:
             with self.path.open("rb") as stream:
-                for number, line in enumerate(stream, start=1):
+                stream.seek(self._read_bytes)
+                for line in stream:
                     if not line.endswith(b"\n"):
-                        self._drop(number, line)
+                        self._drop(self._read_lines + 1, line)
                         return
-                    yield self._record(number, line)
+                    self._read_bytes, self._read_lines = self._read_bytes + len(line), self._read_lines + 1
+                    yield self._record(self._read_lines, line)
         except FileNotFoundError:
             return
         except OSError as error:

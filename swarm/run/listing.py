@@ -97,7 +97,7 @@ def listed_runs(folder: Path) -> list[ListedRun]:
 def listed_run(folder: Path) -> ListedRun:
     """A run in a list. One that cannot be read says so in its state."""
     try:
-        optimizer, budget, objectives = _stated(folder)
+        optimizer, budget, objectives = stated(folder)
         if is_finished(folder):
             summary = _summary(folder).named(objectives)
             best, counts = summary.best, summary.counts
@@ -105,9 +105,13 @@ def listed_run(folder: Path) -> ListedRun:
         archive = Archive(folder / JOURNAL)
     except UserError as error:
         return ListedRun(folder, f"unreadable: {error}")
+    return ListedRun(folder, state_of(folder, archive), optimizer, archive.evaluations, budget)
+
+
+def state_of(folder: Path, archive: Archive) -> str:
+    """What an unfinished run is doing, with "stopped: " where no process is at work."""
     phase = next((now for ended, now in PHASES.items() if archive.ended(ended)), "searching")
-    state = phase if in_use(folder) else f"stopped: {phase}"
-    return ListedRun(folder, state, optimizer, archive.evaluations, budget)
+    return phase if in_use(folder) else f"stopped: {phase}"
 
 
 def listed_candidates(folder: Path) -> list[ListedCandidate]:
@@ -173,7 +177,7 @@ def _scores(archive: Archive, found: Evaluation) -> dict[str, Mapping[str, float
     return {"search": found.scores} | {split: each.scores for split, each in others.items() if each is not None}
 
 
-def _stated(folder: Path) -> tuple[str, int | None, list[str]]:
+def stated(folder: Path) -> tuple[str, int | None, list[str]]:
     """What the config states: the optimizer's type, its evaluations, and the names of the objectives."""
     config = written_config(folder)
     try:
