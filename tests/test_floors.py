@@ -31,6 +31,7 @@ ONLY_IN = {
     "trl": {"builders"},
     "datasets": {"builders"},
     "vllm": {"engines/vllm"},
+    "lm_eval": {"objectives/lm_eval_task.py"},
     "typer": {"cli"},
     "rich": {"cli"},
     "torch": {"builders", "engines", "experts", "export", "workers/ray", "zoo"},

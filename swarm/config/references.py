@@ -44,7 +44,14 @@ def resolve(config: Config, folder: Path) -> Config:
     found = expanded(config.experts, folder, base)
     experts = [_resolve_expert(expert, folder, f"experts.{i}") for i, expert in enumerate(found)]
     objectives = [
-        objective.model_copy(update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")})
+        objective.model_copy(
+            update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")}
+            | {
+                key: str(find(getattr(objective, key), folder, f"objectives.{i}.{key}"))
+                for key in objective.paths
+                if getattr(objective, key) is not None
+            }
+        )
         for i, objective in enumerate(config.objectives)
     ]
     splits = config.splits.model_copy(

@@ -12,11 +12,13 @@ class Continuation:
     """Request: the log-likelihood of `text` after `prompt`.
 
     template_arguments: what the chat template gets beside a chat's messages.
+    greedy: whether it is also asked if greedy generation would write the text.
     """
 
     prompt: Prompt
     text: str
     template_arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
+    greedy: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ Request = Continuation | Generation
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Answer to a Continuation: the sum of its tokens' log-probabilities, in nats."""
+    """Answer to a Continuation: the sum of its tokens' log-probabilities, in nats.
+
+    greedy: whether each of its tokens is the likeliest; None where that was not asked.
+    """
 
     log_likelihood: float
     n_tokens: int
+    greedy: bool | None = None
 
 
 @dataclass(frozen=True)

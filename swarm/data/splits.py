@@ -93,17 +93,25 @@ def make_splits(
     settings: SplitSettings,
     seed: int,
     resolve: Callable[[str], Path],
+    given: Sequence[Example] | None = None,
 ) -> Splits:
     """The splits of one objective. They depend on the seed and the examples, not on the order of the lines.
 
-    resolve: the path of a file that the config names.
+    resolve: the path of a file that the config names. given: examples that are read from no file.
     Raises ConfigError where there are too few examples, DataError where a file is wrong or two splits overlap.
     """
     files = _files(objective_name, data, settings)
+    if given is not None and files:
+        split, file = next(iter(files.items()))
+        raise ConfigError(
+            f"splits.{split}: {file}, but {objective_name} brings its own examples; give a count, auto or rest"
+        )
     wanted = {split: settings.of(split) if settings.file_of(split) is None else "auto" for split in SPLITS}
     pools = [ExamplePool(name, read_examples(resolve(name)), (split,)) for split, name in files.items()]
     notes: list[str] = []
-    shared = _shared_file(objective_name, data, files)
+    shared = None if given is not None else _shared_file(objective_name, data, files)
+    if given is not None:
+        pools.append(ExamplePool(objective_name, _without_repeats(given, objective_name, notes), SPLITS))
     if shared is not None:
         pools += _shared_pools(shared, resolve(shared), tuple(split for split in SPLITS if split not in files), notes)
     by_split = deal(pools, wanted, seed, settings.overlap, notes)

@@ -24,6 +24,7 @@ from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.level import LevelRate
 from swarm.objectives.likelihood import AnswerLikelihood
+from swarm.objectives.lm_eval import LmEval
 from swarm.objectives.multiple_choice import MultipleChoice
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -32,4 +33,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "likelihood": AnswerLikelihood,
     "level": LevelRate,
     "function": UserFunction,
+    "lm_eval": LmEval,
 }

@@ -55,6 +55,9 @@ class Objective(Settings, ABC):
     # runs of those versions can be resumed.
     added_later: ClassVar[frozenset[str]] = frozenset()
 
+    # Its keys that hold a path, which counts from the config's folder.
+    paths: ClassVar[tuple[str, ...]] = ()
+
     # Whether a request that another such objective makes too, for an example of the same slice, is answered once.
     shares_requests: ClassVar[bool] = False
 
@@ -80,6 +83,10 @@ class Objective(Settings, ABC):
         A run resumes only with the same content of these files, and every node needs them.
         """
         return ()
+
+    def examples(self) -> list[Example] | None:
+        """The examples, where it brings its own; None where they are read from `data`. Raises UserError."""
+        return None
 
     @abstractmethod
     def check(self, example: Example) -> None:

@@ -134,7 +134,7 @@ def _specs(config: Config) -> list[ExpertSpec]:
 
 def _splits(config: Config, i: int) -> Splits:
     objective = config.objectives[i]
-    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path)
+    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path, objective.examples())
     examples = [*splits.search, *splits.select, *splits.test]
     for example in examples:
         objective.check(example)

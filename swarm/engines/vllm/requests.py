@@ -104,13 +104,14 @@ def _likelihood(item: Encoded, output: Output) -> Likelihood:
     n = len(item.continuation)
     assert output.prompt_logprobs is not None, "requested in the parameters"
     last = output.prompt_logprobs[len(output.prompt_logprobs) - n :]
-    total = 0.0
+    total, likeliest = 0.0, True
     for token, found in zip(item.continuation, last, strict=True):
         assert found is not None, "only the first token of a prompt has none"
         total += found[token].logprob
+        likeliest &= found[token].rank == 1
     if not math.isfinite(total):
         raise EvaluationError("the log-likelihood is not finite: the composed weights are out of range")
-    return Likelihood(total, n)
+    return Likelihood(total, n, likeliest if isinstance(item.request, Continuation) and item.request.greedy else None)
 
 
 def _text(request: Generation, output: Output, tokenizer: Tokenizer) -> Text:

@@ -35,6 +35,7 @@ class LogProbability(Protocol):
     """What is used of vLLM's log-probability of a token."""
 
     logprob: float
+    rank: int | None
 
 
 LogProbabilities = dict[int, LogProbability]
