@@ -20,6 +20,7 @@ from swarm.config.patterns import expanded
 from swarm.config.schema import Config, ExpertSettings
 from swarm.config.user_functions import check_functions
 from swarm.core.errors import ConfigError, DataError, ExpertError, UserError
+from swarm.objectives.base import Objective
 
 # No connection, nothing under that name, or (the last three) an answer that no hub gives, as a proxy's page is.
 UNAVAILABLE = (
@@ -46,11 +47,7 @@ def resolve(config: Config, folder: Path) -> Config:
     objectives = [
         objective.model_copy(
             update={"data": _resolve_data(objective.data, folder, f"objectives.{i}.data")}
-            | {
-                key: str(find(getattr(objective, key), folder, f"objectives.{i}.{key}"))
-                for key in objective.paths
-                if getattr(objective, key) is not None
-            }
+            | paths_of(objective, folder, f"objectives.{i}")
         )
         for i, objective in enumerate(config.objectives)
     ]
@@ -87,6 +84,12 @@ def resolve_build(config: BuildConfig, folder: Path) -> BuildConfig:
         experts.append(expert.model_copy(update=paths))
     base, out = find(config.base, folder, "base"), folder / Path(config.out).expanduser()
     return config.model_copy(update={"base": str(base), "out": str(out.absolute()), "experts": experts})
+
+
+def paths_of(objective: Objective, folder: Path, key: str) -> dict[str, str]:
+    """The keys of an objective, beside its data, that hold a path, as absolute paths. Raises UserError."""
+    given = {name: getattr(objective, name) for name in objective.paths}
+    return {name: str(find(value, folder, f"{key}.{name}")) for name, value in given.items() if value is not None}
 
 
 def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:

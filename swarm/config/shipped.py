@@ -18,7 +18,13 @@ def config_file(path: Path) -> Path:
 
     Raises ConfigError where there is neither.
     """
-    if os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except OSError:  # a name that is too long, say: who reads the file tells
+        return path
+    else:
         return path
     if str(path) in (known := shipped_names()):
         return FOLDER / f"{path}.yaml"

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from swarm.config.curation import CurateConfig
 from swarm.config.load import load_config
-from swarm.config.references import find
+from swarm.config.references import find, paths_of
 from swarm.core.errors import ConfigError
 from swarm.core.examples import Example
 from swarm.core.files import check_free, replaced_directory, replaced_file
@@ -164,6 +164,7 @@ def _of_search(path: Path) -> dict[str, Sequence[Example]]:
             config.splits,
             config.seed,
             lambda name, i=i: find(name, folder, f"objectives.{i}.data"),  # type: ignore[misc]
+            objective.model_copy(update=paths_of(objective, folder, f"objectives.{i}")).examples(),
         )
         found |= {f"the {split} split of {objective.name} ({path.name})": splits.of(split) for split in SPLITS}
     return found

@@ -69,4 +69,7 @@ def test_a_function_rests_on_its_modules_and_other_objectives_on_none(modules: P
     assert function.files(modules) == (modules / "direct.py", modules / "helper.py")
     choice = MultipleChoice(name="x")
     assert (choice.uses_modules, choice.files(modules)) == (False, ())
-    assert {kind for kind, each in OBJECTIVES.items() if each.files is not MultipleChoice.files} == {"function"}
+    assert {kind for kind, each in OBJECTIVES.items() if each.files is not MultipleChoice.files} == {
+        "function",
+        "lm_eval",
+    }

@@ -194,6 +194,14 @@ OBJECTIVES = [
     Case("no-expression", of_objective(type="exact_match", extract={"pattern": "("}), "extract", "'('", "correct it"),
     Case("two-groups", of_objective(type="exact_match", extract={"pattern": "(a)(b)"}), "extract", "2 groups", "put"),
     Case("no-prompt", of_objective(template="x"), "objectives.0.template", "'x'", "put it where the example's prompt"),
+    Case("data-of-tasks", of_objective(type="lm_eval", tasks="mine"), "objectives.0", "data.jsonl", "remove it"),
+    Case(
+        "no-tasks",
+        of_objective(type="lm_eval", data=None, tasks=[]),
+        "objectives.0.tasks",
+        "[]",
+        "must be a list of 1 or more",
+    ),
     Case("no-template", arguments_without_chat, "template_arguments", "chat: true", "or remove it"),
     Case(
         "taken-argument",

@@ -1,6 +1,7 @@
 """What mends settings that do not go together, and forms of an export that cannot hold what is asked."""
 
 from support.bad_inputs import Scene, Words
+from support.harness_tasks import make_tasks
 from support.playground import examples, run_cli, write_lines
 from support.remedies_for_runs import another_place, old_weights, recipe_again, resumed_before, summary_again
 from support.remedy_steps import Remedy, put, replaced, typed, without, written
@@ -35,6 +36,15 @@ def without_the_override(scene: Scene, words: Words) -> Words:
 
 def rows(line: str) -> Remedy:
     return written("trained.jsonl", line)
+
+
+def asked_of_tasks(scene: Scene, words: Words) -> Words:
+    """Without data, and with tasks that there are."""
+    folder = make_tasks(scene.folder / "tasks")
+    words = put("objectives.0", {"name": "words", "type": "lm_eval", "tasks": "picked", "include": str(folder)})(
+        scene, words
+    )
+    return put("splits", {"search": 8, "select": 8, "test": "rest"})(scene, words)
 
 
 def renamed_folder(scene: Scene, words: Words) -> Words:
@@ -87,6 +97,8 @@ OBJECTIVES: dict[str, tuple[Remedy, ...]] = {
     "no-expression": (put("objectives.0.extract.pattern", "(.*)"),),
     "two-groups": (put("objectives.0.extract.pattern", "(?:^)(.+)"),),
     "no-prompt": (put("objectives.0.template", "x {prompt}"),),
+    "data-of-tasks": (asked_of_tasks,),
+    "no-tasks": (asked_of_tasks,),
     "no-template": (
         put("objectives.0.chat", True),
         without("objectives.0.template_arguments"),
