@@ -11,6 +11,7 @@ from rich.console import Console
 
 from swarm.cli.options import Files
 from swarm.cli.zoos import build_zoos
+from swarm.config.from_mergekit import references, translated
 from swarm.config.guess import guessed_yaml
 from swarm.config.load import read_config
 from swarm.config.patterns import is_pattern
@@ -37,23 +38,28 @@ LATER = """
 class Given:
     """A resolved config, and where it is from.
 
-    made: the text of a config that was made from files; "" where the user wrote one.
+    made: the text of a config that was made; "" where the user wrote one. origin: what it was made from.
     run_dir: the directory of a new run, where the user names none.
     """
 
     config: Config
     made: str
     run_dir: Path
+    origin: str = "base, experts and data"
 
     @property
     def made_lines(self) -> list[str]:
         """What the user should see of a config that was made."""
         lines = [f"  {line}" for line in self.made.splitlines()]
-        return ["config, made from base, experts and data:", *lines] if lines else []
+        return [f"config, made from {self.origin}:", *lines] if lines else []
 
 
 def given(config: Path | None, files: Files, overrides: Sequence[str], console: Console, build: bool = True) -> Given:
     """The config of a file, or of base, experts and data. build: the zoos that it names. Raises UserError."""
+    if files.mergekit is not None:
+        return _from_mergekit(config, files, overrides, console, build)
+    if files.tasks:
+        raise ConfigError("--task-search-path: it is for --from-mergekit FILE; remove it")
     if config is not None:
         if len(files.missing) < 3:
             raise ConfigError(
@@ -75,6 +81,19 @@ def given(config: Path | None, files: Files, overrides: Sequence[str], console: 
     return Given(resolve(loaded, Path.cwd()), text, default_folder(Path(files.data)))
 
 
+def _from_mergekit(config: Path | None, files: Files, overrides: Sequence[str], console: Console, build: bool) -> Given:
+    """The config of a configuration of mergekit-evolve. Raises UserError."""
+    assert files.mergekit is not None, "asked before"
+    if config is not None or len(files.missing) < 3:
+        raise ConfigError(f"--from-mergekit: {files.mergekit}, and another config or --base; give one of them")
+    if build:
+        build_zoos(references(files.mergekit), console)
+    text = translated(files.mergekit, files.tasks, Path.cwd())
+    loaded = read_config(text, f"the config of {files.mergekit}", overrides)
+    check_machine(loaded)
+    return Given(resolve(loaded, Path.cwd()), text, default_folder(files.mergekit), str(files.mergekit))
+
+
 def init_config(path: Path, files: Files, console: Console, overwrite: bool) -> str:
     """Write the config that base, experts and data suggest; what is missing is asked. Returns its text.
 
@@ -85,11 +104,16 @@ def init_config(path: Path, files: Files, console: Console, overwrite: bool) -> 
     folder = Path(os.path.realpath(path.parent))  # from which a config's references count
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist; create it, or name a file elsewhere")
-    files = _asked(files)
-    build_zoos([files.base, *files.experts], console)
-    base, data = (_from(reference, folder) for reference in (files.base, files.data))
-    experts = [_from(reference, folder) for reference in files.experts]
-    text = guessed_yaml(base, experts, data, folder) + LATER
+    if files.mergekit is not None:
+        build_zoos(references(files.mergekit), console)
+        tasks = _from(files.tasks, folder) if files.tasks else ""
+        text = translated(files.mergekit, tasks, folder)
+    else:
+        files = _asked(files)
+        build_zoos([files.base, *files.experts], console)
+        base, data = (_from(reference, folder) for reference in (files.base, files.data))
+        experts = [_from(reference, folder) for reference in files.experts]
+        text = guessed_yaml(base, experts, data, folder) + LATER
     resolve(read_config(text, OWNER), folder)
     write_text(path, text)
     return text

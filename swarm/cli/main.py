@@ -20,9 +20,11 @@ from swarm.cli.options import (
     DataOption,
     ExpertsOption,
     Files,
+    FromMergekit,
     NewRunDir,
     Overrides,
     RunDir,
+    TaskPath,
 )
 from swarm.cli.preparing import app as preparing_app
 from swarm.cli.screen import (
@@ -73,6 +75,8 @@ def search(
     base: BaseOption = "",
     experts: ExpertsOption = None,
     data: DataOption = "",
+    from_mergekit: FromMergekit = None,
+    task_search_path: TaskPath = "",
     run_dir: NewRunDir = None,
     overrides: Overrides = None,
     continue_from: Annotated[
@@ -81,13 +85,13 @@ def search(
 ) -> None:
     """Run a search: search, select, test, export the best, write the report.
 
-    Its config is a file, or is made from --base, --experts and --data, and shown.
+    Its config is a file, or is made from --base, --experts and --data or a configuration of mergekit-evolve, and shown.
     """
     announce(starts_run=True)
     from swarm.cli.configs import given
     from swarm.run.pipeline import start_run
 
-    found = given(config, Files(base, experts or (), data), overrides or (), console)
+    found = given(config, Files(base, experts or (), data, from_mergekit, task_search_path), overrides or (), console)
     folder = run_dir or found.run_dir
     print_lines(found.made_lines)
     with run_display(folder, is_new=run_dir is None) as progress:

@@ -16,6 +16,12 @@ ExpertsOption = Annotated[
     typer.Option("--experts", metavar="PATTERN", help="without CONFIG: experts, as in 'adapters/*'; may be repeated"),
 ]
 DataOption = Annotated[str, typer.Option("--data", metavar="FILE", help="without CONFIG: the labelled examples")]
+FromMergekit = Annotated[
+    Path | None, typer.Option("--from-mergekit", metavar="FILE", help="in place of CONFIG: one of mergekit-evolve")
+]
+TaskPath = Annotated[
+    str, typer.Option("--task-search-path", metavar="DIR", help="task files of lm-eval that --from-mergekit names")
+]
 InitBase = Annotated[str, typer.Option("--base", help="a local folder, a hub id, or zoo:NAME")]
 InitExperts = Annotated[
     list[str] | None, typer.Option("--experts", metavar="PATTERN", help="as in 'adapters/*'; may be repeated")
@@ -33,11 +39,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 @dataclass(frozen=True)
 class Files:
-    """What stands in for a config: base, patterns of experts, and a data file; as given, or empty."""
+    """What stands in for a config: base, patterns of experts, and a data file; as given, or empty.
+
+    mergekit: a configuration of mergekit-evolve, in place of the three. tasks: the folder of its task files, or "".
+    """
 
     base: str
     experts: Sequence[str]
     data: str
+    mergekit: Path | None = None
+    tasks: str = ""
 
     @property
     def missing(self) -> list[str]:

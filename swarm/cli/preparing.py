@@ -15,11 +15,13 @@ from swarm.cli.options import (
     DataOption,
     ExpertsOption,
     Files,
+    FromMergekit,
     InitBase,
     InitData,
     InitExperts,
     NewRunDir,
     Overrides,
+    TaskPath,
 )
 from swarm.cli.screen import announce, console, print_json, print_lines
 from swarm.core.errors import ConfigError
@@ -34,6 +36,8 @@ def check(
     base: BaseOption = "",
     experts: ExpertsOption = None,
     data: DataOption = "",
+    from_mergekit: FromMergekit = None,
+    task_search_path: TaskPath = "",
     run_dir: NewRunDir = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -47,8 +51,8 @@ def check(
     Without a config, and without --base, --experts and --data, it examines the installation.
     """
     announce()
-    files = Files(base, experts or (), data)
-    if config is None and len(files.missing) == 3:
+    files = Files(base, experts or (), data, from_mergekit, task_search_path)
+    if config is None and from_mergekit is None and len(files.missing) == 3:
         given = {"--show": show, "--run-dir": run_dir, "--set": overrides}
         examine(hub, as_json, [option for option, value in given.items() if value])
         return
@@ -69,13 +73,16 @@ def init(
     base: InitBase = "",
     experts: InitExperts = None,
     data: InitData = "",
+    from_mergekit: FromMergekit = None,
+    task_search_path: TaskPath = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file")] = False,
 ) -> None:
     """Write a config for base, experts and data, with the reason beside each guess. What is not given is asked."""
     announce()
     from swarm.cli.configs import init_config
 
-    text = init_config(config, Files(base, experts or (), data), console, overwrite)
+    files = Files(base, experts or (), data, from_mergekit, task_search_path)
+    text = init_config(config, files, console, overwrite)
     named = shlex.quote(str(config))
     print_lines([*text.splitlines(), f"written to {named}; next: swarm check {named} --show 3"])
 
