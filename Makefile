@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: quickstart test simulate test-slow test-launch test-vllm bench lint format clean
+.PHONY: quickstart test docs simulate test-slow test-launch test-vllm bench lint format clean
 
 quickstart: $(VENV)/.installed  ## install, then search with the built-in example
 	$(BIN)/swarm search configs/quickstart.yaml
@@ -27,6 +27,9 @@ test-vllm: $(VLLM)/.installed  ## test the vLLM engine, in an environment of its
 # Takes about an hour on two idle cores. SWARM_LMEVAL names the python of an environment with the `bench` extra.
 bench: $(VENV)/.installed-zoo  ## measure speed against other tools and write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/table.py
+
+docs: $(VENV)/.installed-dev  ## write the documentation as a site to docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -166,7 +166,7 @@ class Run:
     """
 
     folder: Path
-    _read: dict[int, Archive] = field(default_factory=dict, repr=False, compare=False)
+    _read: list[Archive] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
@@ -182,12 +182,10 @@ class Run:
     @property
     def archive(self) -> Archive:
         """All that is scored by now. Raises RunError where the journal is damaged."""
-        journal = self.folder / JOURNAL
-        size = journal.stat().st_size if journal.is_file() else 0
-        if size not in self._read:  # it only grows
-            self._read.clear()
-            self._read[size] = Archive(journal)
-        return self._read[size]
+        if not self._read:
+            self._read.append(Archive(self.folder / JOURNAL))
+        self._read[0].follow()
+        return self._read[0]
 
     @property
     def finished(self) -> bool:

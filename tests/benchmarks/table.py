@@ -33,8 +33,8 @@ the repetitions; a ratio is the median of the ratios of repetitions adjacent in 
 machine, whose speed varies from minute to minute: the smallest and largest ratios show by how much. Rows without a
 target give context to the others. Each section names its command, date and commit. Scripts of `tests/benchmarks/` that
 are not listed were not run for this page. The results of discovery and studies have pages of their own
-([results](results)), those of nothing are in the [log](log.md), those of vLLM in [vllm.md](vllm.md), and measurements
-that need a GPU are listed in [gpu-todo.md](gpu-todo.md).
+([results](results/discovery.md)), those of nothing are in the [log](log.md), those of vLLM in [vllm.md](vllm.md), and
+measurements that need a GPU are listed in [gpu-todo.md](gpu-todo.md).
 
 - machine: {machine}
 - versions: {versions}

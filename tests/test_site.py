@@ -1,0 +1,101 @@
+"""The documentation as a site: it builds without a warning, its commands exist, and its tutorials run."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from support.playground import run_cli
+from swarm.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
+PAGES = [ROOT / "README.md", DOCS / "index.md", *sorted(set(DOCS.rglob("*.md")) - {DOCS / "log.md", DOCS / "index.md"})]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of every `swarm` command in a page's shell blocks; comments and redirections are left out."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in re.split(r"\s(?:\||&&|;|>)\s", line):
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["swarm"]:
+                    yield words[1:]
+
+
+def unknown(words: list[str]) -> list[str]:
+    """The command or the options that there are not."""
+    command: Any = typer.main.get_command(app)
+    while words and (commands := getattr(command, "commands", {})):
+        name, *words = words
+        if name not in commands:
+            return [name]
+        command = commands[name]
+    known = {"--help", *(option for each in command.params for option in (*each.opts, *each.secondary_opts))}
+    return [
+        word for word in words if word.startswith("-") and word.partition("=")[0] not in known and not _number(word)
+    ]
+
+
+def _number(word: str) -> bool:
+    return re.fullmatch(r"-[\d.]+", word) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_exist_with_their_options(page: Path) -> None:
+    assert [(words, found) for words in commands(page) if (found := unknown(words))] == []
+
+
+def test_a_wrong_option_is_seen() -> None:
+    assert unknown(["serch"]) == ["serch"]
+    assert unknown(["search", "a.yaml", "--runs-dir", "x"]) == ["--runs-dir"]
+    assert unknown(["zoo", "bild"]) == ["bild"]
+
+
+def test_it_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("furo", reason="the extra docs is not installed")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(tmp_path / "trees")]
+    done = subprocess.run([*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Search, select, test, export, report" in (tmp_path / "site" / "api.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda path: path.stem)
+def test_the_tutorials_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their files are written as they name themselves, then their commands are run in order."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for block in [*blocks(page, "python"), *blocks(page, "yaml")]:
+        if named := re.match(r"# ([\w.]+)", block):
+            Path(named[1]).write_text(block)
+    run = list(commands(page))
+    assert run
+    for words in run:
+        done = run_cli(*words)
+        assert done.code == 0, f"{words}: {done.err}"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((DOCS / "tutorials" / "ten-cells.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) == 10
+    assert [cell["outputs"] for cell in cells if cell["cell_type"] == "code"] == [[]] * 10, "outputs are not kept"
+    names: dict[str, object] = {}
+    for cell in code:
+        exec(cell, names)
+    assert (tmp_path / "runs" / "composed" / "config.json").is_file()
