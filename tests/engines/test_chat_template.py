@@ -83,10 +83,12 @@ LOOPS = (
 
 
 @pytest.fixture(scope="module")
-def short() -> Iterator[TemplateProcess]:
-    process = TemplateProcess(seconds=1)
-    yield process
-    process.close()
+def processes() -> Iterator[dict[bool, TemplateProcess]]:
+    """Whether the time is what ends it -> a process: filling a GiB takes a busy machine more than a second."""
+    of = {True: TemplateProcess(seconds=1), False: TemplateProcess(seconds=60)}
+    yield of
+    for process in of.values():
+        process.close()
 
 
 @pytest.mark.parametrize(
@@ -105,15 +107,16 @@ def short() -> Iterator[TemplateProcess]:
     ],
 )
 def test_time_and_size_are_limited_in_any_thread(
-    encoder: Encoder, short: TemplateProcess, template: str, reason: str
+    encoder: Encoder, processes: dict[bool, TemplateProcess], template: str, reason: str
 ) -> None:
     """In a thread, as in Ray's workers, and the next rendering is unharmed."""
+    process = processes["seconds" in reason]
     tokenizer = with_template(encoder, template).tokenizer
     with ThreadPoolExecutor(1) as threads, pytest.raises(ChatTemplateError, match=reason) as refusal:
-        threads.submit(render_chat, tokenizer, [Message("user", "two and two?")], {}, short).result(timeout=240)
+        threads.submit(render_chat, tokenizer, [Message("user", "two and two?")], {}, process).result(timeout=240)
     assert "\n" not in str(refusal.value)
     tokenizer.chat_template = "{{ messages[0].content }}!"
-    assert render_chat(tokenizer, [Message("user", "four")], {}, short) == "four!"
+    assert render_chat(tokenizer, [Message("user", "four")], {}, process) == "four!"
 
 
 def rendered_or_refused(encoder: Encoder) -> str:
@@ -149,14 +152,17 @@ def test_the_sandbox_gives_no_access_beyond_texts(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_rendering_does_not_answer_the_next_one(encoder: Encoder, short: TemplateProcess) -> None:
+def test_an_interrupted_rendering_does_not_answer_the_next_one(
+    encoder: Encoder, processes: dict[bool, TemplateProcess]
+) -> None:
+    process = processes[False]
     tokenizer = with_template(encoder, "{{ messages[0].content }}").tokenizer
-    assert render_chat(tokenizer, [Message("user", "one")], {}, short) == "one"
-    assert short._process is not None
-    short._process.kill()
+    assert render_chat(tokenizer, [Message("user", "one")], {}, process) == "one"
+    assert process._process is not None
+    process._process.kill()
     with pytest.raises(ChatTemplateError, match="ends the process that renders it"):
-        render_chat(tokenizer, [Message("user", "two")], {}, short)
-    assert render_chat(tokenizer, [Message("user", "three")], {}, short) == "three"
+        render_chat(tokenizer, [Message("user", "two")], {}, process)
+    assert render_chat(tokenizer, [Message("user", "three")], {}, process) == "three"
 
 
 def test_an_argument_that_the_template_does_not_use_is_refused(encoder: Encoder) -> None:

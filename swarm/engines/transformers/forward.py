@@ -7,6 +7,7 @@ Shape suffixes: N rows (the B rows of a packing, once per particle), T columns, 
 hidden, V vocabulary.
 """
 
+import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -20,7 +21,8 @@ from swarm.engines.transformers.packing import Packing
 from swarm.engines.transformers.stacked import PerRowAdapters
 
 # The names under which models return what they need to go on: keys and values, or the state of recurrent layers.
-STATES = ("past_key_values", "cache_params", "state")
+STATES = ("past_key_values", "cache", "cache_params", "state")
+CACHE, NEWER_CACHE = "past_key_values", "cache"  # what models before and from transformers 5.24 call keys and values
 State = Mapping[str, Any]
 
 
@@ -41,6 +43,8 @@ class Forward:
         self._dynamic = dynamic
         self._adapters = adapters or PerRowAdapters()
         self._frozen_layers = frozen_layers or FrozenLayersCache([])
+        self._takes = frozenset(inspect.signature(model.forward).parameters)
+        self._cache_name = NEWER_CACHE if NEWER_CACHE in self._takes and CACHE not in self._takes else CACHE
         self._picks = _Picks()
         head = model.get_output_embeddings()  # type: ignore[operator]
         head.register_forward_pre_hook(self._picks)
@@ -88,6 +92,8 @@ class Forward:
         """
         out = self._outputs(ids_NT, particles_N, _last(ids_NT), use_cache=True, **state)
         found = {name: out[name] for name in STATES if out.get(name) is not None}
+        # Where a release gives a state under its old name as well, the model takes the new one.
+        found = {name: state for name, state in found.items() if name in self._takes} or found
         if not found:
             raise TypeError("the model returns no state")
         return out["logits"][0], found
@@ -108,6 +114,8 @@ class Forward:
     def _outputs(
         self, ids_NT: Tensor, particles_N: Tensor, picks_M: Tensor | None, **given: object
     ) -> Mapping[str, Any]:
+        if CACHE in given:
+            given[self._cache_name] = given.pop(CACHE)
         self._picks.places_M = picks_M
         rows_M = None if picks_M is None else picks_M // ids_NT.shape[1]
         with self._adapters.rows(particles_N, rows_M):
