@@ -1,4 +1,4 @@
-"""The commands that look at runs and change nothing: runs, candidates, compare, watch, ui."""
+"""The commands that look at runs and change nothing: runs, candidates, compare, watch, study, ui."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -92,6 +92,20 @@ def watch(
     from swarm.cli.watching import watch_run
 
     watch_run(run_dir, every, once)
+
+
+@app.command()
+def study(
+    run_dir: RunDir,
+    dest: Annotated[Path, typer.Argument(metavar="FILE", help="the SQLite file to write, such as study.db")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file")] = False,
+) -> None:
+    """Write a run's evaluations as a study of Optuna, which optuna-dashboard shows."""
+    announce()
+    from swarm.run.study import shown_command, write_study
+
+    count = write_study(run_dir, dest, overwrite)
+    print_lines([f"{count} trials written to {dest}; {shown_command(dest)} shows them"])
 
 
 @app.command()

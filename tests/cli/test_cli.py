@@ -20,8 +20,8 @@ from swarm.cli.main import app
 from swarm.export import EXPORTS
 
 COMMANDS = {
-    "init", "build", "sweep", "targets", "runs", "candidates", "compare", "watch", "ui", "search", "resume", "check",
-    "test", "export", "compose", "curate", "report", "vector", "zoo", "schema",
+    "init", "build", "sweep", "targets", "runs", "candidates", "compare", "watch", "study", "ui", "search", "resume",
+    "check", "test", "export", "compose", "curate", "report", "vector", "zoo", "schema",
 }  # fmt: skip
 HEAVY = ("torch", "ray", "transformers", "peft", "scipy")
 MAIN_FILES = {

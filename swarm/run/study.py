@@ -1,0 +1,71 @@
+"""A run as a study of Optuna, in one SQLite file that optuna-dashboard shows."""
+
+import os
+from pathlib import Path
+
+from swarm.core.errors import ConfigError, RunError
+from swarm.core.files import replaced_file
+from swarm.core.temporaries import temporary_folder
+from swarm.journal.archive import Archive
+from swarm.preferences.weighted_sum import utility
+from swarm.report.weights import read_bounds, read_weights
+from swarm.run.directory import JOURNAL, config_path
+
+INSTALL = "pip install 'swarm-experts[optuna]' sqlalchemy alembic"
+
+
+def write_study(folder: Path, file: Path, overwrite: bool = False) -> int:
+    """Write the evaluations of a run's search as trials of one study. Returns how many.
+
+    A trial's parameters are the candidate's coefficients, its value the utility, its attributes the id and the score of
+    each objective. Candidates that failed are failed trials, those that racing stopped are pruned.
+
+    Raises RunError where the folder holds no run, or nothing is scored yet; ConfigError where Optuna is not installed,
+    and UserError where the file is there already.
+    """
+    config_path(folder)
+    if os.path.isdir(file) or (os.path.lexists(file) and not overwrite):
+        remedy = "name a file in it" if os.path.isdir(file) else "choose another name, or add --overwrite"
+        raise RunError(f"{file} exists; {remedy}")
+    archive = Archive(folder / JOURNAL)
+    if archive.start is None:
+        raise RunError(f"{folder} holds no evaluations yet; swarm resume {folder}")
+    try:
+        import optuna
+        import sqlalchemy  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(f"a study is written by Optuna, which cannot be imported ({error}); {INSTALL}") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    weights = read_weights(folder, tuple(archive.start.items))
+    found = [each for each in archive.scored if each.kind == "evaluation" and each.split == "search"]
+    positions = [each.position for each in found]
+    bounds = read_bounds(folder) or (0.0, 1.0)
+    ends = [(min([bounds[0], *values]), max([bounds[1], *values])) for values in zip(*positions, strict=True)]
+    space = {
+        name: optuna.distributions.FloatDistribution(low, high)
+        for name, (low, high) in zip(archive.start.coordinates, ends, strict=False)
+    }
+    states = {"ok": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
+    with temporary_folder(file) as work:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{work / 'study.db'}")
+        study = optuna.create_study(storage=storage, study_name=folder.resolve().name, direction="maximize")
+        for each in found:
+            whole = each.status == "ok"
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=optuna.trial.TrialState[states[each.status]],
+                    value=utility(each.scores, weights) if whole else None,
+                    params=dict(zip(space, each.position, strict=True)),
+                    distributions=space,
+                    user_attrs={"candidate": each.id, **each.scores, **({"error": each.error} if each.error else {})},
+                )
+            )
+        storage.engine.dispose()
+        with replaced_file(file) as stream:
+            stream.write((work / "study.db").read_bytes())
+    return len(found)
+
+
+def shown_command(file: Path) -> str:
+    """What shows it."""
+    return f"optuna-dashboard sqlite:///{os.path.abspath(file)}"
