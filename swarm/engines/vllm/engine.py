@@ -4,6 +4,7 @@ vLLM fuses, shards and packs weights, and caches what it computed from them. So 
 (worker_extension.py), and the prefix cache is reset whenever the weights change.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swarm.core.errors import ConfigError, DataError, EvaluationError
+from swarm.core.errors import ConfigError, DataError, EvaluationError, ExpertError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
-from swarm.core.requests import Answer, Generation, Reply, Text
+from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Reply, Request, Text
 from swarm.engines.base import EngineSettings, Memory
 from swarm.engines.encoding import Encoded, Encoder, Requests
 from swarm.engines.transformers.memory import LargestBatch, memory
@@ -32,6 +33,7 @@ from swarm.engines.vllm.server import (
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Base
 
+PROBE, PROBE_TOKENS, PROBE_TOLERANCE = "a b c", 4, 1e-3  # asked before and after the first exchange of weights
 SHARED_MEMORY = Path("/dev/shm")  # where it exists, adapters are written here, not to a disk: each is served once
 
 
@@ -123,6 +125,26 @@ class VllmEngine:
         self._base_recipe = base_recipe(catalog)
         self._in_place: Recipe | None = self._base_recipe
         self._served = 0  # adapters so far: each gets a new number
+        self._check_reload()
+
+    def _check_reload(self) -> None:
+        """Raise ExpertError where the base, put in place as candidates are, answers otherwise than vLLM loaded it.
+
+        Reloading is known to damage some architectures: weights that are fused, tied or transformed at loading.
+        """
+        asked: list[Request] = [Generation(PROBE, PROBE_TOKENS), Continuation(PROBE, PROBE)]
+        items = self._encoder.encode(asked).items
+        if max(map(len, items)) + PROBE_TOKENS > self._max_model_len:
+            return
+        requests = [AssignedRequest(item) for item in items]
+        before = self._ask(requests)
+        self._in_place = None
+        self._put(self._base_recipe)
+        if not _same(before, self._ask(requests)):
+            raise ExpertError(
+                f"base {self._catalog.base.path}: vLLM answers otherwise once its weights were exchanged for the same "
+                "ones, so it would score other models than are exported; set engine.type to transformers"
+            )
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
         """True where every recipe is an adapter.
@@ -210,6 +232,17 @@ class VllmEngine:
 def base_recipe(catalog: Catalog) -> Recipe:
     """The recipe that is the base itself."""
     return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), dict.fromkeys(catalog.names, (0.0,))))
+
+
+def _same(before: Sequence[Answer], after: Sequence[Answer]) -> bool:
+    """Whether two answers to the probe say the same model; the kernels may round otherwise."""
+    (text, likelihood), (text_then, likelihood_then) = before, after
+    assert isinstance(text, Text)
+    assert isinstance(text_then, Text)
+    assert isinstance(likelihood, Likelihood)
+    assert isinstance(likelihood_then, Likelihood)
+    close = math.isclose(likelihood.log_likelihood, likelihood_then.log_likelihood, rel_tol=PROBE_TOLERANCE)
+    return text.text == text_then.text and close
 
 
 def _tokens(items: Sequence[Encoded], answers: Sequence[Answer]) -> int:

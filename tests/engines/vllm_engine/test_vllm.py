@@ -7,6 +7,8 @@ import importlib.util
 import json
 import random
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,13 @@ from peft import PeftModel
 from support.models import load, make_adapter, make_base, make_checkpoint
 from support.playground import command, examples, write_lines
 from support.runs import ADAPTERS, answer, engine, opened, recipe
-from swarm.core.errors import ConfigError, DataError, EvaluationError
+from swarm.core.errors import ConfigError, DataError, EvaluationError, ExpertError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
 from swarm.engines.base import Engine
 from swarm.engines.vllm.engine import SHARED_MEMORY, VllmEngine, VllmSettings
 from swarm.engines.vllm.lora_files import Ranks, write_composed
+from swarm.engines.vllm.requests import AssignedRequest
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge_model import composed_tensors
 
@@ -239,6 +242,27 @@ def test_a_request_that_does_not_fit_is_a_data_error(catalog: Catalog) -> None:
     with pytest.raises(DataError, match=r"needs 65 tokens, but this vLLM takes 64; raise engine\.max_model_len"):
         asked(held, catalog, recipe(catalog), Generation("x" * 60, 5))
     assert len(asked(held, catalog, recipe(catalog), Generation("x" * 60, 4))) == 1
+
+
+@pytest.mark.vllm
+def test_a_base_that_an_exchange_of_weights_changes_is_refused(
+    shared: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a reload damages an architecture: the same weights, and other answers."""
+    shared._put(shared._base_recipe)
+    shared._check_reload()
+    asked, calls = VllmEngine._ask, list[object]()
+
+    def damaged(engine: VllmEngine, requests: Sequence[AssignedRequest]) -> list[Answer]:
+        calls.append(requests)
+        text, likelihood = asked(engine, requests)
+        assert isinstance(text, Text)
+        return [replace(text, text=f"{text.text}!") if len(calls) > 1 else text, likelihood]
+
+    monkeypatch.setattr(VllmEngine, "_ask", damaged)
+    with pytest.raises(ExpertError, match=r"answers otherwise once .*set engine.type to transformers"):
+        shared._check_reload()
+    assert len(calls) == 2
 
 
 @pytest.mark.vllm
