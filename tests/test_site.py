@@ -11,18 +11,27 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 
 from support.playground import run_cli
 from swarm.cli.main import app
+from swarm.config.build_schema import BuildConfig, is_build
+from swarm.config.curation import CurateConfig
+from swarm.config.load import config_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 PAGES = [ROOT / "README.md", DOCS / "index.md", *sorted(set(DOCS.rglob("*.md")) - {DOCS / "log.md", DOCS / "index.md"})]
+SMALLEST: dict[str, Any] = {
+    "base": "a-base",
+    "experts": ["one", "two"],
+    "objectives": [{"name": "words", "type": "multiple_choice", "data": "data.jsonl"}],
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def commands(page: Path) -> Iterator[list[str]]:
@@ -62,6 +71,26 @@ def test_a_wrong_option_is_seen() -> None:
     assert unknown(["serch"]) == ["serch"]
     assert unknown(["search", "a.yaml", "--runs-dir", "x"]) == ["--runs-dir"]
     assert unknown(["zoo", "bild"]) == ["bild"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_code_blocks_are_read(page: Path) -> None:
+    """Configs and parts of configs, examples of data, and Python."""
+    for block in blocks(page, "yaml"):
+        raw = yaml.safe_load(block)
+        if is_build(raw):
+            BuildConfig.model_validate(raw)
+        elif "curate" in raw:
+            CurateConfig.model_validate(raw)
+        else:
+            config_of(SMALLEST | raw, str(page))
+    for block in blocks(page, "json"):
+        try:
+            json.loads(block)
+        except ValueError:
+            assert [json.loads(line) for line in block.splitlines()]
+    for block in blocks(page, "python"):
+        compile(block, str(page), "exec")
 
 
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
