@@ -93,6 +93,15 @@ def test_code_blocks_are_read(page: Path) -> None:
         compile(block, str(page), "exec")
 
 
+def test_the_messages_that_are_explained_exist() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "swarm").rglob("*.py"))
+    source = re.sub(r"[\"']\n\s*f?[\"']", "", source)  # a text over two lines
+    explained = re.findall(r"^\| `(.+?)` \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    assert len(explained) >= 6
+    missing = [part for text in explained for part in text.split(" ... ") if part not in source]
+    assert missing == []
+
+
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("furo", reason="the extra docs is not installed")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(tmp_path / "trees")]
