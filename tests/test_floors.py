@@ -31,7 +31,7 @@ ONLY_IN = {
     "trl": {"builders"},
     "datasets": {"builders"},
     "vllm": {"engines/vllm"},
-    "lm_eval": {"objectives/lm_eval_task.py"},
+    "lm_eval": {"objectives/lm_eval"},
     "typer": {"cli"},
     "rich": {"cli"},
     "torch": {"builders", "engines", "experts", "export", "workers/ray", "zoo"},

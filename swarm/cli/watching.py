@@ -12,6 +12,7 @@ from swarm.cli.phase_progress import span
 from swarm.cli.screen import console, print_lines
 from swarm.cli.shorten import shorten
 from swarm.cli.wrapping import packed
+from swarm.core.errors import RunError
 from swarm.core.terminal_text import one_line
 from swarm.run.watching import FINISHED, Watch, Watched
 
@@ -24,12 +25,14 @@ MOST_COLUMNS = 60  # of the curve
 
 def watch_run(folder: Path, seconds: float, once: bool) -> None:
     """Show the run until it is finished or has stopped. once: as it is now, and no more. Raises RunError."""
+    if not seconds > 0:
+        raise RunError(f"--every: {seconds}; give a number of seconds above 0")
     watch = Watch(folder)
     found = watch.now()
     if once or not _goes_on(found):
         print_lines(plain_lines(found))
         return
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not _is_live():
         while _goes_on(found):
             print_lines(["; ".join(plain_lines(found))])
             found = _next(watch, found, seconds)
@@ -70,16 +73,20 @@ def curve(values: Sequence[float], columns: int, bars: str) -> str:
     return "".join(bars[round(steps * (value - low) / (high - low)) if high > low else steps] for value in shown)
 
 
+def _is_live() -> bool:
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def _goes_on(found: Watched) -> bool:
     return found.state != FINISHED and not found.state.startswith("stopped")
 
 
 def _next(watch: Watch, before: Watched, seconds: float) -> Watched:
-    """The run once it has changed; on a terminal also where it has not, so that the time goes on."""
+    """The run once it has changed; a display is drawn again in any case, as the time goes on."""
     while True:
         time.sleep(seconds)
         found = watch.now()
-        if found != before or console.is_terminal:
+        if found != before or _is_live():
             return found
 
 

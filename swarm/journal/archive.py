@@ -40,14 +40,15 @@ class Archive:
         """
         before = self._lines
         for record in self.journal.records():
-            self._lines += 1
+            number = self._lines + 1
             try:
                 check_line(record, self._index)
             except MisplacedError as error:
-                self.journal.corrupt(error.line if len(self.records) == self._lines - 1 else self._lines, error)
+                self.journal.corrupt(error.line if len(self.records) == number - 1 else number, error)
             except ValueError as error:
-                self.journal.corrupt(self._lines, error)
+                self.journal.corrupt(number, error)
             self._add(record)
+            self._lines = number
         if self._lines > before or not before:
             self._elapsed_before = self._index.elapsed
             self._opened = time.monotonic()

@@ -59,8 +59,9 @@ class JournalFile:
                     if not line.endswith(b"\n"):
                         self._drop(self._read_lines + 1, line)
                         return
+                    yield self._record(self._read_lines + 1, line)
+                    # Only now: a line that is refused is refused again.
                     self._read_bytes, self._read_lines = self._read_bytes + len(line), self._read_lines + 1
-                    yield self._record(self._read_lines, line)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -11,7 +11,8 @@ from swarm.core.errors import EvaluationError
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Request
 from swarm.objectives.base import SURROGATE_DIGITS, Objective, Scored, likelihoods
-from swarm.objectives.lm_eval_task import HarnessTask, ItemScore, harness_tasks
+from swarm.objectives.lm_eval_loading import content_of, harness_tasks, harness_version
+from swarm.objectives.lm_eval_task import HarnessTask, ItemScore
 
 
 class LmEval(Objective):
@@ -48,13 +49,15 @@ class LmEval(Objective):
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def decisive(self) -> dict[str, object]:
-        return {key: value for key, value in super().decisive().items() if key != "include"}
+        kept = {key: value for key, value in super().decisive().items() if key != "include"}
+        return {**kept, "lm_eval": harness_version()}
 
     def files(self, modules: Path) -> tuple[Path, ...]:
-        """The task files of `include`, and the Python files that they may call."""
+        """All files of `include`: tasks, what they include, and the Python files that they may call."""
         if self.include is None:
             return ()
-        return tuple(path for path in sorted(Path(self.include).rglob("*")) if path.suffix in (".yaml", ".yml", ".py"))
+        found = sorted(path for path in Path(self.include).rglob("*") if path.is_file())
+        return tuple(path for path in found if not {"__pycache__", ".git"} & set(path.parts))
 
     def examples(self) -> list[Example]:
         """The items of all tasks."""
@@ -64,12 +67,15 @@ class LmEval(Objective):
         """The task has made it."""
 
     def notes(self, examples: Sequence[Example]) -> list[str]:
-        tested = [name for name, task in self._tasks.items() if task.is_test_split]
-        if not tested:
-            return []
+        names = ", ".join(f"{name} ({task.split})" for name, task in self._tasks.items())
+        found = [
+            f"{self.name}: the examples are those that lm-eval evaluates, {names}: once they have been searched on, "
+            "scores on them say nothing beside published ones; keep another benchmark for the final comparison"
+        ]
+        fixed = [name for name, task in self._tasks.items() if self.num_fewshot and task.without_examples]
         return [
-            f"{self.name}: the examples are the test split of {', '.join(tested)}: once it has been searched on, "
-            "scores on it say nothing beside published ones; keep another benchmark for the final comparison"
+            *found,
+            *([f"{self.name}: {', '.join(fixed)} take no examples in the prompt, as in lm-eval"] if fixed else []),
         ]
 
     def requests(self, example: Example) -> list[Request]:
@@ -89,12 +95,14 @@ class LmEval(Objective):
         return Scored(found.value, found.output, _rounded(found), found.margin)
 
     def right(self, example: Example) -> tuple[str, ...]:
-        return (example.answer,)
+        return (example.choices[example.answer] if example.choices else example.answer,)
 
     @property
     def _tasks(self) -> dict[str, HarnessTask]:
         """Raises ConfigError."""
-        return harness_tasks(self.name, tuple(self.tasks), self.include, self.metric, self.filter, self.num_fewshot)
+        content = content_of(self.files(Path()))
+        tasks = tuple(self.tasks)
+        return harness_tasks(self.name, tasks, self.include, self.metric, self.filter, self.num_fewshot, content)
 
 
 def _rounded(found: ItemScore) -> float | None:

@@ -105,13 +105,13 @@ def listed_run(folder: Path) -> ListedRun:
         archive = Archive(folder / JOURNAL)
     except UserError as error:
         return ListedRun(folder, f"unreadable: {error}")
-    return ListedRun(folder, state_of(folder, archive), optimizer, archive.evaluations, budget)
+    return ListedRun(folder, state_of(archive, in_use(folder)), optimizer, archive.evaluations, budget)
 
 
-def state_of(folder: Path, archive: Archive) -> str:
+def state_of(archive: Archive, at_work: bool) -> str:
     """What an unfinished run is doing, with "stopped: " where no process is at work."""
     phase = next((now for ended, now in PHASES.items() if archive.ended(ended)), "searching")
-    return phase if in_use(folder) else f"stopped: {phase}"
+    return phase if at_work else f"stopped: {phase}"
 
 
 def listed_candidates(folder: Path) -> list[ListedCandidate]:

@@ -1,6 +1,9 @@
 """A run as a study of Optuna, in one SQLite file that optuna-dashboard shows."""
 
 import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from swarm.core.errors import ConfigError, RunError
@@ -27,17 +30,21 @@ def write_study(folder: Path, file: Path, overwrite: bool = False) -> int:
     if os.path.isdir(file) or (os.path.lexists(file) and not overwrite):
         remedy = "name a file in it" if os.path.isdir(file) else "choose another name, or add --overwrite"
         raise RunError(f"{file} exists; {remedy}")
+    if not file.absolute().parent.is_dir():
+        raise RunError(f"{file.absolute().parent} is not a folder; create it, or name a file elsewhere")
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
-        raise RunError(f"{folder} holds no evaluations yet; swarm resume {folder}")
+        raise RunError(f"{folder} holds no evaluations yet; swarm resume {shlex.quote(str(folder))}")
     try:
         import optuna
-        import sqlalchemy  # noqa: F401
+        import sqlalchemy
     except ImportError as error:
         raise ConfigError(f"a study is written by Optuna, which cannot be imported ({error}); {INSTALL}") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     weights = read_weights(folder, tuple(archive.start.items))
     found = [each for each in archive.scored if each.kind == "evaluation" and each.split == "search"]
+    if not found:
+        raise RunError(f"{folder} holds no evaluations yet; swarm resume {shlex.quote(str(folder))}")
     positions = [each.position for each in found]
     bounds = read_bounds(folder) or (0.0, 1.0)
     ends = [(min([bounds[0], *values]), max([bounds[1], *values])) for values in zip(*positions, strict=True)]
@@ -46,8 +53,9 @@ def write_study(folder: Path, file: Path, overwrite: bool = False) -> int:
         for name, (low, high) in zip(archive.start.coordinates, ends, strict=False)
     }
     states = {"ok": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
-    with temporary_folder(file) as work:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{work / 'study.db'}")
+    with _writing(file), temporary_folder(file) as work:
+        address = sqlalchemy.URL.create("sqlite", database=str(work / "study.db")).render_as_string()
+        storage = optuna.storages.RDBStorage(address)
         study = optuna.create_study(storage=storage, study_name=folder.resolve().name, direction="maximize")
         for each in found:
             whole = each.status == "ok"
@@ -66,6 +74,15 @@ def write_study(folder: Path, file: Path, overwrite: bool = False) -> int:
     return len(found)
 
 
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """What the disk refuses becomes a RunError."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{file} cannot be written ({error.strerror}); name another file, or free disk space") from None
+
+
 def shown_command(file: Path) -> str:
     """What shows it."""
-    return f"optuna-dashboard sqlite:///{os.path.abspath(file)}"
+    return f"optuna-dashboard {shlex.quote(f'sqlite:///{os.path.abspath(file)}')}"

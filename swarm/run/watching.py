@@ -12,6 +12,7 @@ from swarm.preferences.weighted_sum import utility
 from swarm.report.weights import read_weights
 from swarm.run.directory import JOURNAL, config_path, is_finished
 from swarm.run.listing import state_of, stated
+from swarm.run.lock import in_use
 
 RECENT_SECONDS = 60.0  # over which the speed is measured
 FINISHED = "finished"
@@ -66,15 +67,17 @@ class Watch:
 
     def now(self) -> Watched:
         """The run as it stands."""
+        at_work = in_use(self._folder)  # asked first: a run may end meanwhile
         self._archive.follow()
         archive, start = self._archive, self._archive.start
-        state = FINISHED if is_finished(self._folder) else state_of(self._folder, archive)
+        state = FINISHED if is_finished(self._folder) else state_of(archive, at_work)
         if start is not None and not self._weights:
             self._weights = read_weights(self._folder, tuple(start.items))
         searched = [each for each in archive.scored if each.kind == "evaluation" and each.split == "search"]
         whole = [(utility(each.scores, self._weights), each) for each in searched if each.status == "ok"]
         best = max(whole, key=lambda pair: pair[0], default=None)
         coefficients = zip(start.coordinates, best[1].position, strict=True) if start and best else ()
+        last = max((record.elapsed for record in archive.records[-1:]), default=0.0)
         return Watched(
             state=state,
             optimizer=self._optimizer,
@@ -85,7 +88,7 @@ class Watch:
             coefficients=dict(coefficients),
             curve=tuple(accumulate((value for value, _ in whole), max)),
             failures=archive.failures,
-            elapsed=max((record.elapsed for record in archive.records[-1:]), default=0.0),
+            elapsed=archive.elapsed if at_work and state != FINISHED else last,
             per_minute=_speed(searched) if state == "searching" else None,
             scores=self._scores(SCORED[state]) if state in SCORED else {},
         )

@@ -80,7 +80,8 @@ def test_scores_are_lm_evals_item_by_item(
 
 def test_the_notes_say_that_the_test_split_is_searched_on(searched: Path) -> None:
     notes = json.loads((searched / "summary.json").read_text())["notes"]
-    assert any("written: the examples are the test split of written: once it has been searched on" in n for n in notes)
+    said = "written: the examples are those that lm-eval evaluates, written (test): once they have been searched on"
+    assert any(said in note for note in notes)
 
 
 def test_a_group_is_all_its_tasks(tasks: Path) -> None:
@@ -89,7 +90,7 @@ def test_a_group_is_all_its_tasks(tasks: Path) -> None:
     assert {each.task for each in examples} == {"picked", "picked_after_three"}
     assert len(examples) == len({each.id for each in examples}) == 60
     assert objective.range == (0.0, 1.0)
-    assert [path.name for path in objective.files(tasks)] == sorted(path.name for path in tasks.glob("*.yaml"))
+    assert [path.name for path in objective.files(tasks)] == sorted(path.name for path in tasks.iterdir())
 
 
 def test_margins_of_choices_have_the_sign_of_the_score(tasks: Path) -> None:
@@ -103,7 +104,7 @@ def test_margins_of_choices_have_the_sign_of_the_score(tasks: Path) -> None:
         assert sorted(each.score for each in scored) == [0.0, 0.0, 0.0, 1.0]
         assert all(each.margin is not None and (each.margin > 0) == (each.score == 1) for each in scored)
         (right,) = [each for each in scored if each.score]
-        assert right.output == example.answer
+        assert (right.output,) == objective.right(example)
 
 
 def test_requests_are_those_of_the_task(tasks: Path) -> None:
@@ -125,7 +126,7 @@ def test_requests_are_those_of_the_task(tasks: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"tasks": ["pickd"]}, "pickd cannot be asked"),
+        ({"tasks": ["pickd"]}, "'pickd' is no task; did you mean 'picked'?"),
         ({"metric": "f2"}, "metric 'f2' is not one of acc, acc_norm; choose one of these"),
         ({"filter": "strict"}, "filter 'strict' is not one of none"),
     ],
@@ -146,6 +147,23 @@ def test_what_cannot_be_asked_is_one_line(tasks: Path, settings: dict[str, objec
         ({"output_type": "loglikelihood_rolling"}, "loglikelihood_rolling has no score of an item"),
         ({"unsafe_code": True}, "it runs code that the model writes"),
         ({"repeats": 4}, "it asks every item 4 times"),
+        (
+            {
+                "output_type": "multiple_choice",
+                "doc_to_target": "{{place}}",
+                "doc_to_choice": "{{choices}}",
+                "metric_list": [{"metric": "f1"}],
+            },
+            "metric 'f1' has no value of one item; choose another task",
+        ),
+        (
+            {
+                "output_type": "generate_until",
+                "generation_kwargs": {"until": ["h"], "top_k": 5},
+                "metric_list": [{"metric": "exact_match"}],
+            },
+            "its generation_kwargs have top_k, which is not asked here",
+        ),
     ],
 )
 def test_tasks_without_a_score_of_an_item_are_refused(
@@ -156,6 +174,67 @@ def test_tasks_without_a_score_of_an_item_are_refused(
     (tmp_path / "mine" / "mine.yaml").write_text(yaml.safe_dump(known | {"task": "mine"} | content))
     with pytest.raises(ConfigError, match=problem):
         make(tmp_path / "mine", "mine").examples()
+
+
+def changed(tasks: Path, folder: Path, name: str, **content: object) -> LmEval:
+    """An objective on a task of the tests', with some of its keys replaced."""
+    folder.mkdir()
+    known = yaml.safe_load((tasks / f"{name}.yaml").read_text())
+    (folder / "mine.yaml").write_text(yaml.safe_dump(known | {"task": "mine"} | content))
+    return make(folder, "mine")
+
+
+OWN_RULE = """
+def process_results(doc, results):
+    import numpy as np
+    shares = np.exp([likelihood for likelihood, _ in results])
+    return {"acc": float(shares[0] / shares.sum())}
+"""
+
+
+def test_a_task_that_scores_by_its_own_rule_has_no_margin(tasks: Path, tmp_path: Path) -> None:
+    """As truthfulqa_mc2, whose accuracy is a share of probability."""
+    objective = changed(tasks, tmp_path / "own", "picked", metric_list=[{"metric": "acc"}])
+    file = tmp_path / "own" / "mine.yaml"
+    (tmp_path / "own" / "rules.py").write_text(OWN_RULE)
+    file.write_text(file.read_text() + "process_results: !function rules.process_results\n")
+    example = objective.examples()[0]
+    scored = objective.score(example, [Likelihood(-2.0, 1), *[Likelihood(-1.0, 1)] * 3])
+    assert 0 < scored.score < 0.2
+    assert (scored.margin, scored.surrogate) == (None, None)
+
+
+def test_generation_is_read_as_lm_eval_reads_it(tasks: Path, tmp_path: Path) -> None:
+    asked = {"until": "h", "max_new_tokens": 5, "temperature": 0.8}
+    objective = changed(tasks, tmp_path / "sampled", "written", generation_kwargs=asked)
+    (request,) = objective.requests(objective.examples()[0])
+    assert isinstance(request, Generation)
+    assert (request.max_new_tokens, request.stop, request.temperature) == (5, ("h",), 0.8)
+
+
+def test_a_task_that_wants_no_examples_gets_none(tasks: Path, tmp_path: Path) -> None:
+    plain = changed(tasks, tmp_path / "none", "picked", num_fewshot=0)
+    asked = LmEval.model_validate(plain.model_dump() | {"num_fewshot": 2})
+    assert [each.prompt for each in asked.examples()] == [each.prompt for each in plain.examples()]
+    assert any("mine take no examples in the prompt" in note for note in asked.notes(asked.examples()))
+
+
+def test_a_changed_task_file_is_read_again(tasks: Path, tmp_path: Path) -> None:
+    objective = changed(tasks, tmp_path / "edited", "picked")
+    before = objective.examples()[0].prompt
+    file = tmp_path / "edited" / "mine.yaml"
+    file.write_text(file.read_text().replace("backwards:", "reversed:"))
+    assert objective.examples()[0].prompt != before
+
+
+def test_what_was_taken_is_what_the_metric_compares(tasks: Path) -> None:
+    objective = make(tasks, "picked", metric="acc_norm")
+    example = objective.examples()[0]
+    assert example.choices
+    lengths = [len(text) for text in example.choices.values()]
+    longest = lengths.index(max(lengths))
+    answers = [Likelihood(-1.0 * (1.05 if i == longest else 1.0), 2) for i in range(len(lengths))]
+    assert objective.score(example, answers).output == list(example.choices.values())[longest]
 
 
 def test_keys_that_it_has_no_use_for_are_refused(tasks: Path) -> None:

@@ -48,8 +48,9 @@ def test_an_archive_follows_lines_of_another_process(run: Path, lines: list[byte
         assert len(archive.records) == i + 1
     assert archive.records == Archive(run / JOURNAL).records
     append(run, [b"not a record\n"])
-    with pytest.raises(RunError, match=rf"{JOURNAL}:{len(lines) + 1}: the journal is corrupt"):
-        archive.follow()
+    for _ in range(2):
+        with pytest.raises(RunError, match=rf"{JOURNAL}:{len(lines) + 1}: the journal is corrupt"):
+            archive.follow()
 
 
 def test_what_is_watched_is_what_the_run_says(run: Path, lines: list[bytes], finished_run: Path) -> None:
