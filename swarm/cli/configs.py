@@ -85,7 +85,9 @@ def _from_mergekit(config: Path | None, files: Files, overrides: Sequence[str], 
     """The config of a configuration of mergekit-evolve. Raises UserError."""
     assert files.mergekit is not None, "asked before"
     if config is not None or len(files.missing) < 3:
-        raise ConfigError(f"--from-mergekit: {files.mergekit}, and another config or --base; give one of them")
+        raise ConfigError(
+            f"--from-mergekit: {files.mergekit}, and another config, or --base, --experts or --data; give one of them"
+        )
     if build:
         build_zoos(references(files.mergekit), console)
     text = translated(files.mergekit, files.tasks, Path.cwd())
@@ -105,16 +107,21 @@ def init_config(path: Path, files: Files, console: Console, overwrite: bool) -> 
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist; create it, or name a file elsewhere")
     if files.mergekit is not None:
+        if len(files.missing) < 3:
+            raise ConfigError(f"--from-mergekit: {files.mergekit}, and --base, --experts or --data; give one of both")
         build_zoos(references(files.mergekit), console)
         tasks = _from(files.tasks, folder) if files.tasks else ""
         text = translated(files.mergekit, tasks, folder)
+    elif files.tasks:
+        raise ConfigError("--task-search-path: it is for --from-mergekit FILE; remove it")
     else:
         files = _asked(files)
         build_zoos([files.base, *files.experts], console)
         base, data = (_from(reference, folder) for reference in (files.base, files.data))
         experts = [_from(reference, folder) for reference in files.experts]
         text = guessed_yaml(base, experts, data, folder) + LATER
-    resolve(read_config(text, OWNER), folder)
+    owner = OWNER if files.mergekit is None else f"the config of {files.mergekit}"
+    resolve(read_config(text, owner), folder)
     write_text(path, text)
     return text
 

@@ -17,7 +17,8 @@ ExpertsOption = Annotated[
 ]
 DataOption = Annotated[str, typer.Option("--data", metavar="FILE", help="without CONFIG: the labelled examples")]
 FromMergekit = Annotated[
-    Path | None, typer.Option("--from-mergekit", metavar="FILE", help="in place of CONFIG: one of mergekit-evolve")
+    Path | None,
+    typer.Option("--from-mergekit", metavar="FILE", help="without CONFIG: a configuration of mergekit-evolve"),
 ]
 TaskPath = Annotated[
     str, typer.Option("--task-search-path", metavar="DIR", help="task files of lm-eval that --from-mergekit names")

@@ -53,7 +53,7 @@ def check(
     announce()
     files = Files(base, experts or (), data, from_mergekit, task_search_path)
     if config is None and from_mergekit is None and len(files.missing) == 3:
-        given = {"--show": show, "--run-dir": run_dir, "--set": overrides}
+        given = {"--show": show, "--run-dir": run_dir, "--set": overrides, "--task-search-path": task_search_path}
         examine(hub, as_json, [option for option, value in given.items() if value])
         return
     if hub:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -86,7 +87,7 @@ def _next(watch: Watch, before: Watched, seconds: float) -> Watched:
     while True:
         time.sleep(seconds)
         found = watch.now()
-        if found != before or _is_live():
+        if replace(found, elapsed=0.0) != replace(before, elapsed=0.0) or _is_live():
             return found
 
 

@@ -1,15 +1,15 @@
 """A configuration of mergekit-evolve as one of ours: its genome becomes experts and groups, its tasks objectives.
 
-What has no counterpart is refused where it would change the search, and else said in a comment.
+Methods, tokenizers and keys without a counterpart are refused; what is done otherwise here is said in a comment.
 """
 
-import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,14 +18,16 @@ from swarm.config.references import find
 from swarm.config.yaml_files import parse, read_text
 from swarm.core.errors import ConfigError
 from swarm.core.terminal_text import shortened
+from swarm.experts.safetensors_files import read_json
 
 EVALUATIONS = 100  # mergekit-evolve's own --max-fevals
 DENSITY = 0.5
+LAYERS = ("num_hidden_layers", "n_layer")  # keys of a base's config
 SIGNED = {"ties": "ties", "dare_ties": "dare_ties"}
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Genome(_Part):
@@ -34,6 +36,7 @@ class Genome(_Part):
     models: list[str] = Field(min_length=1)
     merge_method: Literal["linear", "task_arithmetic", "ties", "dare_ties", "slerp"]
     base_model: str | None = None
+    tokenizer_source: str | None = None
     layer_granularity: int = 0
     normalize: bool | None = None
     allow_negative_weights: bool = False
@@ -61,7 +64,10 @@ class Evolve(_Part):
     tasks: list[Task] = Field(min_length=1)
     limit: int | None = Field(None, ge=1)
     num_fewshot: int | None = Field(None, ge=0)
+    shuffle: bool = False
+    random_init: bool = False
     apply_chat_template: bool = True
+    fewshot_as_multiturn: bool = True
 
     @field_validator("genome")
     @classmethod
@@ -70,6 +76,8 @@ class Evolve(_Part):
             raise ValueError("merge_method slerp has no counterpart; take task_arithmetic")
         if genome.base_model is None:
             raise ValueError("base_model is missing, and every expert is its base plus an update; add base_model")
+        if genome.tokenizer_source not in (None, "base", genome.base_model):
+            raise ValueError("tokenizer_source has no counterpart: the base's tokenizer is used; remove it")
         if genome.smooth:
             raise ValueError("smooth has no counterpart; remove it: with layer_granularity groups have bounds")
         return genome
@@ -80,14 +88,7 @@ def translated(path: Path, tasks: str, folder: Path) -> str:
 
     Raises ConfigError where the file is none of mergekit-evolve's, or asks what has no counterpart.
     """
-    raw = parse(read_text(path), f"{path}: ")
-    try:
-        found = Evolve.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "genome"
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: {place}: {shortened(said[0].lower() + said[1:])}") from None
+    found = _read(path)
     assert found.genome.base_model is not None, "checked"
     experts = [_expert(model, found.genome.base_model, path) for model in found.genome.models]
     lines = [
@@ -103,6 +104,25 @@ def translated(path: Path, tasks: str, folder: Path) -> str:
     return "\n".join([*lines, ""])
 
 
+def references(path: Path) -> Sequence[str]:
+    """Base and models that the configuration names, for what has to be built first. Raises ConfigError."""
+    genome = _read(path).genome
+    return [name for name in (genome.base_model, *genome.models) if name is not None]
+
+
+def _read(path: Path) -> Evolve:
+    raw = parse(read_text(path), f"{path}: ")
+    try:
+        return Evolve.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "genome"
+        said = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            said = "mergekit-evolve has no such key; correct or remove it"
+        raise ConfigError(f"{path}: {place}: {shortened(said[0].lower() + said[1:])}") from None
+
+
 def _expert(model: str, base: str, path: Path) -> str:
     """A model, or of "model+adapter" the adapter. Raises ConfigError for an adapter of another model."""
     below, plus, adapter = model.partition("+")
@@ -116,7 +136,10 @@ def _expert(model: str, base: str, path: Path) -> str:
 
 def _reference(name: str, path: Path, folder: Path) -> str:
     """A local path of the configuration as it counts from `folder`; hub ids as they are."""
-    place = Path(name).expanduser()
+    try:
+        place = Path(name).expanduser()
+    except RuntimeError:  # a user that this machine does not have
+        return name
     local = place if place.is_absolute() else Path.cwd() / place  # mergekit's count from the working directory
     return name if place.is_absolute() or not local.exists() else os.path.relpath(local, folder)
 
@@ -124,7 +147,7 @@ def _reference(name: str, path: Path, folder: Path) -> str:
 def _composition(genome: Genome, path: Path, folder: Path) -> Iterator[str]:
     content: dict[str, object] = {} if genome.allow_negative_weights else {"low": 0.0}
     if genome.filters or genome.layer_granularity > 0:
-        content["groups"] = _groups(genome, folder)
+        content["groups"] = _groups(genome, path, folder)
     if content:
         yield _line("composition", content)
     if genome.merge_method in SIGNED:
@@ -132,15 +155,15 @@ def _composition(genome: Genome, path: Path, folder: Path) -> Iterator[str]:
         settings |= {} if genome.normalize is False else {"normalize": True}
         yield _line("prepare", settings, "mergekit-evolve searches densities; here one is chosen")
     elif genome.normalize or (genome.normalize is None and genome.merge_method == "linear"):
-        yield "# normalize has no counterpart: the base's weight is 1 minus the sum of the coefficients."
+        yield "# normalize, which is linear's default, has no counterpart: the base's weight is 1 minus the others'."
 
 
-def _groups(genome: Genome, folder: Path) -> object:
+def _groups(genome: Genome, path: Path, folder: Path) -> object:
     """Groups of layers, of names, or of both: within layers, each filter, then the rest of them."""
     filters = genome.filters or []
     if genome.layer_granularity < 1:
         return {name: [f"*{name}*"] for name in filters}
-    layers = _layers(genome, folder)
+    layers = _layers(genome, path, folder)
     if not filters:
         return f"layers:{layers // genome.layer_granularity}"
     groups: dict[str, list[str]] = {}
@@ -152,23 +175,28 @@ def _groups(genome: Genome, folder: Path) -> object:
     return groups
 
 
-def _layers(genome: Genome, folder: Path) -> int:
+def _layers(genome: Genome, path: Path, folder: Path) -> int:
     """How many layers the base has. Raises UserError."""
     assert genome.base_model is not None, "checked"
-    config: dict[str, Any] = json.loads((find(genome.base_model, folder, "base") / "config.json").read_text())
-    layers = config.get("num_hidden_layers") or config.get("n_layer")
-    if not isinstance(layers, int) or layers % genome.layer_granularity:
+    base = find(_reference(genome.base_model, path, folder), folder, "base")
+    config = read_json(base / "config.json", f"base {base}")
+    nested = config.get("text_config")
+    parts = [config, *([nested] if isinstance(nested, dict) else [])]
+    layers = next((part[key] for part in parts for key in LAYERS if isinstance(part.get(key), int)), None)
+    if layers is None or layers % genome.layer_granularity:
         raise ConfigError(
-            f"genome.layer_granularity: {genome.layer_granularity} does not divide the {layers} layers of "
-            f"{genome.base_model}; give a divisor"
+            f"{path}: genome.layer_granularity: {genome.layer_granularity} does not divide the layers of "
+            f"{genome.base_model} ({'unknown' if layers is None else layers}); give a divisor, or 0"
         )
-    return layers
+    return int(layers)
 
 
 def _objectives(found: Evolve, tasks: str) -> Iterator[str]:
+    several = Counter(task.name for task in found.tasks)
     for task in found.tasks:
         metric, _, chosen = task.metric.partition(",")
-        content: dict[str, object] = {"name": re.sub(r"\W+", "_", task.name), "type": "lm_eval", "tasks": [task.name]}
+        named = f"{task.name}_{task.metric}" if several[task.name] > 1 else task.name
+        content: dict[str, object] = {"name": re.sub(r"\W+", "_", named), "type": "lm_eval", "tasks": [task.name]}
         content |= {"include": tasks} if tasks else {}
         content |= {"metric": metric} | ({"filter": chosen} if chosen else {})
         content |= {} if found.num_fewshot is None else {"num_fewshot": found.num_fewshot}
@@ -178,7 +206,9 @@ def _objectives(found: Evolve, tasks: str) -> Iterator[str]:
 
 def _splits(found: Evolve) -> Iterator[str]:
     if found.apply_chat_template:
-        yield "# apply_chat_template has no counterpart: tasks are asked as texts."
+        yield "# apply_chat_template, which mergekit-evolve sets, has no counterpart: tasks are asked as texts."
+    if found.shuffle or found.random_init:
+        yield "# shuffle and random_init have no counterpart: examples are dealt, and particles start, by seed."
     if found.limit is not None:
         content = {"search": found.limit, "select": found.limit, "test": "rest"}
         yield _line("splits", content, "limit; the winner is chosen and measured on other items")
@@ -191,11 +221,3 @@ def _line(key: str, value: object, comment: str = "") -> str:
 def _flow(value: object) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf, sort_keys=False)
     return text.removesuffix("...\n").rstrip()
-
-
-def references(path: Path) -> Sequence[str]:
-    """Base and models that the configuration names, for what has to be built first."""
-    raw = parse(read_text(path), f"{path}: ")
-    genome = raw.get("genome") if isinstance(raw, dict) else None
-    named = [genome.get("base_model"), *(genome.get("models") or [])] if isinstance(genome, dict) else []
-    return [name for name in named if isinstance(name, str)]

@@ -2,18 +2,24 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarm.core.errors import ConfigError, RunError
 from swarm.core.files import replaced_file
 from swarm.core.temporaries import temporary_folder
 from swarm.journal.archive import Archive
+from swarm.journal.records import EvaluationRecord, StartRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.weights import read_bounds, read_weights
 from swarm.run.directory import JOURNAL, config_path
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+STATES = {"ok": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
 INSTALL = "pip install 'swarm-experts[optuna]' sqlalchemy alembic"
 
 
@@ -35,43 +41,48 @@ def write_study(folder: Path, file: Path, overwrite: bool = False) -> int:
     archive = Archive(folder / JOURNAL)
     if archive.start is None:
         raise RunError(f"{folder} holds no evaluations yet; swarm resume {shlex.quote(str(folder))}")
+    found = [each for each in archive.scored if each.kind == "evaluation" and each.split == "search"]
+    if not found:
+        raise RunError(f"{folder} holds no evaluations yet; swarm resume {shlex.quote(str(folder))}")
     try:
         import optuna
         import sqlalchemy
     except ImportError as error:
         raise ConfigError(f"a study is written by Optuna, which cannot be imported ({error}); {INSTALL}") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    weights = read_weights(folder, tuple(archive.start.items))
-    found = [each for each in archive.scored if each.kind == "evaluation" and each.split == "search"]
-    if not found:
-        raise RunError(f"{folder} holds no evaluations yet; swarm resume {shlex.quote(str(folder))}")
-    positions = [each.position for each in found]
-    bounds = read_bounds(folder) or (0.0, 1.0)
-    ends = [(min([bounds[0], *values]), max([bounds[1], *values])) for values in zip(*positions, strict=True)]
-    space = {
-        name: optuna.distributions.FloatDistribution(low, high)
-        for name, (low, high) in zip(archive.start.coordinates, ends, strict=False)
-    }
-    states = {"ok": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
+    trials = _trials(folder, archive.start, found)
     with _writing(file), temporary_folder(file) as work:
         address = sqlalchemy.URL.create("sqlite", database=str(work / "study.db")).render_as_string()
         storage = optuna.storages.RDBStorage(address)
         study = optuna.create_study(storage=storage, study_name=folder.resolve().name, direction="maximize")
-        for each in found:
-            whole = each.status == "ok"
-            study.add_trial(
-                optuna.trial.create_trial(
-                    state=optuna.trial.TrialState[states[each.status]],
-                    value=utility(each.scores, weights) if whole else None,
-                    params=dict(zip(space, each.position, strict=True)),
-                    distributions=space,
-                    user_attrs={"candidate": each.id, **each.scores, **({"error": each.error} if each.error else {})},
-                )
-            )
+        study.add_trials(trials)
         storage.engine.dispose()
         with replaced_file(file) as stream:
             stream.write((work / "study.db").read_bytes())
-    return len(found)
+    return len(trials)
+
+
+def _trials(folder: Path, start: StartRecord, found: Sequence[EvaluationRecord]) -> list["FrozenTrial"]:
+    """The evaluations as trials, over the bounds of the search."""
+    import optuna
+
+    weights, bounds = read_weights(folder, tuple(start.items)), read_bounds(folder) or (0.0, 1.0)
+    columns = zip(*(each.position for each in found), strict=True)
+    ends = [(min([bounds[0], *values]), max([bounds[1], *values])) for values in columns]
+    space = {
+        name: optuna.distributions.FloatDistribution(low, high)
+        for name, (low, high) in zip(start.coordinates, ends, strict=True)
+    }
+    return [
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState[STATES[each.status]],
+            value=utility(each.scores, weights) if each.status == "ok" else None,
+            params=dict(zip(space, each.position, strict=True)),
+            distributions=space,
+            user_attrs={"candidate": each.id, **each.scores, **({"error": each.error} if each.error else {})},
+        )
+        for each in found
+    ]
 
 
 @contextmanager

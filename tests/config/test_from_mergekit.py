@@ -74,7 +74,7 @@ def test_layers_and_names_within_them(playground: Playground, tmp_path: Path) ->
         "layers0-0_mlp": ["*.layers.0.*mlp*"], "layers0-0": ["*.layers.0.*"],
         "layers1-1_mlp": ["*.layers.1.*mlp*"], "layers1-1": ["*.layers.1.*"],
     }  # fmt: skip
-    with pytest.raises(ConfigError, match="3 does not divide the 2 layers"):
+    with pytest.raises(ConfigError, match=r"evolve\.yml: genome\.layer_granularity: 3 does not divide .* \(2\)"):
         read(tmp_path, with_genome(**changes, layer_granularity=3))
 
 
@@ -85,6 +85,9 @@ def test_layers_and_names_within_them(playground: Playground, tmp_path: Path) ->
         ({"merge_method": "passthrough"}, "genome.merge_method: input should be 'linear'"),
         ({"base_model": None}, "base_model is missing, and every expert is its base plus an update"),
         ({"smooth": True}, "smooth has no counterpart"),
+        ({"tokenizer_source": "union"}, "tokenizer_source has no counterpart"),
+        ({"layer_granularty": 4}, "genome.layer_granularty: mergekit-evolve has no such key"),
+        ({"models": 5}, "genome.models: input should be a valid list"),
         ({"models": []}, "genome.models: list should have at least 1 item"),
         ({"models": ["another/model+an/adapter"]}, "is an adapter of another model than base_model"),
     ],
@@ -95,6 +98,28 @@ def test_what_has_no_counterpart_is_refused(tmp_path: Path, changes: dict[str, o
     assert problem in str(refusal.value)
     assert str(refusal.value).startswith(f"{tmp_path / 'evolve.yml'}: ")
     assert "\n" not in str(refusal.value)
+
+
+def test_paths_count_from_where_the_command_is_run(
+    playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As mergekit's do; in a config they count from its folder."""
+    monkeypatch.chdir(playground.folder)
+    (tmp_path / "evolve.yml").write_text(
+        with_genome(base_model="base", models=["red"], layer_granularity=1, filters=[])
+    )
+    config = read_config(translated(tmp_path / "evolve.yml", "", tmp_path), "made")
+    assert (tmp_path / config.base).resolve() == playground.base.resolve()
+    assert (tmp_path / config.experts[0].path).resolve() == playground.expert("red").resolve()
+
+
+def test_two_metrics_of_one_task_are_two_objectives(tmp_path: Path) -> None:
+    raw = yaml.safe_load(EXAMPLE)
+    raw["tasks"] = [{"name": "arc", "metric": "acc,none"}, {"name": "arc", "metric": "acc_norm,none"}]
+    assert [each.name for each in read(tmp_path, yaml.safe_dump(raw)).objectives] == [
+        "arc_acc_none",
+        "arc_acc_norm_none",
+    ]
 
 
 def test_a_search_with_it_and_the_config_to_edit(
@@ -118,7 +143,14 @@ def test_a_search_with_it_and_the_config_to_edit(
     done = run_cli("init", "--from-mergekit", "evolve.yml", "--task-search-path", "tasks", "search.yaml")
     assert done.code == 0, done.err
     assert run_cli("check", "search.yaml").code == 0
-    for words in (["--task-search-path", "tasks"], ["search.yaml", "--from-mergekit", "evolve.yml"]):
-        done = run_cli("search", *words, "--run-dir", "other")
-        assert done.code == 2
+    refused = (
+        ["search", "--task-search-path", "tasks"],
+        ["search", "search.yaml", "--from-mergekit", "evolve.yml"],
+        ["check", "--task-search-path", "tasks"],
+        ["init", "--from-mergekit", "evolve.yml", "--base", "x", "new.yaml"],
+        ["init", "--task-search-path", "tasks", "--base", "x", "--experts", "y", "--data", "z", "new.yaml"],
+    )
+    for words in refused:
+        done = run_cli(*words)
+        assert (done.code, done.err.count("\n")) == (2, 1), words
         assert "give" in done.err or "remove it" in done.err
