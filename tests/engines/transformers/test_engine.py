@@ -91,6 +91,27 @@ def test_log_likelihoods_equal_naive_ones_in_any_batch(
         assert likelihood == Likelihood(pytest.approx(naive(base, prompt, text), abs=1e-4), len(text))
 
 
+def test_whether_greedy_generation_would_write_a_text(
+    shared: TransformersEngine, catalog: Catalog, base: torch.nn.Module, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """By the model's own logits, for texts of which some are what it would write, and only where that is asked."""
+    prompts = ["a", "hello ", "the sky is"]
+    found = []
+    for prompt in prompts:
+        ids = bytes_of(tokenizer, prompt)
+        likeliest = [int(base(torch.tensor([ids])).logits[0, -1].argmax())]
+        found += [(prompt, tokenizer.decode(likeliest), True), (prompt, "zq", None)]
+    asked = [Continuation(prompt, text, greedy=True) for prompt, text, _ in found if text]
+    answers = reply(shared, catalog, *asked, Continuation("a", "zq")).answers
+    for one, answer_ in zip(asked, answers, strict=False):
+        ids, text = bytes_of(tokenizer, str(one.prompt)), bytes_of(tokenizer, one.text)
+        logits = base(torch.tensor([ids + text])).logits[0, len(ids) - 1 : -1]
+        assert isinstance(answer_, Likelihood)
+        assert answer_.greedy == (logits.argmax(-1).tolist() == text)
+    assert {each.greedy for each in answers[:-1] if isinstance(each, Likelihood)} == {True, False}
+    assert answers[-1] == Likelihood(pytest.approx(answers[1].log_likelihood), 2)  # type: ignore[union-attr]
+
+
 def test_an_answer_does_not_depend_on_the_other_requests(
     shared: TransformersEngine, catalog: Catalog, continuations: list[Continuation]
 ) -> None:

@@ -34,7 +34,9 @@ HIDDEN = 128  # heads of 32, the narrowest that vLLM attends with
 MIX = {"one": 0.7, "two": -0.4, "full": 0.5}
 LONG = "a prompt that is longer than a block of the key-value cache, which holds 32 tokens on a CPU; "
 GENERATIONS = [Generation(text, 12) for text in ("a", "hello there", LONG, LONG + "and more", "xyz" * 12)]
-CONTINUATIONS = [Continuation(p, t) for p in ("a", "hello ", LONG) for t in (" yes", "n", "a longer one " * 3)]
+CONTINUATIONS = [
+    Continuation(p, t, greedy=t == "n") for p in ("a", "hello ", LONG) for t in (" yes", "n", "a longer one " * 3)
+]
 
 ALIVE: list[VllmEngine] = []
 
@@ -69,7 +71,7 @@ def asked(held: Engine, catalog: Catalog, what: Recipe, *requests: Request) -> t
 def assert_same(found: tuple[Answer, ...], expected: tuple[Answer, ...]) -> None:
     for one, other in zip(found, expected, strict=True):
         if isinstance(other, Likelihood):
-            assert one == Likelihood(pytest.approx(other.log_likelihood, abs=2e-3), other.n_tokens)
+            assert one == Likelihood(pytest.approx(other.log_likelihood, abs=2e-3), other.n_tokens, other.greedy)
         else:
             assert one == other
 
