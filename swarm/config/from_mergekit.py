@@ -79,7 +79,7 @@ class Evolve(_Part):
         if genome.tokenizer_source not in (None, "base", genome.base_model):
             raise ValueError("tokenizer_source has no counterpart: the base's tokenizer is used; remove it")
         if genome.smooth:
-            raise ValueError("smooth has no counterpart; remove it: with layer_granularity groups have bounds")
+            raise ValueError("smooth has no counterpart; set smooth to false")
         return genome
 
 

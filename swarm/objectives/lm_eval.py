@@ -24,7 +24,7 @@ class LmEval(Objective):
 
     type: Literal["lm_eval"] = "lm_eval"
     tasks: list[str] = Field(min_length=1, description="names of tasks, groups or tags of lm-eval, or of `include`")
-    include: str | None = Field(None, description="a folder with task files of your own, as lm-eval's --include_path")
+    include: str | None = Field(None, description="a folder with task files of your own, as lm-eval's include_path")
     metric: str | None = Field(None, description="the metric; default: the first that the task lists")
     filter: str | None = Field(None, description="the pipeline of filters; default: the first that the task lists")
     num_fewshot: int | None = Field(None, ge=0, description="examples in the prompt; default: what the task says")

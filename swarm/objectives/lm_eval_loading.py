@@ -100,7 +100,7 @@ def _check_kind(task: Any) -> None:
     if getattr(task, "MULTIMODAL", False):
         raise ValueError("it asks about images or sounds; choose a task of texts")
     if (task.config.repeats or 1) > 1:
-        raise ValueError(f"it asks every item {task.config.repeats} times; set repeats: 1 in its file")
+        raise ValueError(f"it asks every item {task.config.repeats} times; ask it once in its file (repeats)")
 
 
 def content_of(files: Sequence[Path]) -> str:

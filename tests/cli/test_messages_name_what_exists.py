@@ -22,7 +22,7 @@ from swarm.trackers import TRACKERS
 
 ROOT = Path(__file__).parents[2]
 GAP = "\0"  # where a message is filled in
-EXTRAS = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+EXTRAS = re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 PAGES = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
 
 # Words behind "swarm" where the word means particles or the program itself.
