@@ -23,9 +23,6 @@ myst_enable_extensions = ["colon_fence"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-nitpicky = False
-# Words of a shell or of YAML with placeholders are highlighted as far as they can be.
-suppress_warnings = ["misc.highlighting_failure"]
 
 PARAMETER = re.compile(r"(\w+(?:, \w+)*): (.+)")
 
