@@ -28,6 +28,7 @@ from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from swarm.core.measured import Measured
 from swarm.core.settings import Settings
 from swarm.core.space import Array, Space
 
@@ -81,19 +82,24 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Observation:
-    """The utility of a proposal: higher is better; nan is none (failed, or stopped: but see `takes_estimates`)."""
+    """The utility of a proposal: higher is better; nan is none (failed, or stopped: but see `takes_estimates`).
+
+    measured: what else is known of it, where the search is for a front or has floors.
+    """
 
     iteration: int
     particle: int
     utility: float
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
 class PriorResult:
-    """What another search found out: a position, and its utility."""
+    """What another search found out: a position, its utility, and what else was measured."""
 
     x_D: Array
     utility: float
+    measured: Measured | None = None
 
 
 class Optimizer(Settings, ABC, Generic[State]):

@@ -4,13 +4,14 @@ Shape suffixes: N particles, D coordinates.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.measured import Measured
 from swarm.core.space import Array, Space
 from swarm.optimizers.base import Observation, Optimizer, Proposal
 
@@ -29,12 +30,14 @@ class ParticleGeneration:
     x_ND: one position per particle.
     open_N: which are still to be scored.
     utilities_N: nan where there is none, or none yet.
+    measured: row -> what else was measured, where the search is for a front or has floors.
     """
 
     iteration: int
     x_ND: Array
     open_N: Mask
     utilities_N: Array
+    measured: Mapping[int, Measured] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, iteration: int, x_ND: Array) -> "ParticleGeneration":
@@ -56,7 +59,10 @@ class ParticleGeneration:
         open_N, utilities_N = self.open_N.copy(), self.utilities_N.copy()
         open_N[observation.particle] = False
         utilities_N[observation.particle] = observation.utility
-        return replace(self, open_N=open_N, utilities_N=utilities_N)
+        if observation.measured is None:
+            return replace(self, open_N=open_N, utilities_N=utilities_N)
+        measured = {**self.measured, observation.particle: observation.measured}
+        return replace(self, open_N=open_N, utilities_N=utilities_N, measured=measured)
 
 
 @dataclass(frozen=True, kw_only=True)
