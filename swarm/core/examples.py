@@ -26,12 +26,13 @@ class Example:
 
     id: its id in the data file, or its line number there.
     prompt: a text, or the turns of a chat.
-    answer: the right text, or the key of the right choice.
+    answer: the right text, or the key of the right choice; "" where there is none, for objectives that need none.
     choices: key -> text, of a multiple-choice example; of an example with three reference answers, level -> text.
     task: the kind of example, of which every split has the same share; "" where the data name none.
     group: a label from the data; "" where the data name none.
     context: a text to read before the prompt; "" where there is none.
     aliases: other right texts, which count as `answer` does.
+    ambiguous: whether the prompt can be understood in several ways; None where the data do not say.
     where: its file and line, for messages; "" where it is of no file.
     """
 
@@ -43,6 +44,7 @@ class Example:
     group: str = ""
     context: str = ""
     aliases: tuple[str, ...] = ()
+    ambiguous: bool | None = None
     where: str = field(default="", compare=False)
 
     @property

@@ -6,10 +6,11 @@ these fields have in common data sets:
 id        optional; default: the number of the line, row or entry
 prompt    a text; or `question`, a text; or `messages`, a chat [{role, content}, ...]; the first of these counts
 answer    a text, or a list of texts that are all right; with `choices`, the key of one of them, the text of exactly
-          one, or its index from 0 as a number
+          one, or its index from 0 as a number; optional where the objective needs none and there are no choices
 choices   optional; a map from key to text, or a list of texts, whose keys become A, B, C, ...
 context   optional; a text to read before the prompt. Objectives join them: context, an empty line, prompt
 task      optional; every split holds the same share of each task. `group` is optional too
+ambiguous optional; true or false: whether the prompt can be understood in several ways
 
 A number that is the index of one choice and the text of another is read as the other answers of the file are, and is
 refused where they do not tell.
@@ -29,6 +30,8 @@ from swarm.data.labels import Reading, chosen, reading_of
 from swarm.data.shapes import ASKED, READ, Row, content_of, row_of
 from swarm.data.tables import table_rows
 
+MARKS = {"true": True, "false": False}  # of `ambiguous`; anything else is another data set's column
+
 
 @dataclass(frozen=True)
 class DevTest:
@@ -38,10 +41,15 @@ class DevTest:
     test: tuple[Example, ...]
 
 
-def read_data(path: Path) -> list[Example] | DevTest:
-    """The examples of a data file of any kind. Raises DataError naming file and line."""
+def read_data(path: Path, needs_answer: bool = True) -> list[Example] | DevTest:
+    """The examples of a data file of any kind. Raises DataError naming file and line.
+
+    needs_answer: whether an example without an answer is refused.
+    """
     placed = placed_rows(path)
-    return _dev_test(path, placed) if isinstance(placed, dict) else _examples(path, placed)
+    if isinstance(placed, dict):
+        return _dev_test(path, placed, needs_answer)
+    return _examples(path, placed, needs_answer)
 
 
 def placed_rows(path: Path) -> Sequence[tuple[str, object]] | dict[str, object]:
@@ -57,9 +65,9 @@ def placed_rows(path: Path) -> Sequence[tuple[str, object]] | dict[str, object]:
     return _object(whole, str(path))
 
 
-def read_examples(path: Path) -> list[Example]:
+def read_examples(path: Path, needs_answer: bool = True) -> list[Example]:
     """The examples of a file that is one list, in order. Raises DataError naming file and line."""
-    found = read_data(path)
+    found = read_data(path, needs_answer)
     if isinstance(found, DevTest):
         raise DataError(f"{path}: a .json file holds both dev and test; give one split a file of JSON lines (.jsonl)")
     return found
@@ -76,13 +84,13 @@ def line_rows(path: Path) -> list[tuple[str, object]]:
     return [(f"{path}:{number}", parse(line, f"{path}:{number}")) for number, line in lines if line.strip()]
 
 
-def _examples(path: Path, placed: Sequence[tuple[str, object]]) -> list[Example]:
+def _examples(path: Path, placed: Sequence[tuple[str, object]], needs_answer: bool) -> list[Example]:
     """Ids that are missing are the numbers at the end of the places."""
     if not placed:
         raise DataError(f'{path}: holds no examples; write one {{"prompt": ..., "answer": ...}} per line')
-    rows = [row_of(where, _object(value, where)) for where, value in placed]
+    rows = [row_of(where, _object(value, where), needs_answer) for where, value in placed]
     reading = reading_of(rows)
-    examples = [_example(row, _number_of(row), reading) for row in rows]
+    examples = [_example(row, _number_of(row), reading, needs_answer) for row in rows]
     _refuse_same_ids(examples, [row.where for row in rows])
     return examples
 
@@ -92,12 +100,15 @@ def _number_of(row: Row) -> str:
     return str(re.findall("[0-9]+", row.where)[-1])
 
 
-def _dev_test(path: Path, whole: object) -> DevTest:
+def _dev_test(path: Path, whole: object, needs_answer: bool = True) -> DevTest:
     fields = _object(whole, str(path))
-    rows = {name: _listed(path, fields, name) for name in ("dev", "test")}
+    rows = {name: _listed(path, fields, name, needs_answer) for name in ("dev", "test")}
     reading = reading_of([*rows["dev"], *rows["test"]])
     dev, test = (
-        [_example(row, "", reading, task_key="task" if row.has("task") else "domain") for row in rows[name]]
+        [
+            _example(row, "", reading, needs_answer, task_key="task" if row.has("task") else "domain")
+            for row in rows[name]
+        ]
         for name in ("dev", "test")
     )
     ids = [example.id for example in dev + test]
@@ -113,7 +124,7 @@ def _object(value: object, where: str) -> dict[str, object]:
     return value
 
 
-def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Row]:
+def _listed(path: Path, whole: Mapping[str, object], name: str, needs_answer: bool) -> list[Row]:
     listed = whole.get(name)
     if not isinstance(listed, list) or not listed:
         raise DataError(
@@ -121,14 +132,14 @@ def _listed(path: Path, whole: Mapping[str, object], name: str) -> list[Row]:
             '{"dev": [...], "test": [...]} or one list of examples; .jsonl holds one example per line'
         )
     places = [f"{path}: {name}[{index}]" for index in range(len(listed))]
-    return [row_of(where, _object(value, where)) for value, where in zip(listed, places, strict=True)]
+    return [row_of(where, _object(value, where), needs_answer) for value, where in zip(listed, places, strict=True)]
 
 
-def _example(row: Row, default_id: str, reading: Reading, task_key: str = "task") -> Example:
+def _example(row: Row, default_id: str, reading: Reading, needs_answer: bool, task_key: str = "task") -> Example:
     if not any(map(row.has, ASKED)):
         row.lacks("prompt", f"give it as `prompt`, `question` or `messages`; read are: {READ}")
     choices = _choices(row) if row.has("choices") else None
-    if not row.has("answer"):
+    if not row.has("answer") and (needs_answer or choices):
         row.lacks("answer", f"give the right answer as `answer`; read are: {READ}")
     prompt = _prompt(row)
     answer, *aliases = [chosen(row, choices, reading)] if choices else _answers(row)
@@ -141,6 +152,7 @@ def _example(row: Row, default_id: str, reading: Reading, task_key: str = "task"
         group=_optional(row, "group"),
         context=_optional(row, "context"),
         aliases=tuple(aliases),
+        ambiguous=MARKS.get(str(row.fields.get("ambiguous")).lower()),
         where=row.where,
     )
 
@@ -169,8 +181,10 @@ def _messages(row: Row) -> tuple[Message, ...]:
 
 
 def _answers(row: Row) -> list[str]:
-    """The right answers without choices: one, or all of a list (also that of SQuAD, or of TriviaQA)."""
-    value = row.fields["answer"]
+    """The right answers without choices: one, or all of a list (also that of SQuAD, or of TriviaQA); "" for none."""
+    value = row.fields.get("answer")
+    if value is None:
+        return [""]
     if isinstance(value, dict) and isinstance(value.get("text"), list):
         value = value["text"]
     elif isinstance(value, dict) and "value" in value:

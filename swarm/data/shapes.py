@@ -31,7 +31,7 @@ NESTED = ("choices", *ALSO_CHOICES, "messages", *ALSO_CHAT, "answers")  # fields
 COLUMNS = (
     *ASKED, *ALSO_ASKED, *ALSO_CHAT, *LAST_ASKED, "choices", *ALSO_CHOICES, "answer", *ALSO_CHOSEN, *ALSO_ANSWER,
     *LAST_ANSWER, *ANSWER_OF.values(), "id", "task", "group", "context", "system", "text",
-    "chosen", "rejected", *LEVELS,
+    "chosen", "rejected", "ambiguous", *LEVELS,
 )  # fmt: skip
 READ = (
     "prompt or question with answer (and choices); instruction, input and output (Alpaca); messages with role and "
@@ -92,8 +92,8 @@ def _instead(key: str, value: object) -> str:
     return "write it as a JSON string"
 
 
-def row_of(where: str, written: Mapping[str, object]) -> Row:
-    """The row under our names. Raises DataError."""
+def row_of(where: str, written: Mapping[str, object], needs_answer: bool = True) -> Row:
+    """The row under our names. needs_answer: whether a chat must end with an answer. Raises DataError."""
     fields, names = dict(written), dict[str, str]()
 
     def take(target: str, *sources: str) -> None:
@@ -116,7 +116,7 @@ def row_of(where: str, written: Mapping[str, object]) -> Row:
     _join_chats(fields, names)
     if all(fields.get(name) is None for name in ASKED[:2]) and isinstance(fields.get("messages"), list):
         fields["messages"] = _turns(fields)
-        _answer_from_chat(row, fields, names)
+        _answer_from_chat(row, fields, names, needs_answer)
     _spread_choices(row, fields)
     _choices_from_levels(row, fields)
     answer = fields.get("answer")
@@ -175,7 +175,7 @@ def content_of(row: Row, turn: Mapping[str, object]) -> str:
     return row.checked("messages", content)
 
 
-def _answer_from_chat(row: Row, fields: dict[str, object], names: dict[str, str]) -> None:
+def _answer_from_chat(row: Row, fields: dict[str, object], names: dict[str, str], needed: bool) -> None:
     """Take the assistant's turn that ends a chat as the answer."""
     turns = fields["messages"]
     assert isinstance(turns, list)
@@ -183,7 +183,7 @@ def _answer_from_chat(row: Row, fields: dict[str, object], names: dict[str, str]
     if not turns:
         row.fail("messages", "is empty: it has no turn of the role user; add the question as one")
     if not isinstance(last, dict) or last.get("role") != "assistant":
-        if fields.get("answer") is None and isinstance(last, dict):
+        if needed and fields.get("answer") is None and isinstance(last, dict):
             said = repr(last.get("role"))[:40]
             row.fail(
                 "messages",

@@ -94,10 +94,12 @@ def make_splits(
     seed: int,
     resolve: Callable[[str], Path],
     given: Sequence[Example] | None = None,
+    needs_answer: bool = True,
 ) -> Splits:
     """The splits of one objective. They depend on the seed and the examples, not on the order of the lines.
 
-    resolve: the path of a file that the config names. given: examples that are read from no file.
+    resolve: the path of a file that the config names. given: examples that are read from no file. needs_answer: whether
+    an example without an answer is refused.
     Raises ConfigError where there are too few examples, DataError where a file is wrong or two splits overlap.
     """
     files = _files(objective_name, data, settings)
@@ -107,13 +109,14 @@ def make_splits(
             f"splits.{split}: {file}, but {objective_name} brings its own examples; give a count, auto or rest"
         )
     wanted = {split: settings.of(split) if settings.file_of(split) is None else "auto" for split in SPLITS}
-    pools = [ExamplePool(name, read_examples(resolve(name)), (split,)) for split, name in files.items()]
+    pools = [ExamplePool(name, read_examples(resolve(name), needs_answer), (split,)) for split, name in files.items()]
     notes: list[str] = []
     shared = None if given is not None else _shared_file(objective_name, data, files)
     if given is not None:
         pools.append(ExamplePool(objective_name, _without_repeats(given, objective_name, notes), SPLITS))
     if shared is not None:
-        pools += _shared_pools(shared, resolve(shared), tuple(split for split in SPLITS if split not in files), notes)
+        fed = tuple(split for split in SPLITS if split not in files)
+        pools += _shared_pools(shared, read_data(resolve(shared), needs_answer), fed, notes)
     by_split = deal(pools, wanted, seed, settings.overlap, notes)
     splits = Splits(by_split["search"], by_split["select"], by_split["test"])
     return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
@@ -162,9 +165,10 @@ def _shared_file(objective: str, data: str | Mapping[str, str] | None, files: Ma
     return data if isinstance(data, str) else None
 
 
-def _shared_pools(name: str, path: Path, fed: tuple[Split, ...], notes: list[str]) -> list[ExamplePool]:
+def _shared_pools(
+    name: str, both: list[Example] | DevTest, fed: tuple[Split, ...], notes: list[str]
+) -> list[ExamplePool]:
     """The pools of a file that is for several splits, without repeats; `notes` get how many were dropped."""
-    both = read_data(path)
     if not isinstance(both, DevTest):
         return [ExamplePool(name, _without_repeats(both, name, notes), fed)]
     tested = {prompt_key(example) for example in both.test} if "test" in fed else set()

@@ -58,6 +58,9 @@ class Objective(Settings, ABC):
     # Its keys that hold a path, which counts from the config's folder.
     paths: ClassVar[tuple[str, ...]] = ()
 
+    # Whether its examples must have an answer.
+    needs_answer: ClassVar[bool] = True
+
     # Whether a request that another such objective makes too, for an example of the same slice, is answered once.
     shares_requests: ClassVar[bool] = False
 

@@ -134,7 +134,8 @@ def _specs(config: Config) -> list[ExpertSpec]:
 
 def _splits(config: Config, i: int) -> Splits:
     objective = config.objectives[i]
-    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path, objective.examples())
+    given, needs_answer = objective.examples(), objective.needs_answer
+    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path, given, needs_answer)
     examples = [*splits.search, *splits.select, *splits.test]
     for example in examples:
         objective.check(example)
