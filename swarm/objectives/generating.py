@@ -1,6 +1,7 @@
 """What generating objectives share: the length of the text, where it stops, how it is sampled."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -34,6 +35,13 @@ class GeneratingObjective(PromptedObjective):
     def targets(self, example: Example) -> tuple[str, ...]:
         """Whole texts that would be right, as a model may write them. None where they cannot be listed."""
         return ()
+
+
+def check_thinking(stop: Sequence[str]) -> None:
+    """Raise ValueError where a stop text of whitespace ends a text before its thinking has."""
+    early = next((each for each in stop if not each.strip()), None)
+    if early is not None:
+        raise ValueError(f"strip_thinking: true, but stop {early!r} ends the text while it thinks; set stop: []")
 
 
 def example_seed(seed: int, example_id: str) -> int:
