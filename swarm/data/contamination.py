@@ -16,7 +16,7 @@ from swarm.core.errors import DataError
 from swarm.core.examples import Example, Split
 from swarm.data.duplicates import found_in
 from swarm.data.files import kind_of, lines_of, parquet_rows, parse, read_text
-from swarm.data.shapes import ROLES
+from swarm.data.rows import ROLES
 from swarm.data.splits import SPLITS, Splits
 from swarm.data.tables import table_rows
 

@@ -27,7 +27,8 @@ from swarm.core.errors import DataError
 from swarm.core.examples import Example, Message, Prompt
 from swarm.data.files import kind_of, parquet_rows, parse, read_text
 from swarm.data.labels import Reading, chosen, reading_of
-from swarm.data.shapes import ASKED, READ, Row, content_of, row_of
+from swarm.data.rows import Row
+from swarm.data.shapes import ASKED, READ, content_of, row_of
 from swarm.data.tables import table_rows
 
 MARKS = {"true": True, "false": False}  # of `ambiguous`; anything else is another data set's column

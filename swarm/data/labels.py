@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from swarm.data.files import Number
-from swarm.data.shapes import Row
+from swarm.data.rows import Row
 
 Reading = Literal["index", "text", "both", "unknown"]  # of the numbers that answer a file's lists of choices
 

@@ -16,7 +16,8 @@ from swarm.core.errors import DataError
 from swarm.core.examples import Message, Prompt
 from swarm.data.examples import line_rows
 from swarm.data.files import kind_of, parquet_rows, parse, read_text
-from swarm.data.shapes import ROLES, Row, content_of
+from swarm.data.rows import ROLES, Row
+from swarm.data.shapes import content_of
 from swarm.data.tables import table_rows
 
 ASKED = ("prompt", "question", "instruction", "query", "messages", "conversations")

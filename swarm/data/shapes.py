@@ -9,14 +9,15 @@ answer     with choices `answerKey` or `label` (an index from 0); else `answers`
            ends a chat
 levels     `avoidance`, `generic` and `expert`, three reference answers, where there are neither choices nor an answer:
            they become choices with these keys, and the answer is `expert`
+pairs      `chosen` and `rejected`, two texts or chats, where there are neither choices nor an answer: they become
+           choices with these keys, and the answer is `chosen`
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NoReturn
 
-from swarm.core.errors import DataError
 from swarm.core.examples import LEVELS
+from swarm.data.answer_pairs import choices_from_pair
+from swarm.data.rows import ROLES, Row
 
 ASKED = ("prompt", "question", "messages")
 ALSO_ASKED = ("ctx", "problem", "question_stem", "instruction")
@@ -36,60 +37,9 @@ COLUMNS = (
 READ = (
     "prompt or question with answer (and choices); instruction, input and output (Alpaca); messages with role and "
     "content, or conversations with from and value (ShareGPT), that end with the answer; prompt and completion; "
-    "problem and solution; query or input with response, output or target; avoidance, generic and expert"
+    "problem and solution; query or input with response, output or target; avoidance, generic and expert; "
+    "prompt, chosen and rejected"
 )
-ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One example as it was written.
-
-    where: its file and line, for messages.
-    names: what the user calls a field of ours, where that is another name.
-    """
-
-    where: str
-    fields: Mapping[str, object]
-    names: Mapping[str, str]
-
-    def fail(self, key: str, problem: str) -> NoReturn:
-        """Raise a DataError that names the place, the key and its value."""
-        shown = repr(self.fields[key])
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        raise DataError(f"{self.where}: {self.names.get(key, key)}: {shown} {problem}")
-
-    def lacks(self, key: str, remedy: str) -> NoReturn:
-        """Raise a DataError that names the place, what is missing, and the fields that there are."""
-        fields = [repr(name[:40]) for name in self.fields if name not in self.names]
-        found = ", ".join([*fields[:8], *(["..."] if len(fields) > 8 else [])]) or "none"
-        raise DataError(f"{self.where}: {key} is missing (the fields are {found}); {remedy}")
-
-    def has(self, key: str) -> bool:
-        return self.fields.get(key) is not None
-
-    def text(self, key: str) -> str:
-        return self.checked(key, self.fields[key])
-
-    def checked(self, key: str, value: object) -> str:
-        """`value`, found under `key`, where it is a text that can be scored. Raises DataError."""
-        if not isinstance(value, str):
-            self.fail(key, f"is not a text; {_instead(key, value)}")
-        if not value.strip():
-            self.fail(key, "is empty or contains an empty text; fill it in or remove the example")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            self.fail(key, "contains half of a surrogate pair, which is not a character; remove it")
-        return str(value)
-
-
-def _instead(key: str, value: object) -> str:
-    """What to write where a value should be a text."""
-    turns = isinstance(value, list) and value and all(isinstance(each, dict) for each in value)
-    if turns and key in ("prompt", "question"):
-        return "give a chat as `messages`: [{role: ..., content: ...}, ...]"
-    if isinstance(value, list | dict):
-        return "write one text instead of the " + ("list" if isinstance(value, list) else "map")
-    return "write it as a JSON string"
 
 
 def row_of(where: str, written: Mapping[str, object], needs_answer: bool = True) -> Row:
@@ -111,6 +61,7 @@ def row_of(where: str, written: Mapping[str, object], needs_answer: bool = True)
         take("answer", *ALSO_CHOSEN)
     take("answer", *([ANSWER_OF[asked]] if asked in ANSWER_OF else []), *ALSO_ANSWER, *LAST_ANSWER)
     row = Row(where, fields, names)
+    choices_from_pair(row, fields, names)
     if asked == "instruction" and isinstance(fields["prompt"], str) and str(fields.get("input") or "").strip():
         fields["prompt"] = f"{fields['prompt']}\n\n{row.text('input')}"
     _join_chats(fields, names)

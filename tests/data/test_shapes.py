@@ -195,3 +195,43 @@ def test_a_gzip_file_that_would_fill_the_memory_is_refused(tmp_path: Path, read:
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b" " * (65 << 20), compresslevel=1))
     with pytest.raises(DataError, match=r"x\.jsonl\.gz: unpacks to more than 64 MiB"):
         read(tmp_path / "x.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        ({"prompt": "Q?", "chosen": "yes", "rejected": "no"}, "Q?"),
+        ({"chosen": [TURN, SAID], "rejected": [TURN, {**SAID, "content": "no"}]}, (Message("user", "Q?"),)),
+        ({"chosen": [HUMAN, GPT], "rejected": [HUMAN, {**GPT, "value": "no"}]}, (Message("user", "Q?"),)),
+        ({"prompt": [TURN], "chosen": [SAID], "rejected": [{**SAID, "content": "no"}]}, (Message("user", "Q?"),)),
+        (
+            {"prompt": "Q?", "chosen": [TURN, SAID], "rejected": [TURN, {**SAID, "content": "no"}]},
+            "Q?",
+        ),  # UltraFeedback
+    ],
+)
+def test_chosen_and_rejected_become_two_choices(tmp_path: Path, row: dict[str, object], prompt: object) -> None:
+    (example,) = read(tmp_path / "x.jsonl", row)
+    assert example.prompt == prompt
+    assert (example.choices, example.answer) == ({"chosen": "yes", "rejected": "no"}, "chosen")
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"prompt": "Q?", "chosen": "yes"}, "answer is missing"),
+        ({"prompt": "Q?", "chosen": "yes", "rejected": ""}, "is empty or contains an empty text"),
+        ({"chosen": [TURN, SAID], "rejected": [SAID]}, "rejected: .* begins otherwise than chosen"),
+        ({"chosen": [TURN], "rejected": [TURN]}, "chosen: .* does not end with the assistant's turn"),
+        ({"chosen": [], "rejected": [TURN]}, "chosen: .* does not end with the assistant's turn"),
+        ({"prompt": "Q?", "chosen": 1, "rejected": [3]}, "rejected: .* does not end with the assistant's turn"),
+    ],
+)
+def test_pairs_that_cannot_be_read(tmp_path: Path, row: dict[str, object], problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        read(tmp_path / "x.jsonl", row)
+
+
+def test_a_pair_beside_an_answer_is_not_read(tmp_path: Path) -> None:
+    (example,) = read(tmp_path / "x.jsonl", {"prompt": "Q?", "answer": "5", "chosen": "a", "rejected": "b"})
+    assert (example.choices, example.answer) == (None, "5")
