@@ -20,12 +20,14 @@ It imports core alone, never torch. An objective sees examples, requests and ans
 """
 
 from swarm.objectives.base import Objective
+from swarm.objectives.calibration import Calibration
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.level import LevelRate
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.lm_eval import LmEval
 from swarm.objectives.multiple_choice import MultipleChoice
+from swarm.objectives.preference import Preference
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "multiple_choice": MultipleChoice,
@@ -34,4 +36,6 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "level": LevelRate,
     "function": UserFunction,
     "lm_eval": LmEval,
+    "preference": Preference,
+    "calibration": Calibration,
 }

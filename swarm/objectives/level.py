@@ -14,7 +14,7 @@ from pydantic import Field
 from swarm.core.examples import LEVELS, Example, Level
 from swarm.core.requests import Answer, Continuation, Request
 from swarm.objectives.base import SURROGATE_DIGITS, Scored, likelihoods
-from swarm.objectives.multiple_choice import log_softmax
+from swarm.objectives.choosing import log_softmax
 from swarm.objectives.prompting import PromptedObjective, continue_with
 
 

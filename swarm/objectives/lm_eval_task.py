@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
-from swarm.objectives.multiple_choice import log_softmax
+from swarm.objectives.choosing import log_softmax
 
 DEFAULT_TOKENS = 256  # that lm-eval generates where a task does not say
 WITHIN_ONE = frozenset({"acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match"})
