@@ -32,6 +32,7 @@ ONLY_IN = {
     "datasets": {"builders"},
     "vllm": {"engines/vllm"},
     "lm_eval": {"objectives/lm_eval"},
+    "moocore": {"preferences/front.py"},
     "typer": {"cli"},
     "rich": {"cli"},
     "torch": {"builders", "engines", "experts", "export", "workers/ray", "zoo"},
