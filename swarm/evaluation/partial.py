@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import EvaluationError, first_line
+from swarm.core.examples import Example
 from swarm.core.recipes import Recipe
-from swarm.core.requests import Method, Reply
+from swarm.core.requests import Answer, Method, Reply
 from swarm.evaluation.racing import Race
 from swarm.evaluation.smoothed_accuracy import smoothed
 from swarm.evaluation.workload import WorkloadSlice
@@ -54,13 +55,14 @@ class PartialEvaluation:
     def take(self, part: WorkloadSlice, reply: Reply, objectives: Mapping[str, Objective]) -> None:
         """Score a rung's answers. Raises EvaluationError where an objective gives no finite score."""
         start = time.perf_counter()
+        answered: dict[str, list[tuple[Example, list[Answer]]]] = {}
         for item, places in zip(part.examples, part.places, strict=True):
             answers = [reply.answers[place] for place in places]
-            scored = objectives[item.objective].score(item.example, answers)
-            for value in (scored.score, scored.surrogate, scored.margin):
-                if value is not None and not abs(value) < LARGEST:  # a nan is not, either
-                    raise EvaluationError(f"objective {item.objective} gave {value} for example {item.example.id}")
-            self._scored[item.objective].append(scored)
+            answered.setdefault(item.objective, []).append((item.example, answers))
+        for name, own in answered.items():
+            for (example, _), scored in zip(own, objectives[name].score_all(own), strict=True):
+                _check(name, example, scored)
+                self._scored[name].append(scored)
         self.n_scored += len(part.examples)
         self._add_costs(reply)
         if self.n_scored < self._total:
@@ -119,3 +121,10 @@ class PartialEvaluation:
             for name, items in self._scored.items()
         }
         return {name: values for name, values in known.items() if 0 < len(values) == len(self._scored[name])}
+
+
+def _check(objective: str, example: Example, scored: Scored) -> None:
+    """Raise EvaluationError where a score is not finite."""
+    for value in (scored.score, scored.surrogate, scored.margin):
+        if value is not None and not abs(value) < LARGEST:  # a nan is not, either
+            raise EvaluationError(f"objective {objective} gave {value} for example {example.id}")

@@ -107,6 +107,10 @@ class Objective(Settings, ABC):
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         """The example's score from the answers to its requests, in their order."""
 
+    def score_all(self, answered: Sequence[tuple[Example, Sequence[Answer]]]) -> list[Scored]:
+        """The scores of several examples with their answers, in order; one that asks another model may ask together."""
+        return [self.score(example, answers) for example, answers in answered]
+
     def found(self, example: Example, answers: Sequence[Answer]) -> str:
         """What is compared with the right answer, for people: what was extracted, or the key that was picked."""
         return self.score(example, answers).output
