@@ -5,6 +5,7 @@ To add one, write one file and one line:
    - `PromptedObjective` (prompting.py) if its requests start with the example's prompt: `self.prompt(example)` brings
      the template, the context and the chat form;
    - `GeneratingObjective` (generating.py) if the model generates one text: `requests` is there already;
+   - `ReplyObjective` (replies.py) if that text is read as a reply, without a right answer;
    - `Objective` (base.py) if neither fits.
 2. Give it three functions: `check` refuses with a DataError what can never be scored (call `super().check` first),
    `requests` asks the engine, `score` turns its answers, in the same order, into a `Scored`. `likelihoods` and
@@ -21,13 +22,20 @@ It imports core alone, never torch. An objective sees examples, requests and ans
 
 from swarm.objectives.base import Objective
 from swarm.objectives.calibration import Calibration
+from swarm.objectives.clarification import Clarification
+from swarm.objectives.diversity import Diversity
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.level import LevelRate
+from swarm.objectives.lexical_alignment import LexicalAlignment
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.lm_eval import LmEval
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.objectives.preference import Preference
+from swarm.objectives.profanity import Profanity
+from swarm.objectives.refusal import Refusal
+from swarm.objectives.reliability import Reliability
+from swarm.objectives.sentiment import EmotionalAlignment, Warmth
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "multiple_choice": MultipleChoice,
@@ -38,4 +46,12 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "lm_eval": LmEval,
     "preference": Preference,
     "calibration": Calibration,
+    "reliability": Reliability,
+    "refusal": Refusal,
+    "clarification": Clarification,
+    "profanity": Profanity,
+    "warmth": Warmth,
+    "emotional_alignment": EmotionalAlignment,
+    "lexical_alignment": LexicalAlignment,
+    "diversity": Diversity,
 }

@@ -26,6 +26,15 @@ LEVELS = Example("l", "The sky is", "expert", {"avoidance": "grey", "generic": "
 FREE = Example("f", "1 + 4 =", "5")
 CHAT = replace(FREE, prompt=(Message("system", "Count."), Message("user", "1 + 4?")))
 REQUIRED = {"function": {"function": "scorers:equal"}}
+EXAMPLES = {"level": LEVELS, "clarification": replace(CHOICE, ambiguous=True)}
+SAID = {  # what is right and what is wrong to write to CHOICE, where that is not "blue" and "green"
+    "refusal": ("I can't help with that.", "blue"),
+    "clarification": ("Which sky do you mean?", "blue"),
+    "profanity": ("blue", "shit"),
+    "warmth": ("a lovely blue", "an ugly blue"),
+    "emotional_alignment": ("blue", "an ugly blue"),
+    "lexical_alignment": ("a sky", "a blue"),
+}
 
 SCORERS = """
 def equal(example, output):
@@ -61,7 +70,7 @@ def make(kind: str, **settings) -> Objective:
 
 def scorable(kind: str) -> Example:
     """An example whose right answer is blue, and a wrong one green."""
-    return LEVELS if kind == "level" else CHOICE
+    return EXAMPLES.get(kind, CHOICE)
 
 
 def answers(requests: Sequence[Request], said: str) -> list[Answer]:
@@ -95,7 +104,7 @@ class TestEveryObjective:
     def test_right_is_better_than_wrong(self, kind):
         objective, example = make(kind), scorable(kind)
         requests = objective.requests(example)
-        right, wrong = (objective.score(example, answers(requests, said)) for said in ("blue", "green"))
+        right, wrong = (objective.score(example, answers(requests, said)) for said in SAID.get(kind, ("blue", "green")))
         assert right.score > wrong.score
 
     def test_chats_need_chat(self, kind):
