@@ -70,8 +70,8 @@ class Clarification(ReplyObjective):
         marks = {example.ambiguous for example in examples}
         if len(marks) != 1:
             return []
-        habit = "asks back" if marks == {True} else "never asks back"
-        return [f"{self.name}: a model that always {habit} scores 1, as every example has the same mark; add others"]
+        habit = "always asks back" if marks == {True} else "never asks back"
+        return [f"{self.name}: a model that {habit} scores 1, as every example has the same mark; add others"]
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
         text, reply = generated(answers).text, self.reply(answers)
