@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ SAID = {  # what is right and what is wrong to write to CHOICE, where that is no
     "warmth": ("a lovely blue", "an ugly blue"),
     "emotional_alignment": ("blue", "an ugly blue"),
     "lexical_alignment": ("a sky", "a blue"),
+    "diversity": (("blue", "azure", "navy"), "blue"),
 }
 
 SCORERS = """
@@ -73,10 +75,11 @@ def scorable(kind: str) -> Example:
     return EXAMPLES.get(kind, CHOICE)
 
 
-def answers(requests: Sequence[Request], said: str) -> list[Answer]:
-    """What a model answers that is sure of `said`."""
+def answers(requests: Sequence[Request], said: str | Sequence[str]) -> list[Answer]:
+    """What a model answers that is sure of `said`, or writes several texts in turn."""
+    texts = cycle([said] if isinstance(said, str) else said)
     return [
-        Text(said, 1)
+        Text(next(texts), 1)
         if isinstance(request, Generation)
         else Likelihood(-1.0 if request.text.strip() == said else -9.0, 2)
         for request in requests
