@@ -210,6 +210,24 @@ OTHERS = [
         {"type": "exact_match"},
         {},
     ),
+    BadExample(
+        "not-marked",
+        {"prompt": "a=", "answer": "b", "ambiguous": "maybe"},
+        "ambiguous is missing, or neither true nor false",
+        "give it as true or false",
+        {"prompt": "a=", "answer": "b", "ambiguous": True},
+        {"type": "clarification"},
+        {},
+    ),
+    BadExample(
+        "abstaining-answer",
+        {"prompt": "a=", "answer": "I don't know"},
+        'reads as an abstention ("i don\'t know")',
+        "reword it, or remove the example",
+        {"prompt": "a=", "answer": "b"},
+        {"type": "reliability"},
+        {},
+    ),
 ]
 EXAMPLES = [*CUT, *SHAPES, *CHATS, *OTHERS]
 
@@ -222,7 +240,9 @@ def with_example(scene: Scene, row: dict[str, object], settings: dict[str, objec
     """A search with 40 good examples and this one."""
     chat = {"chat": True} if is_chat(row) else {}
     good = [{key: each[key] for key in ("prompt", "choices", "answer")} for each in examples(40)]
-    if settings["type"] == "exact_match":
+    if settings["type"] == "clarification":
+        good = [each | {"ambiguous": False} for each in good]
+    if settings["type"] in ("exact_match", "reliability"):
         good = [{"prompt": each["prompt"], "answer": f"{i}"} for i, each in enumerate(good)]
     (scene.folder / "case.jsonl").write_text("".join(json.dumps(each) + "\n" for each in [*good, row]))
     return scene.search_objective(data=str(scene.folder / "case.jsonl"), **(settings | chat))

@@ -193,6 +193,9 @@ OPTIMIZERS = [
 OBJECTIVES = [
     Case("no-expression", of_objective(type="exact_match", extract={"pattern": "("}), "extract", "'('", "correct it"),
     Case("two-groups", of_objective(type="exact_match", extract={"pattern": "(a)(b)"}), "extract", "2 groups", "put"),
+    Case("no-phrase", of_objective(type="refusal", patterns=["("]), "objectives.0.patterns", "'('", "correct it"),
+    Case("any-phrase", of_objective(type="refusal", patterns=["a*"]), "objectives.0.patterns", "'a*'", "correct it"),
+    Case("credit", of_objective(type="reliability", abstain_credit=2), "objectives.0", "abstain_credit 2", "change it"),
     Case("no-prompt", of_objective(template="x"), "objectives.0.template", "'x'", "put it where the example's prompt"),
     Case("data-of-tasks", of_objective(type="lm_eval", tasks="mine"), "objectives.0", "data.jsonl", "remove it"),
     Case(

@@ -96,6 +96,9 @@ OPTIMIZERS: dict[str, tuple[Remedy, ...]] = {
 OBJECTIVES: dict[str, tuple[Remedy, ...]] = {
     "no-expression": (put("objectives.0.extract.pattern", "(.*)"),),
     "two-groups": (put("objectives.0.extract.pattern", "(?:^)(.+)"),),
+    "no-phrase": (put("objectives.0.patterns", [r"\("]),),
+    "any-phrase": (put("objectives.0.patterns", ["a+"]),),
+    "credit": (put("objectives.0.abstain_credit", 0.5),),
     "no-prompt": (put("objectives.0.template", "x {prompt}"),),
     "data-of-tasks": (asked_of_tasks,),
     "no-tasks": (asked_of_tasks,),
