@@ -113,10 +113,8 @@ class ContextMap:
         share_M = np.zeros(len(self.members.ids))
         np.add.at(share_M, list(self.member_A), share_A)
         rows = np.flatnonzero(share_M)
-        whole = len(rows) == 1  # the member itself, bit for bit
-        position_D = self.positions_MD[rows[0]] if whole else share_M[rows] @ self.positions_MD[rows]
         return Blend(
             dict(zip(self.members.objectives, map(float, preference_K), strict=True)),
-            {self.members.ids[row]: 1.0 if whole else float(share_M[row]) for row in rows},
-            tuple(map(float, position_D)),
+            {self.members.ids[row]: float(share_M[row]) for row in rows},
+            tuple(map(float, share_M[rows] @ self.positions_MD[rows])),
         )

@@ -32,7 +32,7 @@ class CVaR(Rule):
 
     def criteria(self, members: Members) -> Array:
         worst_first_MG = np.sort(np.column_stack(list(members.groups.values())), axis=1)
-        number = max(1.0, self.alpha * worst_first_MG.shape[1])
+        number = self.alpha * worst_first_MG.shape[1]
         counts_G = np.clip(number - np.arange(worst_first_MG.shape[1]), 0.0, 1.0)
         return np.column_stack([worst_first_MG @ counts_G / number, worst_first_MG.mean(axis=1)])
 

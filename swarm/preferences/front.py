@@ -44,8 +44,7 @@ def hypervolume(scores_MK: Array, reference_K: Array) -> float:
     """
     import moocore  # loaded only where a front is measured
 
-    above_NK = scores_MK[(scores_MK > reference_K).all(axis=1)]
-    return float(moocore.hypervolume(above_NK, ref=reference_K, maximise=True)) if len(above_NK) else 0.0
+    return float(moocore.hypervolume(scores_MK, ref=reference_K, maximise=True))
 
 
 def significantly_dominated(examples: Mapping[str, Array]) -> Rows:

@@ -6,7 +6,6 @@ weighted Tchebycheff procedure for multiple objective programming", Mathematical
 
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from swarm.core.space import Array
@@ -29,8 +28,8 @@ class Tchebycheff(WeightedRule):
         counted_K = weights_K > 0
         shortfalls_MK = 1.0 - members.normalised_gains_MK[:, counted_K]
         largest_M = (weights_K[counted_K] * shortfalls_MK).max(axis=1)
-        total_M = shortfalls_MK.sum(axis=1)
-        return np.column_stack([-(largest_M + self.rho * total_M), -total_M])
+        value_M: Array = -(largest_M + self.rho * shortfalls_MK.sum(axis=1))
+        return value_M[:, None]
 
     def inputs(self, members: Members) -> str:
         weights = listed(members.objectives, self.weights_K(members))

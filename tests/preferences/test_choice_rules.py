@@ -208,6 +208,7 @@ def test_knee_where_one_member_is_the_best_on_two():
     who = members([[1, 1, 0], [0, 0, 1], [0.6, 0.6, 0.6], [0.9, 0.1, 0.5]])
     assert Knee().ranked(who)[:2] == [2, 3]
     assert "sum of gains" in Knee().inputs(who)
+    assert Knee().value(who) == pytest.approx([1 / 3**0.5, 0, 0.8 / 3**0.5, 0.5 / 3**0.5])
 
 
 def test_knee_of_one_objective_is_the_best():
@@ -228,6 +229,17 @@ def test_the_order_of_levels_counts_and_what_is_left_goes_by_shares_of_the_range
     assert first(Lexicographic(levels={"a": 0, "b": 0}), who) == 0
     assert Lexicographic(levels={"c": 0.1}).ranked(who) == [0, 1, 2]
     assert Lexicographic(levels={"c": 0.1}).value(who) is None
+
+
+def test_who_leaves_at_a_level_is_ranked_by_it():
+    """All but the first leave at once; on b the order is the other way round."""
+    assert Lexicographic(levels={"a": 0}).ranked(members([[0.9, 0], [0.8, 0], [0.7, 1]])) == [0, 1, 2]
+
+
+def test_a_slack_is_kept_whatever_the_rounding():
+    """.8 - .1 is more than .7 in floating point."""
+    assert 0.8 - 0.1 > 0.7
+    assert Lexicographic(levels={"a": 0.1, "b": 0}).ranked(members([[0.8, 0], [0.7, 1]])) == [1, 0]
 
 
 def test_egalitarian():
@@ -268,6 +280,11 @@ def test_p_mean_of_a_quarter_and_one(p, mean):
     assert value == pytest.approx([mean, mean], rel=1e-3)
     if p in (1, 0.5, 0, -1, -np.inf, 1e-13):
         assert value == pytest.approx([mean, mean])
+
+
+def test_near_nash_a_power_mean_keeps_its_digits():
+    """The mean of exp(p l) is 1 + p mean(l) for small p: sqrt(1/4), but for a relative 1e-11 * variance / 2."""
+    assert PMean(p=1e-11).value(members([[0.25, 1], [1, 0.25]])) == pytest.approx([0.5, 0.5], rel=1e-10)
 
 
 def test_a_gain_below_zero_counts_as_none_in_a_power_mean():
@@ -336,6 +353,15 @@ def test_a_cycle_of_majorities_is_a_tie():
     assert Copeland().ranked(who) == Borda().ranked(who) == [2, 1, 0]
 
 
+def test_bordas_count_decides_among_equals_of_copeland():
+    """u 3, v 2, w 2: A beats B 5:2, B beats C 5:2, C beats A 4:3. Margins 3 - 1, 3 - 3, 1 - 3."""
+    groups = {"u": [2, 1, 0], "v": [0, 2, 1], "w": [1, 0, 2]}
+    who = members([[0, 0.4], [1, 0], [0.5, 1]], groups=groups)
+    rule = Copeland(weights={"u": 3, "v": 2, "w": 2})
+    assert rule.value(who) == pytest.approx([0, 0, 0])
+    assert rule.ranked(who) == [0, 1, 2]
+
+
 def test_without_groups_objectives_vote_with_their_weights():
     """a prefers the first, b the second; 3:1."""
     who = members([[1, 0], [0, 1]], weights=[1, 3])
@@ -352,14 +378,10 @@ def test_pama_takes_the_improvement_that_every_objective_has():
 
 
 def test_means_of_mixed_sign():
-    """+ and -, + and +, 0 and -, - and +; a mean that only rounding makes is 0."""
-    gains = {"a": [[1, 0], [1, 0], [0.1 + 0.2, -0.3], [-1, 0]], "b": [[-1, 0], [2, 2], [-1, 0], [1, 0]]}
-    assert mixed_in_sign({name: np.array(each, dtype=float) for name, each in gains.items()}).tolist() == [
-        True,
-        False,
-        False,
-        True,
-    ]
+    """+ and -, + and +, - and +; then a mean that only rounding makes beside one of the other sign, which is none."""
+    a = [[1, 0], [1, 0], [-1, 0], [0.1 + 0.2, -0.3], [1, 0]]
+    b = [[-1, 0], [2, 2], [1, 0], [-1, 0], [-0.1 - 0.2, 0.3]]
+    assert mixed_in_sign({"a": np.array(a), "b": np.array(b)}).tolist() == [True, False, True, False, False]
 
 
 @pytest.mark.parametrize(
