@@ -69,6 +69,7 @@ def plural(utilities_MP: Array, groups: Sequence[str]) -> Plural:
     chosen (by the argument of Nemhauser, Wolsey & Fisher 1978); then the deliveries end where a further member adds
     nothing.
     """
+    assert utilities_MP.shape[1] == len(groups) > 0, "one label for each example"
     labels = list(dict.fromkeys(groups))
     group_P = np.array([labels.index(label) for label in groups])
     chooses_P = _first_halves(group_P, len(labels))
