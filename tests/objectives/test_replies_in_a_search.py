@@ -13,9 +13,8 @@ from swarm.engines import Encoder
 from swarm.evaluation.workload import make_workload
 from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
-from swarm.objectives.replies import ReplyObjective
 
-KINDS = [kind for kind, objective in OBJECTIVES.items() if issubclass(objective, ReplyObjective)]
+KINDS = ("refusal", "clarification", "profanity", "warmth", "emotional_alignment", "lexical_alignment")
 
 
 def objective(kind: str, **settings: object) -> Objective:
