@@ -120,9 +120,10 @@ def find(reference: str, folder: Path, key: str) -> Path:
     """The local path of a reference: zoo:NAME, a path relative to the config's folder, or a hub id."""
     if reference.startswith("zoo:"):
         return zoo.locate(reference)
-    is_data = key.startswith(("objectives", "splits", "data", "curate", "--data")) or key.endswith(
+    is_data = key.startswith(("splits", "data", "curate", "--data")) or key.endswith(
         ("trained_on", ".data", ".held_out", ".against")
     )
+    is_data |= key.startswith("objectives") and not key.endswith(".model")
     kind = DataError if is_data else ExpertError
     try:
         path = Path(reference).expanduser()

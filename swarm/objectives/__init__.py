@@ -35,6 +35,7 @@ from swarm.objectives.preference import Preference
 from swarm.objectives.profanity import Profanity
 from swarm.objectives.refusal import Refusal
 from swarm.objectives.reliability import Reliability
+from swarm.objectives.reward_model import RewardModel
 from swarm.objectives.sentiment import EmotionalAlignment, Warmth
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -54,4 +55,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "emotional_alignment": EmotionalAlignment,
     "lexical_alignment": LexicalAlignment,
     "diversity": Diversity,
+    "reward_model": RewardModel,
 }

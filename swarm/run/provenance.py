@@ -55,11 +55,11 @@ def code_of(config: Config) -> dict[str, dict[str, str]]:
 
 def _fingerprint(file: Path) -> str:
     """A fingerprint of a file's content. Comments and layout of Python do not count."""
-    content = file.read_bytes()
     if file.suffix == ".py":
         with suppress(SyntaxError, ValueError):
-            content = ast.unparse(ast.parse(content)).encode()
-    return hashlib.sha256(content).hexdigest()[:16]
+            return hashlib.sha256(ast.unparse(ast.parse(file.read_bytes())).encode()).hexdigest()[:16]
+    with file.open("rb") as stream:  # a model's weights may be larger than memory
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def base_source(plan: Plan) -> Source:

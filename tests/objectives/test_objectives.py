@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from support.classifiers import make_classifier
 from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.core.examples import Example, Message
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
@@ -21,12 +22,13 @@ from swarm.objectives.function import UserFunction
 from swarm.objectives.likelihood import AnswerLikelihood
 from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.objectives.prompting import build_prompt
+from swarm.objectives.sequence_classifier import logits
 
 CHOICE = Example("c", "The sky is", "B", {"A": "green", "B": "blue"})
 LEVELS = Example("l", "The sky is", "expert", {"avoidance": "grey", "generic": "green", "expert": "blue"})
 FREE = Example("f", "1 + 4 =", "5")
 CHAT = replace(FREE, prompt=(Message("system", "Count."), Message("user", "1 + 4?")))
-REQUIRED = {"function": {"function": "scorers:equal"}}
+REQUIRED: dict[str, dict[str, object]] = {"function": {"function": "scorers:equal"}}
 EXAMPLES = {"level": LEVELS, "clarification": replace(CHOICE, ambiguous=True)}
 SAID = {  # what is right and what is wrong to write to CHOICE, where that is not "blue" and "green"
     "refusal": ("I can't help with that.", "blue"),
@@ -68,6 +70,14 @@ def scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def make(kind: str, **settings) -> Objective:
     return OBJECTIVES[kind](name="x", type=kind, **REQUIRED.get(kind, {}), **settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reward_model(tmp_path_factory: pytest.TempPathFactory):
+    """A classifier with a label that rewards blue more than green."""
+    folder = str(make_classifier(tmp_path_factory.mktemp("reward"), ("one", "other")))
+    likes_blue = int(np.argmax(logits(folder, "cpu", "blue") - logits(folder, "cpu", "green")))
+    REQUIRED["reward_model"] = {"model": folder, "label": likes_blue}
 
 
 def scorable(kind: str) -> Example:

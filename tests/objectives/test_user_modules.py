@@ -72,4 +72,5 @@ def test_a_function_rests_on_its_modules_and_other_objectives_on_none(modules: P
     assert {kind for kind, each in OBJECTIVES.items() if each.files is not MultipleChoice.files} == {
         "function",
         "lm_eval",
+        "reward_model",
     }
