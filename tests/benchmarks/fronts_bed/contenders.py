@@ -6,6 +6,7 @@ but populations that fit a hundred evaluations; none is tuned on these problems.
 Shape suffixes: N positions, D coordinates, K objectives, W weight vectors.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -156,15 +157,22 @@ class Ours:
     def tell(self, x_ND: Array, scores: Scores) -> None:
         rows = zip(self._asked, scores.values_NK, scores.errors_NK, scores.slacks_NC, strict=True)
         observed = [
-            Observation(
-                proposal.iteration,
-                proposal.particle,
-                float(values_K.mean()),
-                Measured(tuple(values_K), tuple(errors_K), tuple(slacks_C), (float(errors_K.min()),) * len(slacks_C)),
-            )
-            for proposal, values_K, errors_K, slacks_C in rows
+            Observation(proposal.iteration, proposal.particle, float(values_K.mean()), measured(values_K, *others))
+            for proposal, values_K, *others in rows
         ]
         self._state = self._optimizer.tell(self._state, observed)
+
+
+def measured(values_K: Array, errors_K: Array, slacks_C: Array) -> Measured:
+    """As the program measures it: the reference points are for the search to say; floors are fixed numbers."""
+    return Measured(
+        values=tuple(values_K.tolist()),
+        errors=tuple(errors_K.tolist()),
+        references=(math.nan,) * len(values_K),
+        slacks=tuple(slacks_C.tolist()),
+        slack_errors=(float(errors_K.min()),) * len(slacks_C),
+        allowed=(math.nan,) * len(slacks_C),
+    )
 
 
 def ours(kind: str, settings: Mapping[str, Any]) -> "Maker":
