@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))
 from fronts_bed import CONSTRAINED, NOISY, PROBLEMS
 from fronts_bed.best_known import best_known
 from fronts_bed.campaign import TRIALS, Campaign
-from fronts_bed.contenders import CONTENDERS, ours, weight_vectors
+from fronts_bed.contenders import CONTENDERS, weight_vectors
 from fronts_bed.delivery import front_of, hypervolume, posterior_means
 from fronts_bed.problem import ITEMS, Scores
 from fronts_bed.standings import Estimate
@@ -64,12 +64,14 @@ def test_a_search_is_a_function_of_its_seed_and_keeps_to_the_budget(name: str) -
     assert (first <= SMALL.space.high_D).all()
 
 
-@pytest.mark.parametrize("kind", ["guided_pso", "bayesian"])
-def test_an_optimizer_of_the_program_runs_by_ask_and_tell(kind: str) -> None:
-    made = ours(kind, {"particles": 10})(SMALL, 0, 30)
-    found = run_trial(SMALL, made, 0, 30)
-    assert found.scored == 30
-    assert found.proposing > 0.0
+@pytest.mark.parametrize("problem", [SMALL, PROBLEMS["tnk"]], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("name", ["guided_pso", "bayesian"])
+def test_an_optimizer_of_the_program_searches_for_a_front_with_and_without_floors(name: str, problem) -> None:
+    first, again = (run_trial(problem, CONTENDERS[name](problem, 0, 30), 0, 30) for _ in range(2))
+    assert first.scored == 30
+    assert first.proposing > 0.0
+    assert first.delivered == again.delivered
+    assert first.posterior > 0.0
 
 
 def test_observations_have_the_true_value_as_their_mean_and_its_standard_error() -> None:
