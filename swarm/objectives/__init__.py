@@ -26,6 +26,7 @@ from swarm.objectives.clarification import Clarification
 from swarm.objectives.diversity import Diversity
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
+from swarm.objectives.judge import Judge
 from swarm.objectives.level import LevelRate
 from swarm.objectives.lexical_alignment import LexicalAlignment
 from swarm.objectives.likelihood import AnswerLikelihood
@@ -56,4 +57,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "lexical_alignment": LexicalAlignment,
     "diversity": Diversity,
     "reward_model": RewardModel,
+    "judge": Judge,
 }

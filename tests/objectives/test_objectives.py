@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.classifiers import make_classifier
+from support.judges import judge_server
 from swarm.core.errors import ConfigError, DataError, EvaluationError
 from swarm.core.examples import Example, Message
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Request, Text
@@ -78,6 +79,15 @@ def reward_model(tmp_path_factory: pytest.TempPathFactory):
     folder = str(make_classifier(tmp_path_factory.mktemp("reward"), ("one", "other")))
     likes_blue = int(np.argmax(logits(folder, "cpu", "blue") - logits(folder, "cpu", "green")))
     REQUIRED["reward_model"] = {"model": folder, "label": likes_blue}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judge(tmp_path_factory: pytest.TempPathFactory):
+    """An endpoint that rates blue higher than anything else."""
+    with judge_server(lambda asked, _: "9" if "blue" in asked else "2") as server:
+        cache = str(tmp_path_factory.mktemp("replies"))
+        REQUIRED["judge"] = {"url": server.url, "model": "m", "cache": cache}
+        yield
 
 
 def scorable(kind: str) -> Example:
