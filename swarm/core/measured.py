@@ -9,11 +9,16 @@ class Measured:
 
     values: what the search maximises: one mean score for each objective that is held apart, or the utility alone.
     errors: their standard errors.
-    slacks: by how much each floor is kept; below zero it is broken.
+    references: the least that counts of each value; NaN where that is for the search to say.
+    slacks: by how much each floor is kept, below zero where it is broken; where the floor counts from the base's score,
+        the score itself.
     slack_errors: their standard errors.
+    allowed: for each floor, how far below the base's score it lies; NaN where it does not count from there.
     """
 
     values: tuple[float, ...]
     errors: tuple[float, ...]
+    references: tuple[float, ...] = ()
     slacks: tuple[float, ...] = ()
     slack_errors: tuple[float, ...] = ()
+    allowed: tuple[float, ...] = ()

@@ -143,6 +143,16 @@ class Optimizer(Settings, ABC, Generic[State]):
         return False
 
     @property
+    def holds_apart(self) -> bool:
+        """Whether it searches for a front: observations then carry the objectives' scores apart."""
+        return False
+
+    @property
+    def keeps_floors(self) -> bool:
+        """Whether it learns from what observations say of floors."""
+        return False
+
+    @property
     def proposes_ahead(self) -> bool:
         """Whether it proposes a generation while the one before is being scored, so that generations overlap."""
         return False

@@ -19,15 +19,19 @@ from swarm.core.expert_groups import ExpertGroups
 from swarm.core.space import Array, Space
 from swarm.optimizers.acquisition import best_expected, blind, local_candidates, refined
 from swarm.optimizers.base import ParticlesOrAuto, PriorResult
-from swarm.optimizers.bayesian import Indices, SurrogateOptimizer, tried
+from swarm.optimizers.front_acquisition import directions, greedy, leaders
+from swarm.optimizers.front_model import FrontModel
+from swarm.optimizers.front_moves import around, refined_front, steps
 from swarm.optimizers.gaussian_process import GaussianProcess
 from swarm.optimizers.grouped_moves import grouped_candidates, half_alike
 from swarm.optimizers.history import HistoryState
-from swarm.optimizers.positions import to_unit_cube
+from swarm.optimizers.positions import from_unit_cube, to_unit_cube
 from swarm.optimizers.randomness import Stream, draw, random_other
+from swarm.optimizers.surrogate import Indices, SurrogateOptimizer, tried
 from swarm.optimizers.thread_limits import one_blas_thread
 
 MOST_MOVES = 100_000
+AROUND = 0.2  # of the candidates that `bayesian` takes around a front: every particle takes its own
 LOCAL_MOVES = 50  # steps around the global best: PSO's own moves end where a particle and both bests coincide
 REFINED_MOVES = 60  # of each refinement step: without, regret after 67 evaluations was higher by 0.15 points
 GROUPED_SHARE = 0.3  # of the steps that `bayesian` takes: every particle takes its own
@@ -96,6 +100,8 @@ class GuidedPSO(SurrogateOptimizer[GuidedState]):
 
     def starts(self, state: GuidedState) -> tuple[Array, ...]:
         """Each particle's path of one position: of the first ones scored the best by the process's mean, best first."""
+        if (model := FrontModel.of(state)) is not None:
+            return self.front_starts(state, model)
         first_ND, groups = state.history[0].x_ND, self.alike(state)
         known = state if groups is None else self.ungrouped(state, groups)
         if (process := self.process(known)) is not None:
@@ -105,6 +111,9 @@ class GuidedPSO(SurrogateOptimizer[GuidedState]):
 
     def next_positions(self, state: GuidedState, iteration: int, particles_C: Indices, pending_KD: Array) -> Array:
         tried_ND, pending_KD = tried(state), to_unit_cube(state.space, pending_KD)
+        if (model := FrontModel.of(state)) is not None:
+            with one_blas_thread():
+                return self.towards_front(state, model, iteration, particles_C, pending_KD)
         if (process := self.process(state)) is None:
             rng = draw(state.seed, iteration, int(particles_C[0]), Stream.MOVE)
             return blind(state.space, len(particles_C), rng, np.vstack([tried_ND, pending_KD]))
@@ -120,18 +129,53 @@ class GuidedPSO(SurrogateOptimizer[GuidedState]):
         Then finer around the best expected of these. Shape MD, in the unit cube.
         """
         path_TD, rng = to_unit_cube(state.space, state.paths[i]), draw(state.seed, iteration, i, Stream.MOVE)
-        x_D, v_D = path_TD[-1], velocity(state, i)
         p_D = best_expected(path_TD, process.expected(path_TD), 1)[0]  # by the mean: a score may be lucky
         g_D = best_expected(process.x_ND, process.expected(process.x_ND), 1)[0]
-        u_p_MD, u_g_MD = rng.uniform(size=(2, self.moves, len(x_D)))
-        if process.groups is not None:
-            u_p_MD, u_g_MD = half_alike(process.groups, u_p_MD), half_alike(process.groups, u_g_MD)
-        v_MD = self.constriction * (v_D + self.cognitive * u_p_MD * (p_D - x_D) + self.social * u_g_MD * (g_D - x_D))
+        moves_MD = self.drawn_moves(state, i, (p_D, g_D), rng, process.groups)
         if process.groups is not None:
             finer_MD = grouped_candidates(process, np.vstack([g_D, p_D]), 2, rng, GROUPED_SHARE)
-            return np.vstack([mirrored(x_D + v_MD), finer_MD])
-        x_MD = np.vstack([mirrored(x_D + v_MD), local_candidates(g_D[None], rng, LOCAL_MOVES)])
+            return np.vstack([moves_MD, finer_MD])
+        x_MD = np.vstack([moves_MD, local_candidates(g_D[None], rng, LOCAL_MOVES)])
         return refined(process, x_MD, REFINED_MOVES, rng)
+
+    def drawn_moves(
+        self,
+        state: GuidedState,
+        i: int,
+        bests: tuple[Array, Array],
+        rng: np.random.Generator,
+        groups: ExpertGroups | None = None,
+    ) -> Array:
+        """PSO's moves of particle i, each with its own u. bests: its personal best and the swarm's. Shape MD."""
+        (p_D, g_D), x_D, v_D = bests, to_unit_cube(state.space, state.paths[i][-1]), velocity(state, i)
+        u_p_MD, u_g_MD = rng.uniform(size=(2, self.moves, len(x_D)))
+        if groups is not None:
+            u_p_MD, u_g_MD = half_alike(groups, u_p_MD), half_alike(groups, u_g_MD)
+        v_MD = self.constriction * (v_D + self.cognitive * u_p_MD * (p_D - x_D) + self.social * u_g_MD * (g_D - x_D))
+        return mirrored(x_D + v_MD)
+
+    def towards_front(
+        self, state: GuidedState, model: FrontModel, iteration: int, particles_C: Indices, pending_KD: Array
+    ) -> Array:
+        """As `next_positions`, where several things are measured: each particle makes the move that widens the front
+        most, given those before it. Its bests are those in a direction of its own, drawn anew each time. Shape CD.
+        """
+        tried_ND, state = tried(state), state if state.paths else replace(state, paths=self.starts(state))
+        for i in map(int, particles_C):
+            rng = draw(state.seed, iteration, i, Stream.MOVE)
+            w_1K = directions(1, len(model.objectives), rng)
+            path_TD, (g_D,) = to_unit_cube(state.space, state.paths[i]), leaders(model, model.x_ND, w_1K)
+            moves_MD = self.drawn_moves(state, i, (leaders(model, path_TD, w_1K)[0], g_D), rng)
+            x_MD = np.vstack([moves_MD, steps(g_D[None], LOCAL_MOVES, rng), around(model, state.space, rng, AROUND)])
+            x_MD = refined_front(model, x_MD, np.vstack([tried_ND, pending_KD]), rng, AROUND)
+            (row,) = greedy(model, pending_KD, x_MD, 1, rng)
+            pending_KD = np.vstack([pending_KD, x_MD[row]])
+        return pending_KD[len(pending_KD) - len(particles_C) :]
+
+    def front_starts(self, state: GuidedState, model: FrontModel) -> tuple[Array, ...]:
+        """As `starts`: for each particle the best in a direction of its own."""
+        w_NK = directions(self.population, len(model.objectives), draw(state.seed, 0, 0, Stream.MOVE))
+        return tuple(from_unit_cube(state.space, x_D[None]) for x_D in leaders(model, model.x_ND, w_NK))
 
 
 def mirrored(x_MD: Array) -> Array:

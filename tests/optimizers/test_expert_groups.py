@@ -9,10 +9,11 @@ import pytest
 from support.optimizer_runs import grouped_space, positions, run, space
 from swarm.core.expert_groups import ExpertGroups
 from swarm.optimizers import OPTIMIZERS, Observation
-from swarm.optimizers.bayesian import ALIKE, Bayesian
+from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.gaussian_process import RHOS, GaussianProcess
 from swarm.optimizers.grouped_moves import SHARES, climbed, closer, evened, grouped_candidates
 from swarm.optimizers.guided_pso import GuidedPSO
+from swarm.optimizers.surrogate import ALIKE
 
 EXPERTS, GROUPS = 3, 4
 SURROGATES = ("guided_pso", "bayesian")

@@ -6,11 +6,12 @@ import pytest
 from support.optimizer_runs import concave, positions, run, space
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.acquisition import chosen
-from swarm.optimizers.bayesian import MAX_OBSERVATIONS, Bayesian, observations
+from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.gaussian_process import GaussianProcess, matern
 from swarm.optimizers.generational import ParticleGeneration
 from swarm.optimizers.history import HistoryState
 from swarm.optimizers.positions import to_unit_cube
+from swarm.optimizers.surrogate import MAX_OBSERVATIONS, observations
 
 NOTHING = np.empty((0, 3))
 

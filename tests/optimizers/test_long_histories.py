@@ -13,10 +13,11 @@ from scipy.stats import multivariate_normal
 from support.optimizer_runs import concave, half_failing, run, same, score, space
 from swarm.optimizers import OPTIMIZERS, Observation, Optimizer, kernel_schedule
 from swarm.optimizers.acquisition import FantasyPosterior, chosen
-from swarm.optimizers.bayesian import MAX_OBSERVATIONS, Bayesian, observations
+from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.gaussian_process import LENGTHS, NOISES, GaussianProcess, Kernel, matern, solved
 from swarm.optimizers.history_cache import HistoryCache
 from swarm.optimizers.kernel_schedule import GROWTH, MOST_BETWEEN, first_observations, scheduled
+from swarm.optimizers.surrogate import MAX_OBSERVATIONS, observations
 
 RNG = np.random.default_rng(0)
 X_ND = RNG.uniform(size=(90, 4))
