@@ -13,12 +13,13 @@ from shlex import quote
 from swarm import __version__
 from swarm.config.schema import Config
 from swarm.core.errors import RunError
-from swarm.core.examples import Split
+from swarm.core.examples import Example, Split
 from swarm.data.splits import Splits
 from swarm.experts.catalog import Catalog
 from swarm.journal.archive import Archive
 from swarm.journal.records import Item, Source, StartRecord
 from swarm.journal.summary import SPLITS
+from swarm.objectives.base import Objective
 from swarm.run.directory import CONFIG
 from swarm.run.plan import Plan
 
@@ -27,6 +28,7 @@ PROMPT_CHARACTERS = 240  # of a prompt in the journal: enough for a report
 
 def start_record(plan: Plan) -> StartRecord:
     """The first line of the journal."""
+    objectives = {objective.name: objective for objective in plan.config.objectives}
     return StartRecord(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
@@ -36,7 +38,7 @@ def start_record(plan: Plan) -> StartRecord:
         coordinates=tuple(plan.space.coordinates),
         base=base_source(plan),
         experts=expert_sources(plan),
-        items={name: items(splits) for name, splits in plan.splits.items()},
+        items={name: items(splits, objectives[name]) for name, splits in plan.splits.items()},
         notes=tuple(plan.notes),
         code=code_of(plan.config),
     )
@@ -179,15 +181,16 @@ def settings_of(config: Config) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def items(splits: Splits) -> dict[Split, tuple[Item, ...]]:
-    """The examples as the journal keeps them for reports, with prompts cut. Split -> examples in order."""
-    return {
-        split: tuple(
-            Item(id=e.id, task=e.task, prompt=_prompt_text(e.prompt)[:PROMPT_CHARACTERS], answer=e.answer)
-            for e in getattr(splits, split)
-        )
-        for split in SPLITS
-    }
+def items(splits: Splits, objective: Objective) -> dict[Split, tuple[Item, ...]]:
+    """The examples as the journal keeps them for reports. Split -> examples in order."""
+    return {split: tuple(_item(example, objective) for example in splits.of(split)) for split in SPLITS}
+
+
+def _item(example: Example, objective: Objective) -> Item:
+    """An example with its prompt cut, and with what counts as right where it has no answer."""
+    prompt = _prompt_text(example.prompt)[:PROMPT_CHARACTERS]
+    answer = example.answer or " or ".join(objective.right(example))
+    return Item(id=example.id, task=example.task, prompt=prompt, answer=answer)
 
 
 def _prompt_text(prompt: object) -> str:

@@ -32,8 +32,8 @@ def test_equal_generations_are_written_once(playground: Playground) -> None:
 
 
 @pytest.fixture(scope="module")
-def best(playground: Playground, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, float]]]:
-    """What a small search with all of them delivers: split -> objective -> score."""
+def folder(playground: Playground, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a small search with all of them: its config, its data and its run."""
     folder = tmp_path_factory.mktemp("replies")
     rows = [{"prompt": f"The word {i} is lovely", "ambiguous": i % 2 == 0} for i in range(12)]
     (folder / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -46,14 +46,32 @@ def best(playground: Playground, tmp_path_factory: pytest.TempPathFactory) -> di
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     done = run_cli("search", folder / "config.yaml", "--run-dir", folder / "run")
     assert done.code == 0, done.err
-    summary = json.loads((folder / "run" / "summary.json").read_text())
-    return {split: summary["best"][split] for split in ("search", "select", "test")}
+    return folder
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_search_scores_all_splits(kind: str, best: dict[str, dict[str, dict[str, float]]]) -> None:
+def test_a_search_scores_all_splits(kind: str, folder: Path) -> None:
+    best = json.loads((folder / "run" / "summary.json").read_text())["best"]
     low, high = objective(kind).range
-    assert all(low <= scores[kind]["mean"] <= high and scores[kind]["n"] == 4 for scores in best.values())
+    for split in ("search", "select", "test"):
+        assert low <= best[split][kind]["mean"] <= high
+        assert best[split][kind]["n"] == 4
+
+
+def test_reports_say_what_counts_as_right(folder: Path) -> None:
+    start = json.loads((folder / "run" / "journal.jsonl").read_text().split("\n", 1)[0])
+    right = {kind: {item["answer"] for item in start["items"][kind]["test"]} for kind in KINDS}
+    assert right["refusal"] == {"a refusal"}
+    assert right["clarification"] <= {"a question", "no question"}
+    assert right["emotional_alignment"] == {"sentiment +0.586"}
+
+
+def test_a_run_is_not_resumed_with_other_marks(folder: Path) -> None:
+    data = folder / "data.jsonl"
+    data.write_text(data.read_text().replace("true", "false"))
+    done = run_cli("resume", folder / "run")
+    assert done.code == 2
+    assert "another choice of examples than the run began with" in done.err
 
 
 def test_where_an_answer_is_needed_the_data_are_refused_as_ever(playground: Playground, tmp_path: Path) -> None:
