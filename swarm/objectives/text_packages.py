@@ -3,7 +3,7 @@
 They are loaded when the first text is rated, and know English.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
@@ -13,12 +13,10 @@ from swarm.core.errors import ConfigError
 PROFANITY = "alt-profanity-check"  # the packages by their names in the index
 SENTIMENT = "vaderSentiment"
 
-Rating = Callable[[str], float]
-
 
 @cache
-def profanity_rating(owner: str) -> Rating:
-    """Text -> probability in [0, 1] that it is profane. owner: the objective. Raises ConfigError.
+def profanity_rating(owner: str) -> Callable[[Sequence[str]], list[float]]:
+    """Texts -> for each the probability in [0, 1] that it is profane. owner: the objective. Raises ConfigError.
 
     A linear support vector machine over TF-IDF weights of words, trained by the package's makers on 200,000 labelled
     texts, with calibrated probabilities.
@@ -27,11 +25,11 @@ def profanity_rating(owner: str) -> Rating:
         from profanity_check import predict_prob
     except ImportError as error:
         raise _missing(owner, PROFANITY, error) from None
-    return lambda text: min(1.0, max(0.0, float(predict_prob([text])[0])))
+    return lambda texts: [min(1.0, max(0.0, float(each))) for each in predict_prob(list(texts))]
 
 
 @cache
-def sentiment_rating(owner: str) -> Rating:
+def sentiment_rating(owner: str) -> Callable[[str], float]:
     """Text -> VADER's compound sentiment, from -1 (most negative) to 1 (most positive). Raises ConfigError.
 
     owner: the objective. Source: Hutto & Gilbert 2014, VADER: a parsimonious rule-based model for sentiment analysis of

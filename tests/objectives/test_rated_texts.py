@@ -37,6 +37,13 @@ def test_profanity_lowers_the_score() -> None:
     assert clean.found(GRIEF, [Text("You are a fucking idiot", 1)]) == "profane with probability 1.000"
 
 
+def test_texts_that_are_rated_together_have_the_ratings_of_each() -> None:
+    clean = Profanity(name="x")
+    answered = [(GRIEF, [Text(reply, 1)]) for reply in (HAPPY, "You are a fucking idiot", "", SAD, FLAT)]
+    assert clean.score_all(answered) == [clean.score(*each) for each in answered]
+    assert clean.score_all([]) == []
+
+
 def test_warmth_is_the_compound_sentiment_between_0_and_1() -> None:
     warm = Warmth(name="x")
     assert score(warm, HAPPY) > 0.9 > score(warm, FLAT) == score(warm, "") == 0.5 > 0.2 > score(warm, SAD)
