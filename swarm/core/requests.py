@@ -13,12 +13,14 @@ class Continuation:
 
     template_arguments: what the chat template gets beside a chat's messages.
     greedy: whether it is also asked if greedy generation would write the text.
+    divergence: whether it is also asked how far the distributions of its tokens are from the base's.
     """
 
     prompt: Prompt
     text: str
     template_arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
     greedy: bool = False
+    divergence: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,13 @@ class Likelihood:
     """Answer to a Continuation: the sum of its tokens' log-probabilities, in nats.
 
     greedy: whether each of its tokens is the likeliest; None where that was not asked.
+    divergence: KL(base || candidate) of the next token, in nats, mean over its tokens; None where that was not asked.
     """
 
     log_likelihood: float
     n_tokens: int
     greedy: bool | None = None
+    divergence: float | None = None
 
 
 @dataclass(frozen=True)

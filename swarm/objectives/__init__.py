@@ -27,6 +27,7 @@ from swarm.objectives.diversity import Diversity
 from swarm.objectives.exact_match import ExactMatch
 from swarm.objectives.function import UserFunction
 from swarm.objectives.judge import Judge
+from swarm.objectives.knowledge import Knowledge
 from swarm.objectives.level import LevelRate
 from swarm.objectives.lexical_alignment import LexicalAlignment
 from swarm.objectives.likelihood import AnswerLikelihood
@@ -58,4 +59,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "diversity": Diversity,
     "reward_model": RewardModel,
     "judge": Judge,
+    "knowledge": Knowledge,
 }

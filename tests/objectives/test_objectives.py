@@ -101,7 +101,7 @@ def answers(requests: Sequence[Request], said: str | Sequence[str]) -> list[Answ
     return [
         Text(next(texts), 1)
         if isinstance(request, Generation)
-        else Likelihood(-1.0 if request.text.strip() == said else -9.0, 2)
+        else Likelihood(-1.0 if request.text.strip() == said else -9.0, 2, divergence=float(said != "blue"))
         for request in requests
     ]
 

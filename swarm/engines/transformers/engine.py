@@ -16,6 +16,7 @@ from swarm.core.recipes import Recipe
 from swarm.core.requests import Answer, Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings, Memory
 from swarm.engines.encoding import Requests
+from swarm.engines.transformers.base_distributions import BaseDistributions, Bases
 from swarm.engines.transformers.batches import Batcher, Batches
 from swarm.engines.transformers.capability_probe import CapabilityProbe
 from swarm.engines.transformers.cost_model import CostModel
@@ -23,7 +24,7 @@ from swarm.engines.transformers.encoder_decoder import EncoderDecoderForward
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
+from swarm.engines.transformers.load_model import LoadedModel, load_model, synchronize, usable_device
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.packing import BatchLimits
@@ -130,6 +131,7 @@ class TransformersEngine:
         open_model = self._open_encoder_decoder if catalog.base.architecture.encoder_decoder else self._open_decoder
         notes = open_model(loaded, catalog, name, limits)
         self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
+        self._bases = BaseDistributions(self._forward, self._prefixes)
         self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
         self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
         for note in notes:
@@ -204,13 +206,14 @@ class TransformersEngine:
         """Put the recipes in place, then answer. The seconds are divided evenly among the recipes."""
         particles, prefix_tokens = len(recipes), self._prefixes.tokens
         start = time.perf_counter()
+        batches = self._batcher.batches(requests, particles)
+        bases = self._bases.of(batches, base_recipe(recipes[0]), self._merged_weights.put)
         self._prefixes.use((method, *recipes))
         put()
-        _synchronize()
+        synchronize()
         composed = time.perf_counter()
-        batches = self._batcher.batches(requests, particles)
-        answers = self._answers(batches, particles)
-        _synchronize()
+        answers = self._answers(batches, particles, bases)
+        synchronize()
         done = time.perf_counter()
         prefix_tokens = self._prefixes.tokens - prefix_tokens
         return [
@@ -224,9 +227,10 @@ class TransformersEngine:
             for each in answers
         ]
 
-    def _answers(self, batches: Batches, particles: int) -> list[list[Answer]]:
+    def _answers(self, batches: Batches, particles: int, bases: Bases) -> list[list[Answer]]:
         """For each particle the answers in the order of the requests."""
-        scores = log_likelihoods(self._forward, self._prefixes, batches.continuations, batches.packings, particles)
+        asked = batches.continuations, batches.packings, particles, bases
+        scores = log_likelihoods(self._forward, self._prefixes, *asked)
         if not all(math.isfinite(each.log_likelihood) for of in scores for each in of):
             raise NotFiniteError("the log-likelihood is not finite: the composed weights are out of range")
         texts = self._generator.generate(batches.generations, batches.prompts, particles)
@@ -251,9 +255,3 @@ class TransformersEngine:
         if costs is None or self._adapters is None:
             return None
         return costs if probe.can_stack(self._merged_weights, self._adapters, catalog, scoring) else None
-
-
-def _synchronize() -> None:
-    """Wait for the device, which works asynchronously, before the clock is read."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

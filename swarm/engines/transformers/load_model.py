@@ -142,3 +142,9 @@ def _end_ids(model: object, tokenizer: object) -> frozenset[int]:
         found |= {value} if isinstance(value, int) else set(value or ())
     width = model.get_output_embeddings().weight.shape[0]  # type: ignore[attr-defined]
     return frozenset(token for token in found if 0 <= token < width)
+
+
+def synchronize() -> None:
+    """Wait for the device, which works asynchronously, before the clock is read."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

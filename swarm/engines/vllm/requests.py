@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.core.errors import EvaluationError
+from swarm.core.errors import ConfigError, EvaluationError
 from swarm.core.requests import Answer, Continuation, Generation, Likelihood, Text
 from swarm.engines.encoding import Encoded, Tokenizer
 from swarm.engines.vllm.server import Output, Server
@@ -69,9 +69,14 @@ def _run(
 
 
 def _parameters(item: Encoded, end_ids: Sequence[int], cached: bool) -> object:
+    request = item.request
+    if isinstance(request, Continuation) and request.divergence:
+        raise ConfigError(
+            "engine.type: vllm does not give the distributions that an objective of type knowledge compares; "
+            "set engine.type to transformers, or measure a probe text by an objective of type likelihood"
+        )
     from vllm import SamplingParams
 
-    request = item.request
     if isinstance(request, Continuation):
         options: dict[str, object] = {
             "max_tokens": 1,
