@@ -65,7 +65,7 @@ def race_of(spec: EvaluatorSpec, workload: Workload, pruning: PruningBounds) -> 
         settings=spec.racing,
         pruning=pruning,
         sizes=workload.sizes,
-        ranges={objective.name: objective.range for objective in spec.objectives},
+        ranges={objective.name: objective.signed_range for objective in spec.objectives},
         weights={objective.name: objective.weight for objective in spec.objectives},
         strata=workload.tasks,
     )

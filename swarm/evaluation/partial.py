@@ -60,7 +60,7 @@ class PartialEvaluation:
             answers = [reply.answers[place] for place in places]
             answered.setdefault(item.objective, []).append((item.example, answers))
         for name, own in answered.items():
-            for (example, _), scored in zip(own, objectives[name].score_all(own), strict=True):
+            for (example, _), scored in zip(own, objectives[name].signed_scores(own), strict=True):
                 _check(name, example, scored)
                 self._scored[name].append(scored)
         self.n_scored += len(part.examples)

@@ -1,7 +1,7 @@
 """What an objective is: it turns an example into requests, and their answers into a score.
 
 Promises:
-- Higher is better.
+- Higher is better; where `direction` says lower, `signed_scores` turns the scores round.
 - A score depends on the example and the answers alone, and lies in `range`.
 - `requests` gives the same requests in the same order whenever it is given the same example.
 """
@@ -11,12 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from swarm.core.errors import EvaluationError
 from swarm.core.examples import Example
+from swarm.core.floors import Floor
 from swarm.core.requests import Answer, Likelihood, Request, Text
 from swarm.core.settings import Settings
 
@@ -39,6 +40,11 @@ class Scored:
     surrogate: float | None = None
     margin: float | None = None
 
+    @property
+    def negated(self) -> "Scored":
+        """With the sign changed. A margin is of right and wrong answers, which negated scores are not."""
+        return Scored(-self.score, self.output, None if self.surrogate is None else -self.surrogate)
+
 
 class Objective(Settings, ABC):
     """The settings that all objectives share, and what each of them does."""
@@ -48,12 +54,34 @@ class Objective(Settings, ABC):
     data: str | Mapping[str, str] | None = Field(
         None, description="a data file, or one per split: {search: ..., select: ..., test: ...}"
     )
-    weight: float = Field(1.0, gt=0, description="its share in the weighted mean that a search maximises")
+    weight: float = Field(
+        1.0, ge=0, description="its share in the weighted mean that a search maximises; 0: it is only scored"
+    )
+    direction: Literal["higher", "lower"] = Field(
+        "higher",
+        description="which scores are better; where lower ones are, all scores are shown with the sign changed",
+    )
+    floor: float | str | None = Field(
+        None,
+        description="the least mean score that what is delivered may have (where lower is better: the most): a number,"
+        ' or counted from the base, such as "base - 0.02"',
+    )
+    reference: float | None = Field(
+        None,
+        description="the score from which gains count, for fronts and rules of choice; none: the baselines' lowest",
+    )
     chat: bool = Field(False, description="wrap the prompt in the tokenizer's chat template")
 
     # Fields that earlier versions did not have: at their defaults they are left out of a run's fingerprint, so that
     # runs of those versions can be resumed.
     added_later: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("floor")
+    @classmethod
+    def _readable(cls, floor: float | str | None) -> float | str | None:
+        if floor is not None:
+            Floor.read(floor)
+        return floor
 
     # Its keys that hold a path, which counts from the config's folder.
     paths: ClassVar[tuple[str, ...]] = ()
@@ -69,10 +97,28 @@ class Objective(Settings, ABC):
         """The lowest and the highest score that an example can have. Racing relies on them."""
         return -math.inf, math.inf
 
+    @property
+    def signed_range(self) -> tuple[float, float]:
+        """As `range`, of scores of which higher ones are better."""
+        low, high = self.range
+        return (low, high) if self.direction == "higher" else (-high, -low)
+
+    @property
+    def kept_floor(self) -> Floor | None:
+        """Its floor, for scores of which higher ones are better."""
+        found = None if self.floor is None else Floor.read(self.floor)
+        return found.negated if found and self.direction == "lower" else found
+
+    @property
+    def signed_reference(self) -> float | None:
+        """Its reference point, for scores of which higher ones are better."""
+        return -self.reference if self.reference is not None and self.direction == "lower" else self.reference
+
     def decisive(self) -> dict[str, object]:
         """The settings that decide scores, for the fingerprint of a run."""
         fields = type(self).model_fields
-        unset = {name for name in self.added_later if getattr(self, name) == fields[name].get_default()}
+        later = self.added_later | {"direction", "floor", "reference"}
+        unset = {name for name in later if getattr(self, name) == fields[name].get_default()}
         return self.model_dump(mode="json", exclude={"data"} | unset)
 
     @property
@@ -110,6 +156,11 @@ class Objective(Settings, ABC):
     def score_all(self, answered: Sequence[tuple[Example, Sequence[Answer]]]) -> list[Scored]:
         """The scores of several examples with their answers, in order; one that asks another model may ask together."""
         return [self.score(example, answers) for example, answers in answered]
+
+    def signed_scores(self, answered: Sequence[tuple[Example, Sequence[Answer]]]) -> list[Scored]:
+        """As `score_all`, so that higher is better."""
+        scored = self.score_all(answered)
+        return scored if self.direction == "higher" else [each.negated for each in scored]
 
     def found(self, example: Example, answers: Sequence[Answer]) -> str:
         """What is compared with the right answer, for people: what was extracted, or the key that was picked."""

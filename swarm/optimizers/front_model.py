@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.dominance import non_dominated
 from swarm.core.measured import Measured
 from swarm.core.space import Array
 from swarm.optimizers.history import HistoryState
@@ -17,8 +18,6 @@ from swarm.optimizers.measured_process import MeasuredProcess
 from swarm.optimizers.positions import distinct_rows, to_unit_cube
 
 MOST_MEASURED = 300  # observations that are fitted, the latest: the cost of a fit rises with their cube
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class FrontModel:
         if len(measured) < 2:
             return None
         kept = slice(max(0, len(measured) - MOST_MEASURED), None)
-        first = [m.values for m in state.history[0].measured.values()] or [m.values for m in measured]
+        begun = (generation for generation in state.history if generation.iteration <= 0)  # it holds the baselines
+        first = [m.values for generation in begun for m in generation.measured.values()] or [measured[0].values]
         lowest_K, given = np.min(first, axis=0), np.array(measured[0].references)
         reference_K = np.where(np.isnan(given), lowest_K, given) if len(given) else lowest_K
         return cls(
@@ -122,13 +122,6 @@ def measurements(state: HistoryState) -> tuple[Array, Sequence[Measured]]:
     x_ND = to_unit_cube(state.space, np.stack([x_D for x_D, _ in pairs]))
     rows = distinct_rows(x_ND)
     return x_ND[rows], [pairs[row][1] for row in rows]
-
-
-def non_dominated(y_MK: Array) -> Mask:
-    """Which rows no other row dominates: at least as good in all and better in one. Of equals all count. Shape M."""
-    no_worse_MM = (y_MK[:, None] >= y_MK[None]).all(axis=2)
-    better_MM = (y_MK[:, None] > y_MK[None]).any(axis=2)
-    return np.asarray(~(no_worse_MM & better_MM).any(axis=0))
 
 
 def _processes(

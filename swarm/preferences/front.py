@@ -6,29 +6,17 @@ Higher is better on every objective. Shape suffixes: M members, K objectives, B 
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from swarm.core.dominance import non_dominated as non_dominated
 from swarm.core.space import Array
 from swarm.preferences.members import ROUNDING, Rows
 
-Mask = NDArray[np.bool_]
 SIGNIFICANCE = 0.05
 
 
 def dominates(a_K: Array, b_K: Array) -> bool:
     """Whether a is at least as good as b on every objective and better on at least one."""
     return bool((a_K >= b_K).all() and (a_K > b_K).any())
-
-
-def non_dominated(scores_MK: Array) -> Mask:
-    """Which rows no other row dominates, shape M. Of equal rows the first counts; a row with NaN never does."""
-    kept_M: Mask = np.asarray(~np.isnan(scores_MK).any(axis=1))
-    for row, scores_K in enumerate(scores_MK):
-        if kept_M[row]:  # a row that is out has been put out by one that puts out all that it would
-            as_good_M = (scores_K >= scores_MK).all(axis=1)
-            as_good_M[: row + 1] &= (scores_K > scores_MK[: row + 1]).any(axis=1)
-            kept_M &= ~as_good_M
-    return kept_M
 
 
 def reference_point(baseline_scores_BK: Array) -> Array:

@@ -87,7 +87,7 @@ class FinalStep:
         }
         if self.archive.start and self.archive.start.continued:
             known["continued"] = self.archive.start.continued
-        ranges = {objective.name: objective.range for objective in self.plan.config.objectives}
+        ranges = {objective.name: objective.signed_range for objective in self.plan.config.objectives}
         return summarise(result, ranges).model_copy(update=known)
 
     def _exported(self, result: Result, summary: Summary) -> Exported:

@@ -39,7 +39,7 @@ def sample_notes(
     for objective in objectives:
         sample = Sample(objective, shown[objective.name], has_template)
         scores = {example.score for example in sample.examples}
-        low, high = objective.range
+        low, high = objective.signed_range
         if sample.n < FEWEST or scores not in ({low}, {high}):
             continue
         share, causes = ("100 %", _causes_of_all) if scores == {high} else ("0 %", _causes_of_none)

@@ -180,6 +180,7 @@ class Run:
             sequential=self.plan.config.racing.sequential,
             together=self.plan.bundle_sizes,
             on_replayed=telling_replay(self.listener, "searching"),
+            goals=self.plan.goals if self.plan.goals.several else None,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
         loop.check_failures()

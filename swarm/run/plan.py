@@ -19,6 +19,7 @@ from swarm.experts.catalog import Catalog, ExpertSpec, check_finite, open_catalo
 from swarm.experts.svd_error import change_notes
 from swarm.experts.tokenizer_check import tokenizer_notes
 from swarm.export import Exported, check_form
+from swarm.preferences.goals import Goals
 from swarm.run.budget_notes import budget_notes, idle_expert_notes
 from swarm.run.recorded_base_notes import recorded_base_notes
 
@@ -54,6 +55,18 @@ class Plan:
     def weights(self) -> dict[str, float]:
         """Objective -> its weight in the utility."""
         return {objective.name: objective.weight for objective in self.config.objectives}
+
+    @property
+    def goals(self) -> Goals:
+        """What the search measures beside the utility."""
+        objectives, optimizer = self.config.objectives, self.config.optimizer
+        return Goals(
+            weights=self.weights,
+            apart=tuple(o.name for o in objectives if o.weight > 0) if optimizer.holds_apart else (),
+            floors={o.name: floor for o in objectives if (floor := o.kept_floor) is not None},
+            references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
+            soft=optimizer.climbs_soft,
+        )
 
     @property
     def bundle_sizes(self) -> BundleSizes:

@@ -18,6 +18,7 @@ from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, closed
 from swarm.optimizers.base import Proposal
 from swarm.search.loop import Loop, Position, candidate_of, position_of
+from swarm.search.pareto import ObservedFront
 
 CHECKED_EVERY = 100  # steps of a replay
 
@@ -55,12 +56,13 @@ class AsyncState:
     new_in_flight: positions in flight that the budget has yet to count.
     out_of_iterations: whether a proposal lay beyond the last iteration.
     results: how many the optimizer has learnt.
-    results_at_best: how many it had learnt when the best was among them.
+    results_at_best: how many it had learnt when the latest best was among them, or the latest member of the front.
     scored: how many of the results are of candidates that did not fail.
     best, best_utility: the best evaluation scored in full, and its utility.
     top: a heap of the finalists' utilities, the lowest first.
     top_positions: the positions that were compared for it.
     recent: the scores of about one generation's worth of evaluations.
+    front: of what it has learnt, where objectives are held apart.
     """
 
     optimizer: Any
@@ -77,6 +79,7 @@ class AsyncState:
     top: list[float] = field(default_factory=list)
     top_positions: set[Position] = field(default_factory=set)
     recent: RecentScores = field(default_factory=RecentScores)
+    front: ObservedFront = field(default_factory=ObservedFront)
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ class AsynchronousSearch:
             state.top_positions.add(position)
             put = heapq.heappush if len(state.top) < self.loop.finalists else heapq.heappushpop
             put(state.top, value)
+        if self.loop.optimizer.holds_apart and state.front.widened_by([self.loop.measured(evaluation)]):
+            state.results_at_best = state.results
         if value > state.best_utility:
             state.best, state.best_utility, state.results_at_best = evaluation, value, state.results
 

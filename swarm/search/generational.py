@@ -18,6 +18,7 @@ from swarm.journal.archive import Archive
 from swarm.optimizers.base import Observation, Proposal
 from swarm.search.loop import Loop, Position, candidate_of, position_of
 from swarm.search.open_generations import OpenGeneration, SamePosition, SyncState, by_position
+from swarm.search.pareto import ObservedFront
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class GenerationalSearch:
 
     def run(self) -> str:
         """Search until something ends it; returns what did: a budget's name, or "exhausted"."""
-        initial = self.loop.begin()
-        state = SyncState(initial, max(map(self.loop.worth, self.loop.archive.prior_results()), default=-math.inf))
+        prior = self.loop.archive.prior_results()
+        best = max(map(self.loop.worth, prior), default=-math.inf)
+        state = SyncState(self.loop.begin(), best, ObservedFront(map(self.loop.measured, prior)))
         feed: Feed = deque()
         reason = self._supply(state, feed)
         while not reason:
@@ -131,8 +133,9 @@ class GenerationalSearch:
             return
         state.optimizer = self.loop.optimizer.tell(state.optimizer, results)
         top = max((r.utility for r in results if not math.isnan(r.utility)), default=-math.inf)
-        if top > state.best:
-            state.best, state.best_iteration = top, generation.iteration
+        widened = self.loop.optimizer.holds_apart and state.front.widened_by(r.measured for r in results)
+        if top > state.best or widened:
+            state.best, state.best_iteration = max(top, state.best), generation.iteration
 
     def _results(self, generation: OpenGeneration) -> list[Observation]:
         """What the optimizer learns of a generation. Raises RunError where all of the first one failed."""

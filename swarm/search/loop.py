@@ -12,12 +12,14 @@ import numpy as np
 
 from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBounds, Task
 from swarm.core.errors import RunError
+from swarm.core.measured import Measured
 from swarm.core.outcomes import Failure, Feed, Outcome
 from swarm.core.space import Array, Space
 from swarm.journal.archive import Archive
 from swarm.journal.records import VoidRecord
 from swarm.optimizers import Optimizer
 from swarm.optimizers.base import Observation, PriorResult, Proposal
+from swarm.preferences.goals import Goals
 from swarm.preferences.weighted_sum import estimate, worth
 
 Position = tuple[float, ...]
@@ -39,6 +41,7 @@ class Loop:
     sequential: whether tasks carry the incumbents that a sequential test compares a candidate with.
     together: how many candidates with such bounds a worker is best given at a time.
     on_replayed: hears of the steps that a resumed search takes again: how many of how many.
+    goals: what counts beside the utility; None where nothing does.
     """
 
     optimizer: Optimizer[Any]
@@ -52,11 +55,13 @@ class Loop:
     sequential: bool = False
     together: Callable[[PruningBounds], int] = lambda bounds: 1
     on_replayed: Callable[[int, int], None] = lambda done, of: None
+    goals: Goals | None = None
 
     def begin(self) -> Any:
         """The optimizer's state before anything is scored; it has been told of the search that this one continues."""
         state = self.optimizer.init(self.space, self.seed)
-        known = [PriorResult(np.array(e.candidate.position), self.worth(e)) for e in self.archive.prior_results()]
+        prior = self.archive.prior_results()
+        known = [PriorResult(np.array(e.candidate.position), self.worth(e), self.measured(e)) for e in prior]
         return self.optimizer.remember(state, known) if known else state
 
     @property
@@ -127,6 +132,10 @@ class Loop:
         """Its utility as the search ranks it: NaN where it failed or was stopped."""
         return worth(evaluation, self.weights, self.optimizer.climbs_soft) if evaluation.status == "ok" else math.nan
 
+    def measured(self, evaluation: Evaluation) -> Measured | None:
+        """What counts of it beside the utility."""
+        return None if self.goals is None else self.goals.measured(evaluation)
+
     def result(self, proposal: Proposal, evaluation: Evaluation, best: Evaluation | None) -> Observation:
         """What the optimizer learns of a proposal. best: the best that was scored in full before it.
 
@@ -137,7 +146,7 @@ class Loop:
             value = estimate(evaluation, best, self.weights, self.optimizer.climbs_soft)
         else:
             value = self.worth(evaluation)
-        return Observation(proposal.iteration, proposal.particle, value)
+        return Observation(proposal.iteration, proposal.particle, value, self.measured(evaluation))
 
     # What is handed out
 
@@ -152,6 +161,8 @@ class Loop:
         proposals: all that share the position. bar: the highest utility that makes no finalist. best: the best that
         was scored in full. expected: objective -> the mean score to expect.
         """
+        if self.goals is not None:
+            return PruningBounds(expected=expected)  # a low utility may still widen a front, or keep a floor
         low, high = max(p.low for p in proposals), min(p.high for p in proposals)
         stoppable = high > -math.inf or self.optimizer.takes_estimates
         exact = PruningBounds(low, min(high, bar), expected=expected)

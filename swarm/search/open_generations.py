@@ -7,6 +7,7 @@ from typing import Any
 from swarm.core.candidates import Evaluation, Task
 from swarm.optimizers.base import Proposal
 from swarm.search.loop import Position, position_of
+from swarm.search.pareto import ObservedFront
 
 SamePosition = Sequence[Proposal]  # of one generation; the first is scored, for all of them
 
@@ -44,7 +45,9 @@ class SyncState:
     """Where a search by generations is.
 
     optimizer: the optimizer's state.
-    best: the highest utility of the generations that it has learnt. best_iteration: the one that it is from.
+    best: the highest utility of the generations that it has learnt.
+    front: the front of these generations, where objectives are held apart.
+    best_iteration: the latest one with a new best, or with a new member of the front.
     open: the generations that are being scored, the older one first.
     new_in_flight: positions in flight that the budget has yet to count.
     spent: the budget that leaves no room for another generation, or "".
@@ -52,6 +55,7 @@ class SyncState:
 
     optimizer: Any
     best: float
+    front: ObservedFront
     best_iteration: int = 0
     open: list[OpenGeneration] = field(default_factory=list)
     new_in_flight: set[Position] = field(default_factory=set)
