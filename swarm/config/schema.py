@@ -5,7 +5,7 @@ The settings of each kind are in the kind's own file. The schema is composed of 
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
@@ -20,6 +20,8 @@ from swarm.objectives import OBJECTIVES
 from swarm.objectives.base import Objective
 from swarm.optimizers import OPTIMIZERS, Optimizer
 from swarm.optimizers.guided_pso import GuidedPSO
+from swarm.preferences import RULES, Rule
+from swarm.preferences.linear import WeightedSum
 from swarm.trackers import TRACKERS, TrackerSettings
 from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
@@ -45,6 +47,7 @@ KINDS: dict[str, type[BaseModel]] = {
     **OPTIMIZERS,
     **TRACKERS,
     **PREPARATIONS,
+    **RULES,
     "ray": RayCluster,
     "local": LocalCluster,
 }
@@ -85,6 +88,18 @@ Experts = Annotated[
 ]
 
 
+def _with_type(value: object) -> object:
+    """The settings of a rule that is given by its name alone."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+if TYPE_CHECKING:
+    RuleOrName = Rule
+else:
+    AnyRule = Annotated[Union[tuple(RULES.values())], by_type]  # noqa: UP007
+    RuleOrName = Annotated[AnyRule, BeforeValidator(_with_type, json_schema_input_type=str | AnyRule)]
+
+
 class SelectionSettings(Settings):
     """How the best is chosen."""
 
@@ -93,6 +108,19 @@ class SelectionSettings(Settings):
         "pooled",
         description="who wins: the best by the examples of both splits together (with groups of parameters: by smoothed"
         " scores on the select split), or by the scores on the select split alone",
+    )
+    members: int = Field(
+        16, ge=1, description="of a front: so many of its members are scored again on the select split, and on test"
+    )
+    select: RuleOrName = Field(
+        default_factory=WeightedSum, description="of a front: the rule that chooses what best/ holds; others can later"
+    )
+    compare: Literal["means", "lower_bounds"] = Field(
+        "means", description="of a front: whether the rule compares mean scores or, cautiously, their lower bounds"
+    )
+    floors: Literal["stop", "nearest"] = Field(
+        "stop",
+        description="where no candidate keeps the floors: stop, with nothing delivered, or deliver the nearest one",
     )
 
 
@@ -129,6 +157,16 @@ class Config(Settings):
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of splits and optimizer")
 
     @property
+    def finalists(self) -> int:
+        """How many candidates are scored on the select split, beside the baselines."""
+        return self.selection.members if self.optimizer.holds_apart else self.selection.finalists
+
+    @property
+    def several_goals(self) -> bool:
+        """Whether anything counts beside the utility: a front, or floors."""
+        return self.optimizer.holds_apart or any(objective.floor is not None for objective in self.objectives)
+
+    @property
     def models(self) -> list[str]:
         """Base and experts, as they are referred to."""
         return [self.base, *(expert.path for expert in self.experts)]
@@ -151,7 +189,24 @@ class Config(Settings):
         names = [objective.name for objective in objectives]
         if len(set(names)) < len(names):
             raise ValueError(f"the names {names} are not distinct; give each objective a name of its own")
+        if not any(objective.weight for objective in objectives):
+            raise ValueError("every weight is 0, so nothing would be searched for; give one a weight above 0")
         return objectives
+
+    @field_validator("optimizer")
+    @classmethod
+    def _fits_objectives(cls, optimizer: AnyOptimizer, info: ValidationInfo) -> AnyOptimizer:
+        objectives: list[Objective] = info.data.get("objectives", [])
+        floored = [objective.name for objective in objectives if objective.floor is not None]
+        if floored and not optimizer.keeps_floors:
+            raise ValueError(
+                f"{optimizer.type} learns nothing of floors, and {floored[0]} has one; take guided_pso or bayesian"
+            )
+        if optimizer.holds_apart and objectives and sum(objective.weight > 0 for objective in objectives) < 2:
+            raise ValueError(
+                "goal: front needs at least two objectives with a weight above 0; name another one, or take goal: best"
+            )
+        return optimizer
 
     @field_validator("trackers")
     @classmethod

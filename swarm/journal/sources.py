@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,12 @@ class Item:
     task: str
     prompt: str
     answer: str
+    group: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_no_group(self, dump: SerializerFunctionWrapHandler) -> dict[str, str]:
+        content: dict[str, str] = dump(self)
+        return content if self.group else {key: value for key, value in content.items() if key != "group"}
 
 
 class Source(BaseModel):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
 from swarm.journal.by_objective import nan_as_null, nulls_as_nan, unwrapped, wrapped
+from swarm.journal.front_summary import FrontSummary
 from swarm.journal.records import Continued, Source, first_problem
 from swarm.journal.strict_json import read_json
 from swarm.statistics.intervals import Difference, Emergence, Score
@@ -145,6 +146,7 @@ class Summary(SummaryPart):
     optimism: the generalisation gap: utility on search minus utility on test.
     emergence: test examples newly right and newly wrong against every source.
     continued: the run that the search continued; None for most.
+    front: the front and the floors, where the run has any.
     """
 
     best: Best
@@ -163,6 +165,7 @@ class Summary(SummaryPart):
     notes: tuple[str, ...] = ()
     export_check: ExportCheck | None = None
     continued: Continued | None = None
+    front: FrontSummary | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Summary":

@@ -103,7 +103,7 @@ def _shown(objective: Objective, each: EncodedExample, answers: Sequence[Answer]
     text = answers[0] if isinstance(answers[0], Text) else None
     score, found, problem = None, "", ""
     try:
-        score = objective.score(example, answers).score
+        score = objective.signed_scores([(example, answers)])[0].score
         found = objective.found(example, answers)
     except EvaluationError as error:
         problem = str(error)

@@ -13,14 +13,16 @@ from swarm.core.files import write_json
 from swarm.export import Exported, export, lack_of
 from swarm.journal.archive import Archive
 from swarm.journal.records import EndRecord
-from swarm.journal.summary import ExportCheck, Summary
+from swarm.journal.summary import Coefficients, ExportCheck, Summary
 from swarm.report import write_report
 from swarm.run.directory import BEST, SUMMARY
 from swarm.run.listener import Listener, tell_steps
 from swarm.run.plan import Plan
 from swarm.run.provenance import base_source, expert_sources, notes
 from swarm.run.summarise import Result, summarise
+from swarm.run.summarise_front import recipe_coefficients, summarise_front
 from swarm.run.verify_export import verify_export
+from swarm.search.front_selection import FrontSelection
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,14 @@ class FinalStep:
         }
         if self.archive.start and self.archive.start.continued:
             known["continued"] = self.archive.start.continued
+        if isinstance(result.selection, FrontSelection):
+            rule = self.plan.config.selection.select
+            known["front"] = summarise_front(result.selection, result.winner, rule, self._coefficients)
         ranges = {objective.name: objective.signed_range for objective in self.plan.config.objectives}
         return summarise(result, ranges).model_copy(update=known)
+
+    def _coefficients(self, candidate: Candidate) -> Coefficients:
+        return recipe_coefficients(self.plan.config.composition.recipe(candidate.position, self.plan.catalog))
 
     def _exported(self, result: Result, summary: Summary) -> Exported:
         return Exported(

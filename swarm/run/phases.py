@@ -70,14 +70,15 @@ def _phases(plan: Plan, timing: ModelTiming, workers: Placement, imports: float)
     sizes = {split: workload.total for split, workload in plan.workloads.items()}
     baselines = Baselines.of(plan.space)
     contenders = 2 + len(baselines.experts)  # the base, and the best of the uniform averages
-    finalists = min(plan.config.selection.finalists, Budget.of(plan.config.optimizer).evaluations)
+    finalists = min(plan.config.finalists, Budget.of(plan.config.optimizer).evaluations)
+    delivered = finalists if plan.config.optimizer.holds_apart else 1
     turn = {split: timing.evaluation(sizes[split]) for split in sizes}
     return {
         "start": _start(plan, timing, imports),
         "search": _search(plan, turn["search"], workers.workers),
         "baselines": _rounds(_unsearched(plan, baselines), workers.workers) * turn["search"],
         "selection": _rounds(finalists + contenders, workers.workers) * turn["select"],
-        "test": _rounds(1 + contenders, workers.workers) * turn["test"]
+        "test": _rounds(delivered + contenders, workers.workers) * turn["test"]
         + STATISTICS_SECONDS * contenders * sizes["test"],
         "export": disk_of(plan) / DISK_RATE + REPORT_SECONDS,
         "verification": _verification(plan, timing),

@@ -37,6 +37,7 @@ from swarm.run.listener import Listener, tell_scores_so_far, tell_steps, telling
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
 from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of, with_particles
+from swarm.run.selecting import selection_of
 from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
 from swarm.search import SCHEDULES
@@ -148,12 +149,7 @@ class Run:
     def _known_result(self, winner: str) -> Result | None:
         """The result with the winner of this id, whatever rule chose it. None where the journal does not hold it."""
         best = self.archive.of(winner)
-        return None if best is None else self._result_of(self._selection(), best.candidate)
-
-    def _selection(self) -> Selection:
-        plan, pooled = self.plan, self.plan.config.selection.rule == "pooled"
-        soft = plan.config.optimizer.climbs_soft
-        return Selection(self.archive, plan.weights, Baselines.of(plan.space), soft, pooled)
+        return None if best is None else self._result_of(selection_of(self.plan, self.archive), best.candidate)
 
     def _result_of(self, selection: Selection, winner: Candidate) -> Result:
         return Result(selection, winner, self.plan.config.composition.recipe(winner.position, self.plan.catalog))
@@ -176,7 +172,7 @@ class Run:
             archive=self.archive,
             evaluate=lambda feed: pool.run(feed, "search"),
             on_evaluation=lambda evaluation: self._evaluated(evaluation, counter, pool.workers),
-            finalists=self.plan.config.selection.finalists,
+            finalists=self.plan.config.finalists,
             sequential=self.plan.config.racing.sequential,
             together=self.plan.bundle_sizes,
             on_replayed=telling_replay(self.listener, "searching"),
@@ -197,8 +193,8 @@ class Run:
         ended = self.archive.ended("select")
         if ended and (known := self._known_result(ended.reason)):
             return known
-        selection = self._selection()
-        finalists = selection.finalists(self.plan.config.selection.finalists)
+        selection = selection_of(self.plan, self.archive)
+        finalists = selection.finalists(self.plan.config.finalists)
         self._score("scoring baselines", selection.baselines.all(), "search", "select")
         self._score("selecting", [*finalists, *selection.contenders()], "select", "select")
         winner = selection.winner(finalists)
@@ -210,7 +206,8 @@ class Run:
     def _test(self, result: Result) -> None:
         """Score the winner and the baselines on the test split: once, as what is known is not scored again."""
         self._tell("select", result.winner)
-        self._score("testing", [result.winner, *result.selection.contenders()], "test", "test", result.winner)
+        tested = [result.winner, *result.selection.contenders(), *result.selection.members()]
+        self._score("testing", tested, "test", "test", result.winner)
 
     def _score(
         self, phase: str, candidates: Sequence[Candidate], split: Split, kind: Kind, selected: Candidate | None = None

@@ -29,6 +29,7 @@ PROMPT_CHARACTERS = 240  # of a prompt in the journal: enough for a report
 def start_record(plan: Plan) -> StartRecord:
     """The first line of the journal."""
     objectives = {objective.name: objective for objective in plan.config.objectives}
+    grouped = plan.config.several_goals
     return StartRecord(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
@@ -38,7 +39,7 @@ def start_record(plan: Plan) -> StartRecord:
         coordinates=tuple(plan.space.coordinates),
         base=base_source(plan),
         experts=expert_sources(plan),
-        items={name: items(splits, objectives[name]) for name, splits in plan.splits.items()},
+        items={name: items(splits, objectives[name], grouped) for name, splits in plan.splits.items()},
         notes=tuple(plan.notes),
         code=code_of(plan.config),
     )
@@ -175,22 +176,26 @@ def settings_of(config: Config) -> str:
         "method": [engine.pop(name, None) for name in ("method", "particles", "adapters")],
         **engine,
         # Races are stopped with regard to the finalists. With the exact bound alone, rungs change no result.
-        "finalists": config.selection.finalists if config.racing.rungs else None,
+        "finalists": config.finalists if config.racing.rungs else None,
         "racing": config.racing.model_dump(mode="json") if config.racing.sequential else {},
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def items(splits: Splits, objective: Objective) -> dict[Split, tuple[Item, ...]]:
-    """The examples as the journal keeps them for reports. Split -> examples in order."""
-    return {split: tuple(_item(example, objective) for example in splits.of(split)) for split in SPLITS}
+def items(splits: Splits, objective: Objective, grouped: bool) -> dict[Split, tuple[Item, ...]]:
+    """The examples as the journal keeps them for reports. Split -> examples in order.
+
+    grouped: whether the groups that the data name are kept, too: rules of choice may ask for them.
+    """
+    return {split: tuple(_item(example, objective, grouped) for example in splits.of(split)) for split in SPLITS}
 
 
-def _item(example: Example, objective: Objective) -> Item:
+def _item(example: Example, objective: Objective, grouped: bool) -> Item:
     """An example with its prompt cut, and with what counts as right where it has no answer."""
     prompt = _prompt_text(example.prompt)[:PROMPT_CHARACTERS]
     answer = example.answer or " or ".join(objective.right(example))
-    return Item(id=example.id, task=example.task, prompt=prompt, answer=answer)
+    group = example.group if grouped else ""
+    return Item(id=example.id, task=example.task, prompt=prompt, answer=answer, group=group)
 
 
 def _prompt_text(prompt: object) -> str:

@@ -12,8 +12,9 @@ from swarm.core.examples import Split
 from swarm.core.recipes import Recipe
 from swarm.journal.archive import Archive
 from swarm.journal.records import EvaluationRecord, FailureRecord
-from swarm.journal.summary import BaselineScores, Best, Coefficients, Gain, RunCounts, RunSeconds, Summary
+from swarm.journal.summary import BaselineScores, Best, Gain, RunCounts, RunSeconds, Summary
 from swarm.preferences.weighted_sum import utility
+from swarm.run.summarise_front import recipe_coefficients
 from swarm.search.selection import Selection
 from swarm.statistics.intervals import Emergence, Score, concatenate, emergence, mean_interval
 from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
@@ -57,7 +58,7 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
         best=Best(
             id=best.id,
             source=source,
-            coefficients=coefficients(result.recipe),
+            coefficients=recipe_coefficients(result.recipe),
             search=scores_at(archive, best, "search"),
             select=scores_at(archive, best, "select"),
             test=scores_at(archive, best, "test"),
@@ -72,13 +73,6 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
         seconds=seconds(archive),
         versions=versions(),
     )
-
-
-def coefficients(recipe: Recipe) -> Coefficients:
-    """Expert -> group -> coefficient; a single group has no name."""
-    weights = recipe.weights
-    names = [group.name for group in weights.groups] if len(weights.groups) > 1 else [""]
-    return {name: dict(zip(names, values, strict=True)) for name, values in weights.coefficients.items()}
 
 
 def counts(archive: Archive) -> RunCounts:

@@ -29,7 +29,6 @@ from swarm.run.lock import locked
 from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
-from swarm.run.summarise import coefficients
 from swarm.statistics.intervals import mean_interval
 from swarm.statistics.targets import Domains, Target, pooled
 from swarm.workers.pool import Pool
@@ -162,7 +161,7 @@ class Answers:
     def _result(self, target: Target, candidate: Candidate) -> TargetResult:
         recipe = self.plan.config.composition.recipe(candidate.position, self.plan.catalog)
         reached = {split: self._reached(target, candidate, split) for split in SPLITS}
-        return TargetResult(target, candidate.id, coefficients(recipe), reached)
+        return TargetResult(target, candidate.id, recipe_coefficients(recipe), reached)
 
     def _reached(self, target: Target, candidate: Candidate, split: Split) -> Reached | None:
         found = self._at(candidate, split)

@@ -84,6 +84,10 @@ class Selection:
         """The baselines that are scored on select and test."""
         return [self.baselines.base, *self.baselines.experts.values(), self.uniform()[1]]
 
+    def members(self) -> list[Candidate]:
+        """Whom the test split is opened for beside the winner and the baselines: the members of a front."""
+        return []
+
     def winner(self, finalists: Iterable[Candidate]) -> Candidate:
         """The best by the rule; of equals the better on the select split, then on the search split, then the earlier.
 
