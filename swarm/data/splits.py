@@ -95,11 +95,14 @@ def make_splits(
     resolve: Callable[[str], Path],
     given: Sequence[Example] | None = None,
     needs_answer: bool = True,
+    only_tasks: Sequence[str] = (),
 ) -> Splits:
     """The splits of one objective. They depend on the seed and the examples, not on the order of the lines.
 
     resolve: the path of a file that the config names. given: examples that are read from no file. needs_answer: whether
     an example without an answer is refused.
+    only_tasks: the examples of these tasks, once all are dealt: so objectives over one file never have an example of
+    one's search split in another's test split.
     Raises ConfigError where there are too few examples, DataError where a file is wrong or two splits overlap.
     """
     files = _files(objective_name, data, settings)
@@ -117,9 +120,26 @@ def make_splits(
     if shared is not None:
         fed = tuple(split for split in SPLITS if split not in files)
         pools += _shared_pools(shared, read_data(resolve(shared), needs_answer), fed, notes)
-    by_split = deal(pools, wanted, seed, settings.overlap, notes)
+    by_split = _of_tasks(only_tasks, deal(pools, wanted, seed, settings.overlap, notes), objective_name)
     splits = Splits(by_split["search"], by_split["select"], by_split["test"])
     return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
+
+
+def _of_tasks(
+    tasks: Sequence[str], dealt: Mapping[Split, tuple[Example, ...]], objective: str
+) -> Mapping[Split, tuple[Example, ...]]:
+    """The examples of these tasks; all where none is named. Raises ConfigError for a task that a split has none of."""
+    known = sorted({example.task for examples in dealt.values() for example in examples})
+    for task in tasks:
+        for split, examples in dealt.items():
+            if not any(example.task == task for example in examples):
+                raise ConfigError(
+                    f"objectives.{objective}.only_tasks: {task!r} has no example in the {split} split; the tasks of its "
+                    f"data are {', '.join(map(repr, known[:8]))}{' and more' if len(known) > 8 else ''}"
+                )
+    if not tasks:
+        return dealt
+    return {split: tuple(e for e in examples if e.task in tasks) for split, examples in dealt.items()}
 
 
 def near_duplicates(splits: Splits) -> list[NearDuplicate]:

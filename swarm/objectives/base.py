@@ -70,6 +70,9 @@ class Objective(Settings, ABC):
         None,
         description="the score from which gains count, for fronts and rules of choice; none: the baselines' lowest",
     )
+    only_tasks: tuple[str, ...] = Field(
+        (), description="only the examples of these tasks, of those that the splits deal to it; empty: all of them"
+    )
     chat: bool = Field(False, description="wrap the prompt in the tokenizer's chat template")
 
     # Fields that earlier versions did not have: at their defaults they are left out of a run's fingerprint, so that
@@ -88,6 +91,9 @@ class Objective(Settings, ABC):
 
     # Whether its examples must have an answer.
     needs_answer: ClassVar[bool] = True
+
+    # Whether its scores say how a candidate differs from the base, so that a model alone has none.
+    compares_with_base: ClassVar[bool] = False
 
     # Whether a request that another such objective makes too, for an example of the same slice, is answered once.
     shares_requests: ClassVar[bool] = False
@@ -117,7 +123,7 @@ class Objective(Settings, ABC):
     def decisive(self) -> dict[str, object]:
         """The settings that decide scores, for the fingerprint of a run."""
         fields = type(self).model_fields
-        later = self.added_later | {"direction", "floor", "reference"}
+        later = self.added_later | {"direction", "floor", "only_tasks", "reference"}
         unset = {name for name in later if getattr(self, name) == fields[name].get_default()}
         return self.model_dump(mode="json", exclude={"data"} | unset)
 

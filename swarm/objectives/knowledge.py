@@ -6,7 +6,7 @@ the candidate gives little probability to what the base holds likely. (The penal
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Continuation, Request
@@ -23,6 +23,7 @@ class Knowledge(PromptedObjective):
 
     type: Literal["knowledge"] = "knowledge"
     metric: Literal["kl"] = "kl"
+    compares_with_base: ClassVar[bool] = True
 
     @property
     def range(self) -> tuple[float, float]:

@@ -9,7 +9,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from swarm.core.errors import ConfigError
+from jinja2 import TemplateError
+
+from swarm.core.errors import ConfigError, EvaluationError
 from swarm.core.examples import Message
 from swarm.core.space import Array
 
@@ -87,12 +89,25 @@ def _classifier(folder: str, device: Device) -> Callable[[Input], Array]:
     limit = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or 1 << 20)
 
     def run(text: Input) -> Array:
-        with torch.inference_mode():
-            found = model(**{name: ids.to(device) for name, ids in _encoded(tokenizer, text, limit, folder).items()})
-        logits_L: Array = found.logits[0].double().cpu().numpy()
+        try:
+            with torch.inference_mode():
+                inputs = {name: ids.to(device) for name, ids in _encoded(tokenizer, text, limit, folder).items()}
+                found = model(**(inputs if inputs["input_ids"].numel() else _empty(tokenizer, device))).logits[0]
+        except (RuntimeError, IndexError, ValueError, TypeError, TemplateError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise EvaluationError(f"{folder} fails at a text ({reason})") from error
+        logits_L: Array = found.double().cpu().numpy()
         return logits_L
 
     return run
+
+
+def _empty(tokenizer: Any, device: Device) -> dict[str, Any]:
+    """An empty text, where the tokenizer adds nothing: one token of those that mark an end."""
+    import torch
+
+    marks = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id)
+    return {"input_ids": torch.tensor([[next((mark for mark in marks if mark is not None), 0)]], device=device)}
 
 
 def _encoded(tokenizer: Any, text: Input, limit: int, folder: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swarm.core.dominance import non_dominated
 from swarm.core.measured import Measured
-from swarm.core.space import Array
+from swarm.core.space import Array, Space
 from swarm.optimizers.history import HistoryState
 from swarm.optimizers.measured_process import MeasuredProcess
 from swarm.optimizers.positions import distinct_rows, to_unit_cube
@@ -41,21 +41,29 @@ class FrontModel:
 
     @classmethod
     def of(cls, state: HistoryState) -> "FrontModel | None":
-        """None where less than two candidates were measured."""
+        """Over the latest MOST_MEASURED observations of a state; None where less than two candidates were measured."""
         x_ND, measured = measurements(state)
         if len(measured) < 2:
             return None
-        kept = slice(max(0, len(measured) - MOST_MEASURED), None)
         begun = (generation for generation in state.history if generation.iteration <= 0)  # it holds the baselines
-        first = [m.values for generation in begun for m in generation.measured.values()] or [measured[0].values]
-        lowest_K, given = np.min(first, axis=0), np.array(measured[0].references)
-        reference_K = np.where(np.isnan(given), lowest_K, given) if len(given) else lowest_K
+        first = [m for generation in begun for m in generation.measured.values()] or measured[:1]
+        kept = slice(max(0, len(measured) - MOST_MEASURED), None)
+        return cls.fitted(state.space, x_ND[kept], measured[kept], first)
+
+    @classmethod
+    def fitted(
+        cls, space: Space, x_ND: Array, measured: Sequence[Measured], first: Sequence[Measured] = ()
+    ) -> "FrontModel":
+        """x_ND: distinct positions in the unit cube. first: of whose values the lowest are the reference point where
+        none is given; by default of all."""
+        lowest_K = np.min([m.values for m in first or measured], axis=0)
+        given_K = np.array(measured[0].references or [np.nan] * len(lowest_K))
         return cls(
-            x_ND=x_ND[kept],
-            objectives=_processes(x_ND[kept], [(m.values, m.errors) for m in measured[kept]]),
-            floors=_processes(x_ND[kept], [(m.slacks, m.slack_errors) for m in measured[kept]]),
-            reference_K=np.asarray(reference_K, dtype=np.float64),
-            base_D=to_unit_cube(state.space, state.space.neutral_D),
+            x_ND=x_ND,
+            objectives=_processes(x_ND, [(m.values, m.errors) for m in measured]),
+            floors=_processes(x_ND, [(m.slacks, m.slack_errors) for m in measured]),
+            reference_K=np.where(np.isnan(given_K), lowest_K, given_K),
+            base_D=to_unit_cube(space, space.neutral_D),
             allowed_F=np.array(measured[0].allowed or [np.nan] * len(measured[0].slacks)),
         )
 

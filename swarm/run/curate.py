@@ -166,6 +166,7 @@ def _of_search(path: Path) -> dict[str, Sequence[Example]]:
             lambda name, i=i: find(name, folder, f"objectives.{i}.data"),  # type: ignore[misc]
             objective.model_copy(update=paths_of(objective, folder, f"objectives.{i}")).examples(),
             objective.needs_answer,
+            objective.only_tasks,
         )
         found |= {f"the {split} split of {objective.name} ({path.name})": splits.of(split) for split in SPLITS}
     return found

@@ -148,7 +148,8 @@ def _specs(config: Config) -> list[ExpertSpec]:
 def _splits(config: Config, i: int) -> Splits:
     objective = config.objectives[i]
     given, needs_answer = objective.examples(), objective.needs_answer
-    splits = make_splits(objective.name, objective.data, config.splits, config.seed, Path, given, needs_answer)
+    settings, only = config.splits, objective.only_tasks
+    splits = make_splits(objective.name, objective.data, settings, config.seed, Path, given, needs_answer, only)
     examples = [*splits.search, *splits.select, *splits.test]
     for example in examples:
         objective.check(example)

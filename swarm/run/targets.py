@@ -29,6 +29,7 @@ from swarm.run.lock import locked
 from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
+from swarm.run.summarise_front import recipe_coefficients
 from swarm.statistics.intervals import mean_interval
 from swarm.statistics.targets import Domains, Target, pooled
 from swarm.workers.pool import Pool

@@ -36,12 +36,15 @@ def verify_export(
 
     on_step: called with the models that have answered, and how many will: two more where scores differ.
 
-    Raises UserError where the export cannot be loaded, EvaluationError where it cannot be scored.
+    Objectives that compare with the base are left out where the export is a whole model. Raises UserError where the
+    export cannot be loaded, EvaluationError where it cannot be scored.
     """
     on_step(0, 1)
     if export_format == "adapter":
         loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
     else:
+        alone = tuple(objective for objective in spec.objectives if not objective.compares_with_base)
+        spec, examples = replace(spec, objectives=alone), {each.name: examples[each.name] for each in alone}
         loaded = replace(spec, composition=Weights(), base=best, experts=())
     position = (1.0,) * len(loaded.experts)
     found = _evaluate(loaded, position, examples)
