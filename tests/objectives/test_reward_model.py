@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from support.classifiers import make_classifier
 from support.models import CHAT_TEMPLATE, make_base
 from swarm.config.references import paths_of
-from swarm.core.errors import ConfigError, DataError, ExpertError
+from swarm.core.errors import ConfigError, DataError, EvaluationError, ExpertError
 from swarm.core.examples import Example, Message
 from swarm.core.requests import Text
 from swarm.objectives.reward_model import RewardModel
@@ -90,7 +90,14 @@ def test_the_template_of_the_searched_model_is_not_read(reward: Path) -> None:
 
 def test_long_and_empty_replies_are_scored(reward: Path) -> None:
     assert math.isfinite(score(reward, "word " * 500))
-    assert math.isfinite(score(reward, "", reads="pair"))
+    for reads in ("answer", "pair", "chat"):
+        assert math.isfinite(score(reward, "", reads=reads))
+
+
+def test_a_chat_that_the_template_refuses_fails_the_evaluation(tmp_path: Path) -> None:
+    model = make_classifier(tmp_path / "m", template="{{ raise_exception('no roles of this kind') }}")
+    with pytest.raises(EvaluationError, match=r"fails at a text .no roles of this kind"):
+        score(model, reads="chat")
 
 
 def test_thinking_can_be_left_out(reward: Path) -> None:
