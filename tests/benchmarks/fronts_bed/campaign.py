@@ -106,7 +106,7 @@ def keep_all(call: Callable[[Any], Line], arguments: Sequence[Any], file: Path, 
 
 
 def said(done: int, count: int, file: Path) -> None:
-    if done % 20 == 0 or done == count:
+    if done % 100 == 0 or done == count:
         say(f"{file.stem}: {done} of {count}")
 
 
