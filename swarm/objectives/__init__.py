@@ -13,7 +13,8 @@ To add one, write one file and one line:
 3. Say what is known beyond the score, and races end sooner: the bounds of scores in `range`, a log-likelihood beside
    them in `Scored.surrogate`. `Scored.margin` says how far an answer is from the other side; optimizers can climb it.
    If scores depend on files of the user's, name them in `files`. With `shares_requests`, objectives that ask the same
-   of an example ask it once. An objective that brings its own examples returns them in `examples`.
+   of an example ask it once. An objective that brings its own examples returns them in `examples`. Where other models
+   score, `score_all` may ask them for many examples at a time. `compares_with_base` where a model alone has no score.
 4. Import the class here and add its line to OBJECTIVES. The configuration, its schema and the tests that all objectives
    must pass (tests/objectives/test_objectives.py) take it from there.
 
