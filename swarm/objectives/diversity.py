@@ -6,7 +6,7 @@ floor, on the same prompts.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ class Diversity(GeneratingObjective):
     )
     samples: int = Field(8, ge=2, le=64, description="texts that are sampled for each prompt")
     max_new_tokens: int = Field(64, ge=1, description="the most tokens that the model generates, for each sample")
-    stop: tuple[str, ...] = Field((), description="texts that end a sample")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), description="texts that end a sample")
     temperature: float = Field(1.0, gt=0, description="of the sampling; higher is more diverse")
     top_p: float = Field(0.9, gt=0, le=1, description="sample from the most likely tokens of this total probability")
     unrelated: float = Field(

@@ -115,7 +115,7 @@ def test_every_sample_has_its_own_seed_and_every_candidate_the_same() -> None:
     assert len(Diversity(name="x").requests(STORY)) == 8
 
 
-@pytest.mark.parametrize("settings", [{"samples": 1}, {"temperature": 0.0}, {"unrelated": 1.0}, {"metric": "bleu"}])
+@pytest.mark.parametrize("settings", [{"samples": 1}, {"temperature": 0.0}, {"unrelated": 1.0}, {"stop": [""]}])
 def test_settings_without_a_meaning_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Diversity(name="x", **settings)
