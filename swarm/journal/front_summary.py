@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict
 
 from swarm.journal.by_objective import nulls_as_nan
-from swarm.statistics.intervals import Score
+from swarm.statistics.intervals import Difference, Score
 
 Scores = Mapping[str, Annotated[Score, nulls_as_nan]]
 
@@ -61,6 +61,8 @@ class FrontSummary(FrontPart):
     members: by their score on the first objective, the highest first.
     hypervolume: split -> that of the members that are not dominated there, by the means on that split. On search it is
         that of the observed front: what a front looks like before fresh examples.
+    baselines: the hypervolume on test of the baselines alone; None where nothing was held apart, or one has no score.
+    gain: the hypervolume on test of those members minus that of the baselines alone.
     """
 
     objectives: tuple[str, ...]
@@ -73,3 +75,5 @@ class FrontSummary(FrontPart):
     kept: bool
     members: tuple[Member, ...]
     hypervolume: Mapping[str, Annotated[Score, nulls_as_nan]] = {}
+    baselines: Annotated[Score, nulls_as_nan] | None = None
+    gain: Annotated[Difference, nulls_as_nan] | None = None

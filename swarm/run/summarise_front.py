@@ -1,6 +1,6 @@
 """The front and the floors of a run, as a function of its journal.
 
-Shape suffixes: M members, K objectives, P examples of an objective.
+Shape suffixes: M members, F floors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +10,13 @@ import numpy as np
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.recipes import Recipe
-from swarm.core.space import Array
 from swarm.journal.front_summary import FloorKept, FrontSummary, Member
 from swarm.journal.summary import SPLITS, Coefficients
 from swarm.preferences import Rule
-from swarm.preferences.front import hypervolume
-from swarm.search.front import Front, stacked
+from swarm.search.coverage import coverage, coverage_gain
+from swarm.search.front import Front
 from swarm.search.front_selection import FrontSelection
-from swarm.statistics.intervals import CONFIDENCE, Score, mean_interval
-
-RESAMPLES = 500
+from swarm.statistics.intervals import Difference, Score, mean_interval
 
 
 def summarise_front(
@@ -32,10 +29,11 @@ def summarise_front(
     rows = front.eligible()
     compared = front.members(rule.needs_examples)
     members = _members(selection, front, coefficients)
+    baselines, gain = _against_baselines(selection, front)
     return FrontSummary(
         objectives=front.objectives,
         apart=bool(front.goals.apart),
-        reference=dict(zip(front.objectives, map(float, front.reference_K), strict=True)),
+        reference=_reference(front),
         floors={name: str(floor) for name, floor in front.goals.floors.items()},
         confidence=front.confidence,
         rule=rule.model_dump(mode="json", exclude_none=True),
@@ -43,6 +41,8 @@ def summarise_front(
         kept=bool(front.keeps_floors()[[c.position for c in front.candidates].index(winner.position)]),
         members=members,
         hypervolume=_hypervolumes(selection, front),
+        baselines=baselines,
+        gain=gain,
     )
 
 
@@ -93,31 +93,33 @@ def _hypervolumes(selection: FrontSelection, front: Front) -> dict[str, Score]:
     """By split; on the search split of all that the search scored, as it looks before fresh examples."""
     if not front.goals.apart:
         return {}
-    kept = [front.candidates[row] for row in np.flatnonzero(front.dominated() < 0)]
-    found = {"search": _hypervolume(front, selection.searched())}
+    kept, reference = _kept(front), _reference(front)
+    found = {"search": coverage(selection.searched(), reference)}
     for split in SPLITS[1:]:
-        scored = [e for candidate in kept if (e := _full(selection, candidate, split))]
-        if scored:
-            found[split] = _hypervolume(front, scored)
+        if scored := _scored(selection, kept, split):
+            found[split] = coverage(scored, reference)
     return found
 
 
-def _hypervolume(front: Front, evaluations: Sequence[Evaluation]) -> Score:
-    """With a percentile interval over the examples, which are common to all members."""
-    examples = stacked(evaluations)
-    rng = np.random.default_rng(0)
-    seen = _covered(front, examples, None)
-    drawn = [_covered(front, examples, rng) for _ in range(RESAMPLES)]
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    # Noise in the drawn examples widens every front: both ends are reduced by what that adds on average.
-    excess = float(np.mean(drawn)) - seen
-    return Score(seen, float(low) - excess, float(high) - excess, min(rows.shape[1] for rows in examples.values()))
+def _against_baselines(selection: FrontSelection, front: Front) -> tuple[Score | None, Difference | None]:
+    """The hypervolume on test of the baselines alone, and what the members have over it."""
+    everyone = {candidate.position for candidate in selection.baselines.all()}
+    baselines = _scored(selection, [c for c in front.candidates if c.position in everyone], "test")
+    members = _scored(selection, _kept(front), "test")
+    if not (front.goals.apart and baselines and members):
+        return None, None
+    reference = _reference(front)
+    return coverage(baselines, reference), coverage_gain(members, baselines, reference)
 
 
-def _covered(front: Front, examples: Mapping[str, Array], rng: np.random.Generator | None) -> float:
-    means = []
-    for name in front.objectives:
-        scores_MP = examples[name]
-        columns = slice(None) if rng is None else rng.integers(scores_MP.shape[1], size=scores_MP.shape[1])
-        means.append(scores_MP[:, columns].mean(axis=1))
-    return hypervolume(np.stack(means, axis=1), front.reference_K)
+def _kept(front: Front) -> list[Candidate]:
+    """Those that no one dominates with significance on the select split."""
+    return [front.candidates[row] for row in np.flatnonzero(front.dominated() < 0)]
+
+
+def _scored(selection: FrontSelection, candidates: Sequence[Candidate], split: Split) -> list[Evaluation]:
+    return [found for candidate in candidates if (found := _full(selection, candidate, split))]
+
+
+def _reference(front: Front) -> dict[str, float]:
+    return dict(zip(front.objectives, map(float, front.reference_K), strict=True))
