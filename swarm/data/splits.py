@@ -134,8 +134,8 @@ def _of_tasks(
         for split, examples in dealt.items():
             if not any(example.task == task for example in examples):
                 raise ConfigError(
-                    f"objectives.{objective}.only_tasks: {task!r} has no example in the {split} split; the tasks of its "
-                    f"data are {', '.join(map(repr, known[:8]))}{' and more' if len(known) > 8 else ''}"
+                    f"objectives.{objective}.only_tasks: {task!r} has no example in the {split} split; the tasks of "
+                    f"its data are {', '.join(map(repr, known[:8]))}{' and more' if len(known) > 8 else ''}"
                 )
     if not tasks:
         return dealt

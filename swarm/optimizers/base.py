@@ -109,6 +109,11 @@ class Optimizer(Settings, ABC, Generic[State]):
     schedule: Literal["sync", "async"] = Field(
         "sync", description="sync: generation by generation; async: a particle moves as soon as its score is in"
     )
+    goal: Literal["best", "front"] = Field(
+        "best",
+        description="best: the highest weighted mean of the objectives; front: hold the objectives apart, and widen the"
+        " front of weightings that no other one beats in all of them (guided_pso and bayesian)",
+    )
     iterations: int = Field(50, ge=1, le=MOST_EVALUATIONS, description="generations at most")
     evaluations: int | None = Field(None, ge=1, le=MOST_EVALUATIONS, description="evaluations at most; none: no limit")
     patience: int | None = Field(None, ge=1, description="stop after so many iterations without a new best")
@@ -117,6 +122,16 @@ class Optimizer(Settings, ABC, Generic[State]):
     # Fields that earlier versions did not have: at their defaults they are left out of a run's fingerprint, so that
     # runs of those versions can be resumed.
     added_later: ClassVar[frozenset[str]] = frozenset()
+
+    # Whether it learns from what observations measure beside the utility: fronts, and by how much floors are kept.
+    keeps_floors: ClassVar[bool] = False
+
+    @field_validator("goal")
+    @classmethod
+    def _held_apart(cls, goal: str) -> str:
+        if goal == "front" and not cls.keeps_floors:
+            raise ValueError("this type learns one utility alone; take optimizer.type: guided_pso or bayesian")
+        return goal
 
     @field_validator("schedule")
     @classmethod
@@ -128,8 +143,10 @@ class Optimizer(Settings, ABC, Generic[State]):
     def decisive(self) -> dict[str, object]:
         """The settings that decide positions, for the fingerprint of a run; budgets do not."""
         fields = type(self).model_fields
-        unset = {name for name in self.added_later if getattr(self, name) == fields[name].get_default()}
-        return self.model_dump(mode="json", exclude=(set(Optimizer.model_fields) - {"type", "schedule"}) | unset)
+        later = self.added_later | {"goal"}
+        unset = {name for name in later if getattr(self, name) == fields[name].get_default()}
+        budgets = set(Optimizer.model_fields) - {"type", "schedule", "goal"}
+        return self.model_dump(mode="json", exclude=budgets | unset)
 
     @property
     def climbs_soft(self) -> bool:
@@ -145,12 +162,7 @@ class Optimizer(Settings, ABC, Generic[State]):
     @property
     def holds_apart(self) -> bool:
         """Whether it searches for a front: observations then carry the objectives' scores apart."""
-        return False
-
-    @property
-    def keeps_floors(self) -> bool:
-        """Whether it learns from what observations say of floors."""
-        return False
+        return self.goal == "front"
 
     @property
     def proposes_ahead(self) -> bool:

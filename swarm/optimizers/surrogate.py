@@ -9,7 +9,7 @@ Shape suffixes: N particles or observations, C particles that move, K pending po
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,6 @@ H = TypeVar("H", bound=HistoryState)
 class SurrogateOptimizer(Generational[H], Generic[H]):
     """An optimizer whose positions a process over all observations chooses. It starts at all reference points."""
 
-    goal: Literal["best", "front"] = Field(
-        "best",
-        description="best: the highest weighted mean of the objectives; front: hold the objectives apart, and widen the"
-        " front of weightings that no other one beats in all of them",
-    )
     particles: ParticlesOrAuto = Field(
         10,
         description="candidates per generation; auto, for overlap: 5 for up to four workers, then as many as workers,"
@@ -71,7 +66,7 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
         description="climb smoothed accuracy where answers have margins (multiple_choice, exact_match)",
     )
 
-    added_later: ClassVar[frozenset[str]] = frozenset({"goal", "overlap"})
+    added_later: ClassVar[frozenset[str]] = frozenset({"overlap"})
 
     @property
     def proposes_ahead(self) -> bool:
@@ -85,13 +80,7 @@ class SurrogateOptimizer(Generational[H], Generic[H]):
     def takes_estimates(self) -> bool:
         return self.goal == "best"
 
-    @property
-    def holds_apart(self) -> bool:
-        return self.goal == "front"
-
-    @property
-    def keeps_floors(self) -> bool:
-        return True
+    keeps_floors: ClassVar[bool] = True
 
     def first_state(self, space: Space, seed: int) -> HistoryState:
         """The state before anything is scored."""

@@ -40,7 +40,8 @@ def read_weights(run_dir: Path, objectives: tuple[str, ...]) -> Mapping[str, flo
         found = {one["name"]: float(one.get("weight", 1.0)) for one in stated or ()}
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         found = {"": math.nan}
-    if not all(math.isfinite(weight) and weight > 0 for weight in found.values()):
+    usable = all(math.isfinite(weight) and weight >= 0 for weight in found.values())
+    if not usable or (found and not any(found.values())):
         raise RunError(f"{path}: objectives is not what the run wrote; put back the file that the run wrote")
     return {name: found.get(name, 1.0) for name in objectives}
 

@@ -19,6 +19,7 @@ from support import (
     bad_data,
     bad_examples,
     bad_given,
+    bad_goals,
     bad_journals,
     bad_looking,
     bad_machines,
@@ -45,7 +46,7 @@ CASES = [
 ]
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
-CASES += [*bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES, *bad_sweeps.CASES]
+CASES += [*bad_goals.CASES, *bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES, *bad_sweeps.CASES]
 
 
 @pytest.fixture
