@@ -16,9 +16,14 @@ from swarm.experts.catalog import Catalog
 
 
 class Composition(Settings, ABC):
-    """Settings of a composition, and the two functions."""
+    """Settings of a composition, and its functions."""
 
     type: str
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest coefficient that a bounded optimizer tries, of every coordinate."""
 
     @abstractmethod
     def space(self, catalog: Catalog) -> Space:

@@ -41,6 +41,10 @@ class Weights(Composition):
             )
         return self
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
     def space(self, catalog: Catalog) -> Space:
         if self.algebra == "factors" and (problem := factors_problem(catalog)):
             raise ConfigError(f"composition.algebra: factors does not work here: {problem}; use algebra: delta")

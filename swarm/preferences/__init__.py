@@ -13,7 +13,8 @@ To add a rule, write one file and one line:
    one deciding. Compare `members.normalised_gains_MK`, unless the unit of the scores is meant. Give it `inputs`: what
    it used, in words and numbers, for the record of a decision.
 3. Override `check` where it can name what is not there, and `value` where its first criterion is not what it maximises.
-   If it has a mapping of names other than weights, say so in `names`; if it reads single examples, in `needs_examples`.
+   If it has a mapping of names other than weights, say so in `names`; if it reads single examples, in
+   `needs_examples`; if it reads groups, in `reads_groups`.
 4. Import the class here and add its line to RULES. The command line's `--select` and the tests that all rules must pass
    (tests/preferences/test_choice_rules.py) take it from there.
 """

@@ -35,6 +35,9 @@ class Rule(Settings, ABC):
     # Whether it reads `Members.gains`, the improvements over the base example by example.
     needs_examples: ClassVar[bool] = False
 
+    # Whether it reads `Members.groups`, where the data name groups.
+    reads_groups: ClassVar[bool] = False
+
     @abstractmethod
     def criteria(self, members: Members) -> Array:
         """What it compares the members by, shape MC: the first column decides, the next ones decide among equals."""

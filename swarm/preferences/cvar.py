@@ -4,7 +4,7 @@ Shape suffixes: M members, G groups.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +25,8 @@ class CVaR(Rule):
 
     type: Literal["cvar"] = "cvar"
     alpha: float = Field(0.25, gt=0, le=1, description="share of the groups, the worst ones")
+
+    reads_groups: ClassVar[bool] = True
 
     def check(self, objectives: Sequence[str], groups: Sequence[str]) -> None:
         if not groups:

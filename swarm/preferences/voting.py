@@ -7,7 +7,7 @@ Shape suffixes: M members, V voters.
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from swarm.preferences.members import Members
 
 class VotingRule(WeightedRule, ABC):
     """Voters with weights: named by the rule; else objectives by their weight in the search, groups all alike."""
+
+    reads_groups: ClassVar[bool] = True
 
     def check(self, objectives: Sequence[str], groups: Sequence[str]) -> None:
         known(self.weights or (), groups or objectives, f"{self.type}.weights", "group" if groups else "objective")

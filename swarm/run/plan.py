@@ -59,14 +59,7 @@ class Plan:
     @property
     def goals(self) -> Goals:
         """What the search measures beside the utility."""
-        objectives, optimizer = self.config.objectives, self.config.optimizer
-        return Goals(
-            weights=self.weights,
-            apart=tuple(o.name for o in objectives if o.weight > 0) if optimizer.holds_apart else (),
-            floors={o.name: floor for o in objectives if (floor := o.kept_floor) is not None},
-            references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
-            soft=optimizer.climbs_soft,
-        )
+        return goals_of(self.config)
 
     @property
     def bundle_sizes(self) -> BundleSizes:
@@ -79,6 +72,18 @@ class Plan:
         """What the user should know about data and experts."""
         found = (note for splits in self.splits.values() for note in splits.notes)
         return [*found, *self.contaminations, *self.truncations]
+
+
+def goals_of(config: Config) -> Goals:
+    """What a search with this config measures beside the utility."""
+    objectives, optimizer = config.objectives, config.optimizer
+    return Goals(
+        weights={o.name: o.weight for o in objectives},
+        apart=tuple(o.name for o in objectives if o.weight > 0) if optimizer.holds_apart else (),
+        floors={o.name: floor for o in objectives if (floor := o.kept_floor) is not None},
+        references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
+        soft=optimizer.climbs_soft,
+    )
 
 
 def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None, resumed: bool = False) -> Plan:
