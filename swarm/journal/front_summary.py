@@ -21,7 +21,7 @@ class FloorKept(FrontPart):
     """A floor as one member keeps it.
 
     low: the lower confidence bound of its score on the select split; from the base's score on, where the floor is.
-    kept: whether that is no lower than the floor.
+    kept: whether it is kept for certain: members are tested from the safest on, until one is below a floor.
     """
 
     low: float
@@ -55,7 +55,7 @@ class FrontSummary(FrontPart):
     apart: whether they were held apart; else one utility was maximised under floors.
     reference: objective -> the score from which gains count.
     floors: objective -> its floor, as the config gives it.
-    confidence: with which each lower bound holds, so that all of them together do with 95 %.
+    confidence: with which the chosen one keeps every floor.
     rule: which rule chose, with its settings. inputs: what it compared, in words.
     kept: whether the chosen one keeps every floor; where not, it is the nearest.
     members: by their score on the first objective, the highest first.

@@ -64,7 +64,7 @@ class FrontModel:
             floors=_processes(x_ND, [(m.slacks, m.slack_errors) for m in measured]),
             reference_K=np.where(np.isnan(given_K), lowest_K, given_K),
             base_D=to_unit_cube(space, space.neutral_D),
-            allowed_F=np.array(measured[0].allowed or [np.nan] * len(measured[0].slacks)),
+            allowed_F=np.median([m.allowed or [np.nan] * len(m.slacks) for m in measured], axis=0),
         )
 
     def expected(self, x_MD: Array) -> Array:

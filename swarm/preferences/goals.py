@@ -12,6 +12,8 @@ from swarm.core.floors import Floor
 from swarm.core.measured import Measured
 from swarm.preferences.weighted_sum import Weights, utility
 
+BOUND = 1.645  # standard errors: of a one-sided lower bound with 95 % confidence
+
 
 @dataclass(frozen=True)
 class Goals:
@@ -22,6 +24,8 @@ class Goals:
     floors: objective -> its floor.
     references: objective -> the score from which its gains count, where the config gives one.
     soft: smoothed scores, where there are any, take the place of scores in what is maximised.
+    unproven: objective -> the standard error of its mean on the select split, over that on the search split. A floor is
+        held by a lower bound there; so a search is for what can be expected to be above the floor by that bound.
     """
 
     weights: Weights
@@ -29,6 +33,7 @@ class Goals:
     floors: Mapping[str, Floor] = field(default_factory=dict)
     references: Mapping[str, float] = field(default_factory=dict)
     soft: bool = False
+    unproven: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def several(self) -> bool:
@@ -41,14 +46,18 @@ class Goals:
             return None
         error = {name: standard_error(scores) for name, scores in evaluation.examples.items()}
         scores = {**evaluation.scores, **evaluation.soft} if self.soft else evaluation.scores
+        margin = {name: BOUND * self.unproven.get(name, 0.0) * each for name, each in error.items()}
         floors = self.floors.items()
         return Measured(
             values=tuple(scores[name] for name in self.apart) or (utility(scores, self.weights),),
             errors=tuple(error[name] for name in self.apart) or (_utility_error(error, self.weights),),
             references=tuple(self.references.get(name, math.nan) for name in self.apart),
-            slacks=tuple(evaluation.scores[name] - (0.0 if f.from_base else f.value) for name, f in floors),
+            slacks=tuple(
+                evaluation.scores[name] - (0.0 if floor.from_base else floor.value + margin[name])
+                for name, floor in floors
+            ),
             slack_errors=tuple(error[name] for name in self.floors),
-            allowed=tuple(-f.value if f.from_base else math.nan for f in self.floors.values()),
+            allowed=tuple(-floor.value - margin[name] if floor.from_base else math.nan for name, floor in floors),
         )
 
 

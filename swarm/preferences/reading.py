@@ -21,26 +21,30 @@ def read_rule(text: str) -> Rule:
     kind, colon, rest = (part.strip() for part in text.partition(":"))
     if kind not in RULES:
         raise ConfigError(f"--select: {kind!r} is unknown; {nearest(kind, list(RULES))}")
-    rule, numbers = RULES[kind], _numbers(text, rest) if colon else {}
+    rule, numbers = RULES[kind], _numbers("--select", text, rest, FORM) if colon else {}
     try:
         return rule.model_validate(_settings(text, rule, numbers))
     except ValidationError as error:
         raise ConfigError(f"--select: {text!r}: {_problem(rule, error)}") from None
 
 
-def _numbers(text: str, rest: str) -> dict[str, float]:
-    """NAME=NUMBER,NAME=NUMBER as a mapping in that order."""
+def read_numbers(option: str, text: str) -> dict[str, float]:
+    """NAME=NUMBER,NAME=NUMBER of an option as a mapping in that order. Raises ConfigError."""
+    return _numbers(option, text, text, "write NAME=NUMBER,NAME=NUMBER")
+
+
+def _numbers(option: str, text: str, pairs: str, form: str) -> dict[str, float]:
     numbers: dict[str, float] = {}
-    for pair in rest.split(","):
+    for pair in pairs.split(","):
         name, equals, number = (part.strip() for part in pair.rpartition("="))
         if not equals or not name:
-            raise ConfigError(f"--select: {text!r}: {pair.strip()!r} is not NAME=NUMBER; {FORM}")
+            raise ConfigError(f"{option}: {text!r}: {pair.strip()!r} is not NAME=NUMBER; {form}")
         if name in numbers:
-            raise ConfigError(f"--select: {text!r}: {name!r} is given twice; drop one")
+            raise ConfigError(f"{option}: {text!r}: {name!r} is given twice; drop one")
         try:
             numbers[name] = float(number)
         except ValueError:
-            raise ConfigError(f"--select: {text!r}: {name} must be a number, not {number!r}") from None
+            raise ConfigError(f"{option}: {text!r}: {name} must be a number, not {number!r}") from None
     return numbers
 
 

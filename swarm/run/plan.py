@@ -1,5 +1,6 @@
 """From a resolved config to everything that a run needs, opened and checked. Nothing is started or written here."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Plan:
     @property
     def goals(self) -> Goals:
         """What the search measures beside the utility."""
-        return goals_of(self.config)
+        return goals_of(self.config, {name: (len(s.search), len(s.select)) for name, s in self.splits.items()})
 
     @property
     def bundle_sizes(self) -> BundleSizes:
@@ -74,8 +75,11 @@ class Plan:
         return [*found, *self.contaminations, *self.truncations]
 
 
-def goals_of(config: Config) -> Goals:
-    """What a search with this config measures beside the utility."""
+def goals_of(config: Config, sizes: Mapping[str, tuple[int, int]]) -> Goals:
+    """What a search with this config measures beside the utility.
+
+    sizes: objective -> how many examples its search split has, and its select split.
+    """
     objectives, optimizer = config.objectives, config.optimizer
     return Goals(
         weights={o.name: o.weight for o in objectives},
@@ -83,6 +87,7 @@ def goals_of(config: Config) -> Goals:
         floors={o.name: floor for o in objectives if (floor := o.kept_floor) is not None},
         references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
         soft=optimizer.climbs_soft,
+        unproven={name: math.sqrt(search / select) for name, (search, select) in sizes.items()},
     )
 
 

@@ -35,7 +35,10 @@ def selection_of_journal(config: Config, archive: Archive) -> FrontSelection:
 
 
 def _by_goals(config: Config, archive: Archive, space: Space, labels: Labels) -> FrontSelection:
-    settings, goals = config.selection, goals_of(config)
+    assert archive.start is not None, "whoever asks has refused a run without a journal"
+    items = archive.start.items.items()
+    sizes = {name: (len(splits.get("search", ())), len(splits.get("select", ()))) for name, splits in items}
+    settings, goals = config.selection, goals_of(config, sizes)
     return FrontSelection(
         archive,
         goals.weights,

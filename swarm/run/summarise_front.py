@@ -14,7 +14,7 @@ from swarm.journal.front_summary import FloorKept, FrontSummary, Member
 from swarm.journal.summary import SPLITS, Coefficients
 from swarm.preferences import Rule
 from swarm.search.coverage import coverage, coverage_gain
-from swarm.search.front import Front
+from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
 from swarm.statistics.intervals import Difference, Score, mean_interval
 
@@ -35,7 +35,7 @@ def summarise_front(
         apart=bool(front.goals.apart),
         reference=_reference(front),
         floors={name: str(floor) for name, floor in front.goals.floors.items()},
-        confidence=front.confidence,
+        confidence=CONFIDENCE,
         rule=rule.model_dump(mode="json", exclude_none=True),
         inputs=rule.inputs(compared.only(rows) if len(rows) else compared),
         kept=bool(front.keeps_floors()[[c.position for c in front.candidates].index(winner.position)]),
@@ -56,13 +56,13 @@ def recipe_coefficients(recipe: Recipe) -> Coefficients:
 def _members(
     selection: FrontSelection, front: Front, coefficients: Callable[[Candidate], Coefficients]
 ) -> tuple[Member, ...]:
-    dominated_M, bounds_MF = front.dominated(), front.slack_bounds()
+    dominated_M, bounds_MF, kept_M = front.dominated(), front.slack_bounds(), front.keeps_floors()
     groups = front.members().groups
     found = []
     for row, candidate in enumerate(front.candidates):
         scores = {split: _scores(selection, candidate, split) for split in SPLITS}
         floors = {
-            name: FloorKept(low=float(bound + floor.value), kept=bool(bound >= 0.0))
+            name: FloorKept(low=float(bound + floor.value), kept=bool(bound >= 0.0 and kept_M[row]))
             for (name, floor), bound in zip(front.goals.floors.items(), bounds_MF[row], strict=False)
         }
         found.append(

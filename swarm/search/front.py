@@ -21,7 +21,8 @@ from swarm.preferences.goals import Goals
 from swarm.statistics.intervals import Score, mean_interval
 from swarm.statistics.lower_bounds import lower_bound, paired_lower_bound
 
-CONFIDENCE = 0.95  # that what is delivered keeps its floors; shared among all members that might be delivered
+CONFIDENCE = 0.95  # that what is delivered keeps its floors, whoever it is
+IN_ORDER = 0.04  # the error of tests in order, from the safest on; the rest of it is for members out of this order
 DRAWS = 200  # of the bootstrap that says how much a choice flatters
 
 Examples = Mapping[str, Array]  # objective -> scores of all members on the same examples, MP
@@ -38,6 +39,7 @@ class Front:
     base: objective -> the base's scores on the select split, P; empty where it has none.
     reference_K: where gains count from.
     labels: objective -> the group of each select example; empty where the data name none.
+    safest: the rows in the order in which floors are tested, by the search split alone.
     cautious: members are compared by lower bounds instead of means.
     """
 
@@ -48,6 +50,7 @@ class Front:
     base: Mapping[str, Array]
     reference_K: Array
     labels: Mapping[str, Sequence[str]]
+    safest: tuple[int, ...]
     cautious: bool = False
 
     @property
@@ -68,33 +71,52 @@ class Front:
         )
 
     def dominated(self) -> NDArray[np.intp]:
-        """For each member the row of one that dominates it with significance on the select split, or -1. Shape M."""
-        return significantly_dominated({name: self.select[name] for name in self.objectives})
+        """For each member the row of one that dominates it with significance on the select split, or -1. Shape M.
 
-    @property
-    def confidence(self) -> float:
-        """Of each lower bound, so that all hold together with CONFIDENCE (Bonferroni)."""
-        return 1.0 - (1.0 - CONFIDENCE) / (len(self.candidates) * max(1, len(self.goals.floors)))
+        Where floors are kept by some, only these dominate: who breaks a floor takes nobody's place.
+        """
+        kept_M = self.keeps_floors()
+        rows = np.flatnonzero(kept_M) if kept_M.any() else np.arange(len(kept_M))
+        by = significantly_dominated({name: self.select[name][rows] for name in self.objectives})
+        found_M = np.full(len(kept_M), -1)
+        found_M[rows] = np.where(by >= 0, rows[by], -1)
+        return found_M
 
-    def slack_bounds(self) -> Array:
+    def slack_bounds(self, confidence: float = 1.0 - IN_ORDER) -> Array:
         """The lower bound of what each member has over each floor, on the select split; negative: not held. MF."""
         columns = []
         for name, floor in self.goals.floors.items():
             rows = self.select[name]
             if floor.from_base:
-                bounds = [paired_lower_bound(list(row), list(self.base[name]), self.confidence) for row in rows]
+                bounds = [paired_lower_bound(list(row), list(self.base[name]), confidence) for row in rows]
             else:
-                bounds = [lower_bound(list(row), self.confidence) for row in rows]
+                bounds = [lower_bound(list(row), confidence) for row in rows]
             columns.append(np.array(bounds) - floor.value)
         return np.stack(columns, axis=1) if columns else np.full((len(self.candidates), 1), math.inf)
 
     def keeps_floors(self) -> Mask:
-        """Whose lower bounds are above every floor. Shape M."""
-        return np.asarray((self.slack_bounds() >= 0.0).all(axis=1))
+        """Who keeps every floor for certain. Shape M.
+
+        Tested in a fixed order, the safest member by the search split first, until a lower bound is below a floor
+        (Maurer, Hothorn & Lehmacher 1995); and, as that order may be wrong, each by itself with what is left of the
+        error, divided by the number of members (Bonferroni). So with CONFIDENCE no one among all that pass breaks a
+        floor, whoever of them is chosen.
+        """
+        kept_M: NDArray[np.bool_] = np.asarray((self.sure_bounds() >= 0.0).all(axis=1))
+        above_M = (self.slack_bounds() >= 0.0).all(axis=1)
+        for row in self.safest:
+            if not above_M[row]:
+                break
+            kept_M[row] = True
+        return kept_M
+
+    def sure_bounds(self) -> Array:
+        """As `slack_bounds`, such that all members' bounds hold together. Shape MF."""
+        return self.slack_bounds(1.0 - (1.0 - CONFIDENCE - IN_ORDER) / len(self.candidates))
 
     def nearest(self) -> int:
         """The row of the member whose worst lower bound is nearest to its floor."""
-        return int(self.slack_bounds().min(axis=1).argmax())
+        return int(self.sure_bounds().min(axis=1).argmax())
 
     def eligible(self) -> NDArray[np.intp]:
         """The rows of those that no member dominates with significance and that keep the floors."""

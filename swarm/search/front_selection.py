@@ -16,7 +16,7 @@ from swarm.core.space import Space
 from swarm.preferences import Rule
 from swarm.preferences.goals import Goals
 from swarm.search.front import CONFIDENCE, Front, stacked
-from swarm.search.posterior_front import posterior_finalists
+from swarm.search.posterior_front import posterior_finalists, safest_first
 from swarm.search.selection import Selection
 from swarm.statistics.intervals import Score
 
@@ -99,6 +99,7 @@ class FrontSelection(Selection):
             base={name: scores_MP[0] for name, scores_MP in stacked([base]).items()} if base else {},
             reference_K=self.reference_K,
             labels=self.labels,
+            safest=safest_first(self.space, self.searched(), self.goals, [s for _, s in pairs]),
             cautious=self.cautious,
         )
 
@@ -118,7 +119,7 @@ class FrontSelection(Selection):
     def _broken(self, front: Front) -> str:
         """What there is to say where nobody keeps the floors."""
         row = front.nearest()
-        bounds_F = front.slack_bounds()[row]
+        bounds_F = front.sure_bounds()[row]
         worst = int(bounds_F.argmin())
         name, floor = list(self.goals.floors.items())[worst]
         folder, sure = self.archive.journal.path.parent, round(100 * CONFIDENCE)

@@ -1,8 +1,7 @@
 """The finalists of a search in which several things count: by the posterior means of what was measured.
 
-Posterior means average over neighbours, so a lucky score alone makes no member. Where there are floors, half of the
-finalists are of those that keep them even if the process is wrong by CAUTION deviations: the search split favours those
-that only seem to.
+Posterior means average over neighbours, so a lucky score alone makes no member. Where there are floors, finalists range
+from bold to safe: how much of its slack the select split will confirm is not known beforehand.
 
 Shape suffixes: N observations, W directions.
 """
@@ -13,31 +12,65 @@ from itertools import chain, zip_longest
 import numpy as np
 
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.dominance import non_dominated
 from swarm.core.space import Array, Space
 from swarm.optimizers.front_acquisition import directions, scalarised
 from swarm.optimizers.front_model import FrontModel
+from swarm.optimizers.gaussian_process import DIGITS
 from swarm.optimizers.positions import to_unit_cube
 from swarm.optimizers.thread_limits import one_blas_thread
-from swarm.preferences.goals import Goals
+from swarm.preferences.goals import Goals, standard_error
 
-CAUTION = 1.64
+# What a finalist is to keep beyond what the select split is expected to ask for, in standard errors of a slack.
+LEVELS = (0.0, 1.0, -0.7, 0.5, 2.0)
 DIRECTIONS = 256
 
 
 def posterior_finalists(space: Space, evaluations: Sequence[Evaluation], goals: Goals, count: int) -> list[Candidate]:
     """The best by the posterior means, at most `count`. evaluations: scored in full, each position once."""
-    pairs = [(e, measured) for e in evaluations if (measured := goals.measured(e)) is not None]
-    candidates = [evaluation.candidate for evaluation, _ in pairs]
-    if len(candidates) <= 1:
-        return candidates
-    positions_ND = to_unit_cube(space, np.array([candidate.position for candidate in candidates]))
+    if len(evaluations) <= 1:
+        return [evaluation.candidate for evaluation in evaluations]
     with one_blas_thread():
-        model = FrontModel.fitted(space, positions_ND, [measured for _, measured in pairs])
+        model = _model(space, evaluations, goals)
         w_WK = directions(DIRECTIONS, len(model.objectives), np.random.default_rng(0))
         values_NW = scalarised(model.expected(model.x_ND) - model.reference_K, w_WK)
-        lists = [_ordered(values_NW, model.kept(model.x_ND, optimism)) for optimism in (0.0, -CAUTION)]
-    rows = lists[0] if not model.floors else [row for row in chain(*zip_longest(*lists)) if row is not None]
-    return [candidates[row] for row in dict.fromkeys(rows)][:count]
+        slack_N = model.kept(model.x_ND)
+    levels = LEVELS if model.floors else (0.0,)
+    lists = [_ordered(values_NW, slack_N - level * _error(evaluations, goals)) for level in levels]
+    rows = [row for row in chain(*zip_longest(*lists)) if row is not None]
+    return [evaluations[row].candidate for row in dict.fromkeys(rows)][:count]
+
+
+def safest_first(
+    space: Space, evaluations: Sequence[Evaluation], goals: Goals, members: Sequence[Evaluation]
+) -> tuple[int, ...]:
+    """The rows of the members, those first that keep the floors by most, by the posterior means on the search split.
+
+    Members that are no better in anything than a safer one come after all others: nobody would deliver them, and a
+    test of one that fails ends all tests.
+    """
+    if not goals.floors or len(evaluations) <= 1:
+        return tuple(range(len(members)))
+    with one_blas_thread():
+        model = _model(space, evaluations, goals)
+        x_MD = to_unit_cube(space, np.array([member.candidate.position for member in members]))
+        slack_M, expected_MK = np.round(model.kept(x_MD), DIGITS), np.round(model.expected(x_MD), DIGITS)
+    wanted_M = non_dominated(np.column_stack([expected_MK, slack_M]))
+    return tuple(int(row) for row in np.lexsort((-slack_M, ~wanted_M)))
+
+
+def _model(space: Space, evaluations: Sequence[Evaluation], goals: Goals) -> FrontModel:
+    positions_ND = to_unit_cube(space, np.array([evaluation.candidate.position for evaluation in evaluations]))
+    return FrontModel.fitted(space, positions_ND, [found for e in evaluations if (found := goals.measured(e))])
+
+
+def _error(evaluations: Sequence[Evaluation], goals: Goals) -> float:
+    """The largest standard error of a floor's score on the select split, of a typical candidate."""
+    typical = [
+        goals.unproven.get(name, 1.0) * float(np.median([standard_error(e.examples[name]) for e in evaluations]))
+        for name in goals.floors
+    ]
+    return max(typical, default=0.0)
 
 
 def _ordered(values_NW: Array, slack_N: Array) -> list[int]:
