@@ -102,7 +102,7 @@ class Front:
         error, divided by the number of members (Bonferroni). So with CONFIDENCE no one among all that pass breaks a
         floor, whoever of them is chosen.
         """
-        kept_M: NDArray[np.bool_] = np.asarray((self.sure_bounds() >= 0.0).all(axis=1))
+        kept_M = np.array((self.sure_bounds() >= 0.0).all(axis=1), ndmin=1)
         above_M = (self.slack_bounds() >= 0.0).all(axis=1)
         for row in self.safest:
             if not above_M[row]:
