@@ -102,8 +102,8 @@ class Front:
         error, divided by the number of members (Bonferroni). So with CONFIDENCE no one among all that pass breaks a
         floor, whoever of them is chosen.
         """
-        kept_M = np.array((self.sure_bounds() >= 0.0).all(axis=1), ndmin=1)
-        above_M = (self.slack_bounds() >= 0.0).all(axis=1)
+        kept_M = np.asarray(self.sure_bounds().min(axis=1) >= 0.0, dtype=np.bool_)
+        above_M = self.slack_bounds().min(axis=1) >= 0.0
         for row in self.safest:
             if not above_M[row]:
                 break
