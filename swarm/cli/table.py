@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from swarm.cli.front_table import FloorLine, FrontLines, FrontTable
 from swarm.cli.phase_progress import span
 from swarm.cli.shorten import shorten
 from swarm.cli.wrapping import LEAST_TEXT, packed
@@ -29,8 +30,17 @@ LONGEST_COEFFICIENT = len(" -1000.00,")
 
 
 def summary_table(summary: Summary) -> Group:
-    """Scores of the best and the baselines, the improvement over each baseline on test, the cost, and the verdict."""
-    details, verdict = _details(summary), Text(_verdict(summary), style="bold")
+    """Scores of the best and the baselines, the improvement over each baseline on test, the cost, and the verdict.
+
+    Of a front: its members, and what it gives.
+    """
+    details, verdict, front = _details(summary), Text(_verdict(summary), style="bold"), summary.front
+    if front and front.apart:
+        counts = Text(details[0])
+        return Group(FrontTable(summary, front), CoefficientLines(summary), counts, FrontLines(summary, front))
+    if front and front.floors:
+        floors = FloorLine(summary, front)
+        return Group(ScoreTable(summary), CoefficientLines(summary), Text("\n".join(details)), verdict, floors)
     return Group(ScoreTable(summary), CoefficientLines(summary), Text("\n".join(details)), verdict)
 
 

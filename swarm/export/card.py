@@ -13,6 +13,7 @@ from swarm.core.loading import load_snippet
 from swarm.core.markdown import code_block, plain_text
 from swarm.core.terminal_text import escaped_output
 from swarm.export.base import Exported, OtherCandidate, kind_of, local_path, sparsification_of
+from swarm.journal.front_words import coverage_claim, floors_words, members_words
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
 from swarm.statistics.wording import baseline_name, capital, uniform_name
@@ -142,9 +143,17 @@ def other_rows(other: OtherCandidate) -> list[ScoreRow]:
 
 
 def verdicts(summary: Summary) -> list[str]:
-    """What may be claimed of each objective; older runs have no verdict."""
+    """What may be claimed of each objective, or of the front; first of all that no one keeps the floors.
+
+    Older runs have no verdict.
+    """
+    front = summary.front
+    floors = f"{capital(floors_words(front, summary.best.id))}." if front and front.floors else ""
+    if front and front.apart:
+        claimed = coverage_claim(front) or members_words(front)
+        return [*filter(None, [floors]), f"{capital(claimed)}."]
     found = {_name(objective, summary): verdict.text for objective, verdict in (summary.verdict or {}).items()}
-    return [f"{objective}: {text}" if objective else text for objective, text in found.items()]
+    return [*filter(None, [floors]), *(f"{name}: {text}" if name else text for name, text in found.items())]
 
 
 def improvements(summary: Summary) -> Improvements:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from swarm.journal.front_summary import FrontSummary, Member
+from swarm.journal.front_summary import FloorKept, FrontSummary, Member
 from swarm.statistics.intervals import Score
 from swarm.statistics.wording import baseline_name, signed
 
 NAMED = 4  # baselines; more are counted
+LONG = 1000  # from here on, a bound has no decimals
 UNSHOWN = "no front wider than the baselines’ is demonstrated"
 
 
@@ -46,7 +47,8 @@ def members_words(front: FrontSummary) -> str:
         return f"one member, {member_name(every[0].id)}, dominates the others or cannot be told from them"
     baselines = [member_name(member.id) for member in every if is_baseline(member.id)]
     named = f": {', '.join(baselines)}" if len(baselines) <= NAMED else ""
-    of_these = f" ({len(baselines)} of them baselines{named})" if baselines else ""
+    how_many = "one of them a baseline" if len(baselines) == 1 else f"{len(baselines)} of them baselines"
+    of_these = f" ({how_many}{named})" if baselines else ""
     return f"{len(every)} members{of_these}, none of which dominates another with significance on the select split"
 
 
@@ -80,6 +82,13 @@ def floors_words(front: FrontSummary, delivered: str) -> str:
     return f"no candidate keeps the floors: {what}{f' ({details})' if details else ''}"
 
 
+def bound_words(floor: str, found: FloorKept) -> str:
+    """A lower bound as its floor is given: a score, or what is added to the base's."""
+    if not floor.startswith("base"):
+        return f"{found.low:.3f}" if abs(found.low) < LONG else f"{found.low:.4g}"
+    return f"base {'-' if found.low < 0 else '+'} {abs(found.low):.3g}"
+
+
 def rule_words(rule: Mapping[str, object]) -> str:
     """A rule as --select writes it: "knee", "weighted_sum:helpful=0.7,harmless=0.3"."""
     settings = ",".join(_setting(name, value) for name, value in rule.items() if name != "type")
@@ -87,8 +96,8 @@ def rule_words(rule: Mapping[str, object]) -> str:
 
 
 def number(value: float) -> str:
-    """A hypervolume or a bound, in the product of the scores' units."""
-    return signed(value, "#.3g").removesuffix(".")
+    """A hypervolume, in the product of the scores' units, or a reference."""
+    return signed(value, "#.3g").removesuffix(".") if value else "0"
 
 
 def interval(low: float, high: float) -> str:
@@ -99,10 +108,7 @@ def _kept(name: str, floor: str, member: Member) -> str:
     found = member.floors.get(name)
     if found is None:
         return f"{name}: floor {floor}"
-    low = (
-        f"base {'-' if found.low < 0 else '+'} {abs(found.low):.3g}" if floor.startswith("base") else number(found.low)
-    )
-    return f"{name}: lower bound {low}, floor {floor}{'' if found.kept else ', not kept'}"
+    return f"{name}: lower bound {bound_words(floor, found)}, floor {floor}{'' if found.kept else ', not kept'}"
 
 
 def _setting(name: str, value: object) -> str:

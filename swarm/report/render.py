@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarm.core.files import write_text
@@ -17,6 +17,7 @@ from swarm.report.figures.coefficient_bars import bounds_words, coefficients_fig
 from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
+from swarm.report.front_page import FrontPage, front_page, unfinished_curve
 from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
@@ -69,7 +70,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """What both templates show."""
+    """What both templates show.
+
+    front: of a finished run with a front or floors. front_curve: of an unfinished one, the hypervolume so far.
+    """
 
     run: str
     finished: bool
@@ -93,6 +97,8 @@ class Page:
     reason: str
     choices: tuple[str, ...]
     snippet: Snippet | None
+    front: FrontPage | None
+    front_curve: Figure | None
 
 
 def write_report(run_dir: Path, records: Sequence[Record], summary: Summary | None) -> None:
@@ -116,27 +122,25 @@ def rendered(
 
 
 def _page(
-    run_dir: Path,
-    journal: Journal,
-    summary: Summary | None,
-    stated: Stated,
-    snippet: Snippet | None,
-    at_work: bool,
+    run_dir: Path, journal: Journal, summary: Summary | None, stated: Stated, snippet: Snippet | None, at_work: bool
 ) -> Page:
     summary, weights = summary.named(journal.objectives) if summary else None, stated.weights
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
     baselines, coefficients = score_table.find_baselines(journal, summary, weights), best.coefficients if best else {}
-    spent, region = costs(journal, summary), good_region(journal, weights)
+    spent, front = costs(journal, summary), front_page(run_dir, journal, summary, units)
+    is_front = front is not None and front.apart
+    region = None if is_front else good_region(journal, weights)
     is_bounded = journal.start.optimizer not in UNBOUNDED and best is not None and best.source == "search"
     bounds = stated.bounds if is_bounded else None
     near = bounds_words(coefficients, bounds) if bounds else ""
+    sections = tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units)
     return Page(
         run=run_dir.resolve().name,
         finished=is_finished(summary),
         state=state(journal, summary, best, units, at_work),
         resume=resume_command(summary, run_dir, at_work),
         reproduce=reproduce_command(journal.start),
-        sections=tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units),
+        sections=tuple(map(_of_front, sections)) if is_front else sections,
         best=best,
         weights=coefficients_words(coefficients),
         coefficients=coefficients,
@@ -153,7 +157,14 @@ def _page(
         reason=words.REASONS.get(journal.ends.get("search", ""), ""),
         choices=choices(summary, score_table.find_best(journal, None, weights)),
         snippet=snippet if is_finished(summary) else None,
+        front=front,
+        front_curve=None if front else unfinished_curve(run_dir, journal),
     )
+
+
+def _of_front(section: Section) -> Section:
+    """Without the claims of a single objective: a member of a front is not meant to beat the experts in each."""
+    return replace(section, headline=None, verdict=None, contrast=None, contrast_figure=None)
 
 
 def _snippet(best: Path, journal: Journal) -> Snippet | None:

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from swarm.journal.front_words import member_name, rule_words
 from swarm.journal.records import StartRecord
 from swarm.journal.summary import Best, Summary
 from swarm.report.read_journal import Journal
@@ -61,7 +62,11 @@ def choices(summary: Summary | None, searched: Best | None) -> tuple[str, ...]:
         return ()
     found: list[str] = []
     best = summary.best
-    if best.source == "search":
+    if summary.front and summary.front.apart:
+        front = summary.front
+        by = f"by the rule {rule_words(front.rule)}" if front.kept else "as the nearest to keeping the floors"
+        found.append(f"{capital(member_name(best.id))} was chosen {by}.")
+    elif best.source == "search":
         is_other = searched is not None and _is_higher(searched, best)
         other = f"; the best on search was {searched.id}" if searched and is_other else ""
         found.append(f"The composed expert is candidate {best.id}, chosen by search and select scores{other}.")
@@ -96,7 +101,7 @@ def _reopened(summary: Summary) -> tuple[str, ...]:
 
 def _source(summary: Summary) -> tuple[str, ...]:
     """Why a baseline is the best, where no verdict says so."""
-    if summary.best.source == "search" or summary.verdict:
+    if summary.best.source == "search" or summary.verdict or summary.front:
         return ()
     than = baseline_name(summary.best.source)
     return (f"No searched weighting did better than {than} in the selection, so the result is {than}.",)

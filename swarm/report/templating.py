@@ -8,6 +8,7 @@ from swarm.core.markdown import code_block, inline_code, plain_text
 from swarm.core.terminal_text import escaped_output
 from swarm.report import words
 from swarm.report.figures.coefficient_bars import region_words
+from swarm.report.figures.interference_heatmap import effect_words
 
 
 def filled(template: str, page: object) -> str:
@@ -46,6 +47,7 @@ def _environment(is_html: bool) -> Environment:
         "region_words": region_words,
         "gains_words": words.gains_words,
         "code_block": code_block,
+        "effect_words": effect_words,
         "most": 20,
         "first": 5,
     }
