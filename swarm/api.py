@@ -7,6 +7,8 @@
     model = run.best.model()         # a model of transformers
     run = swarm.Run.load("runs/swarm-20261129-184414")
     run.archive.to_pandas()
+    run.choose("nash")               # the id of another member of the front, by a rule of choice
+    run.dial().set(helpful=0.8, harmless=0.2)
     swarm.compose("base", {"adapters/maths": 0.6}, "composed")
 
 `swarm.search` is also the name of a package; type checkers know the function as `swarm.api.search`.
@@ -15,29 +17,30 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from swarm import zoo
 from swarm.config.load import config_of, load_config
 from swarm.config.references import resolve
 from swarm.config.schema import Config
 from swarm.core.candidates import Evaluation
-from swarm.core.errors import ConfigError, RunError
+from swarm.core.errors import ConfigError
 from swarm.export import export as write_export
 from swarm.journal.archive import Archive
-from swarm.journal.summary import Best, Summary
+from swarm.journal.front_summary import FrontSummary
+from swarm.journal.summary import Summary
+from swarm.preferences.reading import read_rule
+from swarm.run.best_expert import BestExpert
+from swarm.run.choice import Criterion, FinishedFront, checked_compare
 from swarm.run.compose import composed
-from swarm.run.directory import BEST, JOURNAL, REPORTS, config_path, default_folder, read_summary, rebuild_report
+from swarm.run.dial import Dial
+from swarm.run.directory import JOURNAL, REPORTS, config_path, default_folder, read_summary, rebuild_report
 from swarm.run.export_candidate import exported_candidate
+from swarm.run.export_choice import export_chosen
 from swarm.run.pipeline import resume_run, start_run
 from swarm.run.requirements import check_machine
 from swarm.search.status import Status
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 OnEvaluation = Callable[[Evaluation], None]
-Coefficients = Mapping[str, float | Mapping[str, float]]
 NAME = "search"  # of the default run directory, where the config has no file
 DICT = "config"  # what messages call a config that is a mapping
 
@@ -101,64 +104,6 @@ def compose(
 
 
 @dataclass(frozen=True)
-class BestExpert:
-    """The composed expert of a finished run, or the baseline that won.
-
-    folder: its run's. summary: its part of summary.json.
-    """
-
-    folder: Path
-    summary: Best
-
-    @property
-    def id(self) -> str:
-        """Of the candidate, as in the journal: "17-3", or a baseline's name."""
-        return self.summary.id
-
-    @property
-    def coefficients(self) -> Coefficients:
-        """Expert -> coefficient, or with groups of parameters expert -> group -> coefficient."""
-        return {
-            name: groups[""] if set(groups) == {""} else dict(groups)
-            for name, groups in self.summary.coefficients.items()
-        }
-
-    @property
-    def scores(self) -> Mapping[str, Mapping[str, float]]:
-        """Split (search, select, test) -> objective -> mean score, in the objective's own unit."""
-        return {
-            split: {name: score.mean for name, score in scores.items()} for split, scores in self.summary.scores.items()
-        }
-
-    @property
-    def path(self) -> Path:
-        """The exported folder, which other tools load."""
-        return self.folder / BEST
-
-    def model(self) -> "PreTrainedModel":
-        """The composed expert as transformers loads it, on the CPU, in the dtype that was searched. Raises RunError."""
-        from swarm.experts.architecture import auto_class
-        from swarm.experts.base_tokenizer import load_config as load_model_config
-
-        path = self._whole()
-        model: PreTrainedModel = auto_class(load_model_config(path)).from_pretrained(
-            path, dtype="auto", local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
-        return model.eval()
-
-    def tokenizer(self) -> "PreTrainedTokenizerBase":
-        """The base's tokenizer. Raises RunError as `model` does."""
-        from swarm.experts.base_tokenizer import load_tokenizer
-
-        return load_tokenizer(self._whole())
-
-    def _whole(self) -> Path:
-        if (self.path / "config.json").is_file():
-            return self.path
-        raise RunError(f"{self.path} is not a whole model: write one with run.export(DEST), or set export.format to hf")
-
-
-@dataclass(frozen=True)
 class Run:
     """A run's directory, read from its files; loading one runs nothing.
 
@@ -204,6 +149,24 @@ class Run:
         """The composed expert. Raises RunError where the run has not ended."""
         return BestExpert(self.folder, self.summary.best)
 
+    @property
+    def front(self) -> FrontSummary:
+        """The front's members with their scores. Raises RunError where the run has none, or has not ended."""
+        found = FinishedFront.of(self.folder).summary.front
+        assert found is not None, "a run with several goals has a summary of them"
+        return found
+
+    def choose(self, select: str, *, compare: str = "", groups: Sequence[str] = ()) -> str:
+        """The id of the member that a rule chooses, such as "knee" or "cvar:alpha=0.5"; without an evaluation.
+
+        Nothing is written; `export` with select= records the choice. Raises UserError.
+        """
+        return FinishedFront.of(self.folder).chosen(_criterion(select, compare, groups)).candidate.id
+
+    def dial(self, *, form: str = "auto", device: str = "auto", dtype: str = "") -> Dial:
+        """Base and experts as a live model whose weighting can be set between two calls. Raises UserError."""
+        return Dial(self.folder, form, device, dtype)
+
     def resume(self, *, overrides: Sequence[str] = (), on_evaluation: OnEvaluation | None = None) -> "Run":
         """Go on after a stop, a crash or a kill, to the same result as an uninterrupted run. Raises UserError."""
         resume_run(self.folder, _Follower(on_evaluation, None), overrides)
@@ -214,8 +177,25 @@ class Run:
         rebuild_report(self.folder)
         return self.folder / REPORTS[0]
 
-    def export(self, dest: str | Path, *, candidate: str = "", format: str = "hf", overwrite: bool = False) -> Path:
-        """Write the best, or the candidate of this id, as hf, adapter, mergekit or recipe. Raises UserError."""
+    def export(
+        self,
+        dest: str | Path,
+        *,
+        candidate: str = "",
+        select: str = "",
+        by: str = "",
+        format: str = "hf",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the best, or the candidate of this id or of this rule, as hf, adapter, mergekit or recipe.
+
+        select, by: the rule, and who decides; recorded in decisions.jsonl. Raises UserError.
+        """
+        if candidate and select:
+            raise ConfigError("candidate and select do not go together; give one of them")
+        if select:
+            export_chosen(self.folder, _path(dest), _criterion(select), format, overwrite, by)
+            return _path(dest)
         return write_export(exported_candidate(self.folder, candidate), _path(dest), format, overwrite)
 
 
@@ -237,6 +217,10 @@ class _Follower:
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         if self.on_evaluation:
             self.on_evaluation(evaluation)
+
+
+def _criterion(select: str, compare: str = "", groups: Sequence[str] = ()) -> Criterion:
+    return Criterion(read_rule(select), checked_compare(compare), tuple(groups))
 
 
 def _path(path: str | Path) -> Path:

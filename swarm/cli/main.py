@@ -10,20 +10,25 @@ import typer
 
 from swarm import __version__
 from swarm.cli.building import app as building_app
+from swarm.cli.choosing import app as choosing_app
 from swarm.cli.curating import app as curating_app
 from swarm.cli.flags import PlainFlags
 from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
     AsJson,
     BaseOption,
+    By,
+    Compare,
     ConfigPath,
     DataOption,
     ExpertsOption,
     Files,
     FromMergekit,
+    Groups,
     NewRunDir,
     Overrides,
     RunDir,
+    Select,
     TaskPath,
 )
 from swarm.cli.preparing import app as preparing_app
@@ -66,6 +71,7 @@ app.add_typer(building_app)
 app.add_typer(sweeps_app)
 app.add_typer(targets_app)
 app.add_typer(weights_app)
+app.add_typer(choosing_app)
 app.add_typer(zoo_app, name="zoo")
 
 
@@ -140,10 +146,21 @@ def show_test(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def report(run_dir: RunDir, as_json: AsJson = False) -> None:
-    """Rebuild report.html and report.md from the journal."""
+def report(
+    run_dir: RunDir,
+    select: Select = "",
+    compare: Compare = "",
+    groups: Groups = "",
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild report.html and report.md from the journal; with --select, as another choice from the front has it."""
     from swarm.run.directory import is_sweep, rebuild_report
 
+    if select or compare or groups:
+        from swarm.cli.choosing import Wish, show_chosen
+
+        return show_chosen(Wish("", select, compare, groups, by=by), run_dir, as_json)
     if is_sweep(run_dir):
         from swarm.cli.sweep_table import rebuilt_sweep
 

@@ -35,6 +35,21 @@ RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="the directory o
 NewRunDir = Annotated[
     Path | None, typer.Option("--run-dir", help="a new directory for the run; default: runs/CONFIG-TIME")
 ]
+Select = Annotated[
+    str,
+    typer.Option(
+        "--select",
+        metavar="RULE",
+        help="choose from the run's front: knee, nash, weighted_sum:helpful=0.7,safe=0.3, ...",
+    ),
+]
+Compare = Annotated[
+    str, typer.Option(metavar="WHAT", help="with --select: means or lower_bounds; default: as the run has it")
+]
+Groups = Annotated[
+    str, typer.Option(metavar="A,B", help="with --select: the groups of the data that the rule hears; default: all")
+]
+By = Annotated[str, typer.Option(metavar="NAME", help="who decides, for decisions.jsonl")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from swarm.cli.flags import PlainFlags
+from swarm.cli.options import By, Compare, Groups, Select
 from swarm.cli.screen import announce, print_lines
 
 app = typer.Typer(cls=PlainFlags)
@@ -23,15 +24,31 @@ def export(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="the folder to write")],
     export_format: Format = "hf",
     candidate: Annotated[str, typer.Option(help="a candidate's id, such as 17-3; default: the best")] = "",
+    select: Select = "",
+    compare: Compare = "",
+    groups: Groups = "",
+    plural: Annotated[bool, typer.Option("--plural", help="a candidate for each cluster of the data's groups")] = False,
+    most: Annotated[int, typer.Option(min=0, help="with --plural: clusters at most; 0: any number")] = 0,
+    context_map: Annotated[
+        bool, typer.Option("--context-map", help="a table from preferences to coefficients instead of weights")
+    ] = False,
+    by: By = "",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe."""
+    """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe.
+
+    Of a finished run with several objectives, --select, --plural and --context-map choose anew, without an evaluation.
+    """
     announce()
+    from swarm.cli.choosing import Wish, exported_lines
     from swarm.export import export as write
     from swarm.export import read_recipe
     from swarm.run.export_candidate import exported_candidate
 
+    wish = Wish(candidate, select, compare, groups, plural, most, context_map, by)
     of_recipe = os.path.isfile(run_dir) or os.path.isfile(run_dir / "recipe.json")
+    if wish.checked(of_recipe):
+        return print_lines(exported_lines(wish, run_dir, dest, export_format, overwrite))
     what = read_recipe(run_dir) if of_recipe else exported_candidate(run_dir, candidate)
     print_lines([str(write(what, dest, export_format, overwrite))])
 

@@ -38,6 +38,7 @@ class Exported:
     config_yaml: the run's configuration; "" where it is not known.
     candidate_id: the recipe's candidate in the run.
     other: what the run knows of it where it is not the run's best.
+    choice: how it was chosen after the search, as the end of a sentence; "" where it was not.
     on_step: called with the tensors that a checkpoint holds already, and how many it will.
     """
 
@@ -48,6 +49,7 @@ class Exported:
     config_yaml: str
     candidate_id: str
     other: OtherCandidate | None = None
+    choice: str = ""
     on_step: Callable[[int, int], None] = field(default=lambda done, of: None, compare=False)
 
     @property

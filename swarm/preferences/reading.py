@@ -28,6 +28,20 @@ def read_rule(text: str) -> Rule:
         raise ConfigError(f"--select: {text!r}: {_problem(rule, error)}") from None
 
 
+def written_rule(settings: Mapping[str, object]) -> str:
+    """The rule with these settings as `--select` takes it. Settings that are None are left out."""
+    pairs: dict[str, object] = {}
+    for name, value in settings.items():
+        pairs |= dict(value) if isinstance(value, Mapping) else {name: value}
+    kind = str(pairs.pop("type", ""))
+    numbers = ",".join(f"{name}={_short(value)}" for name, value in pairs.items() if value is not None)
+    return f"{kind}:{numbers}" if numbers else kind
+
+
+def _short(value: object) -> str:
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 def read_numbers(option: str, text: str) -> dict[str, float]:
     """NAME=NUMBER,NAME=NUMBER of an option as a mapping in that order. Raises ConfigError."""
     return _numbers(option, text, text, "write NAME=NUMBER,NAME=NUMBER")

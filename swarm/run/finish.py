@@ -15,6 +15,8 @@ from swarm.journal.archive import Archive
 from swarm.journal.records import EndRecord
 from swarm.journal.summary import Coefficients, ExportCheck, Summary
 from swarm.report import write_report
+from swarm.run.choice import Criterion, FinishedFront
+from swarm.run.decisions import Written, append_decisions, decision_by_rule, read_decisions
 from swarm.run.directory import BEST, SUMMARY
 from swarm.run.listener import Listener, tell_steps
 from swarm.run.plan import Plan
@@ -39,9 +41,24 @@ class FinalStep:
         summary = self._summary(result)
         self._export(self._exported(result, summary))
         self._write(summary)
+        self._record(result, summary)
         if self.archive.ended("run") is None:
             self.archive.append(EndRecord(phase="run", reason="done"))
         return self._verified(result, summary)
+
+    def _record(self, result: Result, summary: Summary) -> None:
+        """The choice of the search's end as the first of decisions.jsonl, once, where several things count."""
+        if not isinstance(result.selection, FrontSelection):
+            return
+        with self._resumable():
+            if any(each.action == "search" for each in read_decisions(self.folder)):
+                return
+            found = FinishedFront(self.folder, self.plan.config, self.archive, summary, result.selection)
+            written = Written(
+                form=self._form(self._exported(result, summary)), path=str((self.folder / BEST).absolute())
+            )
+            record = decision_by_rule(found, "search", found.chosen(Criterion(result.selection.rule)), "", written)
+            append_decisions(self.folder, [record.model_copy(update={"candidate": result.winner.id})])
 
     def whole(self, result: Result, summary: Summary) -> bool:
         """Whether best/ is what `run` has written, and verified where that is possible."""

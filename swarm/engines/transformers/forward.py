@@ -47,7 +47,11 @@ class Forward:
         self._cache_name = NEWER_CACHE if NEWER_CACHE in self._takes and CACHE not in self._takes else CACHE
         self._picks = _Picks()
         head = model.get_output_embeddings()  # type: ignore[operator]
-        head.register_forward_pre_hook(self._picks)
+        self._hook = head.register_forward_pre_hook(self._picks)
+
+    def release(self) -> None:
+        """Give the model back as it was: its head gets every hidden state again."""
+        self._hook.remove()
 
     @property
     def device(self) -> torch.device:

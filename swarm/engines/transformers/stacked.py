@@ -43,6 +43,10 @@ class PerRowAdapters:
             layers += [replace(layer, parameter=each.name) for layer in found]
         return cls(layers)
 
+    @property
+    def layers(self) -> tuple[PerRowLayer, ...]:
+        return tuple(self._layers)
+
     def put(self, recipes: Sequence[Recipe]) -> None:
         """Let particle p of the next passes be recipe p. The base has to be in place."""
         self.clear()
