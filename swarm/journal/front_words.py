@@ -85,7 +85,7 @@ def floors_words(front: FrontSummary, delivered: str) -> str:
 def bound_words(floor: str, found: FloorKept) -> str:
     """A lower bound as its floor is given: a score, or what is added to the base's."""
     if not floor.startswith("base"):
-        return f"{found.low:.3f}" if abs(found.low) < LONG else f"{found.low:.4g}"
+        return signed(found.low, ".3f" if abs(found.low) < LONG else ".4g")
     return f"base {'-' if found.low < 0 else '+'} {abs(found.low):.3g}"
 
 

@@ -46,11 +46,13 @@ def _panel(
     at = _places(names, width)
     scales = {name: Scale(*limits[name], HEIGHT - BOTTOM, TOP) for name in names}
     parts = [svg.label(0, 14, f"on {split}", class_="t top")]
-    parts += [_axis(name, at, scales[name], units[name], width, units) for name in names]
+    parts += [_axis(name, at, scales[name], width) for name in names]
     parts += [svg.path(_track(values, names, at, scales), "track observed") for values in found.observed]
     for row in reversed(found.rows):  # the chosen one on top
         parts.append(_line(row, split, names, at, scales))
     parts += [_levels(found, name, at[name], scales[name]) for name in names]
+    shared = all(unit.percent for unit in units.values())
+    parts += [_numbers(at[name], scales[name], units[name]) for name in (names[:1] if shared else names)]
     return "".join(parts)
 
 
@@ -82,17 +84,19 @@ def _line(row: MemberRow, split: str, names: Sequence[str], at: Mapping[str, flo
     return front_marks.faded(drawn) if row.dominated_by and not row.chosen else drawn
 
 
-def _axis(name: str, at: Mapping[str, float], scale: Scale, unit: Unit, width: float, units: Mapping[str, Unit]) -> str:
-    """Numbers stand at every axis that has a scale of its own; where all share one, at the first alone."""
-    x, bottom = at[name], HEIGHT - BOTTOM
-    gap = width / max(1, len(at))
-    parts = [svg.line(x, TOP, x, bottom, "rule")]
-    parts.append(svg.label(x, TOP - 12, cut(name, max(3, int(gap / LETTER) - 1)), "middle", "t tight"))
-    shared = all(each.percent for each in units.values())
-    for value in svg.ticks(scale.low, scale.high, TICKS) if not shared or name == next(iter(at)) else ():
-        parts.append(svg.line(x - 4, scale(value), x, scale(value), "rule"))
-        parts.append(svg.label(x - 8, scale(value) + 4, unit.tick(value), "end", "t tight"))
-    return "".join(parts)
+def _axis(name: str, at: Mapping[str, float], scale: Scale, width: float) -> str:
+    x, gap = at[name], width / max(1, len(at))
+    parts = [svg.line(x, TOP, x, HEIGHT - BOTTOM, "rule")]
+    parts += [
+        svg.line(x - 4, scale(value), x, scale(value), "rule") for value in svg.ticks(scale.low, scale.high, TICKS)
+    ]
+    return "".join((*parts, svg.label(x, TOP - 12, cut(name, max(3, int(gap / LETTER) - 1)), "middle", "t tight")))
+
+
+def _numbers(x: float, scale: Scale, unit: Unit) -> str:
+    """At every axis that has a scale of its own; where all share one, at the first alone."""
+    ticks = svg.ticks(scale.low, scale.high, TICKS)
+    return "".join(svg.label(x - 8, scale(value) + 4, unit.tick(value), "end", "t over tight") for value in ticks)
 
 
 def _levels(found: FrontRows, name: str, x: float, scale: Scale) -> str:

@@ -41,9 +41,9 @@ def scatter_figure(found: FrontRows, units: Sequence[Unit]) -> Figure:
 def _draw(found: FrontRows, units: Sequence[Unit], title: str, width: int) -> str:
     columns = 2 if width > 500 else 1
     each = (width - GAP * (columns - 1)) / columns
-    whole = tuple(_limits(found, k, found.rows) for k in range(2))
+    whole = tuple(_limits(found, k, found.rows, units[k]) for k in range(2))
     views = [(f"on {split}", split, whole) for split in PANELS]
-    if near := _close_up(found, whole):
+    if near := _close_up(found, whole, units):
         views += [(f"on {split}, close-up of what was searched", split, near) for split in PANELS]
     parts = []
     for i, (head, split, limits) in enumerate(views):
@@ -53,10 +53,10 @@ def _draw(found: FrontRows, units: Sequence[Unit], title: str, width: int) -> st
     return svg.chart(width, HEIGHT * -(-len(views) // columns), title, *parts)
 
 
-def _close_up(found: FrontRows, whole: Limits) -> Limits | None:
+def _close_up(found: FrontRows, whole: Limits, units: Sequence[Unit]) -> Limits | None:
     """The limits of what was searched and none dominates; None where that fills most of the panel anyway."""
     rows = [row for row in found.rows if row.chosen or (row.kind == "best" and not row.dominated_by)]
-    near = tuple(_limits(found, k, rows, with_levels=False) for k in range(2)) if rows else whole
+    near = tuple(_limits(found, k, rows, units[k], with_levels=False) for k in range(2)) if rows else whole
     share = math.prod((n[1] - n[0]) / ((w[1] - w[0]) or 1.0) for n, w in zip(near, whole, strict=True))
     return near if share < CROWDED else None
 
@@ -141,7 +141,9 @@ def _inside(each: Shown, x: Scale, y: Scale) -> bool:
     return x.low <= each.across.mean <= x.high and y.low <= each.up.mean <= y.high
 
 
-def _limits(found: FrontRows, k: int, rows: Sequence[MemberRow], with_levels: bool = True) -> tuple[float, float]:
+def _limits(
+    found: FrontRows, k: int, rows: Sequence[MemberRow], unit: Unit, with_levels: bool = True
+) -> tuple[float, float]:
     """Round numbers around the members' intervals. with_levels: and the observed front, reference point and floor."""
     name = found.front.objectives[k]
     scores = [score for row in rows for split in PANELS if (score := score_of(row, split, name))]
@@ -150,6 +152,8 @@ def _limits(found: FrontRows, k: int, rows: Sequence[MemberRow], with_levels: bo
         ends += [values[k] for values in found.observed]
         ends += [found.front.reference[name], found.floors.get(name, math.nan)]
     known = [end for end in ends if math.isfinite(end)]
+    if unit.percent:  # an interval or a floor may lie beyond, where no score can be
+        known = [min(1.0, max(0.0, end)) for end in known]
     return svg.rounded(min(known), max(known), TICKS)
 
 
