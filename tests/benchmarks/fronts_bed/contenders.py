@@ -23,6 +23,7 @@ from pymoo.problems.static import StaticProblem
 from scipy.stats import qmc
 
 from fronts_bed.problem import FrontProblem, Scores
+from fronts_bed.quadratic import Quadratic
 from swarm.core.measured import Measured
 from swarm.core.space import Array
 from swarm.optimizers import OPTIMIZERS
@@ -240,7 +241,7 @@ Maker = Callable[[FrontProblem, int, int], Contender]
 
 OURS = "guided_pso"
 COSTLY = ("qlognehvi",)  # minutes a trial: only where named
-UNCONSTRAINED = ("weighted_sums", "cmopso", "qlognehvi")  # they take no floors here
+UNCONSTRAINED = ("weighted_sums", "cmopso", "quadratic", "qlognehvi")  # they take no floors here
 CONTENDERS: dict[str, Maker] = {
     OURS: ours("guided_pso", {"goal": "front", "particles": BATCH}),
     "bayesian": ours("bayesian", {"goal": "front", "particles": BATCH}),
@@ -248,6 +249,7 @@ CONTENDERS: dict[str, Maker] = {
     "nsga2": nsga2,
     "cmopso": cmopso,
     "tpe": Tpe,
+    "quadratic": Quadratic,
     "sobol": Sobol,
     "random": Random,
     "qlognehvi": qlognehvi,

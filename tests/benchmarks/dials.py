@@ -1,0 +1,113 @@
+"""What it costs to set a dial: another weighting in a live model, between two calls.
+
+    python tests/benchmarks/dials.py --threads 2
+
+Eight LoRA experts (the zoo's, repeated) of SmolLM2-135M, on a CPU. Stacked: coefficients beside the base's weights.
+Merged: the composed weights, whose bits are compared with those of an export. The floor is the matrix products of the
+merged form alone, without reading the base or rounding, so that no way of merging in float32 can be faster. Then what a
+call costs in each form, as stacking adds work to every layer.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from common import Metric, main, options, say, timed, zoo_path
+from torch import Tensor
+
+from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.engines.transformers.dial_model import DialModel, Form
+from swarm.engines.transformers.merged_weights import MergedWeights
+from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.merge_model import composed_tensors
+
+BENCHMARK = "dials"
+TARGET = "<= 50"  # ms
+EXPERTS, SETS, TOKENS = 8, 20, 16
+FORMS: tuple[Form, ...] = ("stacked", "merged")
+
+
+def opened(zoo: str) -> Catalog:
+    """The zoo's experts, over and over until there are enough."""
+    folder = zoo_path(zoo)
+    known = sorted((folder / "experts").iterdir())
+    return open_catalog(folder / "base", [ExpertSpec(f"e{i}", known[i % len(known)]) for i in range(EXPERTS)])
+
+
+def recipe(catalog: Catalog, step: int) -> Recipe:
+    """Another weighting for each step; every expert has a part."""
+    values = {name: (0.02 * (i + 1) + 0.003 * step,) for i, name in enumerate(catalog.names)}
+    return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), values))
+
+
+def milliseconds(call: Callable[[int], object], times: int) -> list[float]:
+    """Of each call, after one that is not timed."""
+    call(0)
+    return [1000 * timed(lambda step=step: call(step)) for step in range(1, times + 1)]  # type: ignore[misc]
+
+
+def sets(dial: DialModel, catalog: Catalog, words: str) -> Iterator[Metric]:
+    recipes = [recipe(catalog, step) for step in range(SETS + 1)]
+    found = milliseconds(lambda step: dial.put([recipes[step]]), SETS)
+    target = TARGET if dial.form == "stacked" else None
+    yield Metric(BENCHMARK, f"{words}: set, median of {SETS}", statistics.median(found), "ms", target)
+    yield Metric(BENCHMARK, f"{words}: set, fastest", min(found), "ms")
+    yield Metric(BENCHMARK, f"{words}: set, slowest", max(found), "ms")
+
+
+def differing(dial: DialModel, catalog: Catalog, dtype: torch.dtype) -> int:
+    """Tensors of the live model that are not those of an export."""
+    live, exported = dial.model.state_dict(), composed_tensors(catalog, recipe(catalog, SETS), dtype)
+    return sum(not torch.equal(live[name], tensor) for name, tensor in exported if name in live)
+
+
+def floor(merged: MergedWeights) -> float:
+    """Milliseconds of the matrix products alone; the fastest of a few."""
+    pairs = [(each.stacked.left_OC, each.stacked.right_CI) for each in merged.parameters if each.stacked]
+    outs: list[Tensor] = [torch.empty(left.shape[0], right.shape[1]) for left, right in pairs]
+
+    def products(step: int) -> None:
+        for (left_OC, right_CI), out in zip(pairs, outs, strict=True):
+            torch.mm(left_OC, right_CI, out=out)
+
+    return min(milliseconds(products, 7))
+
+
+def texts(dial: DialModel, repetitions: int) -> float:
+    """Seconds to write TOKENS tokens after a short prompt; the median."""
+    wanted = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False}
+    prompt = ["The greatest common divisor of 12 and 18 is"]
+    found = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        dial.generate(prompt, wanted)
+        found.append(time.perf_counter() - start)
+    return statistics.median(found[1:])
+
+
+def run(arguments: argparse.Namespace) -> Iterator[Metric]:
+    catalog = opened(arguments.zoo)
+    say(f"{EXPERTS} experts, {torch.get_num_threads()} threads")
+    for dtype in (torch.bfloat16, torch.float32):
+        name = str(dtype).removeprefix("torch.")
+        for form in FORMS:
+            dial = DialModel(catalog, dtype, "cpu", form)
+            words = f"{form}, {name}"
+            yield from sets(dial, catalog, words)
+            if form == "merged":
+                yield Metric(
+                    BENCHMARK, f"{words}: tensors unlike an export's", differing(dial, catalog, dtype), "", "<= 0"
+                )
+            yield Metric(BENCHMARK, f"{words}: write {TOKENS} tokens", texts(dial, arguments.repetitions), "s")
+            del dial
+    with torch.no_grad():
+        merged = MergedWeights(DialModel(catalog, torch.float32, "cpu", "merged").model, catalog)
+        yield Metric(BENCHMARK, "merged: its matrix products alone, fastest", floor(merged), "ms")
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("--zoo", choices=("smollm2", "tiny"), default="smollm2", help="whose experts (default smollm2)")
+    main(run, parser)
