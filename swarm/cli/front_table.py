@@ -19,10 +19,10 @@ from swarm.journal.front_words import (
     looks_words,
     member_name,
     members_words,
-    rule_words,
     undominated,
 )
 from swarm.journal.summary import Summary
+from swarm.preferences.reading import written_rule
 from swarm.statistics.intervals import Score
 from swarm.statistics.wording import capital
 
@@ -127,7 +127,7 @@ class FloorLine:
 def rule_line(summary: Summary, front: FrontSummary) -> str:
     """The rule, and that another one can be asked."""
     what = f"delivered: {member_name(summary.best.id)}"
-    by = f", chosen by the rule {rule_words(front.rule)}" if front.kept else ""
+    by = f", chosen by the rule {written_rule(front.rule)}" if front.kept else ""
     return f"{what}{by}; swarm export RUN DEST --select RULE asks another rule, without an evaluation"
 
 

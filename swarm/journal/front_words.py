@@ -1,7 +1,5 @@
 """What may be claimed of a front and of floors, in sentences: for the report, the terminal and the model card."""
 
-from collections.abc import Iterable, Mapping
-
 from swarm.journal.front_summary import FloorKept, FrontSummary, Member
 from swarm.statistics.intervals import Score
 from swarm.statistics.wording import baseline_name, signed
@@ -89,12 +87,6 @@ def bound_words(floor: str, found: FloorKept) -> str:
     return f"base {'-' if found.low < 0 else '+'} {abs(found.low):.3g}"
 
 
-def rule_words(rule: Mapping[str, object]) -> str:
-    """A rule as --select writes it: "knee", "weighted_sum:helpful=0.7,harmless=0.3"."""
-    settings = ",".join(_setting(name, value) for name, value in rule.items() if name != "type")
-    return f"{rule.get('type', '')}{f':{settings}' if settings else ''}"
-
-
 def number(value: float) -> str:
     """A hypervolume, in the product of the scores' units, or a reference."""
     return signed(value, "#.3g").removesuffix(".") if value else "0"
@@ -109,15 +101,3 @@ def _kept(name: str, floor: str, member: Member) -> str:
     if found is None:
         return f"{name}: floor {floor}"
     return f"{name}: lower bound {bound_words(floor, found)}, floor {floor}{'' if found.kept else ', not kept'}"
-
-
-def _setting(name: str, value: object) -> str:
-    if isinstance(value, Mapping):
-        return ",".join(f"{key}={_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return f"{name}={' '.join(_plain(inner) for inner in value)}"
-    return f"{name}={_plain(value)}"
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

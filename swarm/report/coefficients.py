@@ -1,6 +1,7 @@
 """The best's coefficients by expert and group."""
 
 import math
+from collections.abc import Sequence
 
 from swarm.journal.summary import Coefficients
 from swarm.report.read_journal import Journal
@@ -9,7 +10,7 @@ from swarm.report.words import signed
 NAMED = 8  # of several coefficients; the others are counted
 
 
-def of_position(position: tuple[float, ...], journal: Journal) -> Coefficients:
+def of_position(position: Sequence[float], journal: Journal) -> Coefficients:
     """The coefficients at a position, by the names of its dimensions."""
     found: dict[str, dict[str, float]] = {}
     for coordinate, value in zip(journal.start.coordinates, position, strict=False):

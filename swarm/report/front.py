@@ -15,8 +15,9 @@ from swarm.core.dominance import non_dominated
 from swarm.core.space import Array
 from swarm.core.terminal_text import shortened
 from swarm.journal.front_summary import FloorKept, FrontSummary, Member
-from swarm.journal.front_words import bound_words, is_baseline, member_name, rule_words
+from swarm.journal.front_words import bound_words, is_baseline, member_name
 from swarm.journal.summary import Best, Coefficients, Summary
+from swarm.preferences.reading import written_rule
 from swarm.report.coefficients import NAMED
 from swarm.report.read_journal import Journal
 from swarm.report.score_table import kind_of
@@ -156,7 +157,7 @@ def _decision(line: str) -> Decision | None:
 def _how(content: Mapping[str, object]) -> str:
     """The rule, else the preference of a dial, else the groups that the candidate serves."""
     if rule := content.get("rule"):
-        return rule_words(rule) if isinstance(rule, dict) else _text(rule)
+        return written_rule(rule) if isinstance(rule, dict) else _text(rule)
     found = content.get("preference") or content.get("cluster") or ""
     if isinstance(found, dict):
         return _text(", ".join(f"{name}={share}" for name, share in found.items()))

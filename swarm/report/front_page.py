@@ -12,9 +12,9 @@ from swarm.journal.front_words import (
     member_name,
     members_words,
     number,
-    rule_words,
 )
 from swarm.journal.summary import Best, Summary
+from swarm.preferences.reading import written_rule
 from swarm.report.coefficients import baseline_at
 from swarm.report.figures.front_parallel import parallel_figure
 from swarm.report.figures.front_scatter import scatter_figure
@@ -122,13 +122,13 @@ def _decision(summary: Summary) -> tuple[str, ...]:
     front, best = summary.front, summary.best
     if front is None:
         return ()
-    chosen = f"{capital(member_name(best.id))} was chosen by the rule {rule_words(front.rule)}"
+    chosen = f"{capital(member_name(best.id))} was chosen by the rule {written_rule(front.rule)}"
     among = "among the members that no other dominates with significance on the select split"
     floors = " and that keep every floor" if front.floors else ""
     if not front.kept:
         nearest = "the one whose worst lower bound is nearest to its floor"
         chosen = f"{capital(member_name(best.id))} was delivered as {nearest}"
-        among, floors = f"the rule {rule_words(front.rule)} had nobody to choose from", ""
+        among, floors = f"the rule {written_rule(front.rule)} had nobody to choose from", ""
     bounds = (
         "A floor is kept where the lower bound of the score on the select split is no lower; each bound holds with "
         f"{100 * front.confidence:.4g} % confidence, so that all of them together do with 95 %."

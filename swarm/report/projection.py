@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
+from swarm.journal.packed import unpack_rows
 from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import Best
 from swarm.report.coefficients import baseline_at
@@ -49,13 +50,14 @@ class Landmark:
 class Plane:
     """Every candidate of the search, projected.
 
+    candidates_NK: their points.
     scores: one per candidate, NaN where it has none.
     path: the best so far, in the journal's order.
     moves: of particles in some generations, up to the last one; a move is the particle's velocity then.
     """
 
     axes: tuple[Axis, Axis]
-    candidates: tuple[Point, ...]
+    candidates_NK: Array
     scores: tuple[float, ...]
     path: tuple[Point, ...]
     landmarks: tuple[Landmark, ...]
@@ -65,10 +67,10 @@ class Plane:
 def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
     """None where the positions do not span a plane. Candidates alone decide the components, all with equal weight."""
     names = journal.start.coordinates
-    lines = [line for line in journal.searched if len(line.position) == len(names)]
-    x_ND = np.array([line.position for line in lines], dtype=np.float64)
-    if len(names) < 2 or len(np.unique(x_ND, axis=0)) < 3:
+    lines = [line for line in journal.searched if line.dimensions == len(names)]
+    if len(names) < 2 or len({line.place for line in lines}) < 3:
         return None
+    x_ND = unpack_rows([line.packed_position for line in lines])
     mean_D = x_ND.mean(axis=0)
     axes, w_KD = _components(x_ND - mean_D, names)
 
@@ -84,8 +86,7 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
             path.append(project(line.position))
     marks = [Landmark(k, name, project(at)) for k, name, at in _landmarks(journal, best) if len(at) == len(names)]
     moves = tuple((project(before), project(after)) for before, after in _moves(journal.start.optimizer, lines))
-    dots = tuple(project(line.position) for line in lines)
-    return Plane(axes, dots, tuple(scores), tuple(path), tuple(marks), moves)
+    return Plane(axes, (x_ND - mean_D) @ w_KD.T, tuple(scores), tuple(path), tuple(marks), moves)
 
 
 def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:
@@ -110,7 +111,7 @@ def _moves(optimizer: str, lines: Sequence[ScoredRecord]) -> Iterator[tuple[Posi
     if optimizer not in SWARMS:
         return
     at = {
-        (line.iteration, line.particle): line.position
+        (line.iteration, line.particle): line
         for line in lines
         if line.particle is not None and line.iteration is not None and line.iteration >= DESIGNED
     }
@@ -120,7 +121,8 @@ def _moves(optimizer: str, lines: Sequence[ScoredRecord]) -> Iterator[tuple[Posi
     shown = max(1, min(MOST_SHOWN, MOST_MOVES // len({particle for _, particle in found})))
     first, last = found[0][0], found[-1][0]
     generations = {round(i) for i in np.geomspace(last, first, shown)}  # closer together where moves are long: early
-    yield from ((at[i - 1, particle], at[i, particle]) for i, particle in found if i in generations)
+    shown_ones = [(at[i - 1, particle], at[i, particle]) for i, particle in found if i in generations]
+    yield from ((before.position, after.position) for before, after in shown_ones)
 
 
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:
@@ -134,7 +136,5 @@ def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tupl
         kind, _, name = key.partition(":")
         if kind in ("base", "expert") or key == uniform:
             found.append((kind, name if kind == "expert" else kind, position))
-    positions = {line.id: line.position for line in journal.scored}
-    if best and best.id in positions:
-        found.append(("best", "best", positions[best.id]))
-    return found
+    at_best = [line for line in journal.scored if best and line.id == best.id]
+    return [*found, *(("best", "best", line.position) for line in at_best[-1:])]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
+from swarm.journal.packed import PackedScores, unpack_rows
 from swarm.journal.records import ScoredRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import of_position
@@ -77,24 +78,20 @@ def _behind(lines: list[ScoredRecord], weights: Mapping[str, float]) -> tuple[Ar
     total = sum(weights[name] for name in lines[0].examples)
     gap_N, variance_N = np.zeros(len(lines)), np.zeros(len(lines))
     for name in lines[0].examples:
-        share, highest_P = weights[name] / total, lines[whole_N.argmax()].examples.array(name)
+        scores = [line.examples for line in lines]
+        share, highest_P = weights[name] / total, scores[whole_N.argmax()].array(name)
         for at in range(0, len(lines), ROWS):
             rows = slice(at, at + ROWS)
-            behind_NP = highest_P - np.array([line.examples.array(name) for line in lines[rows]])
+            behind_NP = highest_P - PackedScores.table(scores[rows], name)
             gap_N[rows] += share * behind_NP.mean(axis=1)
             variance_N[rows] += share**2 * behind_NP.var(axis=1) / max(1, behind_NP.shape[1] - 1)
     return gap_N, np.sqrt(variance_N)
 
 
 def _ranges(good: list[ScoredRecord], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
-    values: dict[str, dict[str, list[float]]] = {}
-    for line in good:
-        for expert, groups in of_position(line.position, journal).items():
-            for group, value in groups.items():
-                values.setdefault(expert, {}).setdefault(group, []).append(value)
-    return {e: {group: _range(found) for group, found in groups.items()} for e, groups in values.items()}
-
-
-def _range(values: list[float]) -> Range:
-    low, high = (float(end) for end in np.percentile(values, [10, 90]))
-    return Range(low, high)
+    if not journal.start.coordinates:
+        return {}
+    x_ND = unpack_rows([line.packed_position for line in good])
+    ranges = [Range(*np.percentile(values_N, [10, 90]).tolist()) for values_N in x_ND.T]
+    columns = of_position(range(len(ranges)), journal)
+    return {e: {group: ranges[int(at)] for group, at in groups.items()} for e, groups in columns.items()}

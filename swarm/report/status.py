@@ -3,9 +3,10 @@
 import shlex
 from pathlib import Path
 
-from swarm.journal.front_words import member_name, rule_words
+from swarm.journal.front_words import member_name
 from swarm.journal.records import StartRecord
 from swarm.journal.summary import Best, Summary
+from swarm.preferences.reading import written_rule
 from swarm.report.read_journal import Journal
 from swarm.report.words import REASONS, Unit, baseline_name, capital, count
 
@@ -64,7 +65,7 @@ def choices(summary: Summary | None, searched: Best | None) -> tuple[str, ...]:
     best = summary.best
     if summary.front and summary.front.apart:
         front = summary.front
-        by = f"by the rule {rule_words(front.rule)}" if front.kept else "as the nearest to keeping the floors"
+        by = f"by the rule {written_rule(front.rule)}" if front.kept else "as the nearest to keeping the floors"
         found.append(f"{capital(member_name(best.id))} was chosen {by}.")
     elif best.source == "search":
         is_other = searched is not None and _is_higher(searched, best)

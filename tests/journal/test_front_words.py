@@ -9,7 +9,6 @@ from swarm.journal.front_words import (
     looks_words,
     member_name,
     members_words,
-    rule_words,
     undominated,
 )
 from swarm.statistics.intervals import Difference, Score
@@ -82,13 +81,10 @@ def test_floors_are_kept_or_it_is_said_first_that_none_keeps_them() -> None:
     assert floors_words(front(), "3-1") == ""
 
 
-def test_names_and_rules_are_words() -> None:
+def test_names_are_words() -> None:
     assert [member_name(id) for id in ("3-1", "base", "expert:x", "uniform:0.5")] == [
         "candidate 3-1",
         "the base",
         "expert x",
         "uniform weights, 0.5 each",
     ]
-    assert rule_words({"type": "knee"}) == "knee"
-    assert rule_words({"type": "p_mean", "p": -2.0}) == "p_mean:p=-2"
-    assert rule_words({"type": "weighted_sum", "weights": {"a": 0.7, "b": 0.3}}) == "weighted_sum:a=0.7,b=0.3"

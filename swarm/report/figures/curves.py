@@ -71,7 +71,7 @@ def _search_curve(
     band = [(x(p.at), y(p.high)) for p in found.populations] + [(x(p.at), y(p.low)) for p in found.populations[::-1]]
     if len(found.populations) > 1:
         parts.append(svg.path(band, "band", closed=True))
-    parts.append(svg.dots(svg.subsampled([(x(at), y(score)) for at, score in found.points]), _dots_class(found)))
+    parts.append(svg.dots([(x(at), y(score)) for at, score in svg.subsampled(list(found.points))], _dots_class(found)))
     if found.known:
         parts.append(svg.line(x(found.known + 0.5), TOP - 6, x(found.known + 0.5), HEIGHT - BOTTOM, "continued"))
     parts.append(svg.path(_steps(found, x, y), "best-line"))

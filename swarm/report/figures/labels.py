@@ -31,7 +31,7 @@ class Named:
     class_: str
 
 
-def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Point] = ()) -> str:
+def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Point] | Array = ()) -> str:
     """The labels of marks in order of importance; one that does not fit into the frame is omitted.
 
     A label at a distance has a line to its mark, which crosses no other label. A place off the path is better than one
@@ -57,7 +57,7 @@ def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Poi
     return "".join(drawn)
 
 
-def _array(points: Sequence[Point]) -> Array:
+def _array(points: Sequence[Point] | Array) -> Array:
     return np.array(points, dtype=np.float64).reshape(len(points), 2)
 
 

@@ -1,14 +1,20 @@
 """SVG as text: elements, scales and ticks. Colours are CSS classes, which the style sheet of the page defines."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
+
+import numpy as np
+
+from swarm.core.space import Array
 
 WIDE, NARROW = 760, 384  # pixels: each figure is drawn for a page and for a phone; the style sheet shows one
 MOST_DOTS = 3_000  # in one drawing, so that the file stays small and the browser fast
 SHADES = 5  # of a score; the style sheet defines as many
 Value = str | float
+Dot = TypeVar("Dot")
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class Scale:
     def __call__(self, value: float) -> float:
         share = min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1.0)))
         return self.start + share * (self.end - self.start)
+
+    def all(self, values_N: Array) -> Array:
+        """The pixels of many values."""
+        share_N = np.clip((values_N - self.low) / ((self.high - self.low) or 1.0), 0.0, 1.0)
+        return self.start + share_N * (self.end - self.start)
 
 
 def figure(
@@ -129,7 +140,7 @@ def mark(kind: str, x: float, y: float, r: float = 5.0) -> str:
     return element("circle", cx=x, cy=y, r=r, class_=class_)
 
 
-def subsampled(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def subsampled(points: Sequence[Dot]) -> Sequence[Dot]:
     """At most MOST_DOTS of them, at regular intervals."""
     step = max(1, math.ceil(len(points) / MOST_DOTS))
     return points[::step]

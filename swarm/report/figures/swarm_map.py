@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from swarm.core.space import Array
 from swarm.report.figures import svg
 from swarm.report.figures.labels import Named, placed
 from swarm.report.figures.svg import Figure, Key, Scale
@@ -40,9 +41,9 @@ def _notes(found: Plane, share: float) -> list[str]:
         notes.append("An arrow is a particle's move, which is its velocity; those of a few generations are drawn.")
     if _outside(found):
         notes.append(f"Outside the frame and drawn on its edge: {count(_outside(found), 'candidate')}.")
-    if len(found.candidates) > svg.MOST_DOTS:
-        drawn = len(svg.subsampled(list(found.candidates)))
-        notes.append(f"{drawn:,} of {len(found.candidates):,} candidates are drawn, at regular intervals.")
+    if len(found.scores) > svg.MOST_DOTS:
+        drawn = len(svg.subsampled(range(len(found.scores))))
+        notes.append(f"{drawn:,} of {len(found.scores):,} candidates are drawn, at regular intervals.")
     return notes
 
 
@@ -57,10 +58,10 @@ def _frame(found: Plane) -> tuple[Point, Point]:
     fixed = [*found.path, *(landmark.at for landmark in found.landmarks)]
     ends = []
     for axis in (0, 1):
-        all_of_them = [point[axis] for point in found.candidates]
-        low, high = (float(end) for end in np.percentile(all_of_them, [2, 98]))
+        all_N = found.candidates_NK[:, axis]
+        low, high = (float(end) for end in np.percentile(all_N, [2, 98]))
         room = 0.3 * (high - low)
-        near = [max(min(all_of_them), low - room), min(max(all_of_them), high + room)]
+        near = [max(float(all_N.min()), low - room), min(float(all_N.max()), high + room)]
         values = [*near, *(point[axis] for point in fixed)]
         pad = 0.04 * (max(values) - min(values))
         ends.append((min(values) - pad, max(values) + pad))
@@ -69,7 +70,8 @@ def _frame(found: Plane) -> tuple[Point, Point]:
 
 def _outside(found: Plane) -> int:
     (left, right), (low, high) = _frame(found)
-    return sum(not (left <= x <= right and low <= y <= high) for x, y in found.candidates)
+    x_N, y_N = found.candidates_NK.T
+    return int(np.sum((x_N < left) | (x_N > right) | (y_N < low) | (y_N > high)))
 
 
 def _scales(found: Plane, width: int) -> tuple[Scale, Scale, float]:
@@ -86,7 +88,8 @@ def _scales(found: Plane, width: int) -> tuple[Scale, Scale, float]:
 def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> str:
     x, y, bottom = _scales(found, width)
     parts = [svg.rect(MARGIN, MARGIN, width - 2 * MARGIN, bottom - MARGIN, "frame")]
-    parts += _dots(found, limits, x, y)
+    dots_N2 = np.stack([x.all(found.candidates_NK[:, 0]), y.all(found.candidates_NK[:, 1])], axis=1)
+    parts += _dots(found, limits, dots_N2)
     path = [(x(a), y(b)) for a, b in found.path]
     parts += [svg.path(path, "way"), svg.dots(path, "way-stops")]
     parts += [svg.arrow(x(a), y(b), x(c), y(d), "velocity") for (a, b), (c, d) in found.moves[-MOST_MOVES:]]
@@ -94,22 +97,20 @@ def _draw(found: Plane, limits: tuple[float, float], title: str, width: int) -> 
     parts += [svg.mark(m.kind, x(m.at[0]), y(m.at[1]), 7.5 if m.kind == "best" else 5.5) for m in reversed(marks)]
     names = [_named(mark, x, y) for mark in marks if mark.kind != "expert"]
     names += [Named(*path[0], "start", "t named axis"), *(_named(m, x, y) for m in marks if m.kind == "expert")]
-    dots = [(x(a), y(b)) for a, b in found.candidates]
-    parts.append(placed(names, (MARGIN, MARGIN, width - MARGIN, bottom), path, dots))
+    parts.append(placed(names, (MARGIN, MARGIN, width - MARGIN, bottom), path, dots_N2))
     for k, (arrow, axis) in enumerate(zip("→↑", found.axes, strict=True)):
         words = f"{arrow} {_axis_words(axis, int(width / 7))}"
         parts.append(svg.label(MARGIN, bottom + 18 * (k + 1), words, class_="t axis"))
     return svg.chart(width, bottom + FOOT, title, *parts)
 
 
-def _dots(found: Plane, limits: tuple[float, float], x: Scale, y: Scale) -> list[str]:
+def _dots(found: Plane, limits: tuple[float, float], dots_N2: Array) -> list[str]:
     """One path per shade, higher scores over lower ones; a candidate without a score is a cross."""
-    chosen = svg.subsampled([(float(i), 0.0) for i in range(len(found.candidates))])
     shades: dict[int, list[Point]] = {}
-    for i in (int(i) for i, _ in chosen):
-        (a, b), score = found.candidates[i], found.scores[i]
+    for i in svg.subsampled(range(len(found.scores))):
+        score, (x, y) = found.scores[i], dots_N2[i].tolist()
         shade = svg.shade(score, *limits) if math.isfinite(score) else -1
-        shades.setdefault(shade, []).append((x(a), y(b)))
+        shades.setdefault(shade, []).append((x, y))
     crosses = [svg.label(a, b + 4, "×", "middle", "t cross") for a, b in shades.pop(-1, [])]
     return crosses + [svg.dots(points, f"shade shade-{k}") for k, points in sorted(shades.items())]
 
