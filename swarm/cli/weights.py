@@ -1,19 +1,76 @@
 """The commands that write weights without a search: export, compose, vector."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from swarm.cli.flags import PlainFlags
 from swarm.cli.options import By, Compare, Groups, Select
 from swarm.cli.screen import announce, print_lines
+from swarm.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from swarm.export import Exported
 
 app = typer.Typer(cls=PlainFlags)
 
 Format = Annotated[str, typer.Option("--format", help="hf, adapter, mergekit or recipe")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what the folder holds")]
+Rank = Annotated[
+    int | None,
+    typer.Option(help="with --format adapter: the largest rank; the nearest adapter of it, its error is told"),
+]
+Push = Annotated[
+    str,
+    typer.Option(
+        "--push-to-hub", metavar="OWNER/NAME", help="send DEST to this repository of the hub; a new one is private"
+    ),
+]
+
+
+@dataclass(frozen=True)
+class WrittenForm:
+    """The form in which weights are written, and where else they go, as given."""
+
+    format: str
+    rank: int | None
+    repository: str
+    overwrite: bool
+
+    def check(self) -> None:
+        """Raise ConfigError before anything is read, where that cannot be written or sent."""
+        if self.repository:
+            from swarm.export.hub import check_push
+
+            check_push(self.repository, self.format)
+
+    def check_plain(self) -> None:
+        """Raise ConfigError for options that a choice from a front does not take."""
+        given = {"--rank": self.rank is not None, "--push-to-hub": bool(self.repository)}
+        if lost := next((option for option, value in given.items() if value), ""):
+            raise ConfigError(
+                f"{lost} does not go with a choice; make the choice first, then give it as --candidate ID"
+            )
+
+    def written(self, what: "Exported", dest: Path) -> list[str]:
+        """Write, and send where asked. Returns what there is to say."""
+        from swarm.export import export as write
+        from swarm.export.adapter import at_rank
+
+        if self.rank is not None:
+            what = at_rank(what, self.rank, self.format)
+        what = replace(what, repository=self.repository)
+        lines = [what.reduced.loss.text] if what.reduced else []
+        lines.append(str(write(what, dest, self.format, self.overwrite)))
+        if self.repository:
+            from swarm.export.hub import check_private, upload
+
+            check_private(what, dest)
+            lines.append(upload(dest, self.repository, self.overwrite))
+        return lines
 
 
 @app.command()
@@ -33,6 +90,8 @@ def export(
         bool, typer.Option("--context-map", help="a table from preferences to coefficients instead of weights")
     ] = False,
     by: By = "",
+    rank: Rank = None,
+    push_to_hub: Push = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Write the best, or another candidate, as a whole model, an adapter, a mergekit config or a recipe.
@@ -41,16 +100,18 @@ def export(
     """
     announce()
     from swarm.cli.choosing import Wish, exported_lines
-    from swarm.export import export as write
     from swarm.export import read_recipe
     from swarm.run.export_candidate import exported_candidate
 
+    form = WrittenForm(export_format, rank, push_to_hub, overwrite)
+    form.check()
     wish = Wish(candidate, select, compare, groups, plural, most, context_map, by)
     of_recipe = os.path.isfile(run_dir) or os.path.isfile(run_dir / "recipe.json")
     if wish.checked(of_recipe):
+        form.check_plain()
         return print_lines(exported_lines(wish, run_dir, dest, export_format, overwrite))
     what = read_recipe(run_dir) if of_recipe else exported_candidate(run_dir, candidate)
-    print_lines([str(write(what, dest, export_format, overwrite))])
+    print_lines(form.written(what, dest))
 
 
 @app.command()
@@ -67,14 +128,17 @@ def compose(
     algebra: Annotated[
         str, typer.Option(help="delta: updates are summed; factors: LoRA's A and B, each by itself")
     ] = "delta",
+    rank: Rank = None,
+    push_to_hub: Push = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Write a composed expert of known coefficients: the base, plus each coefficient times its expert's update."""
     announce()
-    from swarm.export import export as write
     from swarm.run.compose import composed
 
-    print_lines([str(write(composed(base, expert, dtype, algebra), out, export_format, overwrite))])
+    form = WrittenForm(export_format, rank, push_to_hub, overwrite)
+    form.check()
+    print_lines(form.written(composed(base, expert, dtype, algebra), out))
 
 
 @app.command()

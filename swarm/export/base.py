@@ -1,5 +1,6 @@
 """What is exported: a recipe with its base and experts, and what is known of its quality."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,13 @@ import torch
 
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
+from swarm.experts.composed_adapter import ComposedAdapter, composed_adapter
 from swarm.experts.expert import Expert
 from swarm.experts.lora import Adapter
+from swarm.experts.rank_reduction import ReducedAdapter
 from swarm.journal.summary import SplitScores, Summary
+
+CACHED = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/")  # in a folder of the hub's cache
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Exported:
     candidate_id: the recipe's candidate in the run.
     other: what the run knows of it where it is not the run's best.
     choice: how it was chosen after the search, as the end of a sentence; "" where it was not.
+    reduced: the adapter at a lower rank, which takes its place; None where the whole one is written.
+    repository: the hub's repository that it is for, as OWNER/NAME; its files then name no folder of this machine.
     on_step: called with the tensors that a checkpoint holds already, and how many it will.
     """
 
@@ -50,6 +57,8 @@ class Exported:
     candidate_id: str
     other: OtherCandidate | None = None
     choice: str = ""
+    reduced: ReducedAdapter | None = None
+    repository: str = ""
     on_step: Callable[[int, int], None] = field(default=lambda done, of: None, compare=False)
 
     @property
@@ -57,6 +66,11 @@ class Exported:
         dtype = getattr(torch, self.dtype)
         assert isinstance(dtype, torch.dtype), "engines admit only names of dtypes"
         return dtype
+
+    @property
+    def adapter(self) -> ComposedAdapter:
+        """The adapter to be written. Every expert in use must have low-rank updates alone."""
+        return self.reduced.adapter if self.reduced else composed_adapter(self.catalog, self.recipe)
 
     @property
     def active(self) -> tuple[Expert, ...]:
@@ -88,3 +102,20 @@ def sparsification_of(expert: Expert) -> str:
 def local_path(path: Path) -> str:
     """The path as exports hold it: absolute, symbolic links not resolved."""
     return str(path.absolute())
+
+
+def hub_id(path: Path) -> str:
+    """The id of the repository that a folder was downloaded from, as the hub's cache has it; "" for another folder."""
+    found = CACHED.search(local_path(path))
+    return f"{found['owner']}/{found['name']}" if found else ""
+
+
+def hub_ids(what: Exported) -> tuple[str, ...]:
+    """The hub's ids of the base and of the experts in use, in that order and each once, as far as they have one."""
+    paths = (what.catalog.base.path, *(expert.path for expert in what.active))
+    return tuple(dict.fromkeys(filter(None, map(hub_id, paths))))
+
+
+def named_path(path: Path, what: Exported) -> str:
+    """How the export's files name a base or an expert: by its path, or for the hub by its id there, or ""."""
+    return hub_id(path) if what.repository else local_path(path)

@@ -1,7 +1,6 @@
 """The model card: what was combined, with which coefficients, and what is known of its quality."""
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,15 @@ from swarm import __version__
 from swarm.core.loading import load_snippet
 from swarm.core.markdown import code_block, plain_text
 from swarm.core.terminal_text import escaped_output
-from swarm.export.base import Exported, OtherCandidate, kind_of, local_path, sparsification_of
+from swarm.export.base import (
+    Exported,
+    OtherCandidate,
+    hub_id,
+    hub_ids,
+    kind_of,
+    named_path,
+    sparsification_of,
+)
 from swarm.journal.front_words import coverage_claim, floors_words, members_words
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
@@ -27,7 +34,9 @@ SETTINGS = {  # of the config: section -> keys that the card shows; none of them
     "engine": ("type", "dtype"),
     "seed": (),
 }
-HUB_CACHE = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/")
+RELATIONS = {"hf": "merge", "adapter": "adapter"}  # of the hub: what a model is to its base_model
+UNNAMED = "not on the hub"  # in place of a folder of this machine, where a card is for the hub
+BASE_PLACE = "PATH_OF_THE_BASE"
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ def model_card(what: Exported, format: str) -> str:
         front_matter=yaml.safe_dump(_front_matter(what, format), sort_keys=False, allow_unicode=True),
         what=what,
         format=format,
-        base_path=local_path(what.catalog.base.path),
+        base_path=named_path(what.catalog.base.path, what) or UNNAMED,
         snippet=_use(what, format),
         settings=_settings(what.config_yaml),
         groups=[group.name for group in what.recipe.weights.groups],
@@ -106,7 +115,7 @@ def expert_rows(what: Exported) -> list[ExpertRow]:
         ExpertRow(
             name=expert.name,
             kind=", ".join(filter(None, (kind_of(expert), sparsification_of(expert)))),
-            path=local_path(expert.path),
+            path=named_path(expert.path, what) or UNNAMED,
             fingerprint=expert.fingerprint,
             coefficients=tuple(coefficients[expert.name]),
         )
@@ -167,12 +176,20 @@ def improvements(summary: Summary) -> Improvements:
 
 
 def _front_matter(what: Exported, format: str) -> Mapping[str, object]:
-    path = local_path(what.catalog.base.path)
-    hub = HUB_CACHE.search(path)
-    front: dict[str, object] = {"base_model": f"{hub['owner']}/{hub['name']}" if hub else path}
+    front = _base_model(what, format)
     if format in LIBRARIES:
         front["library_name"] = LIBRARIES[format]
     return front | {"tags": ["merge", "swarm", *({"adapter": ["lora"], "mergekit": ["mergekit"]}.get(format, []))]}
+
+
+def _base_model(what: Exported, format: str) -> dict[str, object]:
+    """What the hub shows as the model tree: the base, and of a merge the experts too, by the hub's ids."""
+    base = what.catalog.base.path
+    named = named_path(base, what)
+    if not hub_id(base) or format not in RELATIONS:
+        return {"base_model": hub_id(base) or named} if named else {}
+    ids = list(hub_ids(what)) if format == "hf" else [hub_id(base)]
+    return {"base_model": ids[0] if len(ids) == 1 else ids, "base_model_relation": RELATIONS[format]}
 
 
 def _scored(what: Exported) -> Summary | None:
@@ -215,9 +232,10 @@ def _baseline(name: str, summary: Summary) -> str:
 
 def _use(what: Exported, format: str) -> str:
     """How this folder is loaded."""
-    place = "." if format in ("mergekit", "recipe") else PLACE
+    place = "." if format in ("mergekit", "recipe") else what.repository or PLACE
     base = what.catalog.base
-    snippet = load_snippet(format, place, local_path(base.path), base.architecture.encoder_decoder)
+    named = named_path(base.path, what) or BASE_PLACE
+    snippet = load_snippet(format, place, named, base.architecture.encoder_decoder)
     return code_block(snippet.code, snippet.language)
 
 

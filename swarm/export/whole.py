@@ -8,7 +8,6 @@ import yaml
 from pydantic import ValidationError
 
 from swarm.core.errors import ExpertError
-from swarm.experts.composed_adapter import composed_adapter
 from swarm.experts.merge_model import composed_tensor
 from swarm.experts.safetensors_files import TensorFiles, TensorInfo
 from swarm.experts.safetensors_writer import DTYPE_NAMES, check_finite
@@ -83,8 +82,7 @@ def _checkpoint(what: Exported) -> Mapping[str, Form]:
 
 
 def _adapter(what: Exported) -> Mapping[str, Form]:
-    tensors = composed_adapter(what.catalog, what.recipe).tensors()
-    return {name: (tuple(tensor.shape), F32) for name, tensor in tensors.items()}
+    return {name: (tuple(tensor.shape), F32) for name, tensor in what.adapter.tensors().items()}
 
 
 def _differences(found: Mapping[str, TensorInfo], wanted: Mapping[str, Form]) -> Iterator[str]:

@@ -40,6 +40,10 @@ def over_the_expert(scene: Scene) -> Words:
     return [*words[:-1], mine, "--overwrite"]
 
 
+def rank_of_a_choice(scene: Scene) -> Words:
+    return ["export", scene.finished, scene.folder / "dest", "--select", "knee", "--rank", "2"]
+
+
 CASES = [
     Case("no-coefficient", composed(experts=("{red}",)), "--expert", "red is not PATH=COEFFICIENT", "write a number"),
     Case("word-as-coefficient", composed(experts=("{red}=half",)), "--expert", "red=half", "write a number"),
@@ -72,4 +76,15 @@ CASES = [
     Case("full-folder-to-compose", into_a_full_folder, "dest", "not empty", "--overwrite"),
     Case("over-its-own-expert", over_the_expert, "mine", "which the export is made from", "choose another folder"),
     Case("overflowing-coefficient", composed(experts=("{red}=1e39",)), "weight", "not finite", "smaller coefficients"),
+    Case("rank-0", composed("--format", "adapter", "--rank", "0"), "--rank", "0", "give 1 or more"),
+    Case("rank-of-a-whole-model", composed("--rank", "2"), "--rank", "--format is hf", "add --format adapter"),
+    Case("rank-of-a-choice", rank_of_a_choice, "--rank", "a choice", "--candidate ID"),
+    Case(
+        "push-of-a-recipe",
+        composed("--format", "recipe", "--push-to-hub", "me/mine"),
+        "--push-to-hub",
+        "--format recipe",
+        "use --format hf or adapter",
+    ),
+    Case("push-to-no-id", composed("--push-to-hub", "mine"), "--push-to-hub", "'mine'", "give it as OWNER/NAME"),
 ]

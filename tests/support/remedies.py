@@ -18,6 +18,9 @@ ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(MENDED, "tests/data/test_remedies_for_examples.py::test_the_remedy_helps"),
     "cache-in-proc": "tests/cli/test_remedies_for_machines.py::test_a_cache_that_can_be_written",
     "cache-is-a-file": "tests/cli/test_remedies_for_machines.py::test_a_cache_that_can_be_written",
+    **dict.fromkeys(
+        ("push-of-a-recipe", "push-to-no-id"), "tests/export/test_push_to_hub.py::test_what_is_sent_is_the_export"
+    ),
     "no-such-cluster": "tests/workers/preflight/test_checks.py::test_check_describes_a_cluster_that_has_everything",
     "zoo-in-proc": "tests/zoo/test_zoo.py::test_the_tiny_zoo_is_the_same_twice",
 }

@@ -1,5 +1,7 @@
 """What the messages about `swarm compose` say to do."""
 
+import json
+
 from support.bad_inputs import Scene, Words
 from support.remedy_steps import Remedy, typed
 
@@ -30,6 +32,16 @@ def summed(scene: Scene, words: Words) -> Words:
     return [*words[:first], f"{scene.playground.expert('red')}=2", *words[first + 1 : second - 1], *words[second + 1 :]]
 
 
+def with_form(scene: Scene, words: Words) -> Words:
+    return [*words, "--format", "adapter"]
+
+
+def candidate_by_id(scene: Scene, words: Words) -> Words:
+    best = json.loads((scene.finished / "summary.json").read_text())["best"]["id"]
+    at = words.index("--select")
+    return [*words[:at], "--candidate", best, *words[at + 2 :], "--format", "adapter"]
+
+
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "no-coefficient": coefficient("{red}"),
     "word-as-coefficient": coefficient("{red}=half"),
@@ -48,4 +60,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "full-folder-to-compose": (overwritten, elsewhere),
     "over-its-own-expert": (elsewhere,),
     "overflowing-coefficient": coefficient("{red}=1e39"),
+    "rank-0": (typed("0", "1"),),
+    "rank-of-a-whole-model": (with_form,),
+    "rank-of-a-choice": (candidate_by_id,),
 }
