@@ -61,7 +61,6 @@ app = typer.Typer(
     cls=PlainFlags,
     help="Find the best weighting of language-model experts, without gradients.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(preparing_app)

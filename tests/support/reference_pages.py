@@ -27,6 +27,9 @@ COMMANDS_HEAD = f"""# The commands
 
 `swarm COMMAND --help` says the same. A mistake is one line on stderr and exit code 2; with `--json` it is an object on
 stdout. Written by `{AGAIN}`.
+
+`swarm --install-completion` teaches your shell (bash, zsh, fish, PowerShell) to complete commands and options;
+`swarm --show-completion` prints the script instead. Both ask which shell runs them.
 """
 
 
