@@ -1,6 +1,6 @@
 """What each expert does to each objective: alone, and by a linear fit over all that the search scored.
 
-Shape suffixes: N candidates, E experts, K objectives.
+Shape suffixes: N candidates, D coordinates, E experts, K objectives.
 """
 
 import math
@@ -64,7 +64,7 @@ def linear_fit(journal: Journal, objectives: Sequence[str]) -> Fit | None:
     experts = tuple(journal.start.experts)
     if len(lines) < len(experts) + 2:
         return None
-    design_NE = np.column_stack([np.ones(len(lines)), [_coefficients(line, experts, journal) for line in lines]])
+    design_NE = np.column_stack([np.ones(len(lines)), _coefficients(lines, experts, journal)])
     scores_NK = np.array([[line.scores[name] for name in objectives] for line in lines])
     solved, _, rank, _ = np.linalg.lstsq(design_NE, scores_NK, rcond=None)
     if rank < design_NE.shape[1]:
@@ -79,9 +79,11 @@ def _explained(left_K: Array, whole_K: Array) -> list[float]:
     return [float(1 - left / whole) if whole > 0 else math.nan for left, whole in pairs]
 
 
-def _coefficients(line: ScoredRecord, experts: Sequence[str], journal: Journal) -> list[float]:
-    found = of_position(line.position, journal)
-    return [float(np.mean(list(found[expert].values()))) for expert in experts]
+def _coefficients(lines: Sequence[ScoredRecord], experts: Sequence[str], journal: Journal) -> Array:
+    """The mean coefficient of each expert over its groups, NE."""
+    x_ND = np.array([line.position for line in lines], dtype=np.float64)
+    columns = of_position(tuple(map(float, range(x_ND.shape[1]))), journal)
+    return np.stack([x_ND[:, [int(at) for at in columns[expert].values()]].mean(axis=1) for expert in experts], axis=1)
 
 
 def _alone(
