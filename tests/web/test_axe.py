@@ -12,12 +12,14 @@ import pytest
 
 from support.bad_inputs import Scene
 from support.browser import Browser, Page, browsing, wait_until
+from support.front_runs import front_run
 from support.playground import Playground
 from swarm.web.pages import Pages
 from swarm.web.server import Server, open_server
 from swarm.web.watcher import Shelf
 
-PAGES = ("/", "/run/first", "/run/stopped", "/compare?first=first&second=second", "/compare?first=first&second=stopped")
+RUNS = ("/run/first", "/run/stopped", "/run/front")
+PAGES = ("/", *RUNS, "/compare?first=first&second=second", "/compare?first=first&second=stopped")
 SERIOUS = "axe.run(document).then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(' | '))))"  # fmt: skip # noqa: E501
 
 
@@ -33,6 +35,7 @@ def server(playground: Playground, finished_run: Path, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("shelf")
     for name in ("first", "second"):
         shutil.copytree(finished_run, folder / name)
+    shutil.copytree(front_run(playground), folder / "front")
     shutil.move(Scene(folder, playground, finished_run).stopped_run(lines=14), folder / "stopped")
     with open_server(Pages(Shelf((folder,))), 0) as opened:
         threading.Thread(target=opened.serve_forever, daemon=True).start()
