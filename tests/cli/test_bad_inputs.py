@@ -13,6 +13,7 @@ import pytest
 from support import (
     bad_adapters,
     bad_build,
+    bad_choices,
     bad_compose,
     bad_configs,
     bad_curation,
@@ -47,6 +48,7 @@ CASES = [
 CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
 CASES += [*bad_goals.CASES, *bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES, *bad_sweeps.CASES]
+CASES += bad_choices.CASES
 
 
 @pytest.fixture
