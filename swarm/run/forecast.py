@@ -3,6 +3,7 @@
 A cluster that is running already is inspected.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from swarm.core.requests import Generation
 from swarm.core.sizes import GIB, duration_text, size_text
+from swarm.preferences.goals import BOUND
 from swarm.run.phases import predict_times
 from swarm.run.plan import Plan
 from swarm.run.requirements import check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
@@ -117,6 +119,7 @@ def describe(plan: Plan) -> list[str]:
         *(f"experts      {kind}: {', '.join(names)}" for kind, names in _by_kind(f.experts).items()),
         f"search       {f.coordinates} dimensions, each {f.bounds[0]:g} to {f.bounds[1]:g}",
         f"optimizer    {plan.config.optimizer.type}, up to {f.evaluations:,} evaluations",
+        *_goals(plan),
         f"dtype        {f.dtype}{_of_the_base(f)}",
         *(f"examples     {line}" for line in splits),
         f"tokens       at most {f.tokens:,} in the search",
@@ -128,6 +131,22 @@ def describe(plan: Plan) -> list[str]:
         f"power        smallest detectable difference on the test split: about {100 * f.smallest_gain:.1f} points",
         *(f"note         {note}" for note in f.notes),
     ]
+
+
+def _goals(plan: Plan) -> list[str]:
+    """What counts beside the weighted mean: what is held apart, and what a floor asks for on the select split."""
+    goals = plan.goals
+    lines = [f"front        of {', '.join(goals.apart)}"] if goals.apart else []
+    for objective in plan.config.objectives:
+        if (floor := goals.floors.get(objective.name)) is None:
+            continue
+        n, asked = len(plan.splits[objective.name].select), ""
+        if not floor.from_base and objective.signed_range == (0.0, 1.0) and 0.0 < floor.value < 1.0:
+            error = math.sqrt(floor.value * (1.0 - floor.value) / n)
+            needed = min(1.0, floor.value + BOUND * error)
+            asked = f"; to keep it for certain a mean of about {needed:.3g} on the {n} select examples is needed"
+        lines.append(f"floor        {objective.name}: {floor}{asked}")
+    return lines
 
 
 def inspect_cluster(plan: Plan) -> list[str]:

@@ -122,3 +122,17 @@ def test_where_lower_is_better_every_score_is_turned_round(playground: Playgroun
         found = json.loads((run / "summary.json").read_text())["baselines"]["base"]
         scores[direction] = found["test"]["mean"]
     assert scores["lower"] == -scores["higher"] != 0
+
+
+def test_check_says_what_is_held_apart_and_what_a_floor_asks_for(playground: Playground, tmp_path: Path) -> None:
+    """sqrt(0.8 * 0.2 / 8) is 0.141; 1.645 times that over 0.8 is above 1, the most that there is."""
+    content = config(playground)
+    content["objectives"][0]["floor"] = 0.8
+    content["objectives"][1]["floor"] = "base - 0.1"
+    path = tmp_path / "front.yaml"
+    path.write_text(yaml.safe_dump(content))
+    done = run_cli("check", path)
+    assert done.code == 0, done
+    assert "front        of a, b" in done.out
+    assert "floor        a: 0.8; to keep it for certain a mean of about 1 on the 8 select examples is needed" in done.out
+    assert "floor        b: base - 0.1\n" in done.out
