@@ -172,7 +172,7 @@ def _row(member: Member, best: Best) -> MemberRow:
     kind = kind_of(member.id) if is_baseline(member.id) else "best"
     return MemberRow(
         member=member,
-        name=_short_name(member.id),
+        name=capital(_short_name(member.id)),
         kind=kind,
         coefficients=_short(member.coefficients) if kind == "best" else "",
         chosen=member.id == best.id,
@@ -188,7 +188,7 @@ def _short(found: Coefficients) -> str:
 
 
 def _short_name(id: str) -> str:
-    return capital(member_name(id).removeprefix("candidate ").removeprefix("the "))
+    return member_name(id).removeprefix("candidate ").removeprefix("the ")
 
 
 def _floor(front: FrontSummary, objective: str, floor: str) -> float:

@@ -12,7 +12,7 @@ from swarm.report.words import capital, count, signed
 from swarm.statistics.intervals import Score
 
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 52, 8, 26, 44, 300
-ASIDE = 46  # pixels of each split beside the curve
+ASIDE, BETWEEN = 46, 26  # pixels: of each split beside the curve, and before them
 TICKS = 7
 SPLIT_NAMES = {"search": "observed front on search", "select": "members on select", "test": "members on test"}
 
@@ -43,7 +43,7 @@ def _legend(front: FrontSummary | None) -> tuple[Key, ...]:
 
 def _draw(curve: FrontCurve, front: FrontSummary | None, title: str, width: int) -> str:
     aside = dict(front.hypervolume) if front else {}
-    right = width - RIGHT - ASIDE * len(aside) - (10 if aside else 0)
+    right = width - RIGHT - ASIDE * len(aside) - (BETWEEN if aside else 0)
     x, y = Scale(0, curve.total + 0.5, LEFT, right), Scale(*_limits(curve, front), HEIGHT - BOTTOM, TOP)
     parts = [_axes(x, y, width)]
     if front and front.baselines:
@@ -51,7 +51,7 @@ def _draw(curve: FrontCurve, front: FrontSummary | None, title: str, width: int)
         parts.append(svg.line(LEFT, level, width - RIGHT, level, "reference expert"))
     parts.append(svg.path(_steps(curve, x, y), "best-line"))
     for i, (split, score) in enumerate(aside.items()):
-        at = right + 10 + ASIDE * (i + 0.5)
+        at = right + BETWEEN + ASIDE * (i + 0.5)
         parts.append(_aside(at, split, score, y))
     return svg.chart(width, HEIGHT, title, *parts)
 
