@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: quickstart test docs simulate test-slow test-launch test-vllm bench lint format clean
+.PHONY: quickstart test docs licences simulate test-slow test-launch test-vllm bench lint format clean
 
 quickstart: $(VENV)/.installed  ## install, then search with the built-in example
 	$(BIN)/swarm search configs/quickstart.yaml
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed-zoo  ## measure speed against other tools and write do
 
 docs: $(VENV)/.installed-dev  ## write the documentation as a site to docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+licences: $(VENV)/.installed-dev  ## write docs/licences.md from the metadata of what is installed
+	$(BIN)/python tests/support/licences_page.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -63,3 +63,21 @@ def test_a_hole_has_somewhere_to_go() -> None:
     text = (ROOT / "SECURITY.md").read_text()
     assert "in private" in text
     assert all((ROOT / link).is_file() for link in re.findall(r"\]\(([\w/.-]+)\)", text))
+
+
+def test_the_image_gets_what_it_copies() -> None:
+    """`.dockerignore` shuts everything out but what launch/Dockerfile names."""
+    ignored, *kept = [
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    assert ignored == "*"
+    let_through = {line[1:] for line in kept if line.startswith("!")}
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "launch" / "Dockerfile").read_text(), re.MULTILINE)
+    assert let_through == {word for words in copied for word in words.split()}
+
+
+def test_pictures_are_small_and_shown() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    for picture in (ROOT / "docs" / "pictures").iterdir():
+        assert picture.stat().st_size <= 150_000
+        assert f"](pictures/{picture.name})" in pages
