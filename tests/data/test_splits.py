@@ -235,3 +235,14 @@ def test_near_duplicates_are_noted(tmp_path):
     files["search"] = jsonl(tmp_path / "a.jsonl", [long])
     files["test"] = jsonl(tmp_path / "b.jsonl", [long | {"prompt": LONG + "?"}])
     assert split(files).notes == ("1 near-duplicates between search and test, e.g. 1 and 1 (similarity 0.95)",)
+
+
+def test_only_tasks_are_taken_once_all_examples_are_dealt(tmp_path):
+    """So objectives over one file agree on who is in which split."""
+    path = jsonl(tmp_path / "x.jsonl", rows(100))
+    whole = split(path, search=30, select=30)
+    part = make_splits("maths", path, SplitSettings(search=30, select=30), 0, Path, only_tasks=("sort", "swap"))
+    for name in SPLITS:
+        assert part.of(name) == tuple(e for e in whole.of(name) if e.task in ("sort", "swap"))
+    with pytest.raises(ConfigError, match=r"only_tasks: 'sorted' has no example.*'sort', 'swap', 'upper'"):
+        make_splits("maths", path, SplitSettings(), 0, Path, only_tasks=("sorted",))

@@ -1,0 +1,41 @@
+"""Lower confidence bounds of means: against scipy, by coverage, and at their edges."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from swarm.statistics.lower_bounds import lower_bound, paired_lower_bound
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (7, 10), (180, 200)])
+def test_right_and_wrong_have_the_exact_bound(right: int, n: int) -> None:
+    """scipy's one-sided Clopper-Pearson interval is the oracle."""
+    exact = stats.binomtest(right, n, alternative="greater").proportion_ci(0.96, method="exact").low
+    assert lower_bound([1.0] * right + [0.0] * (n - right), 0.96) == pytest.approx(exact)
+
+
+def test_other_scores_have_students_bound() -> None:
+    x = np.random.default_rng(0).normal(3, 2, 50)
+    half = stats.ttest_1samp(x, 0, alternative="greater").confidence_interval(0.95).low
+    assert lower_bound(list(x), 0.95) == pytest.approx(half)
+
+
+def test_pairs_have_that_of_their_differences() -> None:
+    rng = np.random.default_rng(1)
+    ours, theirs = rng.binomial(1, 0.8, 300).astype(float), rng.binomial(1, 0.7, 300).astype(float)
+    oracle = stats.ttest_rel(ours, theirs, alternative="greater").confidence_interval(0.95).low
+    assert paired_lower_bound(list(ours), list(theirs), 0.95) == pytest.approx(oracle)
+
+
+def test_edges() -> None:
+    assert lower_bound([0.5], 0.95) == -np.inf
+    assert lower_bound([0.5] * 20, 0.95) == 0.5
+    assert paired_lower_bound([1.0, 0.0], [1.0, 0.0], 0.95) == 0.0
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.98])
+def test_the_bound_is_rarely_above_the_truth(p: float) -> None:
+    """Of 2,000 samples at most 5 % and what 2,000 draws leave to chance (three standard errors)."""
+    rng = np.random.default_rng(2)
+    above = np.mean([lower_bound(list(rng.binomial(1, p, 60).astype(float)), 0.95) > p for _ in range(2000)])
+    assert above <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
