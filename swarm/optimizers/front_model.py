@@ -17,7 +17,7 @@ from swarm.optimizers.history import HistoryState
 from swarm.optimizers.measured_process import MeasuredProcess
 from swarm.optimizers.positions import distinct_rows, to_unit_cube
 
-MOST_MEASURED = 300  # observations that are fitted, the latest: the cost of a fit rises with their cube
+MOST_MEASURED = 300  # observations that are fitted: the cost of a fit rises with their cube
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,21 @@ class FrontModel:
 
     @classmethod
     def of(cls, state: HistoryState) -> "FrontModel | None":
-        """Over the latest MOST_MEASURED observations of a state; None where less than two candidates were measured."""
+        """Over the observations of a state; None where less than two candidates were measured.
+
+        Of more than MOST_MEASURED those on the observed front, then the latest.
+        """
         x_ND, measured = measurements(state)
         if len(measured) < 2:
             return None
         begun = (generation for generation in state.history if generation.iteration <= 0)  # it holds the baselines
         first = [m for generation in begun for m in generation.measured.values()] or measured[:1]
-        kept = slice(max(0, len(measured) - MOST_MEASURED), None)
-        return cls.fitted(state.space, x_ND[kept], measured[kept], first)
+        if len(measured) > MOST_MEASURED:
+            on_front_N = non_dominated(np.array([m.values for m in measured]))
+            order = np.lexsort((-np.arange(len(measured)), ~on_front_N))
+            kept = np.sort(order[:MOST_MEASURED])
+            x_ND, measured = x_ND[kept], [measured[row] for row in kept]
+        return cls.fitted(state.space, x_ND, measured, first)
 
     @classmethod
     def fitted(

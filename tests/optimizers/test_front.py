@@ -11,13 +11,17 @@ import pytest
 
 from support.measured_runs import EXACT, Measurements, concave_front, searched
 from support.optimizer_runs import run, same, space
+from swarm.core.measured import Measured
 from swarm.optimizers import Observation
 from swarm.optimizers.base import PriorResult
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.front_acquisition import directions, scalarised
-from swarm.optimizers.front_model import FrontModel
+from swarm.optimizers.front_model import MOST_MEASURED, FrontModel
+from swarm.optimizers.generational import ParticleGeneration
 from swarm.optimizers.guided_pso import GuidedPSO
+from swarm.optimizers.history import HistoryState
 from swarm.optimizers.measured_process import MeasuredProcess
+from swarm.optimizers.positions import to_unit_cube
 
 KINDS = [GuidedPSO, Bayesian]
 ASYNC = GuidedPSO(goal="front", schedule="async", particles=4)
@@ -180,3 +184,18 @@ def test_what_another_search_measured_is_used() -> None:
     state = optimizer.remember(optimizer.init(space(3), 0), known)
     assert FrontModel.of(state) is not None
     assert not any(np.array_equal(p.x_D, each.x_D) for p in optimizer.ask(state) for each in known)
+
+
+def test_of_many_observations_the_front_and_the_latest_are_fitted() -> None:
+    """The first observation is the best in the first value, and stays; the others are worse in both than the latest."""
+    n = MOST_MEASURED + 40
+    x_ND = np.random.default_rng(0).uniform(-0.4, 1.4, (n, 3))
+    values = [(9.0, -1.0), *((i / n, i / n) for i in range(1, n))]
+    measured = {row: Measured(value, (EXACT, EXACT)) for row, value in enumerate(values)}
+    history = (ParticleGeneration(0, x_ND, np.zeros(n, bool), np.zeros(n), measured),)
+    state = HistoryState(space=space(3), seed=0, generation=history[0], history=history)
+    model = FrontModel.of(state)
+    assert model is not None
+    kept = to_unit_cube(space(3), x_ND)
+    assert np.array_equal(model.x_ND[0], kept[0])
+    assert np.array_equal(model.x_ND[1:], kept[-MOST_MEASURED + 1 :])
