@@ -11,13 +11,16 @@ it for certain, and the true first objective delivered over the best that keeps 
 
 import argparse
 from collections.abc import Iterable
+from importlib.util import find_spec
 
-from common import Metric, main, options
+from common import Metric, Skip, main, options
 
 PROBLEMS = ("two-5", "two-10", "two-20", "three-10")
 
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:
+    if find_spec("pymoo") is None:
+        raise Skip("pymoo missing: pip install --constraint constraints.txt -e '.[bench]'")
     from fronts_bed.floored import Floored
 
     broken = searches = 0
