@@ -24,7 +24,9 @@ from swarm.config.references import resolve
 from swarm.config.schema import Config
 from swarm.core.candidates import Evaluation
 from swarm.core.errors import ConfigError
+from swarm.export import Exported
 from swarm.export import export as write_export
+from swarm.export.adapter import at_rank
 from swarm.journal.archive import Archive
 from swarm.journal.front_summary import FrontSummary
 from swarm.journal.summary import Summary
@@ -91,16 +93,17 @@ def compose(
     format: str = "hf",
     dtype: str = "bfloat16",
     algebra: str = "delta",
+    rank: int | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a composed expert of known coefficients: the base, plus each coefficient times its expert's update.
 
     base: a local folder, a hub id, or zoo:NAME. experts: path, hub id or zoo reference -> coefficient.
-    format, dtype, algebra: as `swarm compose` has them. Returns the folder. Raises UserError.
+    format, dtype, algebra, rank: as `swarm compose` has them. Returns the folder. Raises UserError.
     """
     pairs = [f"{path}={float(coefficient)!r}" for path, coefficient in experts.items()]
     what = composed(str(base), pairs, dtype, algebra)
-    return write_export(what, _path(out), format, overwrite)
+    return write_export(_at(what, rank, format), _path(out), format, overwrite)
 
 
 @dataclass(frozen=True)
@@ -185,18 +188,26 @@ class Run:
         select: str = "",
         by: str = "",
         format: str = "hf",
+        rank: int | None = None,
         overwrite: bool = False,
     ) -> Path:
         """Write the best, or the candidate of this id or of this rule, as hf, adapter, mergekit or recipe.
 
-        select, by: the rule, and who decides; recorded in decisions.jsonl. Raises UserError.
+        select, by: the rule, and who decides; recorded in decisions.jsonl.
+        rank: of an adapter: the nearest one of that rank, whose card says what it loses. Raises UserError.
         """
-        if candidate and select:
-            raise ConfigError("candidate and select do not go together; give one of them")
+        if select and (candidate or rank is not None):
+            other = "candidate" if candidate else "rank"
+            raise ConfigError(f"{other} and select do not go together; give one of them")
         if select:
             export_chosen(self.folder, _path(dest), _criterion(select), format, overwrite, by)
             return _path(dest)
-        return write_export(exported_candidate(self.folder, candidate), _path(dest), format, overwrite)
+        what = _at(exported_candidate(self.folder, candidate), rank, format)
+        return write_export(what, _path(dest), format, overwrite)
+
+
+def _at(what: Exported, rank: int | None, format: str) -> Exported:
+    return what if rank is None else at_rank(what, rank, format)
 
 
 @dataclass(frozen=True)

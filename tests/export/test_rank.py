@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 
+import swarm
 from support.exports import exported, make_experts, opened
 from support.models import load
 from support.playground import Playground, run_cli
@@ -79,3 +80,20 @@ def test_what_has_no_rank_is_refused(folder: Path) -> None:
         at_rank(what, 2, "hf")
     with pytest.raises(ConfigError, match="keeps nothing"):
         at_rank(what, 0, "adapter")
+
+
+def test_from_python_it_is_the_same(playground: Playground, finished_run: Path, tmp_path: Path) -> None:
+    run = swarm.Run.load(finished_run)
+    one = run.export(tmp_path / "one", format="adapter", rank=1)
+    same = swarm.compose(
+        playground.base,
+        {str(playground.expert(name)): c for name, c in run.best.coefficients.items()},
+        tmp_path / "two",
+        format="adapter",
+        rank=1,
+        dtype="float32",
+    )
+    assert (one / "adapter_model.safetensors").read_bytes() == (same / "adapter_model.safetensors").read_bytes()
+    assert "rank 1: relative error" in (one / "README.md").read_text()
+    with pytest.raises(ConfigError, match="rank and select do not go together"):
+        run.export(tmp_path / "no", select="knee", rank=1, format="adapter")
