@@ -98,6 +98,7 @@ def test_a_search_is_measured_against_its_forward_passes() -> None:
         "scaling.py --only simulated --sizes 2 --evaluations 20",
         "proposing.py --evaluations 40 --no-replay",
         "curation.py --seeds 1 --steps 2",
+        "dials.py --zoo tiny --repetitions 1",
     ],
 )
 def test_the_other_scripts_run_at_toy_settings(call: str) -> None:

@@ -24,6 +24,7 @@ from swarm.preferences import Rule
 from swarm.preferences.base import known
 from swarm.preferences.context_map import ContextMap
 from swarm.run.directory import JOURNAL, config_path, is_sweep, is_targets, read_summary
+from swarm.run.provenance import check_settings
 from swarm.run.selecting import selection_of_journal
 from swarm.search.front import Front
 from swarm.search.front_selection import FrontSelection
@@ -84,7 +85,7 @@ class FinishedFront:
 
     @classmethod
     def of(cls, folder: Path) -> "FinishedFront":
-        """Read from the run's files. Raises RunError where the run has no front, or has not ended."""
+        """Read from the run's files. Raises RunError where it has no front, has not ended, or its config changed."""
         config = load_config(config_path(folder))
         if is_sweep(folder) or is_targets(folder):
             raise RunError(f"{folder} has no front to choose from; give --candidate ID, as sweep or targets name it")
@@ -97,6 +98,7 @@ class FinishedFront:
         archive = Archive(folder / JOURNAL)
         if not archive.ended("run"):
             raise RunError(f"{folder}: the run has not ended, so there is no front yet; swarm resume {folder}")
+        check_settings(archive, config)
         return cls(folder, config, archive, read_summary(folder, archive), selection_of_journal(config, archive))
 
     @cached_property

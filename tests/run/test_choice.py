@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 import swarm
-from support.front_runs import RULE_TEXTS, front_run, rescore, trade_off
+from support.front_runs import RULE_TEXTS, front_config, front_run, rescore, trade_off
 from support.playground import Playground, run_cli
 from swarm.core.errors import RunError
 from swarm.engines.transformers.engine import TransformersSettings
@@ -177,6 +178,34 @@ def test_a_damaged_line_is_named(run: Path) -> None:
     (run / FILE).write_bytes(b"{}\n" + (run / FILE).read_bytes())
     with pytest.raises(RunError, match=f"{FILE}:1: this is no decision"):
         read_decisions(run)
+
+
+def test_a_config_that_was_changed_by_hand_is_refused(run: Path) -> None:
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("low: -0.5", "low: -0.7"))
+    with pytest.raises(RunError, match="undo the change"):
+        chosen(run, "knee")
+
+
+def test_where_nobody_keeps_the_floors_the_nearest_is_taken(playground: Playground, tmp_path: Path) -> None:
+    config = front_config(playground)
+    objectives, selection = config["objectives"], config["selection"]
+    assert isinstance(objectives, list)
+    assert isinstance(selection, dict)
+    objectives[0]["floor"] = 0.99
+    selection["floors"] = "nearest"
+    (tmp_path / "floors.yaml").write_text(yaml.safe_dump(config))
+    run = tmp_path / "run"
+    assert run_cli("search", tmp_path / "floors.yaml", "--run-dir", run).code == 0
+    (first,) = read_decisions(run)
+    assert first.floors == {"a": "0.99"}
+    assert "nobody keeps the floors" in first.inputs
+    for select in ("knee", "weighted_sum:b=1"):
+        assert chosen(run, select) == first.candidate
+    assert listed_decisions(run)[0].repeats == "the same"
+    done = run_cli("dial", run, "--prefer", "a=1", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert f"export the nearest with --candidate {first.candidate}" in done.err
 
 
 def test_a_report_shows_the_choice_and_then_the_run_again(traded: tuple[Path, list[str]]) -> None:
