@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.collector import collector_paused
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure
 from swarm.journal.consistency import MisplacedError, check_line
@@ -39,20 +40,25 @@ class Archive:
         For archives that append nothing themselves.
         """
         before = self._lines
-        for record in self.journal.records():
-            number = self._lines + 1
-            try:
-                check_line(record, self._index)
-            except MisplacedError as error:
-                self.journal.corrupt(error.line if len(self.records) == number - 1 else number, error)
-            except ValueError as error:
-                self.journal.corrupt(number, error)
-            self._add(record)
-            self._lines = number
+        with collector_paused():
+            for record in self.journal.records():
+                self._follow(record)
         if self._lines > before or not before:
             self._elapsed_before = self._index.elapsed
             self._opened = time.monotonic()
         return self._lines > before
+
+    def _follow(self, record: Record) -> None:
+        """Index the next line. Raises RunError where it cannot follow those before it."""
+        number = self._lines + 1
+        try:
+            check_line(record, self._index)
+        except MisplacedError as error:
+            self.journal.corrupt(error.line if len(self.records) == number - 1 else number, error)
+        except ValueError as error:
+            self.journal.corrupt(number, error)
+        self._add(record)
+        self._lines = number
 
     @property
     def records(self) -> Sequence[Record]:

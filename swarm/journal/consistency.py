@@ -4,6 +4,7 @@ Only what every version has written is asked for. What a line's own fields must 
 """
 
 import math
+from collections.abc import Mapping
 
 from swarm.journal.index import Index
 from swarm.journal.records import EndRecord, EvaluationRecord, KnownRecord, Record, ScoredRecord, StartRecord
@@ -34,9 +35,10 @@ def check_line(record: Record, before: Index) -> None:
     elif isinstance(record, KnownRecord):
         _check_known(record, before)
     if isinstance(record, ScoredRecord):
-        _check_scores(record)
+        sizes = record.examples.sizes
+        _check_scores(record, sizes)
         if before.start is not None:
-            _check_start(record, before.start)
+            _check_start(record, sizes, before.start)
 
 
 def _check_place(record: EvaluationRecord, before: Index) -> None:
@@ -71,9 +73,11 @@ def _check_known(record: KnownRecord, before: Index) -> None:
         raise ValueError(f"candidate {record.id} has two evaluations on the {record.split} split: a line is doubled")
 
 
-def _check_scores(record: ScoredRecord) -> None:
-    """Scores are the means of the examples, and where an evaluation failed there are none."""
-    sizes = record.examples.sizes
+def _check_scores(record: ScoredRecord, sizes: Mapping[str, int]) -> None:
+    """Scores are the means of the examples, and where an evaluation failed there are none.
+
+    sizes: objective -> how many examples were scored.
+    """
     if record.n_examples != sum(sizes.values()):
         raise ValueError(f"n_examples is {record.n_examples}, and examples holds {sum(sizes.values())}")
     if record.scores.keys() != sizes.keys():
@@ -86,6 +90,12 @@ def _check_scores(record: ScoredRecord) -> None:
         mean = record.examples.sum(name) / size
         if not math.isclose(record.scores[name], mean, rel_tol=ROUNDING, abs_tol=ROUNDING):
             raise ValueError(f"scores.{name} is {record.scores[name]:g}, and the mean of its examples {mean:g}")
+    if record.outputs or record.margins:
+        _check_beside(record, sizes)
+
+
+def _check_beside(record: ScoredRecord, sizes: Mapping[str, int]) -> None:
+    """There are as many outputs and margins as examples."""
     beside = {f"outputs.{name}": (name, len(values), "texts") for name, values in record.outputs.items()}
     beside |= {f"margins.{name}": (name, size, "numbers") for name, size in record.margins.sizes.items()}
     for key, (name, size, kind) in beside.items():
@@ -93,14 +103,14 @@ def _check_scores(record: ScoredRecord) -> None:
             raise ValueError(f"{key} holds {size} {kind} for {sizes[name]} examples")
 
 
-def _check_start(record: ScoredRecord, start: StartRecord) -> None:
+def _check_start(record: ScoredRecord, sizes: Mapping[str, int], start: StartRecord) -> None:
     """Positions, objectives and examples are those of the start line, where it names any."""
-    dimensions = len(record.packed_position) // 8
-    if start.coordinates and dimensions != len(start.coordinates):
-        raise ValueError(f"position has {dimensions} coordinates, and the start line names {len(start.coordinates)}")
+    if start.coordinates and record.dimensions != len(start.coordinates):
+        raise ValueError(
+            f"position has {record.dimensions} coordinates, and the start line names {len(start.coordinates)}"
+        )
     if not start.items or record.status == "failed":
         return
-    sizes = record.examples.sizes
     if sizes.keys() != start.items.keys():
         raise ValueError(f"scores is of {_names(sizes)}, and the objectives of the run are {_names(start.items)}")
     for name, size in sizes.items():

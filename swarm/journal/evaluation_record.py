@@ -68,6 +68,11 @@ class ScoredRecord:
         return unpack(self.packed_position)
 
     @property
+    def dimensions(self) -> int:
+        """How many coefficients the position has."""
+        return len(self.packed_position) // 8
+
+    @property
     def place(self) -> bytes:
         """What records of equal positions share."""
         return place_of_packed(self.packed_position)

@@ -23,6 +23,7 @@ from swarm.core.interrupts import uninterrupted
 from swarm.core.terminal_text import one_line
 from swarm.journal.records import Record, StartRecord, first_problem, read_record
 from swarm.journal.strict_json import read_json
+from swarm.journal.zeros_and_ones import read_quickly
 
 BEGINNING = b'{"kind": "start"'  # of the first line
 SPACE = "free space or change the folder"
@@ -140,6 +141,8 @@ def _write(stream: BinaryIO, text: bytes) -> None:
 
 def _parsed(line: bytes) -> object:
     """A line's JSON. Raises ValueError, also for the NaN and Infinity that Python's own reader takes."""
+    if (content := read_quickly(line)) is not None:
+        return content
     line = line.removeprefix(codecs.BOM_UTF8)
     try:
         return from_json(line, allow_inf_nan=False)

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ class PackedScores(Mapping[str, tuple[float, ...]]):
     __slots__ = ("_arrays",)
 
     def __init__(self, values: Mapping[str, Iterable[float]]) -> None:
-        """Raises ValueError where a value is no list of finite numbers."""
+        """Raises ValueError where a value is no list of finite numbers, nor bytes of 0 and 1."""
         self._arrays = {name: _packed(name, numbers) for name, numbers in values.items()}
 
     @classmethod
@@ -59,16 +59,26 @@ class PackedScores(Mapping[str, tuple[float, ...]]):
     def sum(self, name: str) -> float:
         """The exact sum, rounded once."""
         numbers = self._arrays[name]
-        return float(sum(numbers)) if isinstance(numbers, bytes) else math.fsum(numbers)
+        return float(numbers.count(1)) if isinstance(numbers, bytes) else math.fsum(numbers)
 
     def extremes(self, name: str) -> tuple[float, ...]:
         """The lowest and the highest number; empty where there are none."""
         numbers: Numbers = self._arrays.get(name, b"")
-        return (float(min(numbers)), float(max(numbers))) if numbers else ()
+        if isinstance(numbers, bytes):
+            return (float(0 not in numbers), float(1 in numbers)) if numbers else ()
+        return (min(numbers), max(numbers)) if numbers else ()
 
     def array(self, name: str) -> Array:
         numbers = self._arrays[name]
         return np.array(np.frombuffer(numbers, np.uint8) if isinstance(numbers, bytes) else numbers, dtype=np.float64)
+
+    @staticmethod
+    def table(many: Sequence["PackedScores"], name: str) -> Array:
+        """Those of several, of equal sizes, as the rows of one array."""
+        rows = [each._arrays[name] for each in many]
+        if all(isinstance(row, bytes) for row in rows):
+            return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1).astype(np.float64)
+        return np.array([each.array(name) for each in many])
 
 
 def pack(numbers: Any) -> bytes:
@@ -78,6 +88,11 @@ def pack(numbers: Any) -> bytes:
 
 def unpack(packed: bytes) -> tuple[float, ...]:
     return tuple(memoryview(packed).cast("d"))
+
+
+def unpack_rows(packed: Sequence[bytes]) -> Array:
+    """Several lists of numbers, of equal lengths, as the rows of one array."""
+    return np.frombuffer(b"".join(packed), np.float64).reshape(len(packed), -1)
 
 
 def place(numbers: Iterable[float]) -> bytes:
@@ -92,6 +107,8 @@ def place_of_packed(packed: bytes) -> bytes:
 
 def _packed(name: str, numbers: Any) -> Numbers:
     """In the smallest of three forms that holds every number exactly. Raises ValueError."""
+    if isinstance(numbers, bytes):
+        return numbers
     if isinstance(numbers, list | tuple) and numbers.count(0.0) + numbers.count(1.0) == len(numbers):
         tops = array("f", numbers).tobytes()[TOP_BYTE::4]
         if b"\x80" not in tops:

@@ -86,7 +86,8 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
             path.append(project(line.position))
     marks = [Landmark(k, name, project(at)) for k, name, at in _landmarks(journal, best) if len(at) == len(names)]
     moves = tuple((project(before), project(after)) for before, after in _moves(journal.start.optimizer, lines))
-    return Plane(axes, (x_ND - mean_D) @ w_KD.T, tuple(scores), tuple(path), tuple(marks), moves)
+    points_NK = np.matmul(w_KD, (x_ND - mean_D)[:, :, None])[:, :, 0]  # bit for bit what `project` gives
+    return Plane(axes, points_NK, tuple(scores), tuple(path), tuple(marks), moves)
 
 
 def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from swarm.core.collector import collector_paused
 from swarm.core.files import write_text
 from swarm.core.loading import Snippet, load_snippet
 from swarm.journal.records import Record
@@ -115,10 +116,11 @@ def rendered(
     `records` are the journal's, in order; `summary` is None while the run is unfinished. The objectives' weights are
     those of `config.yaml` in `run_dir`. Raises RunError if the journal has no start record.
     """
-    journal = read_journal(records)
-    snippet = _snippet(run_dir / BEST, journal)
-    page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet, at_work)
-    return {name: filled(f"{name}.j2", page) for name in names}
+    with collector_paused():
+        journal = read_journal(records)
+        snippet = _snippet(run_dir / BEST, journal)
+        page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet, at_work)
+        return {name: filled(f"{name}.j2", page) for name in names}
 
 
 def _page(

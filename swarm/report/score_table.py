@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import SPLITS, Best, SplitScores, Summary
@@ -60,11 +61,13 @@ def kind_of(key: str) -> str:
 
 def units(journal: Journal) -> dict[str, Unit]:
     """objective -> how its scores are said, by all scores in the journal."""
+    lines = journal.scored
     return {
         name: unit_of(
-            score
-            for line in journal.scored
-            for score in (*line.examples.extremes(name), line.scores.get(name, math.nan))
+            {
+                *chain.from_iterable({line.examples.extremes(name) for line in lines}),
+                *(line.scores[name] for line in lines if name in line.scores),
+            }
         )
         for name in journal.objectives
     }

@@ -66,7 +66,7 @@ def test_of_very_many_dots_a_part_is_drawn_and_the_caption_says_so() -> None:
     points = tuple((i / many, 0.5 + 0.1 * np.sin(i)) for i in range(many))
     drawn = curves.search_curve_figure(SearchCurve(many, 1, points, ((0.5, 0.6),), (), ()), {}, UNIT, "")
     axes = (Axis(0.6, (("a", 1.0),)), Axis(0.4, (("b", 1.0),)))
-    seen = map_figure(Plane(axes, points, tuple(0.5 for _ in points), points[:1], ()), UNIT, "")
+    seen = map_figure(Plane(axes, np.array(points), tuple(0.5 for _ in points), points[:1], ()), UNIT, "")
     for figure, class_ in ((drawn, "dots"), (seen, "shade")):
         assert 0 < count_dots(figure.wide, class_) <= svg.MOST_DOTS
         assert f"of {many:,}" in figure.caption
@@ -84,7 +84,8 @@ def test_the_map_names_its_axes_and_its_landmarks(run: Fake, journal: Journal) -
 
 def test_an_arrow_is_a_move_of_a_particle_up_to_the_last_generation(run: Fake, journal: Journal) -> None:
     found = plane(journal, "letters", run.typed_summary.best)
-    at = {(line.iteration, line.particle): dot for line, dot in zip(journal.evaluations, found.candidates, strict=True)}
+    dots = map(tuple, found.candidates_NK.tolist())
+    at = {(line.iteration, line.particle): dot for line, dot in zip(journal.evaluations, dots, strict=True)}
     last = max(iteration for iteration, _ in at)
     assert found.moves[-20:] == tuple((at[last - 1, i], at[last, i]) for i in range(20))
     assert set(found.moves) <= {(at[t - 1, i], at[t, i]) for t, i in at if t > 0}

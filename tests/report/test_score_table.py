@@ -265,7 +265,7 @@ def test_the_plane_holds_the_variance_that_it_says(kind: str) -> None:
     fake = KINDS[kind]()
     journal = journal_of(fake.lines)
     found = plane(journal, "letters", fake.typed_summary.best)
-    x_ND, flat_NK = np.array([line.position for line in journal.evaluations]), np.array(found.candidates)
+    x_ND, flat_NK = np.array([line.position for line in journal.evaluations]), found.candidates_NK
     shares_K = flat_NK.var(axis=0) / x_ND.var(axis=0).sum()
     assert [axis.share for axis in found.axes] == pytest.approx(list(shares_K))
     assert found.axes[0].share >= found.axes[1].share
@@ -276,9 +276,10 @@ def test_the_plane_holds_the_variance_that_it_says(kind: str) -> None:
 
 def test_the_same_position_is_the_same_point(run: Fake, journal: Journal) -> None:
     found = plane(journal, "letters", run.typed_summary.best)
-    candidates = {line.id: at for line, at in zip(journal.evaluations, found.candidates, strict=True)}
+    points = [*map(tuple, found.candidates_NK.tolist())]
+    candidates = {line.id: at for line, at in zip(journal.evaluations, points, strict=True)}
     assert found.landmarks[-1].at == candidates[best_id(run)]
-    scores = dict(zip(found.candidates, found.scores, strict=True))
+    scores = dict(zip(points, found.scores, strict=True))
     heights = [scores[at] for at in found.path]
     assert heights == sorted(set(heights))
     assert heights[-1] == max(found.scores)
