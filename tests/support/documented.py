@@ -53,7 +53,9 @@ def prepare(folder: Path, front: bool = False) -> None:
     grouped = [{**row, "task": "ab"[i % 2], "group": "xyz"[i // 2 % 3]} for i, row in enumerate(examples(150))]
     write_lines(folder / "grouped.jsonl", grouped)
     for domain in DOMAINS:
-        rows = [{"prompt": row["prompt"], **dict(zip(LEVELS, row["choices"], strict=True))} for row in examples(90)]
+        rows = [
+            {"prompt": row["prompt"], **{level: f"{row['id']} {level}" for level in LEVELS}} for row in examples(90)
+        ]
         write_lines(folder / "data" / f"{domain}.jsonl", rows)
     for name, content in (front_configs() if front else configs()).items():
         (folder / name).write_text(yaml.safe_dump(content))
