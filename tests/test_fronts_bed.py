@@ -74,6 +74,16 @@ def test_an_optimizer_of_the_program_searches_for_a_front_with_and_without_floor
     assert first.posterior > 0.0
 
 
+@pytest.mark.parametrize("problem", [SMALL, *CONSTRAINED], ids=lambda problem: problem.name)
+def test_all_methods_start_at_the_same_positions(problem) -> None:
+    """So that nobody alone is given a good position: one of C2-DTLZ2's front is among the baselines."""
+    names = ["guided_pso", "bayesian", "nsga2", "tpe", "sobol", "random"]
+    for name in names + (["cmopso", "weighted_sums"] if problem.noisy else []):
+        first_ND = CONTENDERS[name](problem, 0, 100).ask()[:10]
+        assert len(first_ND) >= 5
+        assert first_ND == pytest.approx(problem.start(0, 10)[: len(first_ND)])
+
+
 def test_observations_have_the_true_value_as_their_mean_and_its_standard_error() -> None:
     x_D, score = SMALL.space.uniforms_UD[1], SMALL.scorer(0)
     scores = score(np.tile(x_D, (4000, 1)))
@@ -112,7 +122,7 @@ def test_no_weighted_sum_finds_the_middle_of_the_concave_front() -> None:
 
 @pytest.mark.parametrize("problem", CONSTRAINED, ids=lambda problem: problem.name)
 def test_a_floor_decides_and_nothing_is_noisy(problem) -> None:
-    x_ND = problem.start(0, 400)
+    x_ND = problem.dense_start(400)
     scores = problem.scorer(0)(x_ND)
     assert np.array_equal(scores.values_NK, problem.truth(x_ND))
     assert 0 < (~scores.feasible_N).sum() < 400
