@@ -322,7 +322,8 @@ def test_a_terminal_hears_at_once_that_a_search_starts_and_what_an_interruption_
             assert screen.readline() == b"starting: loading libraries\r\n"
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-        assert os.read(ours, 100) == b"interrupted before the run began; no run was created\r\n"
+        with os.fdopen(os.dup(ours), "rb", buffering=0) as screen:
+            assert screen.readline() == b"interrupted before the run began; no run was created\r\n"
     finally:
         process.kill()
         for end in (ours, theirs):

@@ -36,7 +36,7 @@ def test_the_merged_weights_are_those_of_an_export(
     dial.set(coefficients=coefficients)
     swarm.compose(
         playground.base,
-        {playground.folder / name: c for name, c in coefficients.items()},
+        {front_run(playground).parent / name: c for name, c in coefficients.items()},
         tmp_path / "out",
         dtype=dtype,
     )

@@ -5,12 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.bad_inputs import Case, Scene, Words
-from support.front_runs import front_run
+from support.front_runs import front_run, used_front_run
 
 
 def exported(*options: object) -> Callable[[Scene], Words]:
     """`swarm export` of a run with a front."""
-    return lambda scene: ["export", front_run(scene.playground), scene.folder / "out", *options, "--format", "recipe"]
+    return lambda scene: [
+        "export",
+        used_front_run(scene.playground),
+        scene.folder / "out",
+        *options,
+        "--format",
+        "recipe",
+    ]
 
 
 def of_no_front(*options: object) -> Callable[[Scene], Words]:
@@ -19,7 +26,7 @@ def of_no_front(*options: object) -> Callable[[Scene], Words]:
 
 def dialled(prefer: str) -> Callable[[Scene], Words]:
     return lambda scene: [
-        "dial", front_run(scene.playground), "--prefer", prefer, "-o", scene.folder / "out", "--format", "recipe"
+        "dial", used_front_run(scene.playground), "--prefer", prefer, "-o", scene.folder / "out", "--format", "recipe"
     ]  # fmt: skip
 
 

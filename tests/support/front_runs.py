@@ -1,6 +1,7 @@
 """A finished search with two objectives held apart, whose examples name two groups, in a playground's folder."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,20 @@ RULE_TEXTS = {
 
 def front_config(playground: Playground, **sections: object) -> dict[str, object]:
     """Adapters that move the base far enough for different members, and 120 examples of two tasks in two groups."""
-    data = playground.folder / "grouped.jsonl"
+    folder = _folder(playground)
+    data = folder / "grouped.jsonl"
     if not data.exists():
+        folder.mkdir(exist_ok=True)
         rows = [{**row, "task": "ab"[i % 2], "group": "xy"[i // 2 % 2]} for i, row in enumerate(examples(120))]
         write_lines(data, rows)
         for seed, name in enumerate(EXPERTS, 1):
-            make_adapter(playground.folder / f"far_{name}", playground.base, seed=seed, scale=0.3)
+            make_adapter(folder / f"far_{name}", playground.base, seed=seed, scale=0.3)
     objectives = [
         {"name": task, "type": "multiple_choice", "data": str(data), "only_tasks": [task], "reference": 0}
         for task in "ab"
     ]
     usual: dict[str, object] = {
-        "experts": [str(playground.folder / f"far_{name}") for name in EXPERTS],
+        "experts": [str(folder / f"far_{name}") for name in EXPERTS],
         "objectives": objectives,
         "optimizer": {"goal": "front", "evaluations": 16},
         "splits": {"search": 40, "select": 48, "test": "rest"},
@@ -51,12 +54,24 @@ def front_config(playground: Playground, **sections: object) -> dict[str, object
 
 def front_run(playground: Playground) -> Path:
     """Made once for a playground. Copy it before changing anything."""
-    run = playground.folder / "front_run"
+    config, run = _folder(playground) / "front.yaml", _folder(playground) / "run"
     if not run.exists():
-        (playground.folder / "front.yaml").write_text(yaml.safe_dump(front_config(playground)))
-        done = run_cli("search", playground.folder / "front.yaml", "--run-dir", run)
+        content = yaml.safe_dump(front_config(playground))
+        config.write_text(content)
+        done = run_cli("search", config, "--run-dir", run)
         assert done.code == 0, done
     return run
+
+
+def used_front_run(playground: Playground) -> Path:
+    """A copy of it, for commands that add to its decisions."""
+    used = _folder(playground) / "used"
+    return used if used.exists() else shutil.copytree(front_run(playground), used)
+
+
+def _folder(playground: Playground) -> Path:
+    """Beside the playground, whose folder tests count the experts of."""
+    return playground.folder.with_name(f"{playground.folder.name}_front")
 
 
 def rescore(run: Path, score: Callable[[str, str, str, int], float]) -> None:

@@ -1,7 +1,7 @@
 """What the messages about choices from a front say to do."""
 
 from support.bad_inputs import Scene, Words
-from support.front_runs import front_run
+from support.front_runs import front_run, used_front_run
 from support.playground import run_cli
 from support.remedy_steps import Remedy, given, typed
 
@@ -18,7 +18,7 @@ def without(option: str, values: int = 1) -> Remedy:
 
 def of_the_front(scene: Scene, words: Words) -> Words:
     """Give a run that searched for a front."""
-    return [words[0], front_run(scene.playground), *words[2:]]
+    return [words[0], used_front_run(scene.playground), *words[2:]]
 
 
 def by_candidate(scene: Scene, words: Words) -> Words:

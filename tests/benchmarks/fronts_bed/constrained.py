@@ -3,8 +3,8 @@
 BNH (Binh & Korn 1997), SRN (Srinivas & Deb 1994), TNK (Tanaka et al. 1995), OSY (Osyczka & Kundu 1995) and C2-DTLZ2
 (Jain & Deb 2014), as pymoo has them. Objectives are scaled so that the front's ideal point is 1 and its nadir 0.
 
-All methods start at the same corners and on the diagonal of the cube, as on the other problems. It matters that it is all:
-the middle of the cube lies on C2-DTLZ2's front, and a corner is an end of BNH's.
+All methods start at the same corners and on the diagonal of the cube, as on the other problems. It matters that it is
+all: the middle of the cube lies on C2-DTLZ2's front, and a corner is an end of BNH's.
 
 Shape suffixes: N positions, D coordinates, K objectives, C floors.
 """
