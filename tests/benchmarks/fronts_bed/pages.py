@@ -83,7 +83,7 @@ def tables(standings: Standings) -> Iterator[str]:
 def summary(standings: Standings) -> Iterator[str]:
     """Mean shares, problem by problem."""
     names = [name for name in CONTENDERS if any(standings.rows(p, name) for p in standings.problems)]
-    yield "### Mean share of the best known hypervolume"
+    yield "## Mean share of the best known hypervolume"
     yield ""
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---:|" * len(names)
@@ -122,7 +122,7 @@ def with_floors(standings: Standings, problem: str) -> Iterator[str]:
 def heading(standings: Standings, problem: str, columns: Sequence[str]) -> Iterator[str]:
     known = standings.known[problem]
     floors = "" if known["noisy"] else ", with floors"
-    yield f"### {problem}: {len(known['reference'])} objectives, {known['dimensions']} coordinates{floors}"
+    yield f"## {problem}: {len(known['reference'])} objectives, {known['dimensions']} coordinates{floors}"
     yield ""
     yield f"| | {' | '.join(columns)} |"
     yield "|---|" + "---:|" * len(columns)
