@@ -8,6 +8,7 @@ from pathlib import Path
 
 LISTENERS = """
 import json, os
+from contextlib import suppress
 import psutil, ray
 from swarm.workers.ray.connect import connect
 from swarm.workers.settings import RayCluster
@@ -21,11 +22,12 @@ class Actor:
 
 mode, token = ray.get(Actor.remote().secret.remote())
 processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-inodes = {
-    os.readlink(f"/proc/{process.pid}/fd/{fd}")
-    for process in processes for fd in os.listdir(f"/proc/{process.pid}/fd")
-    if os.path.islink(f"/proc/{process.pid}/fd/{fd}")
-}
+inodes = set()
+for process in processes:
+    with suppress(FileNotFoundError, ProcessLookupError):  # a worker may end meanwhile
+        for fd in os.listdir(f"/proc/{process.pid}/fd"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a file may be closed meanwhile
+                inodes.add(os.readlink(f"/proc/{process.pid}/fd/{fd}"))
 rows = [line.split() for name in ("tcp", "tcp6") for line in list(open(f"/proc/net/{name}"))[1:]]
 listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
 session = ray._private.worker._global_node.get_session_dir_path()
