@@ -12,7 +12,7 @@ from swarm.core.floors import Floor
 from swarm.core.measured import Measured
 from swarm.preferences.weighted_sum import Weights, utility
 
-BOUND = 1.645  # standard errors: of a one-sided lower bound with 95 % confidence
+BOUND = 1.751  # standard errors: of a one-sided lower bound with 96 % confidence, as floors are tested
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Goals:
     soft: smoothed scores, where there are any, take the place of scores in what is maximised.
     unproven: objective -> the standard error of its mean on the select split, over that on the search split. A floor is
         held by a lower bound there; so a search is for what can be expected to be above the floor by that bound.
+    lowest: objective -> the lowest score that an example can have; 0 where it is not given.
     """
 
     weights: Weights
@@ -34,6 +35,7 @@ class Goals:
     references: Mapping[str, float] = field(default_factory=dict)
     soft: bool = False
     unproven: Mapping[str, float] = field(default_factory=dict)
+    lowest: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def several(self) -> bool:

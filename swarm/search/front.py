@@ -86,11 +86,12 @@ class Front:
         """The lower bound of what each member has over each floor, on the select split; negative: not held. MF."""
         columns = []
         for name, floor in self.goals.floors.items():
-            rows = self.select[name]
+            rows, lowest = self.select[name], self.goals.lowest.get(name, 0.0)
             if floor.from_base:
                 bounds = [paired_lower_bound(list(row), list(self.base[name]), confidence) for row in rows]
+                bounds = [0.0 if c.id == "base" else bound for c, bound in zip(self.candidates, bounds, strict=True)]
             else:
-                bounds = [lower_bound(list(row), confidence) for row in rows]
+                bounds = [lower_bound(list(row), confidence, lowest) for row in rows]
             columns.append(np.array(bounds) - floor.value)
         return np.stack(columns, axis=1) if columns else np.full((len(self.candidates), 1), math.inf)
 
@@ -158,7 +159,8 @@ class Front:
     def _scores(self, name: str) -> Array:
         """What members are compared by on an objective: means over both splits or one, or lower bounds. Shape M."""
         if self.cautious:
-            return np.array([lower_bound(list(row), CONFIDENCE) for row in self.select[name]])
+            lowest = self.goals.lowest.get(name, 0.0)
+            return np.array([lower_bound(list(row), CONFIDENCE, lowest) for row in self.select[name]])
         rows = self.select[name] if self.search is None else np.hstack([self.select[name], self.search[name]])
         return np.asarray(rows.mean(axis=1))
 

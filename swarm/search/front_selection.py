@@ -12,7 +12,7 @@ import numpy as np
 
 from swarm.core.candidates import Candidate, Evaluation, distinct_positions
 from swarm.core.errors import RunError
-from swarm.core.space import Space
+from swarm.core.space import Array, Space
 from swarm.preferences import Rule
 from swarm.preferences.goals import Goals
 from swarm.search.front import CONFIDENCE, Front, stacked
@@ -42,9 +42,8 @@ class FrontSelection(Selection):
         """The members, at most `count`; of a search that this one continues, those that were scored on select, too."""
         super().finalists(count)  # raises where nothing was scored
         baselines = {candidate.position for candidate in self.baselines.all()}
-        scored = [e for e in self.searched() if e.candidate.position not in baselines]
         before = (e.candidate for e in self.archive.prior_results() if self._scored(e.candidate, "select"))
-        best = posterior_finalists(self.space, scored, self.goals, count)
+        best = posterior_finalists(self.space, self.searched(), self.goals, count, baselines)
         return distinct_positions([*best, *(c for c in before if c.position not in baselines)])
 
     def members(self) -> list[Candidate]:
@@ -90,6 +89,11 @@ class FrontSelection(Selection):
             return None
         by_position = {candidate.position: candidate for candidate in every}  # a position may have several ids
         base = self._scored(self.baselines.base, "select")
+        if base is None and (self.rule.needs_examples or any(f.from_base for f in self.goals.floors.values())):
+            raise RunError(
+                f"{self.archive.journal.path.parent}: the base failed on the select split, and floors or the rule "
+                f"{self.rule.type} compare with it; mend the cause and start a new run"
+            )
         pooled = self.pooled and self.baselines.groups is None
         return Front(
             candidates=tuple(by_position[e.candidate.position] for e, _ in pairs),
@@ -104,7 +108,7 @@ class FrontSelection(Selection):
         )
 
     @property
-    def reference_K(self) -> "np.ndarray":
+    def reference_K(self) -> Array:
         """Where gains count from: as the config says, else the lowest of the baselines' scores on the search split."""
         names = [name for name, weight in self.weights.items() if weight > 0]
         scored = [found for c in self.baselines.all() if (found := self._scored(c, "search"))]

@@ -6,7 +6,7 @@ from bold to safe: how much of its slack the select split will confirm is not kn
 Shape suffixes: N observations, W directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -26,18 +26,30 @@ LEVELS = (0.0, 1.0, -0.7, 0.5, 2.0)
 DIRECTIONS = 256
 
 
-def posterior_finalists(space: Space, evaluations: Sequence[Evaluation], goals: Goals, count: int) -> list[Candidate]:
-    """The best by the posterior means, at most `count`. evaluations: scored in full, each position once."""
+def posterior_finalists(
+    space: Space,
+    evaluations: Sequence[Evaluation],
+    goals: Goals,
+    count: int,
+    apart: Collection[tuple[float, ...]] = (),
+) -> list[Candidate]:
+    """The best by the posterior means, at most `count`.
+
+    evaluations: scored in full, each position once. apart: positions that the processes learn from, as from all, but
+    that make no finalists.
+    """
+    others = [row for row, each in enumerate(evaluations) if each.candidate.position not in apart]
     if len(evaluations) <= 1:
-        return [evaluation.candidate for evaluation in evaluations]
+        return [evaluations[row].candidate for row in others]
     with one_blas_thread():
         model = _model(space, evaluations, goals)
         w_WK = directions(DIRECTIONS, len(model.objectives), np.random.default_rng(0))
         values_NW = scalarised(model.expected(model.x_ND) - model.reference_K, w_WK)
         slack_N = model.kept(model.x_ND)
     levels = LEVELS if model.floors else (0.0,)
-    lists = [_ordered(values_NW, slack_N - level * _error(evaluations, goals)) for level in levels]
-    rows = [row for row in chain(*zip_longest(*lists)) if row is not None]
+    error = _error(evaluations, goals)
+    lists = [_ordered(values_NW[others], slack_N[others] - level * error) for level in levels]
+    rows = [others[row] for row in chain(*zip_longest(*lists)) if row is not None]
     return [evaluations[row].candidate for row in dict.fromkeys(rows)][:count]
 
 
