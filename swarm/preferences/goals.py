@@ -24,8 +24,8 @@ class Goals:
     floors: objective -> its floor.
     references: objective -> the score from which its gains count, where the config gives one.
     soft: smoothed scores, where there are any, take the place of scores in what is maximised.
-    unproven: objective -> the standard error of its mean on the select split, over that on the search split. A floor is
-        held by a lower bound there; so a search is for what can be expected to be above the floor by that bound.
+    error_ratio: objective -> the standard error of its mean on the select split, over that on the search split. A floor
+        is held by a lower bound there; so a search is for what can be expected to be above the floor by that bound.
     lowest: objective -> the lowest score that an example can have; 0 where it is not given.
     """
 
@@ -34,7 +34,7 @@ class Goals:
     floors: Mapping[str, Floor] = field(default_factory=dict)
     references: Mapping[str, float] = field(default_factory=dict)
     soft: bool = False
-    unproven: Mapping[str, float] = field(default_factory=dict)
+    error_ratio: Mapping[str, float] = field(default_factory=dict)
     lowest: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -48,7 +48,7 @@ class Goals:
             return None
         error = {name: standard_error(scores) for name, scores in evaluation.examples.items()}
         scores = {**evaluation.scores, **evaluation.soft} if self.soft else evaluation.scores
-        margin = {name: BOUND * self.unproven.get(name, 0.0) * each for name, each in error.items()}
+        margin = {name: BOUND * self.error_ratio.get(name, 0.0) * each for name, each in error.items()}
         floors = self.floors.items()
         return Measured(
             values=tuple(scores[name] for name in self.apart) or (utility(scores, self.weights),),

@@ -88,7 +88,7 @@ def goals_of(config: Config, sizes: Mapping[str, tuple[int, int]]) -> Goals:
         references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
         soft=optimizer.climbs_soft,
         lowest={o.name: o.signed_range[0] for o in objectives},
-        unproven={name: math.sqrt(search / select) for name, (search, select) in sizes.items()},
+        error_ratio={name: math.sqrt(search / select) for name, (search, select) in sizes.items()},
     )
 
 

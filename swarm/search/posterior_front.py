@@ -79,7 +79,7 @@ def _model(space: Space, evaluations: Sequence[Evaluation], goals: Goals) -> Fro
 def _error(evaluations: Sequence[Evaluation], goals: Goals) -> float:
     """The largest standard error of a floor's score on the select split, of a typical candidate."""
     typical = [
-        goals.unproven.get(name, 1.0) * float(np.median([standard_error(e.examples[name]) for e in evaluations]))
+        goals.error_ratio.get(name, 1.0) * float(np.median([standard_error(e.examples[name]) for e in evaluations]))
         for name in goals.floors
     ]
     return max(typical, default=0.0)

@@ -83,7 +83,7 @@ class Floored:
             )
         )
         weights = {name: float(name == "o0") for name in self._names}
-        goals = Goals(weights, floors={"o1": Floor(self.floor)}, unproven={"o1": 1.0})
+        goals = Goals(weights, floors={"o1": Floor(self.floor)}, error_ratio={"o1": 1.0})
         self._search(archive, goals, seed)
         baselines = Baselines.of(self.problem.space)
         self._complete(archive, baselines.all(), "search", seed)
