@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 ExpertKind = Literal["adapter", "checkpoint", "vector"]
+ModelKind = Literal["pair", "control"]  # of what acts on logits alone
+LogitSpace = Literal["logits", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,26 @@ class WeightRecipe:
 
 
 @dataclass(frozen=True)
+class LogitRecipe:
+    """Coefficients on what models say of the next token.
+
+    space: "logits": l = l_base + sum of c (l_plus - l_minus), before temperature and top-p (proxy-tuning, arXiv
+        2401.08565; CLM, arXiv 2503.04346). "probabilities": p = sum of c p_model, with what is left to 1 for the base
+        (token swarms, arXiv 2410.11163).
+    coefficients: path (an expert, a pair of models or a control layer) -> its coefficient.
+    """
+
+    space: LogitSpace
+    coefficients: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """What an engine composes and what is exported: one field per place where experts can act."""
+    """What an engine composes and what is exported: one field per place where experts can act.
+
+    weights: of the base's own path.
+    logits: None where weights are all.
+    """
 
     weights: WeightRecipe
+    logits: LogitRecipe | None = None
