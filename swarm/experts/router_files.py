@@ -1,0 +1,152 @@
+"""A router on disk: a folder with its arrays in router.safetensors and the rest in router.json.
+
+Written by `swarm fit-router`. It belongs to one base and one list of experts, whose fingerprints it holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from safetensors.numpy import save_file
+
+from swarm.core.errors import ExpertError
+from swarm.core.files import write_json
+from swarm.core.settings import Settings
+from swarm.core.terminal_text import shortened
+from swarm.experts.calibrators import Calibration
+from swarm.experts.catalog import Catalog
+from swarm.experts.router import Router
+from swarm.experts.router_geometry import Geometry
+from swarm.experts.safetensors_files import TensorFiles, read_json
+
+ARRAYS, ABOUT = "router.safetensors", "router.json"
+AXES = {
+    "mean_H": "H",
+    "components_HK": "HK",
+    "points_MK": "MK",
+    "best_ME": "ME",
+    "centres_EK": "EK",
+    "whitening_KK": "KK",
+    "radii_R": "R",
+    "dimensions_E": "E",
+    "fractal_ME": "ME",
+    "natural_ME": "ME",
+}
+REMEDY = "fit it again with swarm fit-router CONFIG -o DIR"
+Positive = Annotated[float, Field(gt=0)]
+
+
+class About(Settings):
+    """The content of router.json.
+
+    format, version: what the folder is.
+    base: fingerprint of the base. experts: name -> fingerprint, in the order of the arrays.
+    layer, calibration, spreads, report: as in Router.
+    """
+
+    format: Literal["swarm-router"] = "swarm-router"
+    version: Literal[1] = 1
+    base: str
+    experts: dict[str, str] = Field(min_length=2)
+    layer: int = Field(ge=0)
+    calibration: Calibration
+    spreads: tuple[Positive, Positive]
+    report: dict[str, object] = Field(default_factory=dict)
+
+
+def write_router(router: Router, folder: Path) -> None:
+    """Fill `folder`. Raises RunError where it cannot be written."""
+    arrays = {each.name: getattr(router.geometry, each.name) for each in fields(router.geometry)}
+    arrays |= {"fractal_ME": router.fractal_ME, "natural_ME": router.natural_ME}
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / ARRAYS)
+    about = About(
+        base=router.base,
+        experts=router.experts,
+        layer=router.layer,
+        calibration=router.calibration,
+        spreads=router.spreads,
+        report=router.report,
+    )
+    write_json(folder / ABOUT, about.model_dump(mode="json"))
+
+
+def open_router(path: Path, catalog: Catalog) -> Router:
+    """The router in a folder, for a base and all that has a coefficient beside it.
+
+    Raises ExpertError where the folder holds no router, or one of another base or of other experts, or is damaged.
+    """
+    about = check_router(path, catalog)
+    arrays = _arrays(path / ARRAYS, len(about.experts))
+    geometry = Geometry(**{each.name: arrays[each.name] for each in fields(Geometry)})
+    return Router(
+        base=about.base,
+        experts=about.experts,
+        layer=about.layer,
+        calibration=about.calibration,
+        geometry=geometry,
+        spreads=about.spreads,
+        fractal_ME=arrays["fractal_ME"],
+        natural_ME=arrays["natural_ME"],
+        report=about.report,
+    )
+
+
+def check_router(path: Path, catalog: Catalog) -> About:
+    """What router.json says, where the router belongs to this base and these experts. Raises ExpertError."""
+    if not (path / ABOUT).is_file():
+        raise ExpertError(f"router {shortened(str(path))} is no folder with a {ABOUT}; make one with swarm fit-router")
+    try:
+        about = About.model_validate(read_json(path / ABOUT, f"router {path}"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ExpertError(f"router {path}: {shortened(where)} in {ABOUT} is wrong ({first['msg']}); {REMEDY}") from None
+    if about.base != catalog.base.tensors.fingerprint:
+        raise ExpertError(
+            f"router {path}: it was fitted to a base with fingerprint {shortened(about.base, 32)}, and "
+            f"{catalog.base.path} has {catalog.base.tensors.fingerprint}; {REMEDY}"
+        )
+    _check_experts(path, about.experts, {each.name: each.fingerprint for each in catalog.sources})
+    return about
+
+
+def fingerprint(path: Path) -> str:
+    """16 hex digits over both files of a router's folder. Raises ExpertError where one cannot be read."""
+    try:
+        return sha256(b"".join((path / name).read_bytes() for name in (ABOUT, ARRAYS))).hexdigest()[:16]
+    except OSError as error:
+        raise ExpertError(f"router {path}: it cannot be read ({error.strerror}); {REMEDY}") from None
+
+
+def _check_experts(path: Path, fitted: Mapping[str, str], given: Mapping[str, str]) -> None:
+    for name in fitted.keys() ^ given.keys():
+        whose = "the router knows, and the config does not" if name in fitted else "the router does not know"
+        raise ExpertError(f"router {path}: {shortened(name)} is an expert that {whose}; {REMEDY}")
+    for name, known in fitted.items():
+        if known != given[name]:
+            raise ExpertError(
+                f"router {path}: expert {name} has fingerprint {given[name]}, and the router was fitted to one with "
+                f"{shortened(known, 32)}; {REMEDY}"
+            )
+
+
+def _arrays(file: Path, n_experts: int) -> dict[str, Any]:
+    """Every array, its axes checked against each other and its values for being finite."""
+    files, sizes = TensorFiles((file,)), {"E": n_experts}
+    found = {}
+    for name, axes in AXES.items():
+        if name not in files.info:
+            raise ExpertError(f"{file}: the array {name} is missing; {REMEDY}")
+        array = files.read(name).numpy()
+        wanted = "BOOL" if name == "best_ME" else "F64"
+        fits = len(axes) == array.ndim and all(
+            sizes.setdefault(axis, size) == size for axis, size in zip(axes, array.shape, strict=True)
+        )
+        if files.info[name].dtype != wanted or not fits or not np.isfinite(array).all():
+            raise ExpertError(f"{file}: {name} is not what a router holds; {REMEDY}")
+        found[name] = array
+    return found
