@@ -10,12 +10,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from swarm.builders.base import ExpertBuilder, TrainerKind
+from swarm.builders.base import TrainerKind
 from swarm.builders.sft import SFTBuilder
+from swarm.builders.weights_builder import WeightsBuilder
 from swarm.core.examples import Example
 
 
-class AxisBuilder(ExpertBuilder):
+class AxisBuilder(WeightsBuilder):
     """Learns the answers, of half of the examples (rounded up) after an instruction."""
 
     trainer_kind: ClassVar[TrainerKind] = SFTBuilder.trainer_kind

@@ -5,7 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from swarm.data.curation_settings import Curation
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 TrainerKind = Literal["answers", "pairs"]
+Part = Literal["adapter", "all", "control"]  # of a model that is trained: LoRA, all weights, a control layer
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,10 @@ class ExpertBuilder(Settings, ABC):
     """How one expert is built. Each type of builder is a subclass, and adds its own keys.
 
     trainer_kind: whether it learns from answers, or from pairs of answers.
-    full_rate, lora_rate, default_epochs: what counts where the config says nothing.
+    default_epochs: what counts where the config says nothing.
     """
 
     trainer_kind: ClassVar[TrainerKind]
-    full_rate: ClassVar[float]
-    lora_rate: ClassVar[float]
     default_epochs: ClassVar[float]
 
     name: str = Field(description="the expert's name, and that of its folder in `out`")
@@ -67,12 +66,6 @@ class ExpertBuilder(Settings, ABC):
         None, description="a share of the examples, or a file: not trained on, and scored by `forgetting`"
     )
     curate: Curation | None = Field(None, description="choose among the examples first, as `swarm curate` does")
-    full: bool = Field(False, description="train all weights and write a whole checkpoint; else a LoRA adapter")
-    rank: int = Field(8, ge=1, le=4096, description="the rank of the LoRA adapter")
-    alpha: float = Field(16, gt=0, description="LoRA's alpha: updates are scaled by alpha / rank")
-    target_modules: str | Annotated[list[str], Field(min_length=1)] = Field(
-        "all-linear", description="the modules that LoRA adapts: names, or PEFT's all-linear"
-    )
     learning_rate: float | None = Field(None, gt=0, description="the peak; the default depends on type and `full`")
     steps: int | None = Field(None, ge=1, description="updates of the weights")
     epochs: float | None = Field(None, gt=0, description="in place of steps: how often the examples are gone through")
@@ -118,7 +111,7 @@ class ExpertBuilder(Settings, ABC):
     @property
     def rate(self) -> float:
         """The peak learning rate."""
-        return self.learning_rate or (self.full_rate if self.full else self.lora_rate)
+        return self.learning_rate or self.default_rate
 
     def steps_for(self, rows: int) -> int:
         """How many updates of the weights training on so many rows takes."""
@@ -134,8 +127,22 @@ class ExpertBuilder(Settings, ABC):
     @property
     def method(self) -> str:
         """In words, for cards: "supervised, LoRA of rank 8"."""
-        weights = "all weights" if self.full else f"LoRA of rank {self.rank}"
-        return f"{self.learns}, {weights}"
+        return f"{self.learns}, {self.trains}"
+
+    @property
+    @abstractmethod
+    def part(self) -> Part:
+        """The part of the model that is trained."""
+
+    @property
+    @abstractmethod
+    def trains(self) -> str:
+        """That part, in words."""
+
+    @property
+    @abstractmethod
+    def default_rate(self) -> float:
+        """The learning rate where the config says nothing."""
 
     @property
     @abstractmethod

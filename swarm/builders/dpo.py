@@ -8,10 +8,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from swarm.builders.base import ExpertBuilder, TrainerKind
+from swarm.builders.base import TrainerKind
+from swarm.builders.weights_builder import WeightsBuilder
 
 
-class DPOBuilder(ExpertBuilder):
+def preference_arguments(beta: float, batch_size: int) -> dict[str, object]:
+    """What trl's DPO trainer is given."""
+    return {"beta": beta, "precompute_ref_log_probs": True, "precompute_ref_batch_size": batch_size}
+
+
+class DPOBuilder(WeightsBuilder):
     """Learns from pairs of answers to one prompt."""
 
     trainer_kind: ClassVar[TrainerKind] = "pairs"
@@ -27,4 +33,4 @@ class DPOBuilder(ExpertBuilder):
         return f"preferences (DPO, beta {self.beta:g})"
 
     def trainer_arguments(self) -> dict[str, object]:
-        return {"beta": self.beta, "precompute_ref_log_probs": True, "precompute_ref_batch_size": self.batch_size}
+        return preference_arguments(self.beta, self.batch_size)

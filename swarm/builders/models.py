@@ -1,4 +1,4 @@
-"""Opens bases for training and scoring, and makes the settings of an adapter. Libraries are kept quiet."""
+"""Opens bases for training and scoring. Libraries are kept quiet."""
 
 import logging
 import os
@@ -8,11 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
-
-from swarm.builders.base import ExpertBuilder
 
 ADAPTER = "adapter_model.safetensors"
 LIBRARIES = ("trl", "accelerate", "datasets", "transformers")
@@ -22,12 +19,6 @@ def load_model(folder: Path, dtype: str) -> PreTrainedModel:
     """The causal language model of a folder, from safetensors, in a dtype."""
     return AutoModelForCausalLM.from_pretrained(
         folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
-
-
-def lora_of(builder: ExpertBuilder) -> LoraConfig:
-    return LoraConfig(
-        task_type="CAUSAL_LM", r=builder.rank, lora_alpha=builder.alpha, target_modules=builder.target_modules
     )
 
 

@@ -2,10 +2,11 @@
 
 from typing import ClassVar, Literal
 
-from swarm.builders.base import ExpertBuilder, TrainerKind
+from swarm.builders.base import TrainerKind
+from swarm.builders.weights_builder import WeightsBuilder
 
 
-class SFTBuilder(ExpertBuilder):
+class SFTBuilder(WeightsBuilder):
     """Learns the answers of examples: the mean cross-entropy of the answers' tokens alone."""
 
     trainer_kind: ClassVar[TrainerKind] = "answers"

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 from transformers import (
     AutoTokenizer,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     TrainerCallback,
@@ -23,8 +21,9 @@ from transformers import (
 
 from swarm.builders.base import ExpertBuilder, Rows
 from swarm.builders.checkpoints import KEPT, losses_of, mark_complete, newest_complete, step_of
-from swarm.builders.models import load_dtype, load_model, lora_of, quiet
-from swarm.builders.trainers import TRAINERS, AnswerTrainer, PairTrainer
+from swarm.builders.models import quiet
+from swarm.builders.parts import part_of
+from swarm.builders.trainers import AnswerTrainer, PairTrainer
 
 WARM_UP = 0.05  # of the steps
 
@@ -37,7 +36,7 @@ class Job:
     """One training.
 
     base: the folder of the base.
-    start: an adapter or a checkpoint to go on from; None: from the base itself.
+    start: an adapter or a checkpoint to go on from; None: from the base itself. Not of a control layer.
     dtype: of the base's weights: float32, bfloat16 or float16.
     rows: what is trained on.
     folder: where checkpoints are written.
@@ -89,7 +88,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 def train(job: Job, on_step: OnStep) -> Trained:
     """Train, or go on from the newest complete checkpoint in the job's folder.
 
-    Raises NonFiniteLossError, RunError where a checkpoint cannot be written.
+    Raises NonFiniteLossError, RunError where a checkpoint cannot be written, ExpertError where the base has no part of
+    that kind.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     newest = newest_complete(job.folder)
@@ -105,27 +105,20 @@ def train(job: Job, on_step: OnStep) -> Trained:
 
 def trainer_of(job: Job) -> AnswerTrainer | PairTrainer:
     """The trainer of a job, with the base in memory. For pairs it has computed the reference's log-probabilities."""
-    kind = TRAINERS[job.builder.trainer_kind]
+    part = part_of(job.builder)
+    kind = part.trainer
     tokenizer = AutoTokenizer.from_pretrained(job.base, local_files_only=True, trust_remote_code=False)
     trainer = kind(
-        model=_started(job),
+        model=part.started(job.base, job.start, job.dtype),
         args=_arguments(job, kind),
         data_collator=kind.collator(_padding(tokenizer)),
         train_dataset=kind.dataset(job.rows, job.folder),  # type: ignore[arg-type]
         processing_class=tokenizer,
-        peft_config=None if job.builder.full or job.start else lora_of(job.builder),
+        peft_config=None if job.start else part.peft_config,
         callbacks=list(job.callbacks),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _started(job: Job) -> PreTrainedModel | PeftModel:
-    full = job.builder.full
-    model = load_model(job.start if job.start and full else job.base, load_dtype(job.dtype, full))
-    if job.start and not full:
-        model = PeftModel.from_pretrained(model, job.start, is_trainable=True)
-    return model
 
 
 def _arguments(job: Job, kind: type[AnswerTrainer] | type[PairTrainer]) -> TrainingArguments:

@@ -42,7 +42,13 @@ class BuildConfig(Settings):
     @field_validator("forgetting")
     @classmethod
     def _one_shape(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and (key := _differing(info.data.get("experts", ()))):
+        experts = info.data.get("experts", ())
+        if value and (control := [expert.name for expert in experts if expert.part == "control"]):
+            raise ValueError(
+                f"weights are trained on all experts' data in turn, and {control[0]} is a control layer; build it with "
+                "a config of its own, or remove forgetting"
+            )
+        if value and (key := _differing(experts)):
             raise ValueError(
                 f"one adapter is trained on all experts' data in turn, and their {key} differ; give all experts the "
                 "same, or remove forgetting"

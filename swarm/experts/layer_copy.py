@@ -48,11 +48,15 @@ def with_control_layer(model: nn.Module, tensors: Mapping[str, Tensor] | None) -
     if not same:
         raise _cannot(model, "with its output projections zero it is no identity")
     if tensors is not None:
-        layer = control_layer_of(made)
-        with torch.no_grad():
-            for name, parameter in layer.named_parameters():
-                parameter.copy_(tensors[name])
+        put_tensors(control_layer_of(made), tensors)
     return made
+
+
+@torch.no_grad()
+def put_tensors(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into a layer, by their names in it. Each parameter has one."""
+    for name, parameter in layer.named_parameters():
+        parameter.copy_(tensors[name])
 
 
 def first_layer(model: nn.Module) -> nn.Module:

@@ -121,10 +121,12 @@ def check_memory(plan: BuildPlan) -> None:
     free, where = (max(gpus), "the GPU") if gpus else (free_memory(), "this machine")
     for i, expert in enumerate(plan.experts):
         if free is not None and expert.shape.held > free:
-            remedy = "set full: false" if expert.builder.full else "give a smaller base, or a larger machine"
+            all_weights = expert.builder.part == "all"
+            key = f"experts.{i}.full: true" if all_weights else f"experts.{i}: {expert.builder.trains}"
+            remedy = "set full: false" if all_weights else "give a smaller base, or a larger machine"
             raise ConfigError(
-                f"experts.{i}.full: {str(expert.builder.full).lower()} needs {size_text(expert.shape.held)} of memory "
-                f"for weights and optimizer, and {where} has {size_text(free)} free; {remedy}"
+                f"{key} needs {size_text(expert.shape.held)} of memory for weights and optimizer, and {where} has "
+                f"{size_text(free)} free; {remedy}"
             )
 
 

@@ -21,9 +21,10 @@ from support.playground import Playground, run_cli
 from swarm.builders import BUILDERS, AnswerTokens, ExpertBuilder, PairTokens
 from swarm.builders.axis import AxisBuilder
 from swarm.builders.checkpoints import MARK, newest_complete
-from swarm.builders.models import lora_of
+from swarm.builders.models import load_model
+from swarm.builders.parts import part_of
 from swarm.builders.trainers import TRAINERS
-from swarm.builders.training import Job, load_model, train
+from swarm.builders.training import Job, train
 from swarm.core.examples import Example, Message
 
 PAGE = (Path(__file__).parents[2] / "docs" / "build.md").read_text()
@@ -86,7 +87,7 @@ def test_half_a_checkpoint_does_not_count(tmp_path: Path) -> None:
 def by_hand(base: Path, made: ExpertBuilder, loss: Callable[[nn.Module], Tensor]) -> dict[str, Tensor]:
     """LoRA's factors after STEPS steps of AdamW on all rows: warm-up of one step, then a linear decay."""
     set_seed(0)
-    model = get_peft_model(load_model(base, "float32"), lora_of(made))
+    model = get_peft_model(load_model(base, "float32"), part_of(made).peft_config)
     trained = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
     model.train()
