@@ -8,10 +8,18 @@ add one line to COMPOSITIONS. Config, schema, resume and the registry's tests fo
 """
 
 from swarm.compositions.base import Composition
+from swarm.compositions.control import Control
+from swarm.compositions.logits import Logits
+from swarm.compositions.mixed import Mixed
+from swarm.compositions.routed import Routed
 from swarm.compositions.weights import Weights
 
 COMPOSITIONS: dict[str, type[Composition]] = {
     "weights": Weights,
+    "logits": Logits,
+    "control": Control,
+    "mixed": Mixed,
+    "routed": Routed,
 }
 
 __all__ = ["COMPOSITIONS", "Composition"]

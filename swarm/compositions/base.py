@@ -8,7 +8,9 @@ Promises, held by tests for every composition in the registry:
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
+from swarm.core.errors import ConfigError
 from swarm.core.recipes import Recipe
 from swarm.core.settings import Settings
 from swarm.core.space import Space
@@ -19,11 +21,24 @@ class Composition(Settings, ABC):
     """Settings of a composition, and its functions."""
 
     type: str
+    paths: ClassVar[tuple[str, ...]] = ()  # keys that hold a path, which counts from the config's folder
 
     @property
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest coefficient that a bounded optimizer tries, of every coordinate."""
+
+    def decisive(self) -> dict[str, object]:
+        """What scores and positions depend on: a run resumes only with the values that it began with."""
+        return self.model_dump(mode="json")
+
+    def check_models(self, catalog: Catalog) -> None:
+        """Raise ConfigError where an expert cannot act where this composition puts it."""
+        if catalog.models:
+            raise ConfigError(
+                f"composition.type: {self.type} acts on weights, and expert {catalog.models[0].name} acts on logits "
+                "alone; use logits or mixed"
+            )
 
     @abstractmethod
     def space(self, catalog: Catalog) -> Space:

@@ -46,6 +46,7 @@ class Weights(Composition):
         return self.low, self.high
 
     def space(self, catalog: Catalog) -> Space:
+        self.check_models(catalog)
         if self.algebra == "factors" and (problem := factors_problem(catalog)):
             raise ConfigError(f"composition.algebra: factors does not work here: {problem}; use algebra: delta")
         groups = self._groups(catalog)

@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from swarm import zoo
+from swarm.compositions import Composition
 from swarm.config.build_schema import BuildConfig
 from swarm.config.messages import shortened, shown
 from swarm.config.patterns import expanded
@@ -62,6 +63,7 @@ def resolve(config: Config, folder: Path) -> Config:
         update={
             "base": str(base),
             "experts": experts,
+            "composition": config.composition.model_copy(update=paths_of(config.composition, folder, "composition")),
             "objectives": objectives,
             "splits": splits,
             "modules": str(modules),
@@ -86,17 +88,19 @@ def resolve_build(config: BuildConfig, folder: Path) -> BuildConfig:
     return config.model_copy(update={"base": str(base), "out": str(out.absolute()), "experts": experts})
 
 
-def paths_of(objective: Objective, folder: Path, key: str) -> dict[str, str]:
-    """The keys of an objective, beside its data, that hold a path, as absolute paths. Raises UserError."""
-    given = {name: getattr(objective, name) for name in objective.paths}
+def paths_of(settings: Objective | Composition, folder: Path, key: str) -> dict[str, str]:
+    """The keys, beside an objective's data, that hold a path, as absolute paths. Raises UserError."""
+    given = {name: getattr(settings, name) for name in settings.paths}
     return {name: str(find(value, folder, f"{key}.{name}")) for name, value in given.items() if value is not None}
 
 
 def _resolve_expert(expert: ExpertSettings, folder: Path, key: str) -> ExpertSettings:
     path = find(expert.path, folder, f"{key}.path")
+    is_folder = expert.minus not in ("", "base")
     return expert.model_copy(
         update={
             "path": str(path),
+            "minus": str(find(expert.minus, folder, f"{key}.minus")) if is_folder else expert.minus,
             "name": expert.name or _checked_name(expert.path, path, key),
             "trained_on": [str(find(name, folder, f"{key}.trained_on")) for name in expert.trained_on],
         }

@@ -67,6 +67,11 @@ class ExpertSettings(Sparsification):
     any_base: bool = Field(
         False, description="take it for another base than it was made from, with the same names and shapes"
     )
+    minus: str = Field(
+        "",
+        description="for a model that acts through its logits: the model to subtract, or base; its coefficient scales "
+        "the difference",
+    )
     trained_on: Annotated[list[str], OneOrMore] = Field(
         default_factory=list,
         description="files of its training data, of the kinds of data; examples that are in them are noted",
@@ -178,7 +183,7 @@ class Config(Settings):
 
     def decisive(self, expert: ExpertSettings) -> dict[str, object]:
         """What of an expert decides scores, apart from its files; what earlier versions lacked where it is used."""
-        left_out = {"path", "trained_on", "prepare"} | (set() if expert.any_base else {"any_base"})
+        left_out = {"path", "trained_on", "prepare", "minus"} | (set() if expert.any_base else {"any_base"})
         found = expert.model_dump(mode="json", exclude=left_out)
         prepare = self.sparsification(expert).prepare
         return found | ({"prepare": prepare.model_dump(mode="json")} if prepare else {})

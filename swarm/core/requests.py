@@ -81,7 +81,7 @@ class Text:
 Answer = Likelihood | Text
 
 
-Method = Literal["merged", "stacked", "adapters"]
+Method = Literal["merged", "stacked", "adapters", "logits"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Reply:
     compose_seconds: time to put its weights in place.
     forward_seconds: time to answer the requests.
     method: how its weights were put in place: merged into the base's, or in one batch with other recipes, either
-        stacked by rows or as adapters of a serving engine.
+        stacked by rows or as adapters of a serving engine; or as a sum of the logits of several models.
     """
 
     answers: tuple[Answer, ...]

@@ -27,10 +27,12 @@ joint_preparation    signs elected among experts, entries shared
 preparations         mergekit's preparations as settings
 sparsify             updates trimmed, dropped at random, prepared or truncated to a rank
 expert               the base, and an expert: its updates, shapes and ranks by parameter
+expert_checks        parameters and shapes that an expert must share with the base
 fit_names            experts' tensors, named as the base's files name them
 config_check         a checkpoint's architecture is the base's
 tokenizer_check      the expert's tokenizer is the base's
 prepared_together    experts that are prepared together, bound to one another
+path_models          what acts on logits alone: pairs of models, control layers
 catalog              base and experts opened together and checked against each other
 svd_error            what truncation loses, in a note for the user
 parameter_groups     parameters that share coefficients

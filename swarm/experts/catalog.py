@@ -13,16 +13,19 @@ from swarm.experts.architecture import check_values
 from swarm.experts.base_tokenizer import check_settings
 from swarm.experts.checkpoint import open_checkpoint
 from swarm.experts.config_check import differing
+from swarm.experts.control_layer import is_control_layer, open_control_layer
 from swarm.experts.expert import BUFFERS, Base, Expert, UpdateSource
+from swarm.experts.expert_checks import check_parameters, check_ties
 from swarm.experts.fit_names import fit_adapter, fit_checkpoint
 from swarm.experts.lora import is_adapter
 from swarm.experts.model_folder import check_folder, is_there
 from swarm.experts.own_code import code_notes
+from swarm.experts.path_models import BASE, PathModel, files_of, open_pair
 from swarm.experts.prepared_together import prepared_together
 from swarm.experts.quantised_base import can_stand_beside, open_quantised
 from swarm.experts.recorded_base import check_trained_on
 from swarm.experts.safetensors_files import read_json
-from swarm.experts.saved_copies import check_rows, check_saved_copies, check_vocabulary_size
+from swarm.experts.saved_copies import check_saved_copies, check_vocabulary_size
 from swarm.experts.sparsify import Sparsification
 from swarm.experts.tied_adapters import check_tied_uses, one_update_for_both
 from swarm.experts.tokenizer_check import check_vocabulary
@@ -40,24 +43,42 @@ class ExpertSpec:
     path: the folder of an adapter or a checkpoint, or the file of an alignment vector.
     sparsification: how much of its updates is kept; everything by default.
     any_base: whether the base may be another one than it was made from, of equal shapes.
+    minus: of a pair of models, the folder of the one that is subtracted, or "base"; None for an expert of the base.
     """
 
     name: str
     path: Path
     sparsification: Sparsification = field(default_factory=Sparsification)
     any_base: bool = False
+    minus: Path | None = None
+
+    @property
+    def acts_on_logits(self) -> bool:
+        """Whether it has no weights of the base's shapes: a pair of models, or a control layer."""
+        return self.minus is not None or is_control_layer(self.path)
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The base and its experts, in the config's order."""
+    """The base and its experts, in the config's order.
+
+    experts: those that change the base's weights.
+    models: those that act on logits alone.
+    """
 
     base: Base
     experts: tuple[Expert, ...]
+    models: tuple[PathModel, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Of the experts that change the base's weights."""
         return tuple(expert.name for expert in self.experts)
+
+    @property
+    def sources(self) -> tuple[Expert | PathModel, ...]:
+        """All that has a coefficient: first what changes weights, then what acts on logits alone."""
+        return (*self.experts, *self.models)
 
     def parameters(self) -> tuple[str, ...]:
         """Every parameter that at least one expert changes, in the base's order.
@@ -87,12 +108,24 @@ class Catalog:
 def open_catalog(base: Path, specs: Sequence[ExpertSpec]) -> Catalog:
     """Open base and experts from their headers and check that they fit. Raises ExpertError."""
     opened = open_base(base)
-    experts = [open_expert(spec, opened) for spec in specs]
-    names = [expert.name for expert in experts]
+    experts = [open_expert(spec, opened) for spec in specs if not spec.acts_on_logits]
+    models = [_open_model(spec, opened) for spec in specs if spec.acts_on_logits]
+    names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise ExpertError(f"experts: the name {name!r} is given twice; set name: on one of them")
-    return Catalog(opened, prepared_together(experts, opened))
+    return Catalog(opened, prepared_together(experts, opened), tuple(models))
+
+
+def _open_model(spec: ExpertSpec, base: Base) -> PathModel:
+    if spec.sparsification.active:
+        raise ExpertError(
+            f"expert {spec.name}: {spec.path} acts on logits, so no update of it can be pruned or truncated; remove "
+            "trim, dare, svd and prepare"
+        )
+    if spec.minus is None:
+        return open_control_layer(spec.name, spec.path, base)
+    return open_pair(spec.name, spec.path, None if str(spec.minus) == BASE else spec.minus, base)
 
 
 def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name: None) -> None:
@@ -102,6 +135,10 @@ def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name
     for expert in catalog.experts:
         progress(expert.name)
         expert.source.files.check_finite(f"expert {expert.name}")
+    for model in catalog.models:
+        progress(model.name)
+        for files in files_of(model):
+            files.check_finite(f"expert {model.name}")
 
 
 def open_base(path: Path) -> Base:
@@ -129,7 +166,7 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     if spec.path.is_dir():
         check_folder(spec.path, owner)
     kind, source = _open_source(spec, base, owner)
-    _check_parameters(owner, kind, source, base)
+    check_parameters(owner, kind, source, base)
     if spec.path.is_dir():
         check_vocabulary(owner, spec.path, base.path)
     expert = Expert(spec.name, spec.path, kind, source.files.fingerprint, source, spec.sparsification)
@@ -185,61 +222,5 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     if problem := differing(config, base.config, spec.path, base.path):
         raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
     checkpoint = open_checkpoint(spec.path, owner)
-    _check_ties(owner, checkpoint, base)
+    check_ties(owner, checkpoint, base)
     return "checkpoint", fit_checkpoint(checkpoint, base)
-
-
-def _check_ties(owner: str, checkpoint: Base, base: Base) -> None:
-    """Raise ExpertError where transformers ties two parameters in one of base and expert, and not in the other."""
-    for name, source in base.ties.items():
-        if name not in checkpoint.ties and name in checkpoint.tensors.info:
-            raise ExpertError(
-                f"{owner}: its {name} differs from its {source}, which the base ties to one tensor; give a base that "
-                f"is saved untied, with {name} and tie_word_embeddings = False"
-            )
-    for name, source in checkpoint.ties.items():
-        if name not in base.ties and name in base.tensors.info:
-            raise ExpertError(
-                f"{owner}: tie_word_embeddings is True, so that its {name} is {source}, but the base has both apart; "
-                "an expert must be made from this base"
-            )
-
-
-def _check_parameters(owner: str, kind: ExpertKind, source: UpdateSource, base: Base) -> None:
-    parameters = source.parameters()
-    if not parameters:
-        raise ExpertError(f"{owner}: it changes no parameter; train it or remove it from experts")
-    for parameter in parameters:
-        if parameter not in base.tensors.info:
-            if kind == "checkpoint" and base.may_lack(parameter):
-                continue
-            why = f"the base ties it to {base.ties[parameter]}" if parameter in base.ties else "the base has none"
-            raise ExpertError(f"{owner}: it changes {parameter}, but {why}; an expert must be made from this base")
-        if kind == "checkpoint" and not base.layout.loads(parameter):
-            continue
-        _check_loads(owner, parameter, base)
-        if source.shape(parameter) != base.tensors.info[parameter].shape:
-            check_rows(owner, parameter, source.shape(parameter), base.tensors.info[parameter].shape)
-            raise ExpertError(
-                f"{owner}: {parameter} is {list(source.shape(parameter))}, but the base has "
-                f"{list(base.tensors.info[parameter].shape)}; an expert must be made from this base"
-            )
-    needed = [name for name in base.tensors.info if kind == "checkpoint" and not base.may_lack(name)]
-    missing = sorted(set(needed) - set(parameters))
-    if missing:
-        raise ExpertError(f"{owner}: the tensor {missing[0]} of the base is missing; save the whole checkpoint")
-
-
-def _check_loads(owner: str, parameter: str, base: Base) -> None:
-    """Raise ExpertError where no live tensor, or part of one, holds what the files hold."""
-    model = type(base.architecture.model).__name__
-    if not base.layout.loads(parameter):
-        raise ExpertError(
-            f"{owner}: it changes {parameter}, which transformers does not load into {model}; "
-            "train it on what the model uses, or remove it from experts"
-        )
-    if parameter in base.layout.converted:
-        raise ExpertError(
-            f"{owner}: it changes {parameter}, which transformers computes into other tensors when it loads {model}; "
-            "such a tensor cannot be composed, give an expert that leaves it as it is"
-        )

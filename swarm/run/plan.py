@@ -151,7 +151,13 @@ def open_experts(config: Config) -> Catalog:
 
 def _specs(config: Config) -> list[ExpertSpec]:
     return [
-        ExpertSpec(expert.name, Path(expert.path), config.sparsification(expert), expert.any_base)
+        ExpertSpec(
+            expert.name,
+            Path(expert.path),
+            config.sparsification(expert),
+            expert.any_base,
+            Path(expert.minus) if expert.minus else None,
+        )
         for expert in config.experts
     ]
 

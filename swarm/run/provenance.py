@@ -73,7 +73,7 @@ def base_source(plan: Plan) -> Source:
 def expert_sources(plan: Plan) -> dict[str, Source]:
     """Where the experts were read from, and what they were trained on where the config says it."""
     trained_on = {e.name: e.trained_on for e in plan.config.experts if e.trained_on}
-    found = {e.name: Source(path=str(e.path), fingerprint=e.fingerprint) for e in plan.catalog.experts}
+    found = {e.name: Source(path=str(e.path), fingerprint=e.fingerprint) for e in plan.catalog.sources}
     return {
         name: source.model_copy(update={"trained_on": tuple(trained_on[name])}) if name in trained_on else source
         for name, source in found.items()
@@ -119,7 +119,7 @@ def check_weights(archive: Archive, catalog: Catalog) -> None:
     """Raise RunError where the base or an expert is not the one that the run began with."""
     began = _began(archive).sources
     now = {"base": (catalog.base.path, catalog.base.tensors.fingerprint)}
-    now |= {f"expert {expert.name}": (expert.path, expert.fingerprint) for expert in catalog.experts}
+    now |= {f"expert {expert.name}": (expert.path, expert.fingerprint) for expert in catalog.sources}
     for owner, (path, fingerprint) in now.items():
         before = began[owner].fingerprint if owner in began else "none"
         if before != fingerprint:
@@ -168,7 +168,7 @@ def settings_of(config: Config) -> str:
     """A fingerprint of all settings that decide scores and positions. Budgets and workers may change."""
     engine = config.engine.decides_scores()
     decisive = {
-        "composition": config.composition.model_dump(mode="json"),
+        "composition": config.composition.decisive(),
         "objectives": [objective.decisive() for objective in config.objectives],
         "experts": [config.decisive(expert) for expert in config.experts],
         "optimizer": config.optimizer.decisive(),

@@ -10,6 +10,7 @@ from swarm.core.errors import RunError
 from swarm.core.sizes import size_text
 from swarm.engines.base import Memory
 from swarm.engines.transformers.memory import WIDTHS
+from swarm.experts.path_models import folders_of
 from swarm.run.plan import Plan
 from swarm.workers.preflight.checks import HERE, Node, NodeRequirements, RequiredFiles, check_nodes
 from swarm.workers.preflight.node_report import NodeReport, free_gpus, free_memory
@@ -118,6 +119,9 @@ def _held(plan: Plan) -> Iterator[RequiredFiles]:
     yield _folder("base", base.path, base.tensors.files)
     for expert in plan.catalog.experts:
         yield _folder(f"expert {expert.name}", expert.path, expert.source.files.files)
+    for model in plan.catalog.models:
+        for path, tensors in folders_of(model):
+            yield _folder(f"expert {model.name}", path, tensors.files)
     modules = Path(plan.config.modules)
     for objective in plan.config.objectives:
         if files := objective.files(modules):

@@ -18,6 +18,8 @@ from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
 from swarm.statistics.intervals import Difference, Score, mean_interval
 
+WEIGHTS, LOGITS = "weights", "logits"  # the places of an expert's coefficients, where it has several
+
 
 def summarise_front(
     selection: FrontSelection, winner: Candidate, rule: Rule, coefficients: Callable[[Candidate], Coefficients]
@@ -47,10 +49,18 @@ def summarise_front(
 
 
 def recipe_coefficients(recipe: Recipe) -> Coefficients:
-    """Expert -> group -> coefficient; a single group has no name."""
-    weights = recipe.weights
-    names = [group.name for group in weights.groups] if len(weights.groups) > 1 else [""]
-    return {name: dict(zip(names, values, strict=True)) for name, values in weights.coefficients.items()}
+    """Expert -> group or place -> coefficient; a single group of weights has no name, logits alone have none."""
+    weights, logits = recipe.weights, recipe.logits
+    names = [group.name for group in weights.groups] if len(weights.groups) > 1 else ["" if logits is None else WEIGHTS]
+    found = {name: dict(zip(names, values, strict=True)) for name, values in weights.coefficients.items()}
+    if logits is None:
+        return found
+    if not any(any(values) for values in weights.coefficients.values()):
+        return {name: {"": value} for name, value in logits.coefficients.items()}
+    return {
+        name: found.get(name, {}) | ({LOGITS: logits.coefficients[name]} if name in logits.coefficients else {})
+        for name in dict.fromkeys([*found, *logits.coefficients])
+    }
 
 
 def _members(

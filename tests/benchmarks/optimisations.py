@@ -30,6 +30,7 @@ from swarm.compositions.weights import Weights
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation
 from swarm.engines.encoding import Encoded, Encoder, Requests
+from swarm.engines.transformers.answering import Path as LogitsFrom
 from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
@@ -90,12 +91,13 @@ def asked(prompts: int, prefix: int, own: int, options: int, length: int) -> Req
 
 
 def _shared(engine: TransformersEngine, recipe: Recipe, requests: Requests) -> tuple[Callable[[], object], ...]:
-    ours, apart = engine._batcher, Batcher(APART, torch.device("cpu"), frozenset())
+    ours, apart = engine._answering.batcher, Batcher(APART, torch.device("cpu"), frozenset())
 
     def side(batcher: Batcher) -> None:
-        engine._batcher = batcher
+        kept = engine._answering
+        engine._answering = replace(kept, batcher=batcher)
         engine.answer([recipe], requests)
-        engine._batcher = ours
+        engine._answering = kept
 
     return lambda: side(ours), lambda: side(apart)
 
@@ -108,7 +110,7 @@ def _rungs(engine: TransformersEngine, recipe: Recipe) -> tuple[Callable[[], obj
     def side(recompute: bool) -> None:
         for rung in rungs:
             if recompute or rung is rungs[0]:
-                engine._prefixes.use(None)
+                engine._answering.prefixes.use(None)
             engine.answer([recipe], rung)
 
     return lambda: side(False), lambda: side(True)
@@ -121,9 +123,10 @@ def _alike(engine: TransformersEngine, recipe: Recipe, n: int) -> tuple[Callable
     ours, mixed = (Batcher(BatchLimits(8192, 1 << 20, busy=busy), cpu, frozenset()) for busy in (0.125, 1.0))
 
     def side(batcher: Batcher) -> None:
-        kept, engine._batcher = engine._batcher, batcher
+        kept = engine._answering
+        engine._answering = replace(kept, batcher=batcher)
         engine.answer([recipe], requests)
-        engine._batcher = kept
+        engine._answering = kept
 
     return lambda: side(ours), lambda: side(mixed)
 
@@ -144,7 +147,8 @@ def _picked(engine: TransformersEngine, requests: Requests) -> tuple[Callable[[]
             )
             logits.float().log_softmax(-1).flatten(0, 1)[packing.picks_M, packing.targets_M].tolist()
 
-    return lambda: log_likelihoods(forward, engine._prefixes, requests.items, batches, 1), everywhere
+    own = LogitsFrom.of_model(forward, engine._answering.prefixes, 1)
+    return lambda: log_likelihoods(own.logits_of, requests.items, batches, 1), everywhere
 
 
 def _upper_layers(base: Path, folder: Path) -> Catalog:
@@ -179,7 +183,7 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     words = ["".join(random.Random(i).choices("abcdefgh", k=4)) for i in range(20 if arguments.toy else 200)]
     requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
     known = encoder.encode(requests)
-    stopping = engine._generator._stopping
+    stopping = engine._answering.generator._stopping
     may_stop, non_stop = stopping._may_stop, stopping._non_stop
 
     def decoded(everywhere: bool) -> None:

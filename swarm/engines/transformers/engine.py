@@ -1,10 +1,8 @@
 """The engine on Hugging Face transformers: one model, with recipes merged into its weights or stacked beside them."""
 
 import logging
-import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -13,18 +11,20 @@ from pydantic import Field
 
 from swarm.core.errors import ConfigError, DeviceError, ExpertError, NotFiniteError
 from swarm.core.recipes import Recipe
-from swarm.core.requests import Answer, Method, Reply
+from swarm.core.requests import Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings, Memory
 from swarm.engines.encoding import Requests
-from swarm.engines.transformers.base_distributions import BaseDistributions, Bases
-from swarm.engines.transformers.batches import Batcher, Batches
+from swarm.engines.transformers.answering import Answering
+from swarm.engines.transformers.base_distributions import BaseDistributions
+from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.capability_probe import CapabilityProbe
 from swarm.engines.transformers.cost_model import CostModel
 from swarm.engines.transformers.encoder_decoder import EncoderDecoderForward
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, untouched_layers
 from swarm.engines.transformers.generation import Generator
-from swarm.engines.transformers.load_model import LoadedModel, load_model, synchronize, usable_device
+from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
+from swarm.engines.transformers.logit_paths import LogitPaths, OpenModel
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.packing import BatchLimits
@@ -32,11 +32,12 @@ from swarm.engines.transformers.pair_probe import PairProbe
 from swarm.engines.transformers.pairs import PairBatcher
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.quantised_probe import QuantisedProbe
-from swarm.engines.transformers.scoring import log_likelihoods
 from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
 
 log = logging.getLogger(__name__)
+MERGED: Method = "merged"
+LOGITS: Method = "logits"
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -130,9 +131,7 @@ class TransformersEngine:
         self._costs: CostModel | None = None
         open_model = self._open_encoder_decoder if catalog.base.architecture.encoder_decoder else self._open_decoder
         notes = open_model(loaded, catalog, name, limits)
-        self._prefixes = PrefixCache(self._forward, settings.batch_tokens)
-        self._bases = BaseDistributions(self._forward, self._prefixes)
-        self._generator = Generator(self._forward, self._prefixes, loaded.tokenizer, loaded.end_ids)
+        self._answering = self._answering_of(loaded)
         self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
         for note in notes:
             log.info("%s: %s", name, note)
@@ -148,7 +147,10 @@ class TransformersEngine:
         found = probe.capabilities(frozen_layers)
         if not found.keeps_layers:
             frozen_layers.switch_off()
-        self._batcher = Batcher(found.scoring, loaded.device, loaded.end_ids, found.generation)
+        live = OpenModel(self._forward, PrefixCache(self._forward, self._settings.batch_tokens))
+        self._paths = LogitPaths(loaded, live, self._merged_weights, catalog, self._settings.batch_tokens)
+        scoring, generation = self._paths.narrowed(found.scoring, found.generation)
+        self._batcher = Batcher(scoring, loaded.device, loaded.end_ids, generation)
         self._costs = self._stacking_costs(probe, catalog, found.scoring)
         return found.notes
 
@@ -166,6 +168,8 @@ class TransformersEngine:
         return found.notes
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
+        if any(recipe.logits is not None for recipe in recipes):
+            return False
         if requests not in self._stacked:
             self._stacked[requests] = self._settings.stacks(self._costs, requests)
         return self._stacked[requests]
@@ -174,7 +178,7 @@ class TransformersEngine:
         try:
             if self.joins(recipes, requests):
                 return self._answer_stacked(recipes, requests)
-            return [self._answer_merged(recipe, requests) for recipe in recipes]
+            return [self._answer_one(recipe, requests) for recipe in recipes]
         except NotFiniteError as error:
             if self._settings.dtype != "float16":
                 raise
@@ -183,8 +187,17 @@ class TransformersEngine:
             reason = str(error).splitlines()[0]
             raise DeviceError(f"out of device memory; lower engine.batch_tokens ({reason})") from error
 
-    def _answer_merged(self, recipe: Recipe, requests: Requests) -> Reply:
-        (reply,) = self._replies([recipe], requests, lambda: self._merged_weights.put(recipe), "merged")
+    def _answering_of(self, loaded: LoadedModel) -> Answering:
+        prefixes = PrefixCache(self._forward, self._settings.batch_tokens)
+        bases = BaseDistributions(self._forward, prefixes)
+        generator = Generator(loaded.tokenizer, loaded.end_ids)
+        return Answering(self._forward, prefixes, self._batcher, bases, generator, self._merged_weights.put)
+
+    def _answer_one(self, recipe: Recipe, requests: Requests) -> Reply:
+        weights, path, method = replace(recipe, logits=None), None, MERGED
+        if recipe.logits is not None:
+            path, method = self._paths.path(recipe, weights, self._batcher.batches(requests)), LOGITS
+        (reply,) = self._answering.replies([weights], requests, method, lambda: self._merged_weights.put(weights), path)
         return reply
 
     def _answer_stacked(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:
@@ -196,50 +209,9 @@ class TransformersEngine:
             adapters.put(recipes)
 
         try:
-            return self._replies(recipes, requests, put, "stacked")
+            return self._answering.replies(recipes, requests, "stacked", put)
         finally:
             adapters.clear()
-
-    def _replies(
-        self, recipes: Sequence[Recipe], requests: Requests, put: Callable[[], None], method: Method
-    ) -> list[Reply]:
-        """Put the recipes in place, then answer. The seconds are divided evenly among the recipes."""
-        particles, prefix_tokens = len(recipes), self._prefixes.tokens
-        start = time.perf_counter()
-        batches = self._batcher.batches(requests, particles)
-        bases = self._bases.of(batches, base_recipe(recipes[0]), self._merged_weights.put)
-        self._prefixes.use((method, *recipes))
-        put()
-        synchronize()
-        composed = time.perf_counter()
-        answers = self._answers(batches, particles, bases)
-        synchronize()
-        done = time.perf_counter()
-        prefix_tokens = self._prefixes.tokens - prefix_tokens
-        return [
-            Reply(
-                answers=tuple(each),
-                tokens=batches.tokens + prefix_tokens + sum(each[i].n_tokens for i in batches.generated),
-                compose_seconds=(composed - start) / particles,
-                forward_seconds=(done - composed) / particles,
-                method=method,
-            )
-            for each in answers
-        ]
-
-    def _answers(self, batches: Batches, particles: int, bases: Bases) -> list[list[Answer]]:
-        """For each particle the answers in the order of the requests."""
-        asked = batches.continuations, batches.packings, particles, bases
-        scores = log_likelihoods(self._forward, self._prefixes, *asked)
-        if not all(math.isfinite(each.log_likelihood) for of in scores for each in of):
-            raise NotFiniteError("the log-likelihood is not finite: the composed weights are out of range")
-        texts = self._generator.generate(batches.generations, batches.prompts, particles)
-        places = (*batches.scored, *batches.generated)
-        answers: list[list[Answer]] = []
-        for each in zip(scores, texts, strict=True):
-            by_place: dict[int, Answer] = dict(zip(places, (*each[0], *each[1]), strict=True))
-            answers.append([by_place[i] for i in range(len(places))])
-        return answers
 
     def _stacking_costs(self, probe: CapabilityProbe, catalog: Catalog, scoring: BatchLimits) -> CostModel | None:
         """What decides between merged and stacked; None where only merging is allowed or possible."""

@@ -3,21 +3,21 @@
 Shape suffixes: N rows that are still generated, V vocabulary.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
-from transformers import DynamicCache
 
 from swarm.core.requests import Generation, Text
 from swarm.engines.encoding import Tokenizer
-from swarm.engines.transformers.decoding import decoder
-from swarm.engines.transformers.forward import Forward
+from swarm.engines.transformers.decoding import Decoder
 from swarm.engines.transformers.margins import AnswerMargins
-from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.prompts import PromptBatch
 from swarm.engines.transformers.sampling import choose
 from swarm.engines.transformers.stopping import Stopping
+
+OpenDecoder = Callable[[PromptBatch, int], Decoder]
+"""Called with a batch and the number of particles that generate from each of its prompts."""
 
 
 @dataclass(slots=True)
@@ -43,27 +43,29 @@ class GenerationRow:
 
 
 class Generator:
-    """Generates texts with a model and its tokenizer. end_ids: the tokens that end any text."""
+    """Generates texts, token by token. end_ids: the tokens that end any text."""
 
-    def __init__(self, forward: Forward, prefixes: PrefixCache, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
-        self._forward = forward
-        self._prefixes = prefixes
+    def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int]) -> None:
         self._stopping = Stopping(tokenizer, end_ids)
 
     @torch.inference_mode()
     def generate(
-        self, requests: Sequence[Generation], batches: Sequence[PromptBatch], particles: int
+        self,
+        requests: Sequence[Generation],
+        batches: Sequence[PromptBatch],
+        particles: int,
+        open_decoder: OpenDecoder,
     ) -> list[list[Text]]:
         """For each particle a text for every request, in their order. Sampling depends on the request's seed alone.
 
+        open_decoder: what gives the logits of the next tokens of a batch.
         Raises EvaluationError where logits are not finite.
         """
         texts: list[dict[int, Text]] = [{} for _ in range(particles)]
         for batch in batches:
-            prefix = self._prefixes.get(batch.prefix, particles)
             rows = [self._row(requests[i], i, p) for p in range(particles) for i in batch.indices]
             margins = AnswerMargins(batch.targets, particles, batch.ids_BT.device)
-            self._decode(batch, rows, margins, prefix)
+            self._decode(open_decoder(batch, particles), rows, margins, batch.ids_BT.device)
             for row, margin in zip(rows, margins.margins(), strict=True):
                 texts[row.particle][row.index] = Text(row.text or "", len(row.tokens), margin)
         return [[of[i] for i in range(len(requests))] for of in texts]
@@ -73,11 +75,10 @@ class Generator:
         return GenerationRow(index, particle, request, request.max_new_tokens, non_stop)
 
     def _decode(
-        self, batch: PromptBatch, rows: Sequence[GenerationRow], margins: AnswerMargins, prefix: DynamicCache | None
+        self, decoding: Decoder, rows: Sequence[GenerationRow], margins: AnswerMargins, device: torch.device
     ) -> None:
         """Token by token until every row has its text; the margins record every step."""
         active, sampling = list(rows), any(row.request.temperature > 0 for row in rows)
-        decoding = decoder(self._forward, batch, len(rows) // len(batch.indices), prefix)
         logits_NV = decoding.start()
         while active:
             step = len(active[0].tokens)
@@ -89,7 +90,7 @@ class Generator:
                 going = [b for b, row in enumerate(active) if row.text is None]
                 if not going:
                     return
-                keep = torch.tensor(going, dtype=torch.long, device=batch.ids_BT.device)
+                keep = torch.tensor(going, dtype=torch.long, device=device)
                 decoding.keep(keep)
                 tokens_N = tokens_N[keep]
                 active = [active[b] for b in going]

@@ -3,7 +3,7 @@
 Shape suffixes: P particles, M logits, V vocabulary, R requests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,7 @@ from torch import Tensor
 from swarm.core.requests import Continuation, Likelihood
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.base_distributions import NO_BASES, BaseDistribution, Bases
-from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.packing import Packing
-from swarm.engines.transformers.prefix_cache import PrefixCache
 
 # Logits that are converted to float32 at a time, 256 MiB: it bounds the memory of the copy, which the memory forecast
 # counts.
@@ -23,8 +21,7 @@ FLOAT32_LOGITS = 1 << 26
 
 @torch.inference_mode()
 def log_likelihoods(
-    forward: Forward,
-    prefixes: PrefixCache,
+    logits_of: Callable[[Packing], Tensor],
     requests: Sequence[Encoded],
     batches: Sequence[Packing],
     particles: int,
@@ -32,6 +29,7 @@ def log_likelihoods(
 ) -> list[list[Likelihood]]:
     """For each particle the summed log-probability (nats) of every continuation, in the order of the requests.
 
+    logits_of: the logits that a packing needs, particle after particle, shape (particles * M, V).
     bases: what the base says at the same positions, where anybody asks how far the candidates are from it.
     They are not finite where the composed weights are out of range.
     """
@@ -41,10 +39,9 @@ def log_likelihoods(
     apart_PR = torch.zeros(particles, len(requests), dtype=torch.float64)
     asked = [isinstance(each.request, Continuation) and each.request.greedy for each in requests]
     for packing in batches:
-        prefix = prefixes.get(packing.prefix, particles)
         # No name for the logits: they would stay in memory during the next pass.
         found = _measured(
-            forward.logits(packing, particles, prefix),
+            logits_of(packing),
             packing.targets_M.repeat(particles),
             any(asked),
             bases[packing].repeated(particles) if packing in bases else None,

@@ -92,7 +92,14 @@ def base_recipe(recipe: Recipe) -> Recipe:
     """The recipe with every coefficient 0: the base itself, which per-row layers add to."""
     weights = recipe.weights
     zeros = {name: tuple(0.0 for _ in values) for name, values in weights.coefficients.items()}
-    return replace(recipe, weights=WeightRecipe(weights.algebra, weights.groups, zeros))
+    return Recipe(WeightRecipe(weights.algebra, weights.groups, zeros))
+
+
+def alone_recipe(recipe: Recipe, name: str) -> Recipe:
+    """The recipe of one expert alone, with coefficient 1 on all weights."""
+    weights = recipe.weights
+    found = {each: (float(each == name),) * len(values) for each, values in weights.coefficients.items()}
+    return Recipe(WeightRecipe(weights.algebra, weights.groups, found))
 
 
 def _coefficients(layer: PerRowLayer, recipe: Recipe) -> Tensor:

@@ -1,0 +1,106 @@
+"""Logits that do not depend on coefficients, kept in memory-mapped files: one pass of a model serves a whole search.
+
+Under teacher forcing a model's logits at the positions that are needed are the same for every candidate. They are kept
+in the dtype in which the model gave them, so a combination from the cache has the bits of one from fresh passes. The
+files have no name, so that they vanish with the process, whatever ends it.
+
+Shape suffixes: M logits, V vocabulary.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from swarm.core.errors import ConfigError, DeviceError
+from swarm.core.sizes import size_text
+from swarm.engines.encoding import Encoded
+from swarm.engines.transformers.packing import Packing
+
+RESERVE = 0.05  # share of the disk that is left free
+
+
+def cache_folder() -> Path:
+    """Where caches are: $TMPDIR, or the system's folder for temporary files."""
+    return Path(tempfile.gettempdir())
+
+
+def cache_bytes(positions: int, vocabularies: Sequence[int], width: int) -> int:
+    """Bytes of the cache of so many positions. vocabularies: columns of each model's logits. width: bytes of each."""
+    return positions * sum(vocabularies) * width
+
+
+def check_room(needed: float) -> None:
+    """Raise ConfigError where the cache's disk has fewer than `needed` bytes free."""
+    usage = shutil.disk_usage(cache_folder())
+    free = usage.free - RESERVE * usage.total
+    if needed > free:
+        raise ConfigError(
+            f"composition: the cache of logits needs {size_text(needed)}, and {cache_folder()} has "
+            f"{size_text(max(0.0, free))} to spare; set TMPDIR to a larger disk, give fewer examples, or fewer experts"
+        )
+
+
+class LogitsCache:
+    """Of each model the logits of the packings that were asked for, and of their requests in other packings."""
+
+    def __init__(self) -> None:
+        self._packings: WeakKeyDictionary[Packing, dict[str, Tensor]] = WeakKeyDictionary()
+        self._requests: WeakKeyDictionary[Encoded, dict[str, Tensor]] = WeakKeyDictionary()
+
+    def get(self, model: str, packing: Packing, requests: Sequence[Encoded], compute: Callable[[], Tensor]) -> Tensor:
+        """The logits that a packing needs, shape (M, V): kept ones, or those that `compute` returns.
+
+        requests: those that `packing.owner_M` counts in.
+        """
+        kept = self._packings.setdefault(packing, {})
+        if model not in kept:
+            known = self._assembled(model, packing, requests)
+            if known is not None:
+                return known
+            kept[model] = _mapped(compute())
+            self._index(model, packing, requests, kept[model])
+        return kept[model]
+
+    def _assembled(self, model: str, packing: Packing, requests: Sequence[Encoded]) -> Tensor | None:
+        """From the rows of its requests, where all were in other packings; they are in a request's own order."""
+        found = [self._requests.get(requests[owner], {}).get(model) for owner, _ in _runs(packing)]
+        rows = [each for each in found if each is not None]
+        return torch.cat(rows) if len(rows) == len(found) else None
+
+    def _index(self, model: str, packing: Packing, requests: Sequence[Encoded], logits_MV: Tensor) -> None:
+        start = 0
+        for owner, length in _runs(packing):
+            rows = logits_MV[start : start + length]  # a view: nothing is copied
+            self._requests.setdefault(requests[owner], {})[model] = rows
+            start += length
+
+
+def _runs(packing: Packing) -> list[tuple[int, int]]:
+    """The requests of a packing in its order, each with how many logits it needs: they lie side by side."""
+    owners, lengths = torch.unique_consecutive(packing.owner_M, return_counts=True)
+    return list(zip(owners.tolist(), lengths.tolist(), strict=True))
+
+
+def _mapped(logits_MV: Tensor) -> Tensor:
+    """The same values in a mapped file; on an accelerator as they are.
+
+    A mapped page is read from disk when it is needed, so that the cache may be larger than memory.
+    """
+    if logits_MV.device.type != "cpu":
+        return logits_MV
+    with tempfile.NamedTemporaryFile(prefix="swarm-logits-", dir=cache_folder(), delete=False) as file:
+        try:
+            # A full disk is an error here; writing to the mapping would be a signal that kills the process.
+            os.posix_fallocate(file.fileno(), 0, max(1, logits_MV.nbytes))
+            mapped = torch.from_file(file.name, shared=True, size=logits_MV.numel(), dtype=logits_MV.dtype)
+        except OSError as error:
+            raise DeviceError(f"no room for logits in {cache_folder()} ({error.strerror}); set TMPDIR") from error
+        finally:
+            os.unlink(file.name)
+    return mapped.view(logits_MV.shape).copy_(logits_MV)
