@@ -48,6 +48,7 @@ class Space:
     base: the base itself.
     experts: each expert alone, in the catalog's order.
     uniforms: the uniform average at several scales.
+    starts: further positions that are worth starting from, the most promising first.
     """
 
     coordinates: tuple[str, ...]
@@ -56,6 +57,7 @@ class Space:
     base: Baseline
     experts: tuple[Baseline, ...]
     uniforms: tuple[Baseline, ...]
+    starts: tuple[Array, ...] = ()
 
     @property
     def dimensions(self) -> int:

@@ -1,5 +1,7 @@
 """Where a search that is free within its bounds starts: the reference points, then random combinations of the experts.
 
+A coordinate in which every expert is at the base's position says nothing of experts: combinations draw it evenly.
+
 Shape suffixes: R reference points, E experts, U uniform averages, N particles, D coordinates.
 """
 
@@ -11,8 +13,11 @@ from swarm.optimizers.randomness import Stream, draw
 
 
 def reference_points(space: Space) -> Array:
-    """The baselines' positions, most promising first: uniform averages, experts alone, the base. Shape RD."""
-    x_RD = clip(np.vstack([space.uniforms_UD, space.experts_ED, space.neutral_D[None]]), space)
+    """The baselines' positions, most promising first: uniform averages, experts alone, the base. Shape RD.
+
+    Before them the positions that the space names as worth starting from.
+    """
+    x_RD = clip(np.vstack([*space.starts, space.uniforms_UD, space.experts_ED, space.neutral_D[None]]), space)
     return x_RD[distinct_rows(x_RD)]
 
 
@@ -31,7 +36,10 @@ def combinations(space: Space, count: int, rng: np.random.Generator) -> Array:
     low, high = _scale_range(space)
     ones_E = np.ones(len(deltas_ED))
     steps = [(rng.dirichlet(ones_E) @ deltas_ED) * rng.uniform(low, high) for _ in range(count)]
-    return clip(space.neutral_D + np.array(steps), space)
+    x_ND = space.neutral_D + np.array(steps)
+    if (free_D := ~deltas_ED.any(axis=0)).any():
+        x_ND[:, free_D] = rng.uniform(space.low_D[free_D], space.high_D[free_D], (count, int(free_D.sum())))
+    return clip(x_ND, space)
 
 
 def initial_design(space: Space, seed: int, particles: int) -> Array:

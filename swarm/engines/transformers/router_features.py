@@ -1,0 +1,64 @@
+"""What a router sees of a prompt: the mean of the base's hidden states over its tokens, at one layer.
+
+Shape suffixes: N prompts, B rows of a batch, T tokens, H hidden size.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from swarm.experts.router_geometry import Array
+
+BATCH_TOKENS = 8192  # padding included
+
+
+@torch.no_grad()
+def features_of(model: nn.Module, rows: Sequence[Sequence[int]], layer: int, device: torch.device) -> Array:
+    """The mean hidden state of each prompt, (N, H).
+
+    model: with the base's weights in place; of an encoder-decoder, the encoder reads the prompts.
+    rows: token ids of each prompt, at least one each.
+    layer: 0 the embeddings, n behind the n-th layer, as `output_hidden_states` of transformers counts.
+
+    States are summed in float32, whatever dtype they have. What else is in a batch changes a row by rounding alone.
+    """
+    config: PretrainedConfig = model.config  # type: ignore[assignment]
+    inner: nn.Module = model.get_encoder() if config.is_encoder_decoder else model.base_model  # type: ignore
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    found: dict[int, Array] = {}
+    for places in _batches([len(rows[i]) for i in by_length]):
+        chosen = by_length[places.start : places.stop]
+        mean_BH = _means(inner, [rows[i] for i in chosen], layer, device).double().cpu().numpy()
+        found |= dict(zip(chosen, mean_BH, strict=True))
+    features_NH: Array = np.stack([found[i] for i in range(len(rows))])
+    return features_NH
+
+
+def middle_layer(model: nn.Module) -> int:
+    """The layer in the middle, where hidden states say most of a text as a whole."""
+    layers = model.config.get_text_config().num_hidden_layers  # type: ignore[operator, union-attr]
+    return max(1, int(layers) // 2)
+
+
+def _batches(lengths: Sequence[int]) -> list[range]:
+    """Consecutive places of rising lengths, each batch within BATCH_TOKENS, or one row."""
+    found, start = [], 0
+    for stop in range(1, len(lengths) + 1):
+        if stop == len(lengths) or (stop + 1 - start) * lengths[stop] > BATCH_TOKENS:
+            found.append(range(start, stop))
+            start = stop
+    return found
+
+
+def _means(inner: nn.Module, rows: Sequence[Sequence[int]], layer: int, device: torch.device) -> Tensor:
+    width = max(map(len, rows))
+    ids_BT = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
+    mask_BT = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
+    found = inner(input_ids=ids_BT, attention_mask=mask_BT, output_hidden_states=True)
+    states_BTH = found.hidden_states[layer].float()
+    weights_BT1 = mask_BT[:, :, None].float()
+    mean_BH: Tensor = (states_BTH * weights_BT1).sum(1) / weights_BT1.sum(1)
+    return mean_BH
