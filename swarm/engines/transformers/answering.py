@@ -107,3 +107,21 @@ class Answering:
             by_place: dict[int, Answer] = dict(zip(places, (*each[0], *each[1]), strict=True))
             answers.append([by_place[i] for i in range(len(places))])
         return answers
+
+
+def in_groups(recipes: Sequence[Recipe], requests: Requests, answer: Callable[[Recipe, Requests], Reply]) -> Reply:
+    """The reply to all requests, where those whose recipe is the same object are answered together."""
+    places: dict[int, list[int]] = {}
+    for i, recipe in enumerate(recipes):
+        places.setdefault(id(recipe), []).append(i)
+    answers: dict[int, Answer] = {}
+    replies = []
+    for own in places.values():
+        replies.append(answer(recipes[own[0]], Requests(tuple(requests.items[i] for i in own))))
+        answers |= dict(zip(own, replies[-1].answers, strict=True))
+    return Reply(
+        answers=tuple(answers[i] for i in range(len(recipes))),
+        tokens=sum(reply.tokens for reply in replies),
+        compose_seconds=sum(reply.compose_seconds for reply in replies),
+        forward_seconds=sum(reply.forward_seconds for reply in replies),
+    )

@@ -14,7 +14,7 @@ from swarm.core.recipes import Recipe
 from swarm.core.requests import Method, Reply
 from swarm.engines.base import DtypeName, EngineSettings, Memory
 from swarm.engines.encoding import Requests
-from swarm.engines.transformers.answering import Answering
+from swarm.engines.transformers.answering import Answering, in_groups
 from swarm.engines.transformers.base_distributions import BaseDistributions
 from swarm.engines.transformers.batches import Batcher
 from swarm.engines.transformers.capability_probe import CapabilityProbe
@@ -32,12 +32,11 @@ from swarm.engines.transformers.pair_probe import PairProbe
 from swarm.engines.transformers.pairs import PairBatcher
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.quantised_probe import QuantisedProbe
+from swarm.engines.transformers.routing import Routing
 from swarm.engines.transformers.stacked import PerRowAdapters, base_recipe
 from swarm.experts.catalog import Catalog
 
 log = logging.getLogger(__name__)
-MERGED: Method = "merged"
-LOGITS: Method = "logits"
 DTYPES: dict[DtypeName, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -132,6 +131,7 @@ class TransformersEngine:
         open_model = self._open_encoder_decoder if catalog.base.architecture.encoder_decoder else self._open_decoder
         notes = open_model(loaded, catalog, name, limits)
         self._answering = self._answering_of(loaded)
+        self._routing = Routing(self._model, self._merged_weights, catalog, loaded.device)
         self._stacked: WeakKeyDictionary[Requests, bool] = WeakKeyDictionary()
         for note in notes:
             log.info("%s: %s", name, note)
@@ -168,7 +168,7 @@ class TransformersEngine:
         return found.notes
 
     def joins(self, recipes: Sequence[Recipe], requests: Requests) -> bool:
-        if any(recipe.logits is not None for recipe in recipes):
+        if any(recipe.logits or recipe.routing for recipe in recipes):
             return False
         if requests not in self._stacked:
             self._stacked[requests] = self._settings.stacks(self._costs, requests)
@@ -194,9 +194,22 @@ class TransformersEngine:
         return Answering(self._forward, prefixes, self._batcher, bases, generator, self._merged_weights.put)
 
     def _answer_one(self, recipe: Recipe, requests: Requests) -> Reply:
-        weights, path, method = replace(recipe, logits=None), None, MERGED
-        if recipe.logits is not None:
-            path, method = self._paths.path(recipe, weights, self._batcher.batches(requests)), LOGITS
+        if recipe.routing is not None:
+            return self._answer_routed(recipe, requests)
+        recipes = [recipe] * len(requests.items) if recipe.logits is not None else None
+        return self._answer_each(replace(recipe, logits=None), recipes, requests)
+
+    def _answer_routed(self, recipe: Recipe, requests: Requests) -> Reply:
+        """Each request under the recipe that the router gives its prompt."""
+        recipes = self._routing.recipes(recipe, [item.prompt for item in requests.items])
+        if recipe.routing and recipe.routing.by == "logits":
+            return self._answer_each(base_recipe(recipe), recipes, requests)
+        return in_groups(recipes, requests, lambda alone, part: self._answer_each(alone, None, part))
+
+    def _answer_each(self, weights: Recipe, recipes: Sequence[Recipe] | None, requests: Requests) -> Reply:
+        """weights: what is put in place. recipes: one per request, whose logits are combined; None: nothing is."""
+        path = self._paths.path(recipes, weights, self._answering.batcher.batches(requests)) if recipes else None
+        method: Method = "logits" if path else "merged"
         (reply,) = self._answering.replies([weights], requests, method, lambda: self._merged_weights.put(weights), path)
         return reply
 

@@ -103,11 +103,12 @@ class LogitPaths:
                     limits, found = narrower(limits, scoring), narrower(found, generation)
         return limits, found
 
-    def path(self, recipe: Recipe, weights: Recipe, batches: Batches) -> Path:
-        """Where a recipe's logits come from. weights: the recipe without `logits`."""
-        mix = mix_of(recipe, self._catalog)
+    def path(self, recipes: Sequence[Recipe], weights: Recipe, batches: Batches) -> Path:
+        """Where logits come from. recipes: one per request, in their order. weights: what the base's own path has."""
+        mixes = [mix_of(recipe, self._catalog) for recipe in recipes]
         scored, generated = (
-            RowMixes.of([mix] * len(each), self._loaded.device) for each in (batches.scored, batches.generated)
+            RowMixes.of([mixes[i] for i in places], self._loaded.device)
+            for places in (batches.scored, batches.generated)
         )
         return Path(
             lambda packing: self.logits(packing, batches.continuations, scored, weights),
