@@ -1,5 +1,7 @@
 """What every composition promises, over the registry, with the experts and groups that it allows."""
 
+from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from peft import PeftModel
 
 from support.models import load
+from support.routers import write_random_router
 from support.runs import ADAPTERS, make_workshop, opened
 from swarm.compositions import COMPOSITIONS, Composition
 from swarm.compositions.weights import Weights
@@ -21,7 +24,8 @@ PATTERNS = {"low": ["*layers.0.*"], "head": ["lm_head*", "*norm*"]}
 WEIGHTS = [
     {"algebra": algebra, "groups": groups} for algebra in ("delta", "factors") for groups in ("all", "modules")
 ] + [{"groups": "layers:2"}, {"groups": {"low": ["*layers.0.*"]}}, {"low": -1.0, "high": 1.0}]
-SETTINGS: dict[str, list[dict[str, object]]] = {"weights": WEIGHTS}
+ROUTED = [{"router": "router", "by": by} for by in ("logits", "clusters")]  # the folder lies in the working directory
+SETTINGS: dict[str, list[dict[str, object]]] = {"weights": WEIGHTS, "routed": ROUTED}
 CASES = [
     pytest.param(COMPOSITIONS[kind](**settings), id=f"{kind}-{settings}")
     for kind in COMPOSITIONS
@@ -30,8 +34,11 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("compositions"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = make_workshop(tmp_path_factory.mktemp("compositions"))
+    write_random_router(folder / "router", opened(folder, *ADAPTERS))
+    with chdir(folder):
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -8,44 +8,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from support.routers import write_random_router
 from support.runs import ADAPTERS, make_workshop, opened
 from swarm.compositions.routed import Routed
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import LogitRecipe, RoutingRecipe
 from swarm.experts.calibrators import Calibration
 from swarm.experts.catalog import Catalog
-from swarm.experts.router import Router
-from swarm.experts.router_files import fingerprint, open_router, write_router
-from swarm.experts.router_fit import RouterFit, fit_router
+from swarm.experts.router_files import fingerprint, open_router
 from swarm.optimizers.initial_design import initial_design
-
-
-def write(folder: Path, catalog: Catalog, calibration: Calibration = "platt") -> Router:
-    """A router of random prompts, of which each third is best answered by one expert."""
-    random = np.random.default_rng(0)
-    kind_N = np.arange(60) % 3
-    features_NH = random.normal(size=(60, 8)) + 4 * np.eye(8)[kind_N]
-    found = fit_router(features_NH, np.eye(3)[kind_N], catalog.names, RouterFit(calibration=calibration))
-    router = Router(
-        base=catalog.base.tensors.fingerprint,
-        experts={each.name: each.fingerprint for each in catalog.sources},
-        layer=1,
-        calibration=calibration,
-        geometry=found.geometry,
-        spreads=found.spreads,
-        fractal_ME=found.fractal_ME,
-        natural_ME=found.natural_ME,
-        report={"examples": 60},
-    )
-    folder.mkdir()
-    write_router(router, folder)
-    return router
 
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_workshop(tmp_path_factory.mktemp("routed"))
-    write(folder / "router", opened(folder, *ADAPTERS))
+    write_random_router(folder / "router", opened(folder, *ADAPTERS))
     return folder
 
 
@@ -73,7 +50,7 @@ def routing(folder: Path, catalog: Catalog, start: int = 0, **settings: object) 
 
 @pytest.mark.parametrize("calibration", ["platt", "isotonic"])
 def test_a_router_is_read_as_it_was_written(calibration: Calibration, catalog: Catalog, tmp_path: Path) -> None:
-    made = write(tmp_path / "router", catalog, calibration)
+    made = write_random_router(tmp_path / "router", catalog, calibration)
     read = open_router(tmp_path / "router", catalog)
     features_NH = np.random.default_rng(1).normal(size=(7, 8))
     recipe = routing(tmp_path / "router", catalog)
