@@ -32,6 +32,10 @@ class Composition(Settings, ABC):
         """What scores and positions depend on: a run resumes only with the values that it began with."""
         return self.model_dump(mode="json")
 
+    def on_logits(self, catalog: Catalog) -> tuple[str, ...]:
+        """Names of what acts on logits: its models run beside the base."""
+        return ()
+
     def check_models(self, catalog: Catalog) -> None:
         """Raise ConfigError where an expert cannot act where this composition puts it."""
         if catalog.models:

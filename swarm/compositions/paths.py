@@ -51,6 +51,9 @@ class PathComposition(Composition):
     def combines(self) -> Combined:
         """What is combined."""
 
+    def on_logits(self, catalog: Catalog) -> tuple[str, ...]:
+        return path_names(catalog)
+
     def space(self, catalog: Catalog) -> Space:
         self.check_models(catalog)
         names, (low, high) = path_names(catalog), self.bounds

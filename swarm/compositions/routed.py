@@ -77,6 +77,9 @@ class Routed(Composition):
         """With the router's content in place of its folder."""
         return super().decisive() | {"router": fingerprint(Path(self.router))}
 
+    def on_logits(self, catalog: Catalog) -> tuple[str, ...]:
+        return path_names(catalog) if self.by == "logits" else ()
+
     def check_models(self, catalog: Catalog) -> None:
         if self.by == "clusters":
             super().check_models(catalog)

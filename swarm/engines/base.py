@@ -88,8 +88,18 @@ class EngineSettings(Settings, ABC):
         """Raise ConfigError where the engine cannot run a base of this kind."""
 
     @abstractmethod
-    def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
-        """What workers take at their peak, where these requests are all that is asked."""
+    def needed_memory(self, catalog: Catalog, requests: Requests, paths: Sequence[str] = ()) -> Memory:
+        """What workers take at their peak, where these requests are all that is asked.
+
+        paths: names of what acts on logits, whose models run beside the base.
+        """
+
+    def needed_cache(self, catalog: Catalog, requests: Sequence[Requests], paths: Sequence[str]) -> float:
+        """Bytes of temporary files of a worker that answers all of these requests with paths that act on logits."""
+        return 0.0
+
+    def check_cache(self, needed: float) -> None:
+        """Raise ConfigError where this machine has no room for so many bytes of temporary files."""
 
     @abstractmethod
     def open(self, catalog: Catalog) -> Engine:

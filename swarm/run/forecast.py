@@ -14,7 +14,7 @@ from swarm.core.sizes import GIB, duration_text, size_text
 from swarm.preferences.goals import BOUND
 from swarm.run.phases import predict_times
 from swarm.run.plan import Plan
-from swarm.run.requirements import check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
+from swarm.run.requirements import cache_of, check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
 from swarm.search.status import Budget
 from swarm.statistics.power import smallest_difference
 from swarm.workers.preflight.placement import place
@@ -86,7 +86,7 @@ def forecast(plan: Plan) -> Forecast:
     return Forecast(
         base=str(plan.catalog.base.path),
         parameters=parameters,
-        experts={expert.name: expert.kind for expert in plan.catalog.experts},
+        experts={source.name: source.kind for source in plan.catalog.sources},
         coordinates=plan.space.dimensions,
         evaluations=evaluations,
         examples={name: _sizes(plan, name) for name in plan.splits},
@@ -125,11 +125,23 @@ def describe(plan: Plan) -> list[str]:
         f"tokens       at most {f.tokens:,} in the search",
         f"workers      {f.workers}",
         f"memory       about {per_worker} per worker, plus {per_node} of files shared on each node",
+        *_cache(plan),
         f"disk         about {best} for best/ as a whole model; {size_text(free)} free here",
         f"time         about {duration_text(sum(f.seconds.values()))} in all: {_by_phase(f.seconds)}",
         f"             ({f.time_basis})",
         f"power        smallest detectable difference on the test split: about {100 * f.smallest_gain:.1f} points",
         *(f"note         {note}" for note in f.notes),
+    ]
+
+
+def _cache(plan: Plan) -> list[str]:
+    """What acts on logits, and what keeping the models' logits takes."""
+    paths = plan.config.composition.on_logits(plan.catalog)
+    if not paths:
+        return []
+    per_worker = size_text(cache_of(plan))
+    return [
+        f"logits       {len(paths)} paths beside the base; their logits in temporary files: {per_worker} per worker"
     ]
 
 

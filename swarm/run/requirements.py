@@ -61,7 +61,17 @@ def needs_of(plan: Plan) -> NodeRequirements:
 def memory_of(plan: Plan) -> Memory:
     """What the workers of a node take while they search."""
     workload = plan.workloads["search"]
-    return plan.config.engine.needed_memory(plan.catalog, workload.slice(0, workload.total).requests)
+    requests, paths = workload.slice(0, workload.total).requests, plan.config.composition.on_logits(plan.catalog)
+    return plan.config.engine.needed_memory(plan.catalog, requests, paths)
+
+
+def cache_of(plan: Plan) -> float:
+    """Bytes of temporary files of one worker, for logits that do not depend on coefficients."""
+    paths = plan.config.composition.on_logits(plan.catalog)
+    if not paths:
+        return 0.0
+    requests = [each.slice(0, each.total).requests for each in plan.workloads.values()]
+    return plan.config.engine.needed_cache(plan.catalog, requests, paths)
 
 
 def disk_of(plan: Plan) -> float:
@@ -109,6 +119,7 @@ def check_memory(plan: Plan, free: Callable[[], float | None] = free_memory) -> 
     else:
         gpus = min(here["GPU"], 1.0) if plan.config.engine.uses_gpu else 0.0
         placement, slots = Placement(1, int(here["CPU"]), gpus), 1
+    plan.config.engine.check_cache(slots * cache_of(plan))
     needed = memory_of(plan)
     report = NodeReport({}, {}, free(), free_gpus() if placement.gpus else None)
     return check_nodes(NodeRequirements((), {}, needed.private, needed.shared), [Node(HERE, slots, report)], placement)

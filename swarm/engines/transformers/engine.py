@@ -25,11 +25,13 @@ from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache, un
 from swarm.engines.transformers.generation import Generator
 from swarm.engines.transformers.load_model import LoadedModel, load_model, usable_device
 from swarm.engines.transformers.logit_paths import LogitPaths, OpenModel
+from swarm.engines.transformers.logits_cache import check_room
 from swarm.engines.transformers.memory import LargestBatch, memory
 from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.pair_probe import PairProbe
 from swarm.engines.transformers.pairs import PairBatcher
+from swarm.engines.transformers.path_memory import cache_bytes, path_memory
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.quantised_probe import QuantisedProbe
 from swarm.engines.transformers.routing import Routing
@@ -67,9 +69,16 @@ class TransformersSettings(EngineSettings):
     def decides_scores(self) -> dict[str, object]:
         return {**super().decides_scores(), "method": self.method, "particles": self.particles}
 
-    def needed_memory(self, catalog: Catalog, requests: Requests) -> Memory:
+    def needed_memory(self, catalog: Catalog, requests: Requests, paths: Sequence[str] = ()) -> Memory:
         vocabulary = int(str(catalog.base.config.get("vocab_size", 1)))
-        return memory(catalog, self.dtype, LargestBatch.of(requests.items, self.batch_tokens, vocabulary))
+        found = memory(catalog, self.dtype, LargestBatch.of(requests.items, self.batch_tokens, vocabulary))
+        return path_memory(found, catalog, self.dtype, requests.items, paths) if paths else found
+
+    def needed_cache(self, catalog: Catalog, requests: Sequence[Requests], paths: Sequence[str]) -> float:
+        return cache_bytes(catalog, self.dtype, [item for each in requests for item in each.items], paths)
+
+    def check_cache(self, needed: float) -> None:
+        check_room(needed)
 
     def check_here(self) -> None:
         usable_device(self.device)

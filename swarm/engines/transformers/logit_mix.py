@@ -92,7 +92,7 @@ def combine(parts: Sequence[Tensor], weights_AR: Tensor, vocabulary: int, combin
     if len(parts) == 1 and bool((weights_AR == 1.0).all()):
         return parts[0]
     width = max(part.shape[1] for part in parts)
-    whole = [_widened(part.float(), width) for part in parts]
+    whole = [_widened(part, width) for part in parts]
     sums_RV = _probabilities(whole, weights_AR) if combined == "probabilities" else _sum(whole, weights_AR)
     several_R = (weights_AR != 0).sum(dim=0) > 1
     if vocabulary < width:
@@ -100,13 +100,13 @@ def combine(parts: Sequence[Tensor], weights_AR: Tensor, vocabulary: int, combin
     for part, weight_R in zip(whole, weights_AR, strict=True):
         alone_R = (weight_R == 1.0) & ~several_R
         if bool(alone_R.any()):
-            sums_RV[alone_R] = part[alone_R]
+            sums_RV[alone_R] = part[alone_R].float()
     return sums_RV
 
 
 def _sum(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
     """The weighted sum; -inf where a model that takes part has -inf, as a difference of two would be NaN."""
-    sums_RV, hidden_RV = torch.zeros_like(parts[0]), None
+    sums_RV, hidden_RV = torch.zeros_like(parts[0], dtype=torch.float32), None
     for part, weight_R in zip(parts, weights_AR, strict=True):
         if bool((part.amin(dim=1) == -torch.inf).any()):
             own_RV = part == -torch.inf
@@ -116,15 +116,15 @@ def _sum(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
         if bool((weight_R == weight_R[0]).all()):
             sums_RV.add_(part, alpha=float(weight_R[0]))
         else:
-            sums_RV.addcmul_(part, weight_R[:, None])
+            sums_RV.addcmul_(part.float(), weight_R[:, None])
     return sums_RV if hidden_RV is None else sums_RV.masked_fill_(hidden_RV, -torch.inf)
 
 
 def _probabilities(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
     """log of the sum of w softmax(l)."""
-    sums_RV = torch.zeros_like(parts[0])
+    sums_RV = torch.zeros_like(parts[0], dtype=torch.float32)
     for part, weight_R in zip(parts, weights_AR, strict=True):
-        sums_RV.addcmul_(torch.softmax(part, dim=1), weight_R[:, None])
+        sums_RV.addcmul_(torch.softmax(part.float(), dim=1), weight_R[:, None])
     return sums_RV.log_()
 
 

@@ -30,11 +30,6 @@ def cache_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def cache_bytes(positions: int, vocabularies: Sequence[int], width: int) -> int:
-    """Bytes of the cache of so many positions. vocabularies: columns of each model's logits. width: bytes of each."""
-    return positions * sum(vocabularies) * width
-
-
 def check_room(needed: float) -> None:
     """Raise ConfigError where the cache's disk has fewer than `needed` bytes free."""
     usage = shutil.disk_usage(cache_folder())
