@@ -32,6 +32,7 @@ from swarm.cli.options import (
     TaskPath,
 )
 from swarm.cli.preparing import app as preparing_app
+from swarm.cli.routing import app as routing_app
 from swarm.cli.screen import (
     announce,
     console,
@@ -66,6 +67,7 @@ app = typer.Typer(
 app.add_typer(preparing_app)
 app.add_typer(looking_app)
 app.add_typer(curating_app)
+app.add_typer(routing_app)
 app.add_typer(building_app)
 app.add_typer(sweeps_app)
 app.add_typer(targets_app)

@@ -117,7 +117,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     workloads = _workloads(config, splits, encoder)
     spec = EvaluatorSpec(
         base=Path(config.base),
-        experts=tuple(_specs(config)),
+        experts=tuple(specs_of(config)),
         composition=config.composition,
         engine=config.engine,
         objectives=tuple(config.objectives),
@@ -146,10 +146,11 @@ def _workloads(config: Config, splits: Mapping[str, Splits], encoder: Encoder) -
 
 def open_experts(config: Config) -> Catalog:
     """Base and experts of a resolved config, opened and checked. Raises ExpertError."""
-    return open_catalog(Path(config.base), _specs(config))
+    return open_catalog(Path(config.base), specs_of(config))
 
 
-def _specs(config: Config) -> list[ExpertSpec]:
+def specs_of(config: Config) -> list[ExpertSpec]:
+    """The experts of a resolved config, unopened."""
     return [
         ExpertSpec(
             expert.name,

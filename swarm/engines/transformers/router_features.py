@@ -4,12 +4,16 @@ Shape suffixes: N prompts, B rows of a batch, T tokens, H hidden size.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from swarm.core.errors import ConfigError
+from swarm.engines.base import DtypeName
+from swarm.engines.transformers.load_model import load_model
 from swarm.experts.router_geometry import Array
 
 BATCH_TOKENS = 8192  # padding included
@@ -37,10 +41,31 @@ def features_of(model: nn.Module, rows: Sequence[Sequence[int]], layer: int, dev
     return features_NH
 
 
+def features_of_base(
+    base: Path, dtype: DtypeName, rows: Sequence[Sequence[int]], layer: int | None
+) -> tuple[Array, int]:
+    """Features of prompts by the base in a folder, which is loaded for them, and the layer: the middle one for None.
+
+    Raises ConfigError where the base has no such layer, UserError where it cannot be loaded.
+    """
+    loaded = load_model(base, getattr(torch, dtype), "auto")
+    chosen, deepest = middle_layer(loaded.model) if layer is None else layer, _layers(loaded.model)
+    if not 0 <= chosen <= deepest:
+        raise ConfigError(
+            f"--layer: {chosen} is none of this base's, 0 (the embeddings) to {deepest}; give one of them"
+        )
+    return features_of(loaded.model, rows, chosen, loaded.device), chosen
+
+
 def middle_layer(model: nn.Module) -> int:
     """The layer in the middle, where hidden states say most of a text as a whole."""
-    layers = model.config.get_text_config().num_hidden_layers  # type: ignore[operator, union-attr]
-    return max(1, int(layers) // 2)
+    return max(1, _layers(model) // 2)
+
+
+def _layers(model: nn.Module) -> int:
+    """Of the part that reads prompts."""
+    config: PretrainedConfig = model.config  # type: ignore[assignment]
+    return int(config.get_text_config().num_hidden_layers)
 
 
 def _batches(lengths: Sequence[int]) -> list[range]:

@@ -1,0 +1,158 @@
+"""`swarm fit-router`: from a search's config to a router of its experts, measured on examples that it has not seen.
+
+Base and every expert alone are scored on the search and the select split, in this process. The router is fitted to the
+search split; what is reported is of the select split. The test split is not looked at.
+
+Shape suffixes: N examples, E experts, H hidden size.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from swarm.compositions import Composition
+from swarm.compositions.logits import Logits
+from swarm.compositions.weights import Weights
+from swarm.config.load import load_config
+from swarm.config.references import resolve
+from swarm.config.schema import Config, ExportSettings
+from swarm.core.candidates import Candidate, Task
+from swarm.core.errors import ConfigError, ExpertError
+from swarm.core.examples import Split
+from swarm.core.files import check_free, replaced_directory
+from swarm.engines.transformers.router_features import features_of_base
+from swarm.evaluation.evaluator import Evaluator
+from swarm.evaluation.workload import EncodedExample
+from swarm.experts.calibrators import Calibration
+from swarm.experts.catalog import Catalog
+from swarm.experts.router import Router
+from swarm.experts.router_files import write_router
+from swarm.experts.router_fit import RouterFit, fit_router
+from swarm.experts.router_geometry import Array
+from swarm.run.plan import Plan, make_plan, specs_of
+from swarm.run.router_report import RouterReport, router_report
+
+CALIBRATIONS: dict[str, Calibration] = {"platt": "platt", "isotonic": "isotonic"}
+SPLITS_USED: tuple[Split, ...] = ("search", "select")
+
+
+@dataclass(frozen=True)
+class FittedRouter:
+    """A router that was fitted and written.
+
+    out: its folder.
+    examples, differing: of the search split, and those of them at which experts differ.
+    """
+
+    out: Path
+    router: Router
+    examples: int
+    differing: int
+    report: RouterReport
+
+    def content(self) -> dict[str, object]:
+        """What `--json` prints."""
+        fitted = {"examples": self.examples, "differing": self.differing, "layer": self.router.layer}
+        return {"out": str(self.out), "fitted": fitted, "select": self.report.content()}
+
+    def lines(self) -> list[str]:
+        """The same in words."""
+        about = f"layer {self.router.layer}, {self.router.calibration} calibration"
+        return [
+            f"fitted to    {self.examples:,} examples, at {self.differing:,} of which experts differ; {about}",
+            *self.report.lines(),
+            f"written      {self.out}",
+        ]
+
+
+@dataclass(frozen=True)
+class RouterOptions:
+    """What the command line says. layer: None for the middle one."""
+
+    out: Path
+    calibration: str = "platt"
+    layer: int | None = None
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Raise UserError before anything is read."""
+        if self.calibration not in CALIBRATIONS:
+            raise ConfigError(f"--calibration: {self.calibration!r} is unknown; use one of {', '.join(CALIBRATIONS)}")
+        check_free(self.out, self.overwrite)
+
+
+def run_fit_router(
+    path: Path, overrides: Sequence[str], options: RouterOptions, on_step: Callable[[str], None] = lambda step: None
+) -> FittedRouter:
+    """Fit, measure and write. path: of a search's config. Raises UserError."""
+    options.check()
+    plan = make_plan(_config(path, overrides), on_step)
+    if len(plan.catalog.sources) < 2:
+        raise ConfigError("experts: a router chooses between at least two; add another expert")
+    on_step("reading prompts with the base")
+    examples = {split: _examples(plan, split) for split in SPLITS_USED}
+    prompts = [each.requests[0].prompt for split in SPLITS_USED for each in examples[split]]
+    features, layer = features_of_base(plan.catalog.base.path, plan.config.engine.dtype, prompts, options.layer)
+    evaluator = plan.spec.open("fit-router")
+    scores = {split: _scores(plan, evaluator, split, on_step) for split in SPLITS_USED}
+    on_step("fitting")
+    search_NH, select_NH = np.split(features, [len(examples["search"])])
+    router, differing = _fit(plan.catalog, search_NH, scores["search"][:, 1:], layer, options, plan.config.seed)
+    means_E = scores["search"][:, 1:].mean(axis=0)
+    report = router_report(router, select_NH, scores["select"][:, 0], scores["select"][:, 1:], means_E)
+    router = replace(router, report=report.content())
+    with replaced_directory(options.out, options.overwrite) as folder:
+        write_router(router, folder)
+    return FittedRouter(options.out, router, len(search_NH), differing, report)
+
+
+def _config(path: Path, overrides: Sequence[str]) -> Config:
+    """The config with a composition in which every expert is alone somewhere; its own may name this very router."""
+    config = load_config(path, overrides)
+    plain = config.model_copy(update={"composition": Weights(), "export": ExportSettings(format="recipe")})
+    resolved = resolve(plain, path.resolve().parent)
+    composition: Composition = Logits() if any(spec.acts_on_logits for spec in specs_of(resolved)) else Weights()
+    return resolved.model_copy(update={"composition": composition})
+
+
+def _examples(plan: Plan, split: Split) -> list[EncodedExample]:
+    """Of the objectives that count, one after the other."""
+    workload = plan.workloads[split]
+    return [each for name, weight in plan.weights.items() if weight for each in workload.examples[name]]
+
+
+def _scores(plan: Plan, evaluator: Evaluator, split: Split, on_step: Callable[[str], None]) -> Array:
+    """The score of the base and of every expert alone at each example, shape (N, 1 + E)."""
+    evaluator.load(split, plan.workloads[split])
+    columns = []
+    for baseline in (plan.space.base, *plan.space.experts):
+        on_step(f"scoring {baseline.id} on the {split} split")
+        candidate = Candidate(baseline.id, tuple(map(float, baseline.position_D)))
+        (found,) = evaluator.evaluate([Task(candidate)], split)
+        if found.status != "ok":
+            raise ExpertError(f"{baseline.id} cannot be scored on the {split} split ({found.error}); leave it out")
+        columns.append([x for name, weight in plan.weights.items() if weight for x in found.examples[name]])
+    return np.array(columns, dtype=np.float64).T
+
+
+def _fit(
+    catalog: Catalog, features_NH: Array, scores_NE: Array, layer: int, options: RouterOptions, seed: int
+) -> tuple[Router, int]:
+    """The router, and at how many examples experts differ."""
+    names = tuple(source.name for source in catalog.sources)
+    calibration = CALIBRATIONS[options.calibration]
+    found = fit_router(features_NH, scores_NE, names, RouterFit(calibration=calibration, seed=seed))
+    router = Router(
+        base=catalog.base.tensors.fingerprint,
+        experts={source.name: source.fingerprint for source in catalog.sources},
+        layer=layer,
+        calibration=calibration,
+        geometry=found.geometry,
+        spreads=found.spreads,
+        fractal_ME=found.fractal_ME,
+        natural_ME=found.natural_ME,
+        report={},
+    )
+    return router, len(found.fractal_ME)

@@ -1,0 +1,148 @@
+"""How a router does on examples that it was not fitted to: are its probabilities true, and does it choose well?
+
+Shape suffixes: N examples, M those at which experts differ, E experts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from swarm.experts.router import FRACTAL, NATURAL, Router, uncalibrated
+from swarm.experts.router_fit import best_of
+from swarm.experts.router_geometry import Array
+from swarm.statistics.calibration import brier_score, expected_calibration_error, with_interval
+from swarm.statistics.intervals import Difference, Score, mean_interval, paired_bootstrap
+
+ABLATIONS = {
+    "both": (FRACTAL, NATURAL),
+    "natural": (0.0, NATURAL),
+    "fractal": (FRACTAL, 0.0),
+    "none": (0.0, 0.0),
+}
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Errors of P(an expert is among the best), before calibration (softmax of r) and after it."""
+
+    ece_before: Score
+    ece_after: Score
+    brier_before: Score
+    brier_after: Score
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The router with some of its scores.
+
+    calibrated: None where no expert differs from another at any example.
+    hard: the mean score where each prompt goes to the likeliest expert.
+    routed: where it goes to each expert with its share of the softmax (temperature 1).
+    gain: hard, less the single expert that was best on the search split.
+    over_uniform: routed, less uniform.
+    """
+
+    calibrated: Calibrated | None
+    hard: Score
+    routed: Score
+    gain: Difference
+    over_uniform: Difference
+
+
+@dataclass(frozen=True)
+class RouterReport:
+    """What was measured on the select split.
+
+    examples, differing: how many there are, and at how many of them experts differ.
+    best_expert: the single expert with the highest mean on the search split.
+    choices: base, best expert, uniform (each expert equally often), oracle (always one of the best) -> mean score.
+    ablations: by the scores in use.
+    """
+
+    examples: int
+    differing: int
+    best_expert: str
+    choices: Mapping[str, Score]
+    ablations: Mapping[str, Ablation]
+
+    def content(self) -> dict[str, object]:
+        """As plain data."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The same in words."""
+        heads = {"base": "base", "best_expert": f"expert {self.best_expert}", "uniform": "uniform", "oracle": "oracle"}
+        found = [f"select       {self.examples:,} examples, at {self.differing:,} of which experts differ"]
+        found += [f"{heads[name]:<22} {_shown(score)}" for name, score in self.choices.items()]
+        for name, each in self.ablations.items():
+            found.append(f"{name + ', hard':<22} {_shown(each.hard)}; {_over(each.gain, self.best_expert)}")
+            found.append(f"{name + ', routed':<22} {_shown(each.routed)}; {_over(each.over_uniform, 'uniform')}")
+            if (errors := each.calibrated) is not None:
+                for word, before, after in (
+                    ("ECE", errors.ece_before, errors.ece_after),
+                    ("Brier", errors.brier_before, errors.brier_after),
+                ):
+                    found.append(f"{f'{name}, {word}':<22} {_shown(before)} before calibration, {_shown(after)} after")
+        return found
+
+
+def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: Array, means_E: Array) -> RouterReport:
+    """features_NH, base_N, scores_NE: of the examples that the router was not fitted to; higher scores are better.
+
+    means_E: each expert's mean on the examples that it was fitted to, from which the single expert is chosen.
+    """
+    best_NE, differ_N = best_of(scores_NE)
+    single = int(np.argmax(means_E))
+    choices = {
+        "base": base_N,
+        "best_expert": scores_NE[:, single],
+        "uniform": scores_NE.mean(axis=1),
+        "oracle": scores_NE.max(axis=1),
+    }
+    fractal_NE, natural_NE = router.scores(features_NH)
+
+    def ablation(fractal: float, natural: float) -> Ablation:
+        p_NE = router.probabilities(fractal_NE, natural_NE, fractal, natural)
+        before_NE = uncalibrated(fractal_NE, natural_NE, fractal, natural)
+        hard_N = scores_NE[np.arange(len(scores_NE)), p_NE.argmax(axis=1)]
+        routed_N = (p_NE / p_NE.sum(axis=1, keepdims=True) * scores_NE).sum(axis=1)
+        return Ablation(
+            _calibrated(before_NE[differ_N], p_NE[differ_N], best_NE[differ_N]) if differ_N.any() else None,
+            _mean(hard_N),
+            _mean(routed_N),
+            paired_bootstrap(hard_N.tolist(), choices["best_expert"].tolist()),
+            paired_bootstrap(routed_N.tolist(), choices["uniform"].tolist()),
+        )
+
+    return RouterReport(
+        len(scores_NE),
+        int(differ_N.sum()),
+        list(router.experts)[single],
+        {name: _mean(each) for name, each in choices.items()},
+        {name: ablation(*weights) for name, weights in ABLATIONS.items()},
+    )
+
+
+def _calibrated(
+    before_ME: Array, after_ME: Array, best_ME: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+) -> Calibrated:
+    def measured(statistic: Callable[[Array, Array], float], p_ME: Array) -> Score:
+        return with_interval(statistic, p_ME, best_ME)
+
+    ece, brier = expected_calibration_error, brier_score
+    return Calibrated(
+        measured(ece, before_ME), measured(ece, after_ME), measured(brier, before_ME), measured(brier, after_ME)
+    )
+
+
+def _mean(scores_N: Array) -> Score:
+    return mean_interval(scores_N.tolist())
+
+
+def _shown(score: Score) -> str:
+    return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})"
+
+
+def _over(gain: Difference, name: str) -> str:
+    return f"{gain.difference:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) over {name}"
