@@ -18,7 +18,7 @@ from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
 from swarm.statistics.intervals import Difference, Score, mean_interval
 
-WEIGHTS, LOGITS = "weights", "logits"  # the places of an expert's coefficients, where it has several
+WEIGHTS, LOGITS, ROUTED = "weights", "logits", "routed"  # the places of an expert's coefficients, where it has several
 
 
 def summarise_front(
@@ -49,8 +49,13 @@ def summarise_front(
 
 
 def recipe_coefficients(recipe: Recipe) -> Coefficients:
-    """Expert -> group or place -> coefficient; a single group of weights has no name, logits alone have none."""
-    weights, logits = recipe.weights, recipe.logits
+    """Expert -> group or place -> coefficient; a single group of weights has no name, logits alone have none.
+
+    Of a recipe with a router the scales: what an expert's share of each prompt is multiplied by.
+    """
+    weights, logits, routing = recipe.weights, recipe.logits, recipe.routing
+    if routing is not None:
+        return {name: {ROUTED: scale} for name, scale in routing.scales.items()}
     names = [group.name for group in weights.groups] if len(weights.groups) > 1 else ["" if logits is None else WEIGHTS]
     found = {name: dict(zip(names, values, strict=True)) for name, values in weights.coefficients.items()}
     if logits is None:

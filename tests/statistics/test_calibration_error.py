@@ -1,0 +1,59 @@
+"""Calibration error and Brier score by hand, and intervals that hold what they should."""
+
+import numpy as np
+import pytest
+
+from swarm.statistics.calibration import brier_score, expected_calibration_error, with_interval
+
+
+def test_the_calibration_error_by_hand() -> None:
+    """Two bins of two: predictions .1 and .3 against 0 and 1 (off by .3), .6 and .8 against 1 and 1 (off by .3)."""
+    assert expected_calibration_error([0.1, 0.3, 0.6, 0.8], [0, 1, 1, 1], bins=2) == pytest.approx(0.3)
+    assert expected_calibration_error([0.8, 0.3, 0.1, 0.6], [1, 1, 0, 1], bins=2) == pytest.approx(0.3)
+
+
+def test_bins_have_equal_mass_not_equal_width() -> None:
+    """In bins of equal width all four would share one, and the errors of .03 would cancel."""
+    p, happened = [0.01, 0.02, 0.03, 0.04], [0, 0, 0, 0.1]
+    assert expected_calibration_error(p, happened, bins=4) == pytest.approx((0.01 + 0.02 + 0.03 + 0.06) / 4)
+
+
+def test_equal_predictions_share_a_bin() -> None:
+    """A constant that is the rate has no error, however the events are ordered."""
+    for happened in ([0, 0, 1, 1], [1, 0, 1, 0]):
+        assert expected_calibration_error([0.5] * 4, happened, bins=4) == 0
+    assert expected_calibration_error([0.2] * 10 + [0.9] * 10, [0] * 8 + [1] * 2 + [1] * 9 + [0]) == pytest.approx(0)
+
+
+def test_the_brier_score_by_hand() -> None:
+    assert brier_score([0.5, 1.0], [1, 1]) == pytest.approx(0.125)
+    assert brier_score([[0.0], [1.0]], [[0], [1]]) == 0
+
+
+def test_true_probabilities_have_little_error_and_overconfident_ones_much() -> None:
+    random = np.random.default_rng(0)
+    p_N = random.uniform(size=20_000)
+    happened_N = random.random(20_000) < p_N
+    assert expected_calibration_error(p_N, happened_N) < 0.015
+    assert expected_calibration_error(np.round(p_N), happened_N) == pytest.approx(0.25, abs=0.01)
+    assert brier_score(p_N, happened_N) == pytest.approx(1 / 6, abs=0.01)  # the mean of p (1 - p)
+
+
+def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
+    """The Brier score of p = .3 for an event of .5: .04 + .25."""
+    random = np.random.default_rng(1)
+    held = 0
+    for seed in range(60):
+        happened_NE = np.repeat(random.random((80, 1)) < 0.5, 2, axis=1)
+        found = with_interval(brier_score, np.full((80, 2), 0.3), happened_NE, seed)
+        held += found.low <= 0.29 <= found.high
+    assert held >= 52
+
+
+def test_the_events_of_an_item_are_resampled_together() -> None:
+    """An item given twice is one item: the interval is as wide as with it once."""
+    p_N1, happened_N1 = np.full((50, 1), 0.3), np.arange(50)[:, None] % 2
+    once = with_interval(brier_score, p_N1, happened_N1)
+    twice = with_interval(brier_score, np.repeat(p_N1, 2, axis=1), np.repeat(happened_N1, 2, axis=1))
+    assert (once.low, once.high) == pytest.approx((twice.low, twice.high))
+    assert once == with_interval(brier_score, p_N1, happened_N1)
