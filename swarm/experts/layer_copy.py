@@ -77,10 +77,15 @@ def _layers(model: nn.Module) -> nn.ModuleList:
     """The list of decoder layers."""
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)  # type: ignore[operator, union-attr]
     lists = [each for each in model.modules() if isinstance(each, nn.ModuleList) and len(each) == count]
-    found = [layers for layers in lists if len(_outputs(layers[0])) == BRANCHES]
+    found = [layers for layers in lists if len(_outputs(layers[0])) == BRANCHES and _plain(layers[0])]
     if len(found) != 1:
         raise _cannot(model, "it is no attention and one feed-forward part with known output projections")
     return found[0]
+
+
+def _plain(layer: nn.Module) -> bool:
+    """Whether it has matrices and vectors alone: no stacked experts, no convolutions."""
+    return all(parameter.dim() <= 2 for parameter in layer.parameters())
 
 
 def _outputs(layer: nn.Module) -> list[nn.Module]:

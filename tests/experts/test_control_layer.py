@@ -120,7 +120,7 @@ def test_the_model_and_its_copy_share_all_but_the_new_layer(tmp_path: Path) -> N
 def test_with_its_own_first_layer_it_is_the_checkpoint_of_one_more_layer(
     make: Callable[[Path], Path], place: str, tmp_path: Path
 ) -> None:
-    """The layers 0, 0, 1, as transformers loads them. In other memory a matrix product may end with another last bit."""
+    """The layers 0, 0, 1, as transformers loads them. In other memory a product may end with another last bit."""
     model = load(make(tmp_path / "base"))
     made = with_control_layer(model, tensors_of(first_layer(model)))
     longer = AutoConfig.from_pretrained(tmp_path / "base")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from support.architectures import ARCHITECTURES
 from support.bad_inputs import Case, Scene, Words, edited
 from support.tokenizers import byte_level, make_pair_kind
 
@@ -81,6 +82,12 @@ def encoder_decoder(scene: Scene) -> Words:
     return build(scene, base=str(make_pair_kind(scene.folder / "t5", byte_level())))
 
 
+def control_without_a_layer(kind: str) -> Callable[[Scene], Words]:
+    """A control layer on a base of an architecture whose first layer cannot be copied."""
+    (found,) = (each for each in ARCHITECTURES if each.name == kind)
+    return lambda scene: build(scene, {"type": "control"}, base=str(found.build(scene.folder / kind)))
+
+
 def out_is_a_file(scene: Scene) -> Words:
     (scene.folder / "notes").write_text("mine")
     return build(scene, out="notes")
@@ -123,6 +130,23 @@ CONFIGS = [
         "give all experts the same, or remove forgetting",
     ),
     Case("pairs-to-curate", expert(type="dpo", curate={"examples": 9}), "curate", "dpo learns from pairs", "remove it"),
+    Case("rank-of-a-control-layer", expert(type="control", rank=4), "experts.0.rank", "'rank'", "known are name"),
+    Case("full-control-layer", expert(type="control", full=True), "experts.0.full", "'full'", "known are name"),
+    Case(
+        "control-layers-in-sequence",
+        lambda s: build(s, {"type": "control"}, forgetting=True),
+        "forgetting",
+        "mine is a control layer",
+        "or remove forgetting",
+    ),
+    Case(
+        "control-layer-to-curate",
+        expert(type="control", curate={"examples": 9}),
+        "curate",
+        "control learns from pairs",
+        "remove it",
+    ),
+    Case("control-without-beta", expert(type="control", beta=0), "experts.0.beta", "not 0", "must be greater than 0"),
     Case(
         "none-curated-to-learn",
         expert(curate={"examples": 9, "answer": {"low": 99}}),
@@ -191,6 +215,20 @@ BASES = [
         "unknown-modules", expert(target_modules=["q"]), "experts.0.target_modules", "q does not fit", "remove the key"
     ),
     Case("head-to-adapt", expert(target_modules=["lm_head"]), "experts.0.target_modules", "lm_head", "remove the key"),
+    Case(
+        "recurrent-to-control",
+        control_without_a_layer("mamba"),
+        "experts.0.type",
+        "MambaForCausalLM cannot be copied",
+        "use an adapter",
+    ),
+    Case(
+        "mixture-to-control",
+        control_without_a_layer("qwen2_moe"),
+        "experts.0.type",
+        "Qwen2MoeForCausalLM cannot be copied",
+        "use an adapter",
+    ),
     Case("quantised-to-train", base(quantised), "base", "fp8", "give the 16-bit checkpoint"),
     Case("encoder-decoder-to-train", encoder_decoder, "base", "encoder-decoder", "give a causal model"),
     Case("adapter-to-train", lambda s: build(s, base=str(s.expert())), "base", "is an adapter", "give the checkpoint"),
