@@ -19,8 +19,14 @@ base = {model}.from_pretrained({base}, dtype="float32")
 model = PeftModel.from_pretrained(base, {folder}).merge_and_unload()
 tokenizer = AutoTokenizer.from_pretrained({base})
 """
+MERGEKIT_FILE = "mergekit.yaml"
 MERGEKIT = "mergekit-yaml {file} OUT --lora-merge-cache CACHE --lora-merge-dtype float32\n"
-RECIPE = "swarm export {file} DEST --format hf\n"
+RECIPE = """\
+import swarm
+
+model = swarm.load({folder})
+tokenizer = model.tokenizer
+"""
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,9 @@ def load_snippet(form: str, folder: str, base: str, encoder_decoder: bool = Fals
         template = HF if form == "hf" else ADAPTER
         model = "AutoModelForSeq2SeqLM" if encoder_decoder else "AutoModelForCausalLM"
         return Snippet("python", template.format(model=model, folder=python_string(folder), base=python_string(base)))
-    file = "mergekit.yaml" if form == "mergekit" else "recipe.json"
-    place = file if folder == "." else f"{folder}/{file}"
-    return Snippet("bash", (MERGEKIT if form == "mergekit" else RECIPE).format(file=place))
+    if form == "recipe":
+        return Snippet("python", RECIPE.format(folder=python_string(folder)))
+    return Snippet("bash", MERGEKIT.format(file=MERGEKIT_FILE if folder == "." else f"{folder}/{MERGEKIT_FILE}"))
 
 
 def python_string(text: str) -> str:

@@ -3,7 +3,8 @@
 hf        a checkpoint in the engine's dtype: what was scored, bit for bit. Loads with transformers.
 adapter   one PEFT LoRA adapter, exact in float32. Loads with PEFT. Only from LoRA experts.
 mergekit  a task_arithmetic configuration that mergekit turns into the checkpoint. Only `algebra: delta`, no vectors.
-recipe    a small JSON file with coefficients and fingerprints, which `swarm export` turns into any other form.
+recipe    a small JSON file with coefficients and fingerprints, which `swarm.load` opens as a model. The only form of
+          what combines logits or routes; `swarm export` turns the rest into any other form.
 
 Each is a folder with a model card (README.md), written whole or not at all. base.py: what is exported; card.py: the
 model card; whole.py: what an export must hold, checked before it takes its name; a file for each form.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from swarm.core.errors import ExportError, UserError
 from swarm.core.files import replaced_directory, write_text
+from swarm.experts.path_models import folders_of
 from swarm.export.adapter import check_adapter, write_adapter
 from swarm.export.base import Exported
 from swarm.export.card import model_card
@@ -56,6 +58,12 @@ def check_form(what: Exported, format: str) -> None:
         near = get_close_matches(format, EXPORTS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"--format: {format!r} is unknown; use one of {', '.join(EXPORTS)}{hint}")
+    if format != "recipe" and not what.plain:
+        acts = "routes each prompt" if what.recipe.routing else "combines logits of several models"
+        raise UserError(
+            f"--format: {format} holds one model's weights, and this weighting {acts}; use recipe (export.format in a "
+            "config), which swarm.load opens"
+        )
     if format in WEIGHTS and what.catalog.base.codes:
         raise UserError(
             f"--format: {format} holds whole weights, but base {what.catalog.base.path} is quantised; use adapter or "
@@ -88,6 +96,8 @@ def export(what: Exported, dest: Path, format: str, overwrite: bool = False) -> 
 def _check_apart_from_sources(what: Exported, dest: Path) -> None:
     """Raise UserError where the folder to be replaced holds the base or an expert."""
     place = dest.resolve()
-    for path in (what.catalog.base.path, *(expert.path for expert in what.catalog.experts)):
+    models = (folder for model in what.catalog.models for folder, _ in folders_of(model))
+    routers = [Path(what.recipe.routing.router)] if what.recipe.routing else []
+    for path in (what.catalog.base.path, *(expert.path for expert in what.catalog.experts), *models, *routers):
         if path.resolve().is_relative_to(place):
             raise UserError(f"{dest} holds {path}, which the export is made from; choose another folder")

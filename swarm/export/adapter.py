@@ -22,7 +22,7 @@ REMEDY = "use --format hf, or in a config export.format: hf"
 
 def check_adapter(what: Exported) -> None:
     """Raise UserError where an expert in use has no low-rank factors."""
-    for expert in what.active:
+    for expert in what.merged:
         if kind_of(expert) != "adapter":
             raise UserError(f"no LoRA adapter can hold expert {expert.name} ({kind_of(expert)}); {REMEDY}")
         for parameter in expert.source.parameters():

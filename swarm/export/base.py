@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
+from swarm.core.recipe_places import is_plain, merged_names, path_names
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.composed_adapter import ComposedAdapter, composed_adapter
 from swarm.experts.expert import Expert
 from swarm.experts.lora import Adapter
+from swarm.experts.path_models import PathModel
 from swarm.experts.rank_reduction import ReducedAdapter
 from swarm.journal.summary import SplitScores, Summary
 
@@ -73,14 +75,27 @@ class Exported:
         return self.reduced.adapter if self.reduced else composed_adapter(self.catalog, self.recipe)
 
     @property
-    def active(self) -> tuple[Expert, ...]:
-        """The experts that the recipe uses: those with a coefficient other than 0."""
-        coefficients = self.recipe.weights.coefficients
-        return tuple(expert for expert in self.catalog.experts if any(coefficients[expert.name]))
+    def plain(self) -> bool:
+        """Whether weights are all: nothing acts on logits, and no router chooses."""
+        return is_plain(self.recipe)
+
+    @property
+    def merged(self) -> tuple[Expert, ...]:
+        """The experts with a coefficient other than 0 on weights."""
+        names = merged_names(self.recipe)
+        return tuple(expert for expert in self.catalog.experts if expert.name in names)
+
+    @property
+    def active(self) -> tuple[Expert | PathModel, ...]:
+        """All that the recipe uses: with a coefficient other than 0 on weights or on logits, or a scale of a router."""
+        names = merged_names(self.recipe) | path_names(self.recipe)
+        return tuple(source for source in self.catalog.sources if source.name in names)
 
 
-def kind_of(expert: Expert) -> str:
+def kind_of(expert: Expert | PathModel) -> str:
     """What an expert is, in the words of messages and model cards."""
+    if not isinstance(expert, Expert):
+        return {"pair": "pair of models", "control": "control layer"}[expert.kind]
     if expert.sparsification.prunes:
         return "sparsified expert"
     if isinstance(expert.source, Adapter):

@@ -16,10 +16,9 @@ from swarm.export.base import (
     OtherCandidate,
     hub_id,
     hub_ids,
-    kind_of,
     named_path,
-    sparsification_of,
 )
+from swarm.export.card_experts import UNNAMED, expert_rows, places_of
 from swarm.journal.front_words import coverage_claim, floors_words, members_words
 from swarm.journal.summary import SPLITS, SplitScores, Summary
 from swarm.statistics.intervals import Difference, Score
@@ -35,7 +34,6 @@ SETTINGS = {  # of the config: section -> keys that the card shows; none of them
     "seed": (),
 }
 RELATIONS = {"hf": "merge", "adapter": "adapter"}  # of the hub: what a model is to its base_model
-UNNAMED = "not on the hub"  # in place of a folder of this machine, where a card is for the hub
 BASE_PLACE = "PATH_OF_THE_BASE"
 
 
@@ -65,17 +63,6 @@ class Improvements:
     comparisons: int
 
 
-@dataclass(frozen=True)
-class ExpertRow:
-    """One row of the table of experts; one coefficient per group."""
-
-    name: str
-    kind: str
-    path: str
-    fingerprint: str
-    coefficients: tuple[float, ...]
-
-
 def model_card(what: Exported, format: str) -> str:
     """README.md in Markdown, with the YAML front matter of the Hugging Face hub."""
     environment = Environment(
@@ -95,7 +82,7 @@ def model_card(what: Exported, format: str) -> str:
         base_path=named_path(what.catalog.base.path, what) or UNNAMED,
         snippet=_use(what, format),
         settings=_settings(what.config_yaml),
-        groups=[group.name for group in what.recipe.weights.groups],
+        places=places_of(what),
         experts=expert_rows(what),
         scores=score_rows(summary) if summary else other_rows(what.other) if what.other else [],
         verdicts=verdicts(summary) if summary else [],
@@ -106,21 +93,6 @@ def model_card(what: Exported, format: str) -> str:
         reopened=_reopened(summary, what.other),
         versions=(what.summary.versions if what.summary else {}) or {"swarm": __version__},
     )
-
-
-def expert_rows(what: Exported) -> list[ExpertRow]:
-    """The experts in the config's order, unused ones too."""
-    coefficients = what.recipe.weights.coefficients
-    return [
-        ExpertRow(
-            name=expert.name,
-            kind=", ".join(filter(None, (kind_of(expert), sparsification_of(expert)))),
-            path=named_path(expert.path, what) or UNNAMED,
-            fingerprint=expert.fingerprint,
-            coefficients=tuple(coefficients[expert.name]),
-        )
-        for expert in what.catalog.experts
-    ]
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
@@ -232,7 +204,7 @@ def _baseline(name: str, summary: Summary) -> str:
 
 def _use(what: Exported, format: str) -> str:
     """How this folder is loaded."""
-    place = "." if format in ("mergekit", "recipe") else what.repository or PLACE
+    place = "." if format == "mergekit" else what.repository or PLACE
     base = what.catalog.base
     named = named_path(base.path, what) or BASE_PLACE
     snippet = load_snippet(format, place, named, base.architecture.encoder_decoder)

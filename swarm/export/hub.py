@@ -37,7 +37,7 @@ def check_push(repository: str, format: str) -> None:
 
 def check_private(what: Exported, folder: Path) -> None:
     """Raise RunError where a text file of the folder names a folder of this machine that the export was made from."""
-    paths = {local_path(path) for path in (what.catalog.base.path, *(e.path for e in what.catalog.experts))}
+    paths = {local_path(path) for path in (what.catalog.base.path, *(e.path for e in what.catalog.sources))}
     for file in _texts(folder):
         content = file.read_text(encoding="utf-8", errors="replace")
         if found := next((path for path in sorted(paths) if path in content), ""):

@@ -41,7 +41,7 @@ def mergekit_config(what: Exported) -> dict[str, object]:
     return {
         "merge_method": "task_arithmetic",
         "base_model": _reference(what.catalog.base.path),
-        "models": [_model(what, expert, filters) for expert in what.active]
+        "models": [_model(what, expert, filters) for expert in what.merged]
         or [{"model": _reference(what.catalog.base.path)}],
         "parameters": {"normalize": False, "lambda": 1.0},
         "dtype": "float32",

@@ -1,6 +1,12 @@
-"""A recipe as a small JSON file: coefficients, and the paths and fingerprints of base and experts."""
+"""A recipe as a small JSON file: coefficients, and the paths and fingerprints of all that they refer to.
+
+Version 1 holds coefficients on weights; version 2 also those on logits, routing, and what acts there: pairs of models,
+control layers, a router. What needs no more is written as version 1.
+"""
 
 import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,11 +14,15 @@ from pydantic import AfterValidator, BeforeValidator, ValidationError, model_val
 
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.files import write_json
-from swarm.core.recipes import ExpertKind, Recipe
+from swarm.core.recipe_places import merged_names
+from swarm.core.recipes import ExpertKind, ModelKind, Recipe
 from swarm.core.settings import Settings
 from swarm.core.terminal_text import shortened
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
+from swarm.experts.expert import Expert
+from swarm.experts.path_models import BASE, ModelPair, PathModel
 from swarm.experts.preparations import AnyPreparation
+from swarm.experts.router_files import check_router, fingerprint
 from swarm.experts.sparsify import Sparsification
 from swarm.export.base import Exported, local_path
 from swarm.journal.records import first_problem
@@ -41,19 +51,31 @@ class BaseEntry(Settings):
 
 
 class ExpertEntry(BaseEntry):
-    """An expert; path and fingerprint as for the base.
+    """An expert or a model that acts on logits alone; path and fingerprint as for the base.
 
     name: its name in the coefficients.
-    kind: adapter, checkpoint or vector.
+    kind: adapter, checkpoint or vector; pair or control of what acts on logits alone.
     trim, dare, svd, prepare: its sparsification.
+    minus: of a pair, the folder of the model that is subtracted, or "base".
     """
 
     name: str
-    kind: ExpertKind
+    kind: ExpertKind | ModelKind
     trim: float | None = None
     dare: float | None = None
     svd: int | None = None
     prepare: AnyPreparation | None = None
+    minus: Annotated[str, AfterValidator(_possible)] | None = None
+
+    @property
+    def acts_on_logits(self) -> bool:
+        return self.kind in ("pair", "control")
+
+    @property
+    def spec(self) -> ExpertSpec:
+        """Its fingerprint says that it is what the run has checked against the base, so that is not asked again."""
+        minus = None if self.minus is None else Path(self.minus)
+        return ExpertSpec(self.name, Path(self.path), self.sparsification, self.kind in ("adapter", "vector"), minus)
 
     @property
     def sparsification(self) -> Sparsification:
@@ -65,6 +87,7 @@ class RecipeFile(Settings):
 
     format, version: what the file is.
     base, experts: what the coefficients refer to.
+    router: the folder of the router, where the recipe has routing.
     recipe: the coefficients.
     dtype: the engine's, as torch names it.
     candidate: the recipe's candidate in the run.
@@ -73,9 +96,10 @@ class RecipeFile(Settings):
     """
 
     format: Literal["swarm-recipe"] = "swarm-recipe"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     base: BaseEntry
     experts: tuple[ExpertEntry, ...]
+    router: BaseEntry | None = None
     recipe: Recipe
     dtype: Literal["float32", "bfloat16", "float16"]
     candidate: str
@@ -90,29 +114,63 @@ class RecipeFile(Settings):
                 _ = entry.sparsification
             except ValidationError as error:
                 raise ValueError(f"{entry.name}.{first_problem(error)}") from None
-            if len(weights.coefficients.get(entry.name, ())) != len(weights.groups):
+            if entry.acts_on_logits:
+                if (entry.kind == "pair") != (entry.minus is not None):
+                    raise ValueError(f"{entry.name}: minus is for a pair of models, which has one")
+            elif len(weights.coefficients.get(entry.name, ())) != len(weights.groups):
                 raise ValueError(f"{entry.name} needs one coefficient for each of {len(weights.groups)} groups")
         if not weights.groups or "*" not in weights.groups[-1].patterns:
             raise ValueError('the last group needs the pattern "*"')
+        self._check_names()
         return self
+
+    def _check_names(self) -> None:
+        """Raise ValueError where a coefficient is of what the file does not name, or routing has no router."""
+        known = {entry.name for entry in self.experts}
+        routing = self.recipe.routing
+        logits = self.recipe.logits.coefficients if self.recipe.logits else {}
+        routed = {**routing.scales, **routing.biases} if routing else {}
+        for name in (*merged_names(self.recipe), *logits, *routed):
+            if name not in known:
+                raise ValueError(f"{name} has a coefficient and is not among the experts")
+        if (routing is None) != (self.router is None):
+            raise ValueError("routing needs a router, and a router needs routing")
 
 
 def write_recipe(what: Exported, folder: Path) -> None:
     """Fill `folder`."""
+    recipe, router = what.recipe, None
+    if recipe.routing:
+        place = Path(recipe.routing.router)
+        router = {"path": local_path(place), "fingerprint": fingerprint(place)}
+    beyond = recipe.logits is not None or recipe.routing is not None or bool(what.catalog.models)
     content = RecipeFile.model_validate(
         {
+            "version": 2 if beyond else 1,
             "base": {"path": local_path(what.catalog.base.path), "fingerprint": what.catalog.base.tensors.fingerprint},
-            "experts": _experts(what.catalog),
-            "recipe": what.recipe,
+            "experts": [_entry(source) for source in what.catalog.sources],
+            "router": router,
+            "recipe": recipe,
             "dtype": what.dtype,
             "candidate": what.candidate_id,
             "summary": what.summary,
             "config": what.config_yaml,
         }
     )
-    summary = what.summary.content() if what.summary else {}
-    experts = [entry.model_dump(exclude=None if entry.prepare else {"prepare"}) for entry in content.experts]
-    write_json(folder / FILE, content.model_dump() | {"experts": experts, "summary": summary})
+    write_json(folder / FILE, _written(content, what.summary))
+
+
+def _written(content: RecipeFile, summary: Summary | None) -> dict[str, object]:
+    """The content of the file, without keys of places that the recipe does not use."""
+    found: dict[str, object] = content.model_dump()
+    found["experts"] = [
+        entry.model_dump(exclude={key for key in ("prepare", "minus") if getattr(entry, key) is None})
+        for entry in content.experts
+    ]
+    places = content.model_dump()["recipe"]
+    found["recipe"] = {key: value for key, value in places.items() if value is not None}
+    found["summary"] = summary.content() if summary else {}
+    return found if content.router else {key: value for key, value in found.items() if key != "router"}
 
 
 def read_recipe(path: Path) -> Exported:
@@ -134,8 +192,8 @@ def read_recipe(path: Path) -> Exported:
     except ValueError as error:
         raise UserError(f"{file} is not JSON ({error}); give a file written by --format recipe") from None
     return Exported(
-        catalog=_open(content, file),
-        recipe=content.recipe,
+        catalog=(catalog := _open(content, file)),
+        recipe=_routed(content, catalog, file),
         dtype=content.dtype,
         summary=content.summary,
         config_yaml=content.config,
@@ -143,26 +201,46 @@ def read_recipe(path: Path) -> Exported:
     )
 
 
-def _experts(catalog: Catalog) -> list[dict[str, object]]:
-    return [
-        {
-            "name": expert.name,
-            "path": local_path(expert.path),
-            "fingerprint": expert.fingerprint,
-            "kind": expert.kind,
-            **expert.sparsification.model_dump(),
-        }
-        for expert in catalog.experts
-    ]
+def _entry(source: Expert | PathModel) -> Mapping[str, object]:
+    known: dict[str, object] = {
+        "name": source.name,
+        "path": local_path(source.path),
+        "fingerprint": source.fingerprint,
+        "kind": source.kind,
+    }
+    if isinstance(source, Expert):
+        return known | source.sparsification.model_dump()
+    if isinstance(source, ModelPair):
+        return known | {"minus": BASE if source.minus is None else local_path(source.minus.path)}
+    return known
 
 
 def _open(content: RecipeFile, file: Path) -> Catalog:
-    specs = [ExpertSpec(entry.name, Path(entry.path), entry.sparsification) for entry in content.experts]
-    catalog = open_catalog(Path(content.base.path), specs)
+    catalog = open_catalog(Path(content.base.path), [entry.spec for entry in content.experts])
     _check_fingerprint("base", content.base, catalog.base.tensors.fingerprint, file)
-    for entry, expert in zip(content.experts, catalog.experts, strict=True):
-        _check_fingerprint(f"expert {entry.name}", entry, expert.fingerprint, file)
+    for entry, found in _opened(content, catalog):
+        if found.kind != entry.kind:
+            raise ExpertError(
+                f"expert {entry.name}: {entry.path} is a {found.kind}, but {file} was made with a {entry.kind}; put "
+                "back what was searched"
+            )
+        _check_fingerprint(f"expert {entry.name}", entry, found.fingerprint, file)
     return catalog
+
+
+def _opened(content: RecipeFile, catalog: Catalog) -> Iterator[tuple[ExpertEntry, Expert | PathModel]]:
+    found = {source.name: source for source in catalog.sources}
+    return ((entry, found[entry.name]) for entry in content.experts)
+
+
+def _routed(content: RecipeFile, catalog: Catalog, file: Path) -> Recipe:
+    """The recipe, with its router where the file says that it is."""
+    recipe, entry = content.recipe, content.router
+    if recipe.routing is None or entry is None:
+        return recipe
+    check_router(Path(entry.path), catalog)
+    _check_fingerprint("router", entry, fingerprint(Path(entry.path)), file)
+    return replace(recipe, routing=replace(recipe.routing, router=entry.path))
 
 
 def _check_fingerprint(owner: str, entry: BaseEntry, found: str, file: Path) -> None:

@@ -37,7 +37,7 @@ def check_composed(what: Exported) -> None:
 
     For forms that hold no composed weights: what somebody else makes of them would not be finite either.
     """
-    changed = {name for expert in what.active for name in expert.source.parameters()}
+    changed = {name for expert in what.merged for name in expert.source.parameters()}
     dtype = DTYPE_NAMES[what.torch_dtype]
     for name, info in what.catalog.base.tensors.info.items():
         if name in changed or (dtype == "F16" and info.dtype != dtype):

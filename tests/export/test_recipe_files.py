@@ -53,7 +53,7 @@ def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
 def test_a_broken_recipe_is_refused(folder: Path, tmp_path: Path) -> None:
     recipe = export(exported(opened(folder, "plain")), tmp_path / "recipe", "recipe") / "recipe.json"
     content = json.loads(recipe.read_text())
-    for change, word in (({"version": 2}, "version"), ({"dtype": "int4"}, "dtype"), ({"more": 1}, "more")):
+    for change, word in (({"version": 3}, "version"), ({"dtype": "int4"}, "dtype"), ({"more": 1}, "more")):
         recipe.write_text(json.dumps(content | change))
         with pytest.raises(UserError, match=rf"{word} is wrong .*; export the recipe again"):
             read_recipe(recipe)

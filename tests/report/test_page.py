@@ -211,7 +211,7 @@ def test_averages_at_several_scales_are_told_apart(small: Fake, tmp_path: Path) 
     ("config.json", 'AutoModelForCausalLM.from_pretrained("./best", dtype="auto")'),
     ("adapter_config.json", 'PeftModel.from_pretrained(base, "./best")'),
     ("mergekit.yaml", "mergekit-yaml ./best/mergekit.yaml OUT"),
-    ("recipe.json", "swarm export ./best/recipe.json DEST --format hf"),
+    ("recipe.json", 'swarm.load("./best")'),
 ])  # fmt: skip
 def test_how_to_load_goes_by_what_best_holds(small: Fake, file: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "best").mkdir()
