@@ -13,22 +13,23 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swarm.compositions.base import Composition
-from swarm.compositions.paths import path_names
+from swarm.compositions.paths import neutral_weights, path_names
 from swarm.compositions.weights import Weights
 from swarm.core.errors import ConfigError
-from swarm.core.recipes import LogitRecipe, Recipe
+from swarm.core.recipes import Group, LogitRecipe, Recipe, WeightRecipe
 from swarm.core.space import Array, Baseline, Space
 from swarm.experts.catalog import Catalog
 from swarm.experts.parameter_groups import GroupSpec
 from swarm.experts.updates import Algebra
 
-PLACE = "logits"  # of the coordinates of paths
+MERGED, PLACE = "weights", "logits"  # of coordinates: the one group of weights, and paths
 
 
 class Mixed(Composition):
     """Coefficients on weights for some experts, and on logits for some, which may be the same ones.
 
-    A position is in units of `scales`: a coordinate of x stands for the coefficient x times its scale.
+    A position is in units of `scales`: a coordinate of x stands for the coefficient x times its scale. They are
+    measured when a run begins, and its config keeps them.
     """
 
     type: Literal["mixed"] = "mixed"
@@ -42,8 +43,12 @@ class Mixed(Composition):
     )
     scales: dict[str, float] = Field(
         default_factory=dict,
-        description="coordinate: the coefficient of one unit of a position; swarm measures them where none are given, "
-        "so that a unit of each moves the base equally far (KL divergence)",
+        description="coordinate: the coefficient of one unit of a position; measured where none are given",
+    )
+    units: Literal["kl", "raw"] = Field(
+        "kl",
+        description="where no scales are given: kl measures them, so that a unit of each coordinate moves the base "
+        "equally far (KL divergence); raw: a unit is a coefficient of 1",
     )
     low: float = Field(-0.5, description="lowest coordinate that a bounded optimizer tries")
     high: float = Field(1.5, description="highest coordinate that a bounded optimizer tries")
@@ -101,15 +106,17 @@ class Mixed(Composition):
         assert len(position) == len(names), "a position has one coordinate per expert and place"
         scaled = (np.asarray(position, dtype=np.float64) * self._scale(names)).tolist()
         n, alone = len(names) - len(paths), self._alone(catalog)
-        weights = self._weights.recipe(scaled[:n], alone).weights
+        weights = (self._weights.recipe(scaled[:n], alone) if n else Recipe(neutral_weights(alone))).weights
         coefficients = {name: weights.coefficients.get(name, (0.0,) * len(weights.groups)) for name in catalog.names}
-        merged = type(weights)(weights.algebra, weights.groups, coefficients)
+        groups = weights.groups if len(weights.groups) > 1 else (Group(MERGED, ("*",)),)
+        merged = WeightRecipe(weights.algebra, groups, coefficients)
         return Recipe(merged, LogitRecipe("logits", dict(zip(paths, scaled[n:], strict=True))))
 
     def coordinates(self, catalog: Catalog) -> tuple[str, ...]:
         """NAME.weights or NAME.GROUP on weights, NAME.logits on logits."""
-        inner = self._weights.space(self._alone(catalog)).coordinates if self.on_weights(catalog) else ()
-        merged = [name if self.groups != "all" else f"{name}.weights" for name in inner]
+        experts = self.on_weights(catalog)
+        inner = self._weights.space(self._alone(catalog)).coordinates if experts else ()
+        merged = [f"{name}.{MERGED}" for name in inner] if len(inner) == len(experts) else inner
         return (*merged, *(f"{name}.{PLACE}" for name in self.on_logits(catalog)))
 
     @property
@@ -133,6 +140,8 @@ class Mixed(Composition):
                     raise ConfigError(f"composition.{key}: {name!r} {can}; name some of {', '.join(allowed) or 'none'}")
         if not self.on_logits(catalog):
             raise ConfigError("composition.logits: nothing acts on logits; name an expert, or use composition weights")
+        if not isinstance(self.groups, str) and PLACE in self.groups:
+            raise ConfigError(f"composition.groups.{PLACE}: the name is that of coefficients on logits; choose another")
         names = self.coordinates(catalog)
         for name in self.scales:
             if name not in names:

@@ -33,6 +33,7 @@ from swarm.run.directory import (
     read_summary,
 )
 from swarm.run.finish import FinalStep
+from swarm.run.kl_units import with_units
 from swarm.run.listener import Listener, tell_scores_so_far, tell_steps, telling_replay
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
@@ -76,7 +77,7 @@ def start_run(config: Config, folder: Path, listener: Listener, continue_from: P
     """Run a resolved config in a new directory. continue_from: a run whose scores it starts with. Raises UserError."""
     check_free(folder)
     source = None if continue_from is None else open_source(continue_from)
-    plan = prepare(config, folder, listener.phase)
+    plan = with_units(prepare(config, folder, listener.phase), listener)
     lines = [start_record(plan)] if source is None else first_lines(plan, source, listener.note)
     with new_run(folder, {JOURNAL: text_of(lines), CONFIG: dump_config(plan.config)}) as archive:
         return Run(plan, folder, archive, listener).carry_on()

@@ -105,7 +105,8 @@ class LogitPaths:
 
     def path(self, recipes: Sequence[Recipe], weights: Recipe, batches: Batches) -> Path:
         """Where logits come from. recipes: one per request, in their order. weights: what the base's own path has."""
-        mixes = [mix_of(recipe, self._catalog) for recipe in recipes]
+        known = {id(recipe): mix_of(recipe, self._catalog) for recipe in {id(each): each for each in recipes}.values()}
+        mixes = [known[id(recipe)] for recipe in recipes]
         scored, generated = (
             RowMixes.of([mixes[i] for i in places], self._loaded.device)
             for places in (batches.scored, batches.generated)
