@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import RunError, UserError
-from swarm.core.recipes import Group, Recipe, WeightRecipe
-from swarm.journal.summary import SPLITS, Coefficients, Summary
+from swarm.core.recipes import Recipe, WeightRecipe
+from swarm.journal.summary import SPLITS, Summary
 from swarm.preferences.base import listed
 from swarm.preferences.reading import written_rule
 from swarm.report import write_report
@@ -17,6 +17,7 @@ from swarm.run.lock import locked
 from swarm.run.summarise import Result, summarise
 
 SAME, OTHER = "the same", "other: "
+NO_RECIPE = Recipe(WeightRecipe("delta", (), {}))  # coefficients are those of the front's member
 Means = Mapping[str, Mapping[str, float]]  # split -> objective -> mean score
 
 
@@ -121,7 +122,7 @@ def _summary(found: FinishedFront, chosen: Chosen) -> Summary:
     assert front is not None, "a run with several goals has a summary of them"
     candidate = chosen.candidate
     member = next(each for each in front.members if each.id == candidate.id)
-    now = summarise(Result(found.selection, candidate, _recipe(member.coefficients)))
+    now = summarise(Result(found.selection, candidate, NO_RECIPE))
     rule = chosen.criterion.rule
     kept = all(floor.kept for floor in member.floors.values())
     note = f"this report shows a choice after the search, by {rule.type}: best/ still holds {before.best.id}"
@@ -130,7 +131,7 @@ def _summary(found: FinishedFront, chosen: Chosen) -> Summary:
     }  # fmt: skip
     return before.model_copy(
         update={
-            "best": now.best,
+            "best": now.best.model_copy(update={"coefficients": member.coefficients}),
             "paired": now.paired,
             "verdict": now.verdict,
             "predicted": None,
@@ -141,14 +142,6 @@ def _summary(found: FinishedFront, chosen: Chosen) -> Summary:
             "front": front.model_copy(update=changed),
         }
     )
-
-
-def _recipe(coefficients: Coefficients) -> Recipe:
-    """A recipe with the summary's coefficients: its groups have names alone."""
-    names = list(dict.fromkeys(name for groups in coefficients.values() for name in groups))
-    groups = tuple(Group(name, ("*",)) for name in names)
-    values = {expert: tuple(own[name] for name in names) for expert, own in coefficients.items()}
-    return Recipe(WeightRecipe("delta", groups, values))
 
 
 def _means(summary: Summary) -> Means:

@@ -30,6 +30,12 @@ def composed(base: str, experts: Sequence[str], dtype: str = "bfloat16", algebra
     pairs = [_parsed(text) for text in experts]
     paths = [find(reference, here, "--expert") for reference, _ in pairs]
     specs = _named([reference for reference, _ in pairs], paths)
+    for spec in specs:
+        if spec.acts_on_logits:
+            raise ConfigError(
+                f"--expert: {spec.path} is a control layer, which acts on logits, and compose adds weights; leave it "
+                "out, or search with composition.type: control (docs/configuration.md)"
+            )
     catalog = open_catalog(find(base, here, "--base"), specs)
     if algebra == "factors" and (problem := factors_problem(catalog)):
         raise ConfigError(f"--algebra: factors does not work here: {problem}; use --algebra delta")

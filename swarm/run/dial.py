@@ -19,7 +19,7 @@ from swarm.run.directory import JOURNAL, config_path
 from swarm.run.plan import open_experts
 from swarm.run.provenance import check_settings, check_weights
 
-FORMS: Mapping[str, Form | None] = {"auto": None, "stacked": "stacked", "merged": "merged"}
+FORMS: Mapping[str, Form | None] = {"auto": None, "adapter": "adapter", "stacked": "stacked", "merged": "merged"}
 
 
 class Dial:
@@ -29,12 +29,13 @@ class Dial:
         model.set(helpful=0.8, harmless=0.2)
         model.generate("Write a letter.", max_new_tokens=40)
 
-    form: stacked, where a set is a change of a small tensor; or merged, where the weights are those of an export.
+    form: adapter, where a set writes the tensors of `swarm export --format adapter`; stacked, where it changes a small
+    tensor, and rows may differ; or merged, where the weights are those of `swarm export --format hf`.
     model: of transformers, which calls may use as they like. tokenizer: the base's.
     """
 
     def __init__(self, folder: Path, form: str = "auto", device: str = "auto", dtype: str = "") -> None:
-        """form: auto, stacked or merged. dtype: of the weights; "" for that of the search. Raises UserError."""
+        """form: auto, adapter, stacked or merged. dtype: of the weights, "" for the search's. Raises UserError."""
         self.folder = folder
         self._config = load_config(config_path(folder))
         if form not in FORMS:
@@ -42,6 +43,11 @@ class Dial:
         precision = dtype or self._config.engine.dtype
         if precision not in DTYPES:
             raise ConfigError(f"dtype: {precision!r} is unknown; use one of {', '.join(DTYPES)}")
+        if (composition := self._config.composition).type != "weights":
+            raise ConfigError(
+                f"{folder}: a dial moves weights alone, and composition.type is {composition.type}; write a point of "
+                "the front with swarm dial or swarm export, and open that with swarm.load"
+            )
         archive = Archive(folder / JOURNAL)
         self._catalog = open_experts(self._config)
         check_weights(archive, self._catalog)

@@ -18,7 +18,8 @@ from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
 from swarm.statistics.intervals import Difference, Score, mean_interval
 
-WEIGHTS, LOGITS, ROUTED = "weights", "logits", "routed"  # the places of an expert's coefficients, where it has several
+ALL = "all"  # the group of weights, where these have one coefficient per expert or none
+LOGITS, ROUTED = "logits", "routed"  # places of an expert's coefficients beside groups of weights
 
 
 def summarise_front(
@@ -49,18 +50,21 @@ def summarise_front(
 
 
 def recipe_coefficients(recipe: Recipe) -> Coefficients:
-    """Expert -> group or place -> coefficient; a single group of weights has no name, logits alone have none.
+    """Expert -> group or place -> coefficient, without a name where an expert has one place.
 
+    That is one group of weights, or logits alone; where both may act, each is named, whatever the coefficients.
     Of a recipe with a router the scales: what an expert's share of each prompt is multiplied by.
     """
     weights, logits, routing = recipe.weights, recipe.logits, recipe.routing
     if routing is not None:
         return {name: {ROUTED: scale} for name, scale in routing.scales.items()}
-    names = [group.name for group in weights.groups] if len(weights.groups) > 1 else ["" if logits is None else WEIGHTS]
+    names = [group.name for group in weights.groups]
+    alone = len(names) == 1 and (logits is None or names == [ALL])
+    names = [""] if alone else names
     found = {name: dict(zip(names, values, strict=True)) for name, values in weights.coefficients.items()}
     if logits is None:
         return found
-    if not any(any(values) for values in weights.coefficients.values()):
+    if alone:
         return {name: {"": value} for name, value in logits.coefficients.items()}
     return {
         name: found.get(name, {}) | ({LOGITS: logits.coefficients[name]} if name in logits.coefficients else {})

@@ -32,7 +32,7 @@ from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
 from swarm.run.requirements import check_machine, check_memory
-from swarm.run.sweep_settings import SweepSettings, check_size, sweep_candidates, swept_experts
+from swarm.run.sweep_settings import SweepSettings, check_size, sweep_candidates, swept_experts, swept_names
 from swarm.statistics.sweeps import Row, Sweep, swept
 
 Candidates = Mapping[Candidate, Mapping[str, float]]  # with the coefficient of each expert
@@ -44,8 +44,8 @@ def start_sweep(config: Config, settings: SweepSettings, folder: Path, listener:
     check_free(folder)
     check_creatable(folder)
     check_machine(config)
-    check_size(settings, len(swept_experts(settings, [expert.name for expert in config.experts])))
     plan = make_plan(config, listener.phase)
+    check_size(settings, len(swept_experts(settings, swept_names(plan.space))))
     check_memory(plan)
     start = start_record(plan).model_copy(update={"optimizer": "sweep"})
     files = {
@@ -98,7 +98,7 @@ def read_settings(folder: Path) -> SweepSettings:
 def _carry_on(plan: Plan, settings: SweepSettings, folder: Path, archive: Archive, listener: Listener) -> Sweep:
     for note in () if archive.scored else (*plan.notes, *plan.remarks):
         listener.note(note)
-    candidates = sweep_candidates(settings, plan.catalog.names, plan.space)
+    candidates = sweep_candidates(settings, plan.space)
     _score(plan, settings, candidates, archive, listener)
     if archive.ended("search") is None:
         archive.append(EndRecord(phase="search", reason="sweep"))
@@ -144,7 +144,7 @@ def _together(plan: Plan, settings: SweepSettings) -> int:
 
 
 def _result(plan: Plan, settings: SweepSettings, candidates: Candidates, archive: Archive, listener: Listener) -> Sweep:
-    names, split = plan.catalog.names, settings.split
+    names, split = swept_names(plan.space), settings.split
     found = {each: archive.at(each.position, split) for each in candidates}
     failed = [evaluation for evaluation in found.values() if evaluation is None or evaluation.status != "ok"]
     if len(failed) == len(found):

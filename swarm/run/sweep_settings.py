@@ -87,12 +87,17 @@ def check_size(settings: SweepSettings, experts: int) -> None:
         )
 
 
-def sweep_candidates(settings: SweepSettings, names: Sequence[str], space: Space) -> dict[Candidate, dict[str, float]]:
+def swept_names(space: Space) -> tuple[str, ...]:
+    """All experts, in the order of the space; one that acts in two places is there twice, as its baselines are."""
+    return tuple(baseline.id.removeprefix("expert:") for baseline in space.experts)
+
+
+def sweep_candidates(settings: SweepSettings, space: Space) -> dict[Candidate, dict[str, float]]:
     """Every candidate once, the base first, with the coefficient of each expert.
 
-    names: all experts of the config. An expert with the coefficient c is c times the way from the base to it.
+    An expert with the coefficient c is c times the way from the base to it.
     """
-    steps_ED = space.experts_ED - space.neutral_D
+    names, steps_ED = swept_names(space), space.experts_ED - space.neutral_D
     found: dict[tuple[float, ...], tuple[Candidate, dict[str, float]]] = {}
     for coefficients in _combinations(settings, names):
         position_D = space.neutral_D + np.array([coefficients[name] for name in names]) @ steps_ED
