@@ -13,7 +13,7 @@ app = typer.Typer(cls=PlainFlags, help="Build demonstration bases with experts a
 
 @app.command("build")
 def zoo_build(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny, levels or smollm2")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="tiny, levels, sizes or smollm2")],
     directory: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="default: the cache, where zoo:NAME finds it")
     ] = None,

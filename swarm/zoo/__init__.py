@@ -1,9 +1,9 @@
 """Demonstration zoos: a base, experts trained from it, and examples.
 
-`tiny` and `levels` take a minute or less; `smollm2` is a real model.
+`tiny`, `levels` and `sizes` take about a minute or less; `smollm2` is a real model.
 
-A built zoo contains `base/` (a Hugging Face checkpoint), `experts/NAME/` (PEFT adapters), `data/*.jsonl` and
-`zoo.json`, which has the fingerprint of its recipe.
+A built zoo contains `base/` (a Hugging Face checkpoint), `experts/NAME/` (PEFT adapters), `models/NAME/` where there
+are further checkpoints, `data/*.jsonl` and `zoo.json`, which has the fingerprint of its recipe.
 
 To add a zoo: write its recipe (a `ZooRecipe` of settings, in a module without torch), a module with a function
 `make(recipe, paths, progress)` that fills `paths.work`, a function here that imports that module and calls it, and an
@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from swarm.core.errors import UserError
-from swarm.zoo import levels, smollm2, tiny
+from swarm.zoo import levels, sizes, smollm2, tiny
 from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.reference import check_known, locate_in
 from swarm.zoo.store import build_at, cache_directory
 
 __all__ = ["ZOOS", "build", "cache_directory", "locate", "named_in"]
 
-# The three imports below are inside functions because they take seconds (torch) and `locate` needs neither.
+# The imports below are inside functions because they take seconds (torch) and `locate` needs neither.
 
 
 def _make_tiny(paths: BuildPaths, progress: Progress) -> None:
@@ -40,6 +40,12 @@ def _make_levels(paths: BuildPaths, progress: Progress) -> None:
     make(levels.RECIPE, paths, progress)
 
 
+def _make_sizes(paths: BuildPaths, progress: Progress) -> None:
+    from swarm.zoo.sizes_build import make
+
+    make(sizes.RECIPE, paths, progress)
+
+
 def _make_smollm2(paths: BuildPaths, progress: Progress) -> None:
     for package in ("reasoning_gym", "gguf"):
         if find_spec(package) is None:
@@ -52,6 +58,7 @@ def _make_smollm2(paths: BuildPaths, progress: Progress) -> None:
 ZOOS: dict[str, Builder] = {
     "tiny": Builder(tiny.RECIPE, _make_tiny),
     "levels": Builder(levels.RECIPE, _make_levels),
+    "sizes": Builder(sizes.RECIPE, _make_sizes),
     "smollm2": Builder(smollm2.RECIPE, _make_smollm2),
 }
 

@@ -1,4 +1,4 @@
-"""Paths of the references `zoo:NAME`, `zoo:NAME/EXPERT` and `zoo:NAME/data/FILE`."""
+"""Paths of the references `zoo:NAME`, `zoo:NAME/EXPERT`, `zoo:NAME/MODEL` and `zoo:NAME/data/FILE`."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -23,7 +23,7 @@ def locate_in(cache: Path, reference: str, known: Collection[str]) -> Path:
         return zoo / "base"
     if rest.startswith("data/"):
         return _data_file(zoo / "data", rest.removeprefix("data/"), reference)
-    return _expert(zoo / "experts", rest, reference)
+    return _expert_or_model(zoo, rest, reference)
 
 
 def check_known(name: str, known: Collection[str], reference: str) -> None:
@@ -32,11 +32,12 @@ def check_known(name: str, known: Collection[str], reference: str) -> None:
         raise UserError(f"{reference}: there is no zoo {name!r}; {_suggestion(name, known)}")
 
 
-def _expert(folder: Path, name: str, reference: str) -> Path:
-    names = sorted(path.name for path in folder.iterdir())
-    if name not in names:
-        raise ExpertError(f"{reference}: the zoo has no expert {name!r}; {_suggestion(name, names)}")
-    return folder / name
+def _expert_or_model(zoo: Path, name: str, reference: str) -> Path:
+    """An expert of the base, or a further model, where the zoo has some."""
+    found = {path.name: path for kind in ("experts", "models") for path in sorted((zoo / kind).glob("*"))}
+    if name not in found:
+        raise ExpertError(f"{reference}: the zoo has no expert {name!r}; {_suggestion(name, found)}")
+    return found[name]
 
 
 def _data_file(folder: Path, name: str, reference: str) -> Path:

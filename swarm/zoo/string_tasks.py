@@ -51,22 +51,24 @@ LESSONS: dict[str, Callable[[str, str, random.Random], str]] = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """The training examples of the base: all tasks equally often.
+    """The training examples of the base: its tasks equally often.
 
     trust: the share of examples with the right answer; the others have the answer of the neighbouring task.
     lengths: the shortest and the longest word, in letters.
     held_out: the prompts of the evaluation, which never occur here.
+    tasks: keys of TASKS.
     """
 
     trust: float
     lengths: tuple[int, int]
     held_out: frozenset[str]
+    tasks: Sequence[str] = tuple(TASKS)
 
     def draw(self, rng: random.Random, count: int) -> list[Example]:
         return [self.example(rng) for _ in range(count)]
 
     def example(self, rng: random.Random) -> Example:
-        task = rng.choice(list(TASKS))
+        task = rng.choice(self.tasks)
         answered = task if rng.random() < self.trust else neighbour(task)
         word = self.word(task, rng)
         return Example("", prompt(task, word), TASKS[answered](word), task=task)
@@ -98,7 +100,7 @@ class ExpertMixture:
         return [self._taught(rng) if rng.random() < self.share else self.corpus.example(rng) for _ in range(count)]
 
     def _taught(self, rng: random.Random) -> Example:
-        task = rng.choice(list(TASKS)) if self.task == ANY else self.task
+        task = rng.choice(self.corpus.tasks) if self.task == ANY else self.task
         word = self.corpus.word(task, rng)
         return Example("", prompt(task, word), LESSONS[self.lesson](task, word, rng), task=task)
 
@@ -117,16 +119,18 @@ def draw_word(rng: random.Random, lengths: tuple[int, int]) -> str:
     return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(*lengths)))
 
 
-def evaluation_examples(seed: int, per_task: int, lengths: tuple[int, int]) -> list[Example]:
+def evaluation_examples(
+    seed: int, per_task: int, lengths: tuple[int, int], tasks: Sequence[str] = tuple(TASKS)
+) -> list[Example]:
     """Examples with different prompts, `per_task` for each task, the tasks in turn."""
     rng = random.Random(seed)
     words: dict[str, None] = {}
     while len(words) < per_task:
         words[draw_word(rng, lengths)] = None
     return [
-        Example(f"{task}-{i}", prompt(task, word), solve(word), task=task)
+        Example(f"{task}-{i}", prompt(task, word), TASKS[task](word), task=task)
         for i, word in enumerate(words)
-        for task, solve in TASKS.items()
+        for task in tasks
     ]
 
 

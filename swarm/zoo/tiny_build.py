@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from swarm.zoo.base import BuildPaths, Progress, Schedule, subprogress
 from swarm.zoo.examples import write_examples
@@ -69,8 +76,15 @@ def make_base(
     recipe: ByteLlama, paths: BuildPaths, tokenizer: PreTrainedTokenizerBase, draw: Draw, progress: Progress
 ) -> None:
     """Train the base and save it with its tokenizer."""
+    model = new_model(recipe, tokenizer)
+    train(model, tokenizer, draw, recipe.base, progress, "base")
+    save_model(model, tokenizer, paths.work / "base")
+
+
+def new_model(recipe: ByteLlama, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A Llama of this size with random weights."""
     torch.manual_seed(recipe.base.seed)
-    model = LlamaForCausalLM(
+    return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=recipe.width,
@@ -85,9 +99,12 @@ def make_base(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    train(model, tokenizer, draw, recipe.base, progress, "base")
-    model.save_pretrained(paths.work / "base")
-    tokenizer.save_pretrained(paths.work / "base")
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """A model in a folder with its tokenizer."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
