@@ -10,6 +10,7 @@
     run.choose("nash")               # the id of another member of the front, by a rule of choice
     run.dial().set(helpful=0.8, harmless=0.2)
     swarm.compose("base", {"adapters/maths": 0.6}, "composed")
+    model = swarm.load("composed")   # any export, or a run's directory; model.tokenizer
 
 `swarm.search` is also the name of a package; type checkers know the function as `swarm.api.search`.
 """
@@ -17,6 +18,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarm import zoo
 from swarm.config.load import config_of, load_config
@@ -34,6 +36,7 @@ from swarm.preferences.reading import read_rule
 from swarm.run.best_expert import BestExpert
 from swarm.run.choice import Criterion, FinishedFront, checked_compare
 from swarm.run.compose import composed
+from swarm.run.delivered import open_delivered
 from swarm.run.dial import Dial
 from swarm.run.directory import JOURNAL, REPORTS, config_path, default_folder, read_summary, rebuild_report
 from swarm.run.export_candidate import exported_candidate
@@ -41,6 +44,10 @@ from swarm.run.export_choice import export_chosen
 from swarm.run.pipeline import resume_run, start_run
 from swarm.run.requirements import check_machine
 from swarm.search.status import Status
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 OnEvaluation = Callable[[Evaluation], None]
 NAME = "search"  # of the default run directory, where the config has no file
@@ -104,6 +111,21 @@ def compose(
     pairs = [f"{path}={float(coefficient)!r}" for path, coefficient in experts.items()]
     what = composed(str(base), pairs, dtype, algebra)
     return write_export(_at(what, rank, format), _path(out), format, overwrite)
+
+
+def load(path: str | Path, *, device: str = "auto", dtype: "str | torch.dtype | None" = None) -> "PreTrainedModel":
+    """An export as a model of transformers, with its tokenizer as the attribute `tokenizer`.
+
+    path: a folder of a whole model, an adapter or a recipe, a recipe.json, or a run's directory, whose best/ is loaded.
+    device: auto, cpu, cuda, cuda:1. dtype: of the weights; None for that of the search, or of the files.
+
+    A recipe of logits or routing is several models behind one (LogitModel): `model.set` changes coefficients between
+    two calls, `model.rows` gives each row of a batch its own. Raises UserError.
+    """
+    from swarm.engines.transformers.delivered_model import delivered_model
+
+    found = open_delivered(_path(path), "" if dtype is None else str(dtype).removeprefix("torch."))
+    return delivered_model(found.catalog, found.recipe, found.dtype, device)
 
 
 @dataclass(frozen=True)

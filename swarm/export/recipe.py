@@ -201,6 +201,11 @@ def read_recipe(path: Path) -> Exported:
     )
 
 
+def specs_of(what: Exported) -> tuple[ExpertSpec, ...]:
+    """How to open the experts of what was read from a recipe once more."""
+    return tuple(ExpertEntry.model_validate(_entry(source)).spec for source in what.catalog.sources)
+
+
 def _entry(source: Expert | PathModel) -> Mapping[str, object]:
     known: dict[str, object] = {
         "name": source.name,

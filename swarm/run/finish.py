@@ -64,7 +64,7 @@ class FinalStep:
         """Whether best/ is what `run` has written, and verified where that is possible."""
         exported = self._exported(result, summary)
         return not self._lacks(exported) and (
-            summary.export_check is not None or not self._verifiable(self._form(exported))
+            summary.export_check is not None or not self._verifiable(exported, self._form(exported))
         )
 
     def complete(self, result: Result, summary: Summary) -> Summary:
@@ -80,7 +80,10 @@ class FinalStep:
         form = self._form(exported)
         if form != self.plan.config.export.format:
             what = "a recipe" if form == "recipe" else "a checkpoint"
-            self.listener.note(f"the best is the base itself, which has no adapter: best/ holds {what}")
+            why = "the best is the base itself, which has no adapter"
+            if not exported.plain:
+                why = "the best is not one model's weights"
+            self.listener.note(f"{why}: best/ holds {what}")
         with self._resumable():
             export(exported, self.folder / BEST, form, overwrite=True)
 
@@ -89,8 +92,9 @@ class FinalStep:
         return lack_of(exported, self.folder / BEST, self._form(exported))
 
     def _verified(self, result: Result, summary: Summary) -> Summary:
-        form = self._form(self._exported(result, summary))
-        check = self._verify(self.folder / BEST, form, result.winner)
+        exported = self._exported(result, summary)
+        form = self._form(exported)
+        check = self._verify(form, result.winner) if self._verifiable(exported, form) else None
         checked = summary.model_copy(update={"export_check": check})
         self._write(checked)
         return checked
@@ -140,20 +144,26 @@ class FinalStep:
             raise RunError(f"{error}, then swarm resume {self.folder}") from error.__cause__
 
     def _form(self, exported: Exported) -> str:
-        """The form that the config names. The base has no adapter: where it is the best, a checkpoint or a recipe."""
+        """The form that the config names, where it can hold the best: what combines logits or routes is a recipe.
+
+        The base has no adapter: where it is the best, a checkpoint or a recipe.
+        """
         form = self.plan.config.export.format
+        if not exported.plain:
+            return "recipe"
         if form != "adapter" or exported.active:
             return form
         return "recipe" if self.plan.catalog.base.codes else "hf"
 
-    def _verifiable(self, form: str) -> bool:
-        return form in ("hf", "adapter") and bool(self.plan.config.export.check_examples)
+    def _verifiable(self, exported: Exported, form: str) -> bool:
+        """Whether best/ is a model that differs from what the search has run: a recipe of weights is the same."""
+        return (form in ("hf", "adapter") or not exported.plain) and bool(self.plan.config.export.check_examples)
 
-    def _verify(self, best: Path, form: str, winner: Candidate) -> ExportCheck | None:
-        """The exported model's scores against those of the search; None where there is no model to load."""
-        settings = self.plan.config.export
+    def _verify(self, form: str, winner: Candidate) -> ExportCheck | None:
+        """The exported model's scores against those of the search; None where they cannot be compared here."""
+        best, settings = self.folder / BEST, self.plan.config.export
         seen = self.archive.at(winner.position, "search")
-        if seen is None or not self._verifiable(form):
+        if seen is None:
             return None
         self.listener.phase("verifying the export")
         examples = {name: part[: settings.check_examples] for name, part in self.plan.examples("search").items()}

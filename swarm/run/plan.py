@@ -8,6 +8,7 @@ from pathlib import Path
 
 from swarm.config.schema import Config
 from swarm.core.examples import Split
+from swarm.core.recipe_places import on_weights
 from swarm.core.space import Space
 from swarm.data.contamination import contamination_notes
 from swarm.data.splits import SPLITS, Splits, make_splits
@@ -109,8 +110,11 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     space = config.composition.space(catalog)
     remarks = [*budget_notes(config.optimizer, space, config.seed), *idle_expert_notes(catalog)]
     remarks += recorded_base_notes(catalog)
-    recipe = config.composition.recipe(tuple(space.uniforms_UD[0]), catalog)
-    check_form(Exported(catalog, recipe, config.engine.dtype, None, "", ""), config.export.format)
+    usual_D = space.starts[0] if space.starts else space.uniforms_UD[0]
+    recipe = config.composition.recipe(tuple(usual_D), catalog)
+    # Where one model cannot hold the best, `format: hf` writes a recipe (finish.py).
+    written = on_weights(recipe) if config.export.format == "hf" else recipe
+    check_form(Exported(catalog, written, config.engine.dtype, None, "", ""), config.export.format)
     check_finite(catalog)
     on_step("encoding examples")
     encoder = Encoder.of(catalog.base.path)

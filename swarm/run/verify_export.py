@@ -1,19 +1,26 @@
 """Verifies an export: loaded without anything of the search, it must give the scores that the search saw."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
+
+from swarm.compositions.base import Composition
 from swarm.compositions.weights import Weights
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.errors import EvaluationError, ExportError
 from swarm.core.examples import Example
+from swarm.core.recipes import Recipe
+from swarm.core.space import Baseline, Space
 from swarm.engines import Encoder
 from swarm.evaluation.evaluator import EvaluatorSpec
 from swarm.evaluation.workload import Examples, make_workload
-from swarm.experts.catalog import ExpertSpec
+from swarm.experts.catalog import Catalog, ExpertSpec
 from swarm.experts.quantised_base import can_stand_beside
 from swarm.experts.safetensors_files import read_json
+from swarm.export.recipe import read_recipe, specs_of
 from swarm.journal.summary import ExportCheck, Summary
 
 OnStep = Callable[[int, int], None]  # steps done, steps in all
@@ -28,7 +35,9 @@ def verify_export(
     seen: Evaluation,
     on_step: OnStep = lambda done, of: None,
 ) -> ExportCheck:
-    """Score the exported hf model or adapter on the first of the examples behind `seen`.
+    """Score the exported hf model, adapter or recipe on the first of the examples behind `seen`.
+
+    A recipe is read from its folder, with the base and all that it names; its coefficients alone are used.
 
     Where scores differ, the search's own engine answers the same examples as the export does: merged, in the same
     batches, and an adapter in float32, as its update is rounded apart from the base's weights. What then still differs
@@ -40,13 +49,18 @@ def verify_export(
     export cannot be loaded, EvaluationError where it cannot be scored.
     """
     on_step(0, 1)
-    if export_format == "adapter":
+    if export_format == "recipe":
+        what = read_recipe(best)
+        loaded = replace(
+            spec, composition=OfRecipe(found=what.recipe), base=what.catalog.base.path, experts=specs_of(what)
+        )
+    elif export_format == "adapter":
         loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
     else:
         alone = tuple(objective for objective in spec.objectives if not objective.compares_with_base)
         spec, examples = replace(spec, objectives=alone), {each.name: examples[each.name] for each in alone}
         loaded = replace(spec, composition=Weights(), base=best, experts=())
-    position = (1.0,) * len(loaded.experts)
+    position = (1.0,) * len(loaded.experts)  # a recipe's composition has one meaning for all
     found = _evaluate(loaded, position, examples)
     known = {name: seen.examples[name][: len(part)] for name, part in examples.items()}
     n = sum(len(part) for part in examples.values())
@@ -60,6 +74,25 @@ def verify_export(
     export = _evaluate(theirs, position, examples)
     on_step(3, 3)
     return ExportCheck(n=n, equal=equal, differs=_differences(best, spec, engine, export, examples))
+
+
+class OfRecipe(Composition):
+    """One recipe, whatever the position."""
+
+    type: Literal["recipe"] = "recipe"
+    found: Recipe
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def space(self, catalog: Catalog) -> Space:
+        n = len(catalog.sources)
+        base = Baseline.base(np.zeros(n))
+        return Space(tuple(s.name for s in catalog.sources), np.zeros(n), np.ones(n), base, (), ())
+
+    def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
+        return self.found
 
 
 def _differences(
