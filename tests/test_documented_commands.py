@@ -34,6 +34,7 @@ NOT_RUN = {
     "swarm search quickstart": "takes minutes; zoo/test_zoo.py runs its config",
     "swarm zoo build smollm2": "downloads a model and trains for half an hour",
     "swarm search smollm2": "needs the smollm2 zoo; the tests marked `real` search in it",
+    "swarm build configs/build/control.yaml": "tests/builders builds a control layer of a smaller base",
     "swarm build configs/build/experts.yaml": "trains for minutes; tests/builders builds smaller experts",
     "swarm search configs/build/search.yaml": "needs the experts of the build before it",
 }

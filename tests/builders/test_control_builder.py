@@ -25,11 +25,13 @@ from swarm.builders import BUILDERS, ExpertBuilder, PairTokens
 from swarm.builders.model_shape import shape_of
 from swarm.builders.parts import part_of
 from swarm.builders.training import Job, train
+from swarm.config.load import load_build
 from swarm.experts.catalog import open_base
 from swarm.experts.control_layer import CONFIG, WEIGHTS, open_control_layer, with_control_layer
 from swarm.experts.layer_copy import control_layer_of, first_layer
 
 TESTS = Path(__file__).parents[1]
+SHIPPED = TESTS.parent / "configs" / "build"
 STEPS, RATE, BETA = 3, 1e-2, 0.3
 PAIRS = [PairTokens((257, 97 + i), (99 + i, 100, 258), (110, 258)) for i in range(4)]
 
@@ -240,6 +242,14 @@ def test_a_killed_build_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"straight": [[0, ""]], "killed-0": [[-9, ""], [0, ""]]}
     assert content_of(tmp_path / "killed-0") == content_of(tmp_path / "straight")
+
+
+def test_the_shipped_control_layer_trains_on_what_the_zoo_does_not_ask() -> None:
+    """tests/run/test_build_rows.py compares the data with the zoo's examples."""
+    config, other = (load_build(SHIPPED / name) for name in ("control.yaml", "experts.yaml"))
+    (expert,) = config.experts
+    assert (expert.type, config.base) == ("control", other.base)
+    assert expert.data in [each.data for each in other.experts if each.trainer_kind == "pairs"]
 
 
 def test_what_is_built_is_not_built_again(built: Path) -> None:
