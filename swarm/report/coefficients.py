@@ -8,14 +8,23 @@ from swarm.report.read_journal import Journal
 from swarm.report.words import signed
 
 NAMED = 8  # of several coefficients; the others are counted
+LOGITS = "logits"  # the place beside weights where an expert may act
+DIGITS = 9  # of a coefficient: a position in other units has it up to rounding
 
 
 def of_position(position: Sequence[float], journal: Journal) -> Coefficients:
     """The coefficients at a position, by the names of its dimensions."""
-    found: dict[str, dict[str, float]] = {}
-    for coordinate, value in zip(journal.start.coordinates, position, strict=False):
+    values = [x * journal.scales.get(name, 1.0) for name, x in zip(journal.start.coordinates, position, strict=False)]
+    places = columns_of(journal)
+    return {e: {group: values[at] for group, at in own.items() if at < len(values)} for e, own in places.items()}
+
+
+def columns_of(journal: Journal) -> dict[str, dict[str, int]]:
+    """Expert -> group or place -> the place of its coordinate in a position."""
+    found: dict[str, dict[str, int]] = {}
+    for at, coordinate in enumerate(journal.start.coordinates):
         expert, group = _split(coordinate, journal)
-        found.setdefault(expert, {})[group] = value
+        found.setdefault(expert, {})[group] = at
     return found
 
 
@@ -31,14 +40,30 @@ def coefficients_words(found: Coefficients) -> str:
 
 def baseline_at(position: tuple[float, ...], journal: Journal) -> str:
     """The key of the baseline at a position, as in `journal.selects`; "" where there is none."""
-    if len(set(position)) > 2:  # most are nothing special
-        return ""
-    alone = [name for name, groups in of_position(position, journal).items() if set(groups.values()) == {1.0}]
-    if not any(position):
+    found = of_position(position, journal)
+    active = {(e, g): round(value, DIGITS) for e, groups in found.items() for g, value in groups.items() if value}
+    if not active:
         return "base"
-    if len(alone) == 1 and set(position) <= {0.0, 1.0} and sum(position) == len(position) / len(journal.start.experts):
-        return f"expert:{alone[0]}"
-    return f"uniform:{position[0]:.4g}" if position[0] > 0 and len(set(position)) == 1 else ""
+    if len(set(active.values())) > 1:  # most are nothing special
+        return ""
+    value, alone = next(iter(active.values())), _alone(found, journal)
+    names = [name for name, places in alone.items() if value == 1.0 and places == active.keys()]
+    merged = [places for places in alone.values() if {g for _, g in places} != {LOGITS}] or list(alone.values())
+    if names:
+        return f"expert:{names[0]}"
+    return f"uniform:{value:.4g}" if value > 0 and set().union(*merged) == active.keys() else ""
+
+
+def _alone(found: Coefficients, journal: Journal) -> dict[str, set[tuple[str, str]]]:
+    """What stands alone as a baseline -> its coordinates: an expert on weights, in all groups, and one on logits."""
+    alone: dict[str, set[tuple[str, str]]] = {}
+    for expert in (name for name in found if name in journal.start.experts):
+        on_logits = {(expert, LOGITS)} if LOGITS in found[expert] else set()
+        if merged := {(expert, group) for group in found[expert]} - on_logits:
+            alone[expert] = merged
+        if on_logits:
+            alone[f"{expert}.{LOGITS}" if merged else expert] = on_logits
+    return alone
 
 
 def group_names(coefficients: Coefficients) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from swarm.core.space import Array
 from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import SPLITS, BaselineScores
-from swarm.report.coefficients import of_position
+from swarm.report.coefficients import columns_of
 from swarm.report.read_journal import Journal
 
 Effects = Mapping[tuple[str, str], float]  # (expert, objective) -> NaN where it is not known
@@ -82,8 +82,8 @@ def _explained(left_K: Array, whole_K: Array) -> list[float]:
 def _coefficients(lines: Sequence[ScoredRecord], experts: Sequence[str], journal: Journal) -> Array:
     """The mean coefficient of each expert over its groups, NE."""
     x_ND = np.array([line.position for line in lines], dtype=np.float64)
-    columns = of_position(tuple(map(float, range(x_ND.shape[1]))), journal)
-    return np.stack([x_ND[:, [int(at) for at in columns[expert].values()]].mean(axis=1) for expert in experts], axis=1)
+    columns = columns_of(journal)
+    return np.stack([x_ND[:, list(columns[expert].values())].mean(axis=1) for expert in experts], axis=1)
 
 
 def _alone(

@@ -1,7 +1,7 @@
 """A journal's records by kind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swarm.core.errors import RunError
 from swarm.journal.records import (
@@ -24,6 +24,7 @@ class Journal:
     tested: every id of a tested position -> record; a finalist may be an expert alone, tested under one of the two ids.
     ends: phase -> the reason it ended.
     elapsed: the latest time of any record, in seconds.
+    scales: coordinate -> the coefficient of one unit of a position; 1 where there is none.
     """
 
     start: StartRecord
@@ -35,6 +36,7 @@ class Journal:
     tested: Mapping[str, EvaluationRecord]
     ends: Mapping[str, str]
     elapsed: float
+    scales: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def searched(self) -> tuple[ScoredRecord, ...]:
@@ -50,8 +52,8 @@ class Journal:
         return tuple(self.start.items)
 
 
-def read_journal(records: Sequence[Record]) -> Journal:
-    """Records in the journal's order. Raises RunError without a start record."""
+def read_journal(records: Sequence[Record], scales: Mapping[str, float] | None = None) -> Journal:
+    """Records in the journal's order. scales: as in `Journal`. Raises RunError without a start record."""
     start = next((record for record in records if isinstance(record, StartRecord)), None)
     if start is None:
         raise RunError("journal.jsonl has no start line: nothing was recorded; run `swarm search` again")
@@ -68,4 +70,5 @@ def read_journal(records: Sequence[Record]) -> Journal:
         tested={record.id: at[record.position] for record in (*selects, *tests) if record.position in at},
         ends={record.phase: record.reason for record in records if isinstance(record, EndRecord)},
         elapsed=max(record.elapsed for record in records),
+        scales=scales or {},
     )

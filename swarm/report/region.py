@@ -12,7 +12,7 @@ from swarm.core.space import Array
 from swarm.journal.packed import PackedScores, unpack_rows
 from swarm.journal.records import ScoredRecord
 from swarm.preferences.weighted_sum import utility
-from swarm.report.coefficients import of_position
+from swarm.report.coefficients import columns_of
 from swarm.report.read_journal import Journal
 
 ROWS = 1_000  # candidates compared at a time, which bounds the memory
@@ -91,7 +91,7 @@ def _behind(lines: list[ScoredRecord], weights: Mapping[str, float]) -> tuple[Ar
 def _ranges(good: list[ScoredRecord], journal: Journal) -> Mapping[str, Mapping[str, Range]]:
     if not journal.start.coordinates:
         return {}
-    x_ND = unpack_rows([line.packed_position for line in good])
+    units_D = [journal.scales.get(name, 1.0) for name in journal.start.coordinates]
+    x_ND = unpack_rows([line.packed_position for line in good]) * np.array(units_D)
     ranges = [Range(*np.percentile(values_N, [10, 90]).tolist()) for values_N in x_ND.T]
-    columns = of_position(range(len(ranges)), journal)
-    return {e: {group: ranges[int(at)] for group, at in groups.items()} for e, groups in columns.items()}
+    return {e: {group: ranges[at] for group, at in groups.items()} for e, groups in columns_of(journal).items()}

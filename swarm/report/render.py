@@ -25,7 +25,7 @@ from swarm.report.region import Region, good_region
 from swarm.report.search_curve import CostModel, Trouble, costs, search_curve, troubles
 from swarm.report.status import choices, is_finished, later_notes, reproduce_command, resume_command, state
 from swarm.report.templating import filled
-from swarm.report.weights import Stated, read_stated
+from swarm.report.weights import Stated, read_scales, read_stated
 from swarm.statistics.verdict import Verdict
 
 BEST = "best"
@@ -117,7 +117,7 @@ def rendered(
     those of `config.yaml` in `run_dir`. Raises RunError if the journal has no start record.
     """
     with collector_paused():
-        journal = read_journal(records)
+        journal = read_journal(records, read_scales(run_dir))
         snippet = _snippet(run_dir / BEST, journal)
         page = _page(run_dir, journal, summary, read_stated(run_dir, journal.objectives), snippet, at_work)
         return {name: filled(f"{name}.j2", page) for name in names}

@@ -55,6 +55,15 @@ def read_bounds(run_dir: Path) -> Bounds | None:
     return (found[0], found[1]) if len(found) == 2 and found[0] < found[1] else None
 
 
+def read_scales(run_dir: Path) -> Mapping[str, float]:
+    """Coordinate -> the coefficient of one unit of a position, where the composition has such; 1 for the others."""
+    config = written_config(run_dir)
+    stated = config.get("composition") if isinstance(config, Mapping) else None
+    scales = stated.get("scales") if isinstance(stated, Mapping) else None
+    found = scales.items() if isinstance(scales, Mapping) else ()
+    return {str(name): float(x) for name, x in found if isinstance(x, int | float) and math.isfinite(x)}
+
+
 def read_soft(run_dir: Path) -> bool:
     """Whether the optimizer learns from smoothed scores where there are any."""
     config = written_config(run_dir)
