@@ -27,7 +27,7 @@ SEAMS = {"builders", "compositions", "engines", "objectives", "optimizers", "pre
 ONLY_IN = {
     "ray": {"workers/ray", "trackers/ray_metrics.py"},
     "transformers": {"builders", "engines", "experts", "zoo"},
-    "peft": {"builders", "zoo"},
+    "peft": {"builders", "engines/transformers/composed_layers.py", "zoo"},
     "trl": {"builders"},
     "datasets": {"builders"},
     "vllm": {"engines/vllm"},

@@ -4,11 +4,13 @@ Algebra `delta`: the experts' factors side by side, with coefficient and scaling
 the ranks of the experts in use on it. Algebra `factors`: A(c) and B(c) themselves. lora_alpha = r for every module, so
 whoever loads the adapter scales by 1.
 
+The factors are written by `module_factors.py`, which a live adapter calls as well.
+
 Shape suffixes: O rows and I columns of a weight (out, in), R rank.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,10 +19,9 @@ from torch import Tensor
 from swarm.core.recipes import Recipe
 from swarm.experts.adapter_names import PREFIX
 from swarm.experts.catalog import Catalog
-from swarm.experts.expert import UpdateSource
-from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS, Adapter
+from swarm.experts.lora import EMBEDDING_PARTS, LINEAR_PARTS
+from swarm.experts.module_factors import factors_of_module
 from swarm.experts.parameter_groups import group_index
-from swarm.experts.updates import Algebra, LowRank, Term, oriented
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ def composed_adapter(catalog: Catalog, recipe: Recipe) -> ComposedAdapter:
     modules = {}
     for parameter in catalog.parameters():
         coefficients = coefficients_in_use(recipe, parameter)
-        owners = [e for e in catalog.experts if e.name in coefficients and parameter in e.source.parameters()]
+        owners = [e for e in catalog.experts if e.name in coefficients and e.changes(parameter)]
         if owners:
-            terms = [(coefficients[expert.name], expert.update(parameter, catalog.base)) for expert in owners]
-            module = _module(owners[0].source, parameter, terms, recipe.weights.algebra)
+            found = factors_of_module(owners, parameter, catalog.base, recipe.weights.algebra)
+            a_RI, b_OR = found.factors.composed([coefficients[expert.name] for expert in owners])
             live = catalog.base.layout.places[parameter].live
-            modules[live.removesuffix(".weight")] = module
+            modules[live.removesuffix(".weight")] = ComposedModule(a_RI, b_OR, found.embedding, found.transposed)
     task_type = "SEQ_2_SEQ_LM" if catalog.base.architecture.encoder_decoder else "CAUSAL_LM"
     return ComposedAdapter(modules, task_type)
 
@@ -114,26 +115,3 @@ def coefficients_in_use(recipe: Recipe, parameter: str) -> dict[str, float]:
     """Expert -> its coefficient on a parameter, where that is other than 0."""
     group = group_index(recipe.weights.groups, parameter)
     return {name: values[group] for name, values in recipe.weights.coefficients.items() if values[group] != 0.0}
-
-
-def summed_factors(terms: Sequence[tuple[float, LowRank]]) -> tuple[Tensor, Tensor]:
-    """A(c) = sum c_i A_i and B(c) = sum c_i s_i B_i, float32, of equal ranks."""
-    a_RI = torch.stack([c * update.a_RI.float() for c, update in terms]).sum(0)
-    b_OR = torch.stack([c * update.scaling * update.b_OR.float() for c, update in terms]).sum(0)
-    return a_RI, b_OR
-
-
-def concatenated_factors(terms: Sequence[tuple[float, LowRank]]) -> tuple[Tensor, Tensor]:
-    """A (sum of ranks, in) and B (out, sum of ranks) with c_i s_i in B, float32: B @ A is the exact sum."""
-    a_RI = torch.cat([update.a_RI.float() for _, update in terms], dim=0)
-    b_OR = torch.cat([(c * update.scaling) * update.b_OR.float() for c, update in terms], dim=1)
-    return a_RI, b_OR
-
-
-def _module(source: UpdateSource, parameter: str, terms: Sequence[Term], algebra: Algebra) -> ComposedModule:
-    """The module in the orientation of `source`, the first expert's adapter."""
-    assert isinstance(source, Adapter), "whoever asks has refused recipes with other experts"
-    factors = source.factors[parameter]
-    facing = [(c, oriented(update, factors.transposed)) for c, update in terms if isinstance(update, LowRank)]
-    a_RI, b_OR = (concatenated_factors if algebra == "delta" else summed_factors)(facing)
-    return ComposedModule(a_RI, b_OR, factors.embedding, factors.transposed and not factors.embedding)

@@ -1,14 +1,16 @@
-"""A run's dial: preferences and coefficients set on a live model, whose weights are those of an export."""
+"""A run's dial: preferences and coefficients set on a live model, which is that of an export."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 
 import swarm
 from support.front_runs import front_run, trade_off
+from support.models import load
 from support.playground import EXPERTS, Playground, run_cli
 from swarm.core.errors import ConfigError, RunError
 from swarm.run.choice import FinishedFront
@@ -55,7 +57,22 @@ def test_a_preference_gives_the_weights_of_swarm_dial(run: Path, tmp_path: Path)
         assert torch.equal(dial.model.state_dict()[name], tensor), name
 
 
-@pytest.mark.parametrize("form", ["stacked", "merged"])
+def test_the_usual_form_is_the_adapter_of_swarm_dial(run: Path, playground: Playground, tmp_path: Path) -> None:
+    asked = ("dial", run, "--prefer", "a=0.8,b=0.2", "-o", tmp_path / "out", "--format", "adapter")
+    assert run_cli(*asked).code == 0
+    dial = swarm.Run.load(run).dial()
+    assert dial.form == "adapter"
+    dial.set(a=0.1, b=0.9)
+    dial.set(a=0.8, b=0.2)
+    peft = PeftModel.from_pretrained(load(playground.base), tmp_path / "out").eval()
+    ids = torch.arange(40, 52)[None]
+    with torch.no_grad():
+        assert torch.equal(dial.model(input_ids=ids).logits, peft(input_ids=ids).logits)
+    written = peft.generate(input_ids=ids, **NEW)[:, ids.shape[1] :]
+    assert torch.equal(dial.model.generate(input_ids=ids, **NEW)[:, ids.shape[1] :], written)
+
+
+@pytest.mark.parametrize("form", ["adapter", "stacked", "merged"])
 def test_at_zero_it_is_the_base_again(run: Path, playground: Playground, form: str) -> None:
     base = load_file(playground.base / "model.safetensors")
     dial = Dial(run, form=form)
@@ -64,8 +81,9 @@ def test_at_zero_it_is_the_base_again(run: Path, playground: Playground, form: s
     assert dial.generate(PROMPTS, **NEW) != before
     dial.set(coefficients=dict.fromkeys(("far_red",), 0.0))
     assert dial.generate(PROMPTS, **NEW) == before
+    live = {name.replace(".base_layer", ""): tensor for name, tensor in dial.model.state_dict().items()}
     for name, tensor in base.items():
-        assert torch.equal(dial.model.state_dict()[name], tensor), name
+        assert torch.equal(live[name], tensor), name
 
 
 def logits(dial: Dial, rows: int) -> torch.Tensor:
@@ -75,8 +93,7 @@ def logits(dial: Dial, rows: int) -> torch.Tensor:
 
 
 def test_rows_with_different_dials_are_as_one_by_one(run: Path) -> None:
-    dial = Dial(run)
-    assert dial.form == "stacked", "adapters can stand beside the base"
+    dial = Dial(run, form="stacked")
     preferences = [{"a": 1.0}, {"a": 0.3, "b": 0.7}, {"b": 1.0}]
     alone = []
     for preference in preferences:
@@ -111,11 +128,13 @@ def test_mistakes_are_told(run: Path, finished_run: Path) -> None:
         dial.set(a=1.0, coefficients={"far_red": 1.0})
     with pytest.raises(ConfigError, match="not finite"):
         dial.set(coefficients={"far_red": float("nan")})
-    dial.set_rows([{"a": 1.0}, {"b": 1.0}])
+    for each in (dial, Dial(run, form="merged")):
+        with pytest.raises(ConfigError, match=f"need form stacked, and this dial's is {each.form}; open it with"):
+            each.set_rows([{"a": 1.0}, {"b": 1.0}])
+    stacked = Dial(run, form="stacked")
+    stacked.set_rows([{"a": 1.0}, {"b": 1.0}])
     with pytest.raises(ConfigError, match="2 weightings are set, and the batch has 3 rows"):
-        dial.generate(PROMPTS, **NEW)
-    with pytest.raises(ConfigError, match="need form stacked"):
-        Dial(run, form="merged").set_rows([{"a": 1.0}, {"b": 1.0}])
+        stacked.generate(PROMPTS, **NEW)
     with pytest.raises(ConfigError, match="'mixed' is unknown"):
         Dial(run, form="mixed")
     with pytest.raises(ConfigError, match="'int8' is unknown"):

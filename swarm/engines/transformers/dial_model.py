@@ -1,97 +1,51 @@
 """A live model whose weighting can be changed between two calls: base and experts are loaded once.
 
+adapter: the base's weights stay, and one composed LoRA adapter stands beside them, whose factors are written at every
+         set: the tensors, and PEFT's logits, of an adapter that is exported with the same coefficients.
 stacked: the base's weights stay, and a hook on every layer that experts change adds their part under coefficients that
          lie in a small tensor. Setting it takes no arithmetic on weights, and rows of a batch may have different ones.
-merged:  the composed weights themselves, bit for bit those of an export with the same coefficients.
-
-Shape suffixes: N rows, P recipes, E experts, G groups, K coefficients of a layer, V vocabulary, T columns.
+merged:  the composed weights themselves, bit for bit those of a checkpoint exported with the same coefficients.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
-from torch import Tensor, nn
 
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Recipe
 from swarm.engines.transformers.capability_probe import CapabilityProbe
+from swarm.engines.transformers.composed_layers import ComposedLayers, adapter_problem
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.load_model import LoadedModel, load_model
 from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.quantised_probe import QuantisedProbe
 from swarm.engines.transformers.stacked import PerRowAdapters
-from swarm.engines.transformers.stacked_layers import PerRowLayer, PerRowLinear, PerRowVector
+from swarm.engines.transformers.stacked_dial import StackedDial
 from swarm.experts.base_tokenizer import load_tokenizer
 from swarm.experts.catalog import Catalog
-from swarm.experts.parameter_groups import group_index
 
-Form = Literal["stacked", "merged"]
+Form = Literal["adapter", "stacked", "merged"]
 PROBED = 1 << 12  # columns of a batch of the probe
 
 
-@dataclass
-class Shared:
-    """What layers of one kind multiply with. c_PK: the expanded coefficients; None: nothing is added."""
+class Placement(Protocol):
+    """A form on a live model. put: sets the weightings of the next passes."""
 
-    layer: PerRowLayer
-    columns: list[int]
-    c_PK: Tensor | None = None
-
-    def rows(self, n: int) -> Tensor:
-        """One row of coefficients for each row of a batch: a recipe's rows lie side by side. Shape NK."""
-        assert self.c_PK is not None, "asked only where something is added"
-        recipes = len(self.c_PK)
-        if recipes == 1:
-            return self.c_PK
-        if n % recipes:
-            raise ConfigError(f"rows: {recipes} weightings are set, and the batch has {n} rows; give as many prompts")
-        return self.c_PK.repeat_interleave(n // recipes, dim=0)
+    def put(self, recipes: Sequence[Recipe]) -> None: ...
 
 
-@dataclass
-class StackedDial:
-    """Hooks on a model's layers that read their coefficients at every pass."""
+@dataclass(frozen=True)
+class MergedDial:
+    """Weights that are computed at every set; one weighting at a time."""
 
-    layers: Sequence[PerRowLayer]
-    names: Sequence[str]
-    recipe: Recipe  # any one: groups and algebra are those of all
-    shared: dict[tuple[object, ...], Shared] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        groups, factors = self.recipe.weights.groups, self.recipe.weights.algebra == "factors"
-        for layer in self.layers:
-            columns = [
-                self.names.index(name) * len(groups) + group_index(groups, layer.parameter) for name in layer.names
-            ]
-            key = (*columns, type(layer), *_expansion(layer))
-            held = self.shared.setdefault(key, Shared(layer, columns))
-            layer.module.register_forward_hook(_hook(layer, held, factors))
+    weights: MergedWeights
 
     def put(self, recipes: Sequence[Recipe]) -> None:
-        """Row block p of the next passes is recipe p."""
-        flat = [[c for name in self.names for c in recipe.weights.coefficients[name]] for recipe in recipes]
-        c_PD = torch.tensor(flat, dtype=torch.float32)
-        for held in self.shared.values():
-            c_PE = c_PD[:, held.columns]
-            held.c_PK = held.layer.expand(c_PE) if c_PE.any() else None
-
-
-def _expansion(layer: PerRowLayer) -> tuple[object, ...]:
-    """What decides how a layer expands the coefficients of its experts."""
-    if isinstance(layer, PerRowLinear):
-        return layer.a_CI.dtype, layer.a_CI.device, tuple(layer.owner_C.tolist())
-    assert isinstance(layer, PerRowVector), "a layer by rows is one of the two"
-    return (layer.deltas_EO.device,)
-
-
-def _hook(layer: PerRowLayer, held: Shared, factors: bool) -> Callable[..., Tensor]:
-    def add(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        return output if held.c_PK is None else layer(inputs[0], output, held.rows(len(output)), factors)
-
-    return add
+        (recipe,) = recipes
+        self.weights.put(recipe)
 
 
 def _agrees(loaded: LoadedModel, catalog: Catalog, merged: MergedWeights, adapters: PerRowAdapters) -> bool:
@@ -115,25 +69,22 @@ class DialModel:
     """
 
     def __init__(self, catalog: Catalog, dtype: torch.dtype, device: str = "auto", form: Form | None = None) -> None:
-        """form: None takes stacked where all experts have a form by rows, else merged.
+        """form: None takes adapter where all experts are plain LoRA, else stacked where they have a form by rows, else
+        merged.
 
         Raises ConfigError where the form is not possible, ExpertError where the base cannot be loaded.
         """
+        self._catalog = catalog
         self._loaded = load_model(catalog.base.path, dtype, device)
+        found = self._beside() if form in (None, "adapter") else "another form is asked for"
+        if isinstance(found, str):
+            if form == "adapter":
+                raise ConfigError(f"form: adapter is not possible, as {found}; use form auto, which takes another one")
+            self.form, self._placed = self._in_place(form)
+        else:
+            self.form, self._placed = "adapter", found
         self.model = self._loaded.model.requires_grad_(False)
         self.tokenizer = load_tokenizer(catalog.base.path)
-        self._merged = (UnmergedWeights if catalog.base.codes else MergedWeights)(self.model, catalog)
-        self._catalog = catalog
-        self._layers = None if form == "merged" else self._stackable(catalog)
-        self._stacked: StackedDial | None = None
-        self.form: Form = "merged" if self._layers is None else "stacked"
-        if form == "stacked" and self.form != form:
-            raise ConfigError(
-                "form: stacked is not possible, as an expert changes a matrix as a whole, or the base calls layers on "
-                "flattened rows; use form merged"
-            )
-        if self.form == "merged" and catalog.base.codes:
-            raise ConfigError(f"form: merged is not possible, as base {catalog.base.path} is quantised; use stacked")
 
     @property
     def device(self) -> torch.device:
@@ -142,17 +93,14 @@ class DialModel:
     def put(self, recipes: Sequence[Recipe]) -> None:
         """Set the weighting of the next calls; several: block p of a batch's rows has recipe p.
 
-        Raises ConfigError for several in the merged form.
+        Raises ConfigError for several in another form than stacked.
         """
-        if self.form == "merged":
-            if len(recipes) != 1:
-                raise ConfigError(f"rows: {len(recipes)} weightings in one batch need form stacked; set one at a time")
-            self._merged.put(recipes[0])
-            return
-        if self._stacked is None:
-            assert self._layers is not None, "the stacked form has layers"
-            self._stacked = StackedDial(self._layers, self._catalog.names, recipes[0])
-        self._stacked.put(recipes)
+        if self.form != "stacked" and len(recipes) != 1:
+            raise ConfigError(
+                f"rows: {len(recipes)} weightings in one batch need form stacked, and this dial's is {self.form}; "
+                'open it with form="stacked", or set one at a time'
+            )
+        self._placed.put(recipes)
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[str], options: Mapping[str, object]) -> list[str]:
@@ -174,11 +122,39 @@ class DialModel:
     def _encoder_decoder(self) -> bool:
         return self._catalog.base.architecture.encoder_decoder
 
-    def _stackable(self, catalog: Catalog) -> Sequence[PerRowLayer] | None:
+    def _beside(self) -> ComposedLayers | str:
+        """PEFT's layers in the model, or why they cannot be there; the model is then the plain one."""
+        if problem := adapter_problem(self._catalog):
+            return problem
+        try:
+            layers = ComposedLayers(self._loaded.model, self._catalog)
+            problem = f"the model does not call {next(iter(sorted(left)))}" if (left := layers.uncalled()) else ""
+        except ValueError as error:  # PEFT's word for a layer that it does not adapt
+            problem = str(error).splitlines()[0]
+        if not problem:
+            return layers
+        self._loaded = load_model(self._catalog.base.path, self._loaded.dtype, str(self._loaded.device))
+        return problem
+
+    def _in_place(self, form: Form | None) -> tuple[Form, Placement]:
+        """The stacked form, or the merged one. Raises ConfigError where it is asked for and not possible."""
+        catalog = self._catalog
+        model = self._loaded.model.requires_grad_(False)
+        merged = (UnmergedWeights if catalog.base.codes else MergedWeights)(model, catalog)
+        if form != "merged" and (adapters := self._stackable(merged)):
+            return "stacked", StackedDial(adapters.layers, catalog.names)
+        if form == "stacked":
+            raise ConfigError(
+                "form: stacked is not possible, as an expert changes a matrix as a whole, or the base calls layers on "
+                "flattened rows; use form merged"
+            )
+        if catalog.base.codes:
+            raise ConfigError(f"form: merged is not possible, as base {catalog.base.path} is quantised; use adapter")
+        return "merged", MergedDial(merged)
+
+    def _stackable(self, merged: MergedWeights) -> PerRowAdapters | None:
         """The layers by rows, where the model gets the logits of merged weights with them; else None."""
-        adapters = None if self._encoder_decoder else PerRowAdapters.of(self.model, self._merged.parameters)
-        if adapters is None or not catalog.experts:
+        if self._encoder_decoder or not self._catalog.experts:
             return None
-        if _agrees(self._loaded, catalog, self._merged, adapters):
-            return adapters.layers
-        return None
+        adapters = PerRowAdapters.of(self._loaded.model, merged.parameters)
+        return adapters if adapters and _agrees(self._loaded, self._catalog, merged, adapters) else None

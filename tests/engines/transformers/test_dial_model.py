@@ -1,4 +1,4 @@
-"""A live model with a dial: both forms have the same answers, for groups of parameters and both algebras."""
+"""A live model with a dial: all forms have the same answers, for groups of parameters and both algebras."""
 
 from pathlib import Path
 
@@ -25,22 +25,22 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("algebra", ["delta", "factors"])
 @pytest.mark.parametrize("groups", ["all", "modules", "layers:2"])
-def test_both_forms_agree(workshop: Path, algebra: str, groups: str) -> None:
+def test_all_forms_agree(workshop: Path, algebra: str, groups: str) -> None:
     catalog = opened(workshop, *ADAPTERS)
     weights = Weights(algebra=algebra, groups=groups)
     dimensions = weights.space(catalog).dimensions
-    stacked, merged = (DialModel(catalog, torch.float32, "cpu", form) for form in ("stacked", "merged"))
+    merged, *others = (DialModel(catalog, torch.float32, "cpu", form) for form in ("merged", "adapter", "stacked"))
     for step in (1, 2):
         position = [0.8 - 0.3 * i + 0.2 * step for i in range(dimensions)]
-        for dial in (stacked, merged):
+        for dial in (merged, *others):
             dial.put([weights.recipe(position, catalog)])
-        torch.testing.assert_close(stacked.model(IDS).logits, merged.model(IDS).logits, atol=1e-3, rtol=1e-3)
+        for dial in others:
+            torch.testing.assert_close(dial.model(IDS).logits, merged.model(IDS).logits, atol=1e-3, rtol=1e-3)
 
 
 def test_embeddings_and_the_head_have_rows_of_their_own(workshop: Path) -> None:
     catalog = opened(workshop, "one", "embedding")
-    dial, merged = DialModel(catalog, torch.float32, "cpu"), DialModel(catalog, torch.float32, "cpu", "merged")
-    assert dial.form == "stacked"
+    dial, merged = (DialModel(catalog, torch.float32, "cpu", form) for form in ("stacked", "merged"))
     recipes = [recipe(catalog, one=0.5, embedding=x) for x in (0.0, 0.6, 1.2)]
     dial.put(recipes)
     together = dial.model(IDS.repeat(3, 1)).logits
