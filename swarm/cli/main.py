@@ -13,6 +13,7 @@ from swarm.cli.building import app as building_app
 from swarm.cli.choosing import app as choosing_app
 from swarm.cli.curating import app as curating_app
 from swarm.cli.flags import PlainFlags
+from swarm.cli.generating import app as generating_app
 from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
     AsJson,
@@ -72,6 +73,7 @@ app.add_typer(building_app)
 app.add_typer(sweeps_app)
 app.add_typer(targets_app)
 app.add_typer(weights_app)
+app.add_typer(generating_app)
 app.add_typer(choosing_app)
 app.add_typer(zoo_app, name="zoo")
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,12 @@ def print_json(content: Mapping[str, object]) -> None:
     """Characters that could act on a terminal are written as JSON's escapes, which mean the same."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
     print("\n".join(_escaped(line) for line in text.split("\n")))
+
+
+def print_json_lines(rows: Iterable[Mapping[str, object]]) -> None:
+    """One object a line, as they come; escaped as `print_json` does it."""
+    for row in rows:
+        print(_escaped(json.dumps(row, ensure_ascii=False)), flush=True)
 
 
 @contextmanager

@@ -74,6 +74,12 @@ def read_examples(path: Path, needs_answer: bool = True) -> list[Example]:
     return found
 
 
+def text_examples(text: str, owner: str, needs_answer: bool = True) -> list[Example]:
+    """The examples of JSON lines that come from no file. owner: where from, for messages. Raises DataError."""
+    lines = [(f"{owner}:{number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return _examples(Path(owner), [(where, parse(line, where)) for where, line in lines], needs_answer)
+
+
 def read_dev_test(path: Path) -> DevTest:
     """The two lists of a Model Swarms file, where `domain` is the task. Errors name list and index."""
     return _dev_test(path, parse(read_text(path), str(path)))

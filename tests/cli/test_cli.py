@@ -21,7 +21,7 @@ from swarm.export import EXPORTS
 
 COMMANDS = {
     "init", "build", "sweep", "targets", "runs", "candidates", "compare", "watch", "study", "ui", "search", "resume",
-    "check", "test", "export", "compose", "curate", "report", "vector", "zoo", "schema", "dial",
+    "check", "test", "export", "compose", "curate", "report", "vector", "zoo", "schema", "dial", "generate",
     "decisions", "fit-router",
 }  # fmt: skip
 HEAVY = ("torch", "ray", "transformers", "peft", "scipy")
