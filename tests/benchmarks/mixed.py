@@ -2,36 +2,37 @@
 
     python tests/benchmarks/mixed.py --folder runs --seeds 8 --threads 1 --write
 
-Experts of `zoo:tiny`, one of which echoes the word. Two objectives on the same prompts: how likely the right answer is,
-and how likely the word itself is, in nats per token. No model can have both, so what is to be had is a front. Each
-search is a whole run of Swarm with `goal: front`; what counts is the hypervolume on the test split, from -6 for both. A
-finished run is one line of mixed.jsonl and is not run again.
+The experts of the bed's interfering zoo, each trained hard on one letter task so that it spoils others, and two that
+have learnt something wrong. Two objectives: the accuracy on the tasks of two experts and one that none was trained on,
+and on those of the other two. Each search is a whole run of Swarm with `goal: front`; what counts is the hypervolume on
+the test split, from 0 for both. A finished run is one line of mixed.jsonl and is not run again.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_path
+from bed.zoos import INTERFERING, builders
+from common import ROOT, Metric, keep_line, kept_lines, main, options, say
 from scipy import stats
 
 import swarm
+from swarm.zoo.store import build_at, cache_directory
 
 BENCHMARK = "mixed"
 PAGE = ROOT / "docs" / "results" / "studies" / "mixed.md"
-TASKS = ("upper", "mirror", "rot")
+OBJECTIVES = {"first": ["upper", "kind", "vowel"], "second": ["mirror", "digit"]}
 EVALUATIONS = (30, 60)
-REFERENCE = -6.0  # nats per token: a guess among 400 tokens
-SPLITS = {"search": 60, "select": 60, "test": 180}  # of each objective
+SPLITS = {"search": 80, "select": 80, "test": 200}  # of each objective
+EXPERTS = [expert.name for expert in INTERFERING.experts]
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "weights": {"type": "weights"},
     "logits": {"type": "logits"},
-    "mixed": {"type": "mixed", "logits": [*TASKS, "echo"]},
-    "mixed, raw units": {"type": "mixed", "logits": [*TASKS, "echo"], "units": "raw"},
+    "mixed": {"type": "mixed", "logits": EXPERTS},
+    "mixed, raw units": {"type": "mixed", "logits": EXPERTS, "units": "raw"},
 }
 MARK = ("<!-- table -->", "<!-- end of table -->")
 
@@ -67,18 +68,18 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
 def searched(name: str, evaluations: int, seed: int) -> dict[str, Any]:
     """One whole run."""
     with tempfile.TemporaryDirectory() as folder:
-        data = prepared(Path(folder))
-        objective = {"type": "likelihood", "reference": REFERENCE}
+        zoo = built("interfering")
+        objective = {"type": "exact_match", "max_new_tokens": 8, "reference": 0}
+        objective |= {"data": str(zoo / "data" / "examples.jsonl")}
         config = {
-            "base": "zoo:tiny",
-            "experts": [f"zoo:tiny/{expert}" for expert in (*TASKS, "echo")],
+            "base": str(zoo / "base"),
+            "experts": [str(zoo / "experts" / expert) for expert in EXPERTS],
             "composition": dict(VARIANTS[name]),
-            "objectives": [{"name": key, "data": str(path), **objective} for key, path in data.items()],
+            "objectives": [{"name": key, "only_tasks": tasks, **objective} for key, tasks in OBJECTIVES.items()],
             "splits": SPLITS,
             "optimizer": {"goal": "front", "evaluations": evaluations},
             "engine": {"dtype": "float32"},
             "cluster": {"type": "local"},
-            "export": {"format": "recipe"},
             "seed": seed,
         }
         done = swarm.search(config, run_dir=Path(folder) / "run")
@@ -94,19 +95,9 @@ def searched(name: str, evaluations: int, seed: int) -> dict[str, Any]:
         }
 
 
-def prepared(folder: Path) -> dict[str, Path]:
-    """The prompts of three tasks with the right answers, and the same prompts with the word itself."""
-    lines = [json.loads(text) for text in (zoo_path("tiny") / "data" / "examples.jsonl").read_text().splitlines()]
-    chosen = [line for line in lines if line["task"] in TASKS][: sum(SPLITS.values())]
-    found = {}
-    for key in ("right", "echo"):
-        rows = [
-            line | {"id": f"{key}-{i}", "answer": line["answer"] if key == "right" else _word(line["prompt"])}
-            for i, line in enumerate(chosen)
-        ]
-        found[key] = folder / f"{key}.jsonl"
-        found[key].write_text("\n".join(map(json.dumps, rows)) + "\n")
-    return found
+def built(name: str) -> Path:
+    """The folder of one of the bed's zoos."""
+    return build_at(builders()[name], name, cache_directory() / f"discovery-{name}", lambda text, share: None)
 
 
 def series(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, seeds: int) -> np.ndarray[Any, Any]:
@@ -142,10 +133,6 @@ def write(records: Sequence[Mapping[str, Any]], seeds: int) -> None:
 
 def _is(record: Mapping[str, Any], name: str, evaluations: int, seed: int) -> bool:
     return (record["name"], record["evaluations"], record["seed"]) == (name, evaluations, seed)
-
-
-def _word(prompt: str) -> str:
-    return prompt.split()[1].rstrip("=")
 
 
 if __name__ == "__main__":
