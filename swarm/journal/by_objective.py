@@ -26,6 +26,11 @@ def _unwrap(value: object, dump: SerializerFunctionWrapHandler) -> object:
     return next(iter(dumped.values())) if len(dumped) == 1 else dumped
 
 
+def _unwrap_nameless(value: object, dump: SerializerFunctionWrapHandler) -> object:
+    dumped = dump(value)
+    return dumped[""] if list(dumped) == [""] else dumped
+
+
 def _null_as_nan(value: object) -> object:
     if not isinstance(value, dict):
         return value
@@ -33,6 +38,7 @@ def _null_as_nan(value: object) -> object:
 
 
 unwrapped = WrapSerializer(_unwrap)
+nameless_unwrapped = WrapSerializer(_unwrap_nameless)  # a single value keeps its name where it has one
 nulls_as_nan = BeforeValidator(_null_as_nan)
 
 

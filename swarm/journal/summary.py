@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
-from swarm.journal.by_objective import nan_as_null, nulls_as_nan, unwrapped, wrapped
+from swarm.journal.by_objective import nameless_unwrapped, nan_as_null, nulls_as_nan, unwrapped, wrapped
 from swarm.journal.front_summary import FrontSummary
 from swarm.journal.records import Continued, Source, first_problem
 from swarm.journal.strict_json import read_json
@@ -54,7 +54,7 @@ class Gain(SummaryPart):
 Scores = Annotated[Mapping[str, Annotated[Score, nulls_as_nan]], wrapped("mean"), unwrapped]
 Gains = Annotated[Mapping[str, Annotated[Gain, nulls_as_nan]], wrapped("difference"), unwrapped]
 Verdicts = Annotated[Mapping[str, Verdict], wrapped("found"), unwrapped]
-Groups = Annotated[Mapping[str, float], Field(min_length=1), wrapped(), unwrapped]
+Groups = Annotated[Mapping[str, float], Field(min_length=1), wrapped(), nameless_unwrapped]
 Coefficients = Mapping[str, Groups]  # expert -> group -> coefficient; without groups, the group is ""
 
 

@@ -64,6 +64,11 @@ def read_scales(run_dir: Path) -> Mapping[str, float]:
     return {str(name): float(x) for name, x in found if isinstance(x, int | float) and math.isfinite(x)}
 
 
+def in_units(position: Mapping[str, float], scales: Mapping[str, float]) -> dict[str, float]:
+    """Coordinate -> its coefficient, from a position by coordinate."""
+    return {name: x * scales.get(name, 1.0) for name, x in position.items()}
+
+
 def read_soft(run_dir: Path) -> bool:
     """Whether the optimizer learns from smoothed scores where there are any."""
     config = written_config(run_dir)

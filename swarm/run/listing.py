@@ -127,7 +127,7 @@ def listed_candidates(folder: Path) -> list[ListedCandidate]:
         )
     weights = read_weights(folder, tuple(archive.start.items))
     best = read_summary(folder, archive).best.id if archive.ended("run") else ""
-    place = _position(archive, best)
+    place, scales = _position(archive, best), read_scales(folder)
     first: dict[tuple[float, ...], Evaluation] = {}
     for each in _evaluations(archive):
         first.setdefault(each.candidate.position, each)
@@ -137,7 +137,7 @@ def listed_candidates(folder: Path) -> list[ListedCandidate]:
             id=best if each.candidate.position == place else each.candidate.id,
             utility=utility(each.scores, weights),
             scores=_scores(archive, each),
-            coefficients=dict(zip(archive.start.coordinates, each.candidate.position, strict=True)),
+            coefficients=in_units(dict(zip(archive.start.coordinates, each.candidate.position, strict=True)), scales),
             selected=each.candidate.position == place,
         )
         for each in ranked

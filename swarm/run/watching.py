@@ -9,7 +9,7 @@ from swarm.core.examples import Split
 from swarm.journal.archive import Archive
 from swarm.journal.records import EvaluationRecord
 from swarm.preferences.weighted_sum import utility
-from swarm.report.weights import read_weights
+from swarm.report.weights import in_units, read_scales, read_weights
 from swarm.run.directory import JOURNAL, config_path, is_finished
 from swarm.run.listing import state_of, stated
 from swarm.run.lock import in_use
@@ -64,6 +64,7 @@ class Watch:
         self._archive = Archive(folder / JOURNAL)
         self._optimizer, self._most, _ = stated(folder)
         self._weights: Mapping[str, float] = {}
+        self._scales = read_scales(folder)
 
     def now(self) -> Watched:
         """The run as it stands."""
@@ -85,7 +86,7 @@ class Watch:
             most=self._most,
             best_id=best[1].id if best else "",
             best=best[0] if best else None,
-            coefficients=dict(coefficients),
+            coefficients=in_units(dict(coefficients), self._scales),
             curve=tuple(accumulate((value for value, _ in whole), max)),
             failures=archive.failures,
             elapsed=archive.elapsed if at_work and state != FINISHED else last,
