@@ -13,7 +13,7 @@ from swarm.journal.archive import Archive
 from swarm.journal.by_objective import nan_as_null
 from swarm.journal.summary import SPLITS, Summary
 from swarm.preferences.weighted_sum import utility
-from swarm.report.weights import read_weights, written_config
+from swarm.report.weights import in_units, read_scales, read_weights, written_config
 from swarm.run.directory import CONFIG, JOURNAL, SUMMARY, config_path, is_finished, read_summary
 from swarm.run.lock import in_use
 from swarm.statistics.intervals import Score
