@@ -84,7 +84,8 @@ class Mixed(Composition):
         scale_D = self._scale(names)
         inner = self._weights.space(self._alone(catalog)) if self.on_weights(catalog) else None
         n = len(names) - len(paths)
-        low_D, high_D = np.full(len(names), self.low), np.full(len(names), self.high)
+        # Wide enough for every expert alone, whatever its unit.
+        low_D, high_D = np.full(len(names), self.low), np.maximum(self.high, 1.0 / scale_D)
 
         def at(weights: Array, path: str = "") -> Array:
             on_logits = np.array([float(each == path) for each in paths])
@@ -104,7 +105,8 @@ class Mixed(Composition):
     def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
         names, paths = self.coordinates(catalog), self.on_logits(catalog)
         assert len(position) == len(names), "a position has one coordinate per expert and place"
-        scaled = (np.asarray(position, dtype=np.float64) * self._scale(names)).tolist()
+        # Rounded, so that the position of an expert alone, 1 / scale, is a coefficient of exactly 1.
+        scaled = (np.asarray(position, dtype=np.float64) * self._scale(names)).round(12).tolist()
         n, alone = len(names) - len(paths), self._alone(catalog)
         weights = (self._weights.recipe(scaled[:n], alone) if n else Recipe(neutral_weights(alone))).weights
         coefficients = {name: weights.coefficients.get(name, (0.0,) * len(weights.groups)) for name in catalog.names}
