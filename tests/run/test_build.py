@@ -212,4 +212,4 @@ def test_the_schema_of_a_build_knows_every_type() -> None:
     schema = json.loads(done.out)
     assert sorted(schema["properties"]) == ["base", "chat", "experts", "forgetting", "out", "seed"]
     kinds = schema["properties"]["experts"]["items"]["discriminator"]["mapping"]
-    assert sorted(kinds) == ["axis", "dpo", "sft"]
+    assert sorted(kinds) == ["axis", "control", "dpo", "sft"]
