@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swarm.compositions.base import Composition
-from swarm.compositions.paths import neutral_weights, path_names
-from swarm.compositions.weights import Weights
+from swarm.compositions.paths import check_base, neutral_weights, path_names
+from swarm.compositions.weights import Weights, uniform_scales
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, LogitRecipe, Recipe, WeightRecipe
 from swarm.core.space import Array, Baseline, Space
@@ -79,6 +79,7 @@ class Mixed(Composition):
         return tuple(name for name in path_names(catalog) if name in wanted)
 
     def space(self, catalog: Catalog) -> Space:
+        check_base(self.type, catalog)
         self._check(catalog)
         names, paths = self.coordinates(catalog), self.on_logits(catalog)
         scale_D = self._scale(names)
@@ -100,7 +101,10 @@ class Mixed(Composition):
         if not uniforms:
             on_logits = np.full(len(paths), 1 / len(paths))
             uniforms = [Baseline.uniform(1 / len(paths), on_logits / scale_D)]
-        return Space(names, low_D, high_D, Baseline.base(at(zeros)), (*merged, *alone), tuple(uniforms))
+        averages = [np.full(len(paths), scale) for scale in uniform_scales(len(paths), self.high)] if inner else []
+        starts = tuple(np.concatenate([zeros, each]) / scale_D for each in averages)
+        experts = (*merged, *alone)
+        return Space(names, low_D, high_D, Baseline.base(at(zeros)), experts, tuple(uniforms), starts)
 
     def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
         names, paths = self.coordinates(catalog), self.on_logits(catalog)

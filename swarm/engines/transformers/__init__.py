@@ -22,6 +22,11 @@ A request flows through the files in this order:
 - `sampling.py` chooses the next token;
 - `stopping.py` decides where a text ends;
 - `margins.py` measures by how much it leads over, or falls short of, the answers that would be right.
+- `answering.py` takes requests through all of this to replies.
+- `logit_paths.py` runs the models whose logits a recipe combines: `logit_mix.py` says with which weights, and sums;
+  `logits_cache.py` keeps what does not depend on coefficients; `model_copies.py` copies the base with an expert;
+  `path_memory.py` predicts what all of this takes.
+- `routing.py` gives each prompt its own coefficients, by the hidden states that `router_features.py` reads.
 - `encoder_decoder.py` has the passes of an encoder-decoder, `pairs.py` its batches, `pair_probe.py` its tests, and
   `generation_rules.py` what its generation_config.json forces and forbids.
 - `engine.py` has the settings and puts all of this together.

@@ -8,8 +8,10 @@ import torch
 
 from swarm.core.requests import Generation
 from swarm.engines.encoding import Encoded, Requests
-from swarm.engines.transformers.packing import BatchLimits, Packing, packings
+from swarm.engines.transformers.packing import BatchLimits, Decode, Packing, packings
 from swarm.engines.transformers.prompts import PromptBatch, Prompts, prompt_batches
+
+DECODES: tuple[Decode, ...] = ("cache", "state", "recompute")  # from the one that asks most of a model to the least
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,18 @@ class Batcher:
 
 def _divided(limits: BatchLimits, particles: int) -> BatchLimits:
     return replace(limits, columns=limits.columns // particles, logits=limits.logits // particles)
+
+
+def narrower(one: BatchLimits, other: BatchLimits) -> BatchLimits:
+    """The limits of batches that two models read alike."""
+    return BatchLimits(
+        columns=min(one.columns, other.columns),
+        logits=min(one.logits, other.logits),
+        share=one.share and other.share,
+        min_saved=max(one.min_saved, other.min_saved),
+        busy=one.busy,
+        window=min(one.window, other.window),
+        equal=one.equal or other.equal,
+        decode=max(one.decode, other.decode, key=DECODES.index),
+        turn=min(one.turn, other.turn),
+    )

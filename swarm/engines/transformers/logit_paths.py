@@ -16,7 +16,7 @@ from swarm.core.errors import ExpertError
 from swarm.core.recipes import Combined, Recipe
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.answering import Path
-from swarm.engines.transformers.batches import Batches
+from swarm.engines.transformers.batches import Batches, narrower
 from swarm.engines.transformers.capability_probe import CapabilityProbe
 from swarm.engines.transformers.decoding import Decoder, decoder
 from swarm.engines.transformers.forward import Forward
@@ -35,7 +35,7 @@ from swarm.engines.transformers.logit_mix import (
 from swarm.engines.transformers.logits_cache import LogitsCache
 from swarm.engines.transformers.merged_weights import MergedWeights
 from swarm.engines.transformers.model_copies import with_recipe
-from swarm.engines.transformers.packing import BatchLimits, Packing, narrower
+from swarm.engines.transformers.packing import BatchLimits, Packing
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.prompts import PromptBatch
 from swarm.engines.transformers.stacked import alone_recipe, base_recipe

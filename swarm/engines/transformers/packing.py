@@ -124,24 +124,6 @@ class BatchLimits:
         return own + prefix // KEPT_COLUMNS
 
 
-DECODES: tuple[Decode, ...] = ("cache", "state", "recompute")  # from the one that asks most of a model to the least
-
-
-def narrower(one: BatchLimits, other: BatchLimits) -> BatchLimits:
-    """The limits of batches that two models read alike."""
-    return BatchLimits(
-        columns=min(one.columns, other.columns),
-        logits=min(one.logits, other.logits),
-        share=one.share and other.share,
-        min_saved=max(one.min_saved, other.min_saved),
-        busy=one.busy,
-        window=min(one.window, other.window),
-        equal=one.equal or other.equal,
-        decode=max(one.decode, other.decode, key=DECODES.index),
-        turn=min(one.turn, other.turn),
-    )
-
-
 def packings(requests: Sequence[Encoded], limits: BatchLimits, device: torch.device) -> list[Packing]:
     """Batches that score the continuations of all requests."""
     turned = [i for i, item in enumerate(requests) if len(item) - 1 > limits.turn]
