@@ -90,9 +90,12 @@ class CachedPool:
         """Stays open: the votes are scored after the run."""
 
     def _key(self, candidate: Candidate) -> tuple[object, ...]:
-        """The experts with a coefficient other than zero; sequential searches also need surrogate scores."""
-        pairs = zip(self.plan.config.experts, candidate.position, strict=True)
-        return (self.plan.config.racing.sequential, *((expert.path, c) for expert, c in pairs if c))
+        """The composition, and the experts with a coefficient other than zero; sequential searches also need surrogate
+        scores."""
+        config = self.plan.config
+        pairs = zip(config.experts, candidate.position, strict=True)
+        composition = config.composition.model_dump_json()
+        return (config.racing.sequential, composition, *((expert.path, c) for expert, c in pairs if c))
 
 
 def key_of(config: Config, voters: Sequence[int]) -> str:

@@ -119,6 +119,7 @@ TABLES: Mapping[str, Callable[[Found], str]] = {
     "dropping": variants,
     "weak": weak,
     "ensemble": ensembles,
+    "token_swarms": weak,
 }
 
 

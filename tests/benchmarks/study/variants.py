@@ -92,4 +92,8 @@ STUDIES: dict[str, tuple[Variant, ...]] = {  # the first variant is what the oth
         Variant("without the best two", without_best=2),
     ),
     "ensemble": (FULL,),
+    "token_swarms": (
+        Variant("next-token probabilities"),
+        Variant("weights", ("composition={type: weights, algebra: factors}",)),
+    ),
 }
