@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from swarm.compositions.base import Composition
 from swarm.compositions.weights import uniform_scales
+from swarm.core.errors import ConfigError
 from swarm.core.recipes import Combined, Group, LogitRecipe, Recipe, WeightRecipe
 from swarm.core.space import Baseline, Space
 from swarm.experts.catalog import Catalog
@@ -26,6 +27,21 @@ def neutral_weights(catalog: Catalog) -> WeightRecipe:
 def path_names(catalog: Catalog) -> tuple[str, ...]:
     """Of all that can act on logits: every expert, pair of models and control layer."""
     return tuple(source.name for source in catalog.sources)
+
+
+def check_base(kind: str, catalog: Catalog) -> None:
+    """Raise ConfigError where the base's logits cannot be combined with those of others. kind: of composition."""
+    base = catalog.base
+    if base.architecture.encoder_decoder:
+        raise ConfigError(
+            f"composition.type: {kind} combines next-token logits, and base {base.path} is an encoder-decoder; use "
+            "weights, or a causal base"
+        )
+    if base.codes:
+        raise ConfigError(
+            f"composition.type: {kind} runs copies of the base with experts merged, and base {base.path} is quantised; "
+            "use weights, or give the 16-bit checkpoint that it was made from"
+        )
 
 
 class PathComposition(Composition):
@@ -55,6 +71,7 @@ class PathComposition(Composition):
         return path_names(catalog)
 
     def space(self, catalog: Catalog) -> Space:
+        check_base(self.type, catalog)
         self.check_models(catalog)
         names, (low, high) = path_names(catalog), self.bounds
         scales = uniform_scales(len(names), high)

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swarm.compositions.base import Composition
-from swarm.compositions.paths import ALL, neutral_weights, path_names
+from swarm.compositions.paths import ALL, check_base, neutral_weights, path_names
 from swarm.compositions.weights import uniform_scales
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import LogitRecipe, Recipe, RoutingRecipe, WeightRecipe
@@ -85,6 +85,7 @@ class Routed(Composition):
             super().check_models(catalog)
 
     def space(self, catalog: Catalog) -> Space:
+        check_base(self.type, catalog)
         self.check_models(catalog)
         try:
             check_router(Path(self.router), catalog)

@@ -173,8 +173,9 @@ class Config(Settings):
 
     @property
     def models(self) -> list[str]:
-        """Base and experts, as they are referred to."""
-        return [self.base, *(expert.path for expert in self.experts)]
+        """Base, experts and what pairs subtract, as they are referred to."""
+        subtracted = [expert.minus for expert in self.experts if expert.minus not in ("", "base")]
+        return [self.base, *(expert.path for expert in self.experts), *subtracted]
 
     def sparsification(self, expert: ExpertSettings) -> Sparsification:
         """How much of an expert's update is kept."""
@@ -212,6 +213,17 @@ class Config(Settings):
                 "goal: front needs at least two objectives with a weight above 0; name another one, or take goal: best"
             )
         return optimizer
+
+    @field_validator("engine")
+    @classmethod
+    def _composes(cls, engine: AnyEngine, info: ValidationInfo) -> AnyEngine:
+        composition = info.data.get("composition")
+        if engine.type == "vllm" and composition is not None and composition.type != "weights":
+            raise ValueError(
+                f"type: vllm merges weights alone, and composition.type is {composition.type}, which combines models "
+                "at every token or prompt; take type: transformers"
+            )
+        return engine
 
     @field_validator("trackers")
     @classmethod

@@ -220,7 +220,9 @@ def _open_source(spec: ExpertSpec, base: Base, owner: str) -> tuple[ExpertKind, 
     check_values(spec.path, owner)
     check_vocabulary_size(owner, config.get("vocab_size"), base.config.get("vocab_size"))
     if problem := differing(config, base.config, spec.path, base.path):
-        raise ExpertError(f"{owner}: {problem}; an expert must be made from this base")
+        raise ExpertError(
+            f"{owner}: {problem}; an expert must be made from this base, and one that acts on logits needs minus:"
+        )
     checkpoint = open_checkpoint(spec.path, owner)
     check_ties(owner, checkpoint, base)
     return "checkpoint", fit_checkpoint(checkpoint, base)

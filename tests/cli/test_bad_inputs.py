@@ -24,6 +24,7 @@ from support import (
     bad_journals,
     bad_looking,
     bad_machines,
+    bad_paths,
     bad_preparations,
     bad_runs,
     bad_settings,
@@ -49,6 +50,7 @@ CASES += [*bad_machines.CASES, *bad_texts.CASES, *bad_values.CASES]
 CASES += [*bad_adapters.CASES, *bad_settings.CASES, *bad_compose.CASES, *bad_given.CASES, *bad_looking.CASES]
 CASES += [*bad_goals.CASES, *bad_preparations.CASES, *bad_curation.CASES, *bad_build.CASES, *bad_sweeps.CASES]
 CASES += bad_choices.CASES
+CASES += [*bad_paths.PAIRS, *bad_paths.CONTROLS, *bad_paths.COMPOSITIONS, *bad_paths.ROUTERS]
 
 
 @pytest.fixture

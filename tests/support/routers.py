@@ -11,11 +11,13 @@ from swarm.experts.router_files import write_router
 from swarm.experts.router_fit import RouterFit, fit_router
 
 
-def write_random_router(folder: Path, catalog: Catalog, calibration: Calibration = "platt") -> Router:
-    """A router of random prompts, of which each third is best answered by one expert."""
+def write_random_router(
+    folder: Path, catalog: Catalog, calibration: Calibration = "platt", features: int = 8
+) -> Router:
+    """A router of random prompts, of which each third is best answered by one expert. features: of a prompt."""
     random = np.random.default_rng(0)
     kind_N = np.arange(60) % 3
-    features_NH = random.normal(size=(60, 8)) + 4 * np.eye(8)[kind_N]
+    features_NH = random.normal(size=(60, features)) + 4 * np.eye(features)[kind_N]
     found = fit_router(features_NH, np.eye(3)[kind_N], catalog.names, RouterFit(calibration=calibration))
     router = Router(
         base=catalog.base.tensors.fingerprint,
