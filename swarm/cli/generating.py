@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from swarm.cli.flags import PlainFlags
 from swarm.cli.screen import announce, print_json_lines, print_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swarm.run.generate import Written
 
 app = typer.Typer(cls=PlainFlags)
 
@@ -39,14 +44,20 @@ def generate(
     Without --json an answer is one line, its line breaks written as \\n.
     """
     announce()
-    from swarm.core.files import write_text
-    from swarm.core.terminal_text import one_line
     from swarm.run.delivered import open_delivered
     from swarm.run.generate import Writing, read_prompts, turned_by, written
 
     examples = read_prompts(prompts)
     delivered = turned_by(open_delivered(path, dtype), coefficients or ())
-    found = written(delivered, examples, Writing(max_new_tokens, temperature, top_p, seed, chat, device))
+    how = Writing(max_new_tokens, temperature, top_p, seed, chat, device)
+    _show(written(delivered, examples, how), as_json, out)
+
+
+def _show(found: "Iterable[Written]", as_json: bool, out: Path | None) -> None:
+    """Write the answers to a file, whole, or print each as it comes."""
+    from swarm.core.files import write_text
+    from swarm.core.terminal_text import one_line
+
     if out is not None:
         lines = [json.dumps(each.content(), ensure_ascii=False) if as_json else one_line(each.text) for each in found]
         write_text(out, "".join(f"{line}\n" for line in lines))

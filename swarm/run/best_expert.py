@@ -70,4 +70,5 @@ class BestExpert:
     def _whole(self) -> Path:
         if (self.path / "config.json").is_file():
             return self.path
-        raise RunError(f"{self.path} is not a whole model: write one with run.export(DEST), or set export.format to hf")
+        remedy = "open it with swarm.load, or write one with run.export(DEST) where weights are all"
+        raise RunError(f"{self.path} is not a whole model: {remedy}")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,10 +14,11 @@ import torch
 
 import swarm
 from support.models import load, make_base
-from support.runs import ADAPTERS, choices, make_workshop, opened, recipe, start, write_examples
+from support.runs import ADAPTERS, answer, choices, engine, make_workshop, opened, recipe, start, write_examples
 from swarm.core.errors import ExpertError, UserError
 from swarm.core.examples import Split
 from swarm.core.recipes import LogitRecipe, Recipe, RoutingRecipe
+from swarm.core.requests import Generation, Text
 from swarm.data.examples import read_examples
 from swarm.engines.transformers.logit_model import LogitModel
 from swarm.engines.transformers.router_features import features_of
@@ -265,6 +266,34 @@ def test_the_card_says_what_each_path_is_and_how_to_load(folder: Path, catalog: 
     card = (export(what, tmp_path / "routed", "recipe") / "README.md").read_text()
     assert "| scale | bias |" in card
     assert "A router" in card
+
+
+@pytest.mark.parametrize("by", ["logits", "clusters"])
+def test_routed_texts_are_those_of_the_engine(folder: Path, tmp_path: Path, by: Literal["logits", "clusters"]) -> None:
+    """In one left-padded batch with a cache, without one, and with several rows from each prompt."""
+    held, prompts = opened(folder, *ADAPTERS), ["@@@ @@", "HHHHHH H", "SSS", "hello there"]
+    what = routed(folder)
+    assert what.routing is not None
+    what = replace(what, routing=replace(what.routing, by=by, temperature=0.2))
+    model = swarm.load(export(exported(held, what), tmp_path / "out", "recipe"), device="cpu")
+    (reply,) = answer(engine(held), held, [what], [Generation(prompt, 7) for prompt in prompts])
+    given = model.tokenizer(
+        prompts, return_tensors="pt", padding=True, padding_side="left", return_token_type_ids=False
+    )
+
+    def texts(**options: Any) -> list[str]:
+        ids = model.generate(**given, max_new_tokens=7, do_sample=False, **options)
+        return list(model.tokenizer.batch_decode(ids[:, given["input_ids"].shape[1] :], skip_special_tokens=True))
+
+    assert texts() == [each.text for each in reply.answers if isinstance(each, Text)]
+    assert texts(use_cache=False) == texts()
+    assert len(set(texts(num_beams=2, num_return_sequences=2)[::2])) == len(prompts)
+    before = texts()
+    model.set(dict.fromkeys(ADAPTERS, 0.0))
+    neutral = load(folder / "base").generate(**given, max_new_tokens=7, do_sample=False)
+    assert texts() == model.tokenizer.batch_decode(neutral[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
+    model.set(dict.fromkeys(ADAPTERS, 1.0))
+    assert texts() == before
 
 
 def test_lm_eval_scores_and_generates_with_a_loaded_recipe(catalog: Catalog, tmp_path: Path) -> None:
