@@ -12,6 +12,7 @@ experts.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -19,6 +20,19 @@ from torch import Tensor
 from swarm.experts.expert import Base, Expert
 from swarm.experts.lora import Adapter
 from swarm.experts.updates import Algebra, LowRank, oriented
+
+
+class Room:
+    """Memory for a tensor in float32 that is made again and again: fresh memory costs page faults."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._memory = torch.empty(0, device=device)
+
+    def of(self, rows: int, columns: int) -> Tensor:
+        """A contiguous tensor with arbitrary content. The one before must no longer be used."""
+        if self._memory.numel() < rows * columns:
+            self._memory = torch.empty(rows * columns, device=self._memory.device)
+        return self._memory[: rows * columns].view(rows, columns)
 
 
 @dataclass(frozen=True)
@@ -33,30 +47,30 @@ class ModuleFactors(ABC):
     ranks: tuple[int, ...]
 
     @abstractmethod
-    def only(self, places: Sequence[int]) -> "ModuleFactors":
-        """Of the experts at these places."""
-
-    @abstractmethod
     def near(self, device: torch.device) -> "ModuleFactors":
         """The same, where tensors on a device can be written fastest without other bits than on the host."""
 
     @abstractmethod
-    def start(self) -> tuple[Tensor, Tensor]:
-        """A (R, I) and B (O, R) for `write`: what no coefficient changes is there, the rest is arbitrary."""
+    def start(self, places: Sequence[int], a_room: Room, b_room: Room) -> tuple[Tensor, Tensor]:
+        """A (R, I) and B (O, R) for `write`: what no coefficient changes is there, the rest is arbitrary.
+
+        places: the experts in use, ascending.
+        """
 
     @abstractmethod
-    def write(self, coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
-        """Give the two tensors, which `start` has made, the values under one coefficient for each expert."""
+    def write(self, places: Sequence[int], coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
+        """Give what `start` has made for these places the values under a coefficient for each of them."""
 
     def composed(self, coefficients: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """A (R, I) and B (O, R), in memory that nothing else changes; A may be that of these factors."""
-        a_RI, b_OR = self.start()
-        self.write(coefficients, a_RI, b_OR)
+        """A (R, I) and B (O, R) of all experts; A may be that of these factors themselves."""
+        host, places = torch.device("cpu"), range(len(self.ranks))
+        a_RI, b_OR = self.start(places, Room(host), Room(host))
+        self.write(places, coefficients, a_RI, b_OR)
         return a_RI, b_OR
 
-    def _scales(self, coefficients: Sequence[float]) -> list[float]:
+    def _scales(self, places: Sequence[int], coefficients: Sequence[float]) -> list[float]:
         """c_i s_i, as float64."""
-        return [c * scaling for c, scaling in zip(coefficients, self.scalings, strict=True)]
+        return [c * self.scalings[i] for i, c in zip(places, coefficients, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -66,27 +80,41 @@ class SideBySide(ModuleFactors):
     a_CI: Tensor
     b_OC: Tensor
 
-    def only(self, places: Sequence[int]) -> "SideBySide":
-        if len(places) == len(self.ranks):
-            return self
-        a_parts, b_parts = torch.split(self.a_CI, [*self.ranks]), torch.split(self.b_OC, [*self.ranks], dim=1)
-        return SideBySide(
-            tuple(self.scalings[i] for i in places),
-            tuple(self.ranks[i] for i in places),
-            torch.cat([a_parts[i] for i in places]),
-            torch.cat([b_parts[i] for i in places], dim=1),
-        )
-
     def near(self, device: torch.device) -> "SideBySide":
         return SideBySide(self.scalings, self.ranks, self.a_CI.to(device), self.b_OC.to(device))
 
-    def start(self) -> tuple[Tensor, Tensor]:
-        return self.a_CI, torch.empty_like(self.b_OC)
+    def start(self, places: Sequence[int], a_room: Room, b_room: Room) -> tuple[Tensor, Tensor]:
+        rank = sum(self.ranks[i] for i in places)
+        b_OR = b_room.of(len(self.b_OC), rank)
+        if len(places) == len(self.ranks):
+            return self.a_CI, b_OR
+        a_RI = a_room.of(rank, self.a_CI.shape[1])
+        for there, here in self._runs(places):
+            a_RI[there] = self.a_CI[here]
+        return a_RI, b_OR
 
-    def write(self, coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
-        scales_E = zip(self._scales(coefficients), self.ranks, strict=True)
-        scales_C = [scale for scale, rank in scales_E for _ in range(rank)]
-        torch.mul(self.b_OC, torch.tensor(scales_C, dtype=torch.float32, device=b_OR.device), out=b_OR)
+    def write(self, places: Sequence[int], coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
+        by_rank = [
+            scale
+            for i, scale in zip(places, self._scales(places, coefficients), strict=True)
+            for _ in range(self.ranks[i])
+        ]
+        scales_R = torch.tensor(by_rank, dtype=torch.float32, device=b_OR.device)
+        for there, here in self._runs(places):
+            torch.mul(self.b_OC[:, here], scales_R[there], out=b_OR[:, there])
+
+    def _runs(self, places: Sequence[int]) -> list[tuple[slice, slice]]:
+        """Where runs of neighbouring experts lie in the result, and where in these factors."""
+        ends = [0, *accumulate(self.ranks)]
+        found: list[tuple[slice, slice]] = []
+        for i in places:
+            start = found[-1][0].stop if found else 0
+            there, here = slice(start, start + self.ranks[i]), slice(ends[i], ends[i + 1])
+            if found and found[-1][1].stop == here.start:
+                before = found.pop()
+                there, here = slice(before[0].start, there.stop), slice(before[1].start, here.stop)
+            found.append((there, here))
+        return found
 
 
 @dataclass(frozen=True)
@@ -96,26 +124,17 @@ class Summed(ModuleFactors):
     a_ERI: Tensor
     b_EOR: Tensor
 
-    def only(self, places: Sequence[int]) -> "Summed":
-        if len(places) == len(self.ranks):
-            return self
-        kept = list(places)
-        return Summed(
-            tuple(self.scalings[i] for i in kept),
-            tuple(self.ranks[i] for i in kept),
-            self.a_ERI[kept],
-            self.b_EOR[kept],
-        )
-
     def near(self, device: torch.device) -> "Summed":
         return self  # another device may add in another order
 
-    def start(self) -> tuple[Tensor, Tensor]:
-        return torch.empty_like(self.a_ERI[0]), torch.empty_like(self.b_EOR[0])
+    def start(self, places: Sequence[int], a_room: Room, b_room: Room) -> tuple[Tensor, Tensor]:
+        (_, rank, inner), out = self.a_ERI.shape, self.b_EOR.shape[1]
+        return a_room.of(rank, inner), b_room.of(out, rank)
 
-    def write(self, coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
-        a_RI.copy_(_weighted_sum(coefficients, self.a_ERI))
-        b_OR.copy_(_weighted_sum(self._scales(coefficients), self.b_EOR))
+    def write(self, places: Sequence[int], coefficients: Sequence[float], a_RI: Tensor, b_OR: Tensor) -> None:
+        kept = slice(None) if len(places) == len(self.ranks) else list(places)
+        a_RI.copy_(_weighted_sum(coefficients, self.a_ERI[kept]))
+        b_OR.copy_(_weighted_sum(self._scales(places, coefficients), self.b_EOR[kept]))
 
 
 def _weighted_sum(scales: Sequence[float], parts: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
     python tests/benchmarks/dials.py --threads 2
 
-Eight LoRA experts (the zoo's, repeated) of SmolLM2-135M, on a CPU. Stacked: coefficients beside the base's weights.
-Merged: the composed weights, whose bits are compared with those of an export. The floor is the matrix products of the
-merged form alone, without reading the base or rounding, so that no way of merging in float32 can be faster. Then what a
-call costs in each form, as stacking adds work to every layer.
+Eight LoRA experts (the zoo's, repeated) of SmolLM2-135M, on a CPU. Adapter: one composed adapter beside the base's
+weights; after the sets, its tensors are compared bit for bit with those of a fresh `swarm export --format adapter`, and
+its logits with those of PEFT, which loads that export. Stacked: coefficients beside the base's weights. Merged: the
+composed weights, whose bits are compared with those of `swarm export --format hf`. The floor is the matrix products of
+the merged form alone, without reading the base or rounding, so that no way of merging in float32 can be faster. Then
+what a call costs in each form, as the first two add work to every layer.
 """
 
 import argparse
@@ -13,21 +15,31 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from common import Metric, main, options, say, zoo_path
+from peft import PeftModel
+from safetensors.torch import load_file
 from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from swarm.core.recipes import Group, Recipe, WeightRecipe
+from swarm.engines.transformers.composed_layers import NAME
 from swarm.engines.transformers.dial_model import DialModel, Form
 from swarm.engines.transformers.merged_weights import MergedWeights
+from swarm.experts.adapter_names import PREFIX
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge_model import composed_tensors
+from swarm.export import Exported
+from swarm.export.adapter import write_adapter
 
 BENCHMARK = "dials"
 TARGET = "<= 50"  # ms
 EXPERTS, SETS, TOKENS = 8, 20, 16
-FORMS: tuple[Form, ...] = ("stacked", "merged")
+TEXT = "The greatest common divisor of 12 and 18 is"
+FORMS: tuple[Form, ...] = ("adapter", "stacked", "merged")
 
 
 def opened(zoo: str) -> Catalog:
@@ -37,9 +49,9 @@ def opened(zoo: str) -> Catalog:
     return open_catalog(folder / "base", [ExpertSpec(f"e{i}", known[i % len(known)]) for i in range(EXPERTS)])
 
 
-def recipe(catalog: Catalog, step: int) -> Recipe:
-    """Another weighting for each step; every expert has a part."""
-    values = {name: (0.02 * (i + 1) + 0.003 * step,) for i, name in enumerate(catalog.names)}
+def recipe(catalog: Catalog, step: int, without: int = -1) -> Recipe:
+    """Another weighting for each step, in which every expert has a part, or all but one."""
+    values = {name: (float(i != without) * (0.02 * (i + 1) + 0.003 * step),) for i, name in enumerate(catalog.names)}
     return Recipe(WeightRecipe("delta", (Group("all", ("*",)),), values))
 
 
@@ -66,17 +78,43 @@ def times(call: Callable[[int], object], number: int) -> Times:
 def sets(dial: DialModel, catalog: Catalog, words: str) -> Iterator[Metric]:
     recipes = [recipe(catalog, step) for step in range(SETS + 1)]
     found = times(lambda step: dial.put([recipes[step]]), SETS)
-    target = TARGET if dial.form == "stacked" else None
+    target = None if dial.form == "merged" else TARGET
     yield Metric(BENCHMARK, f"{words}: set, median of {SETS}", statistics.median(found.clock), "ms", target)
     yield Metric(BENCHMARK, f"{words}: set, fastest", min(found.clock), "ms")
     yield Metric(BENCHMARK, f"{words}: set, slowest", max(found.clock), "ms")
     yield Metric(BENCHMARK, f"{words}: set, processor time, median", statistics.median(found.processor), "ms")
 
 
+def other_experts(dial: DialModel, catalog: Catalog, words: str) -> Iterator[Metric]:
+    """Sets that each leave out another expert, so that the adapter's rank stays and its rows change."""
+    recipes = [recipe(catalog, step, without=step % EXPERTS) for step in range(SETS + 1)]
+    found = times(lambda step: dial.put([recipes[step]]), SETS)
+    yield Metric(BENCHMARK, f"{words}: set with other experts in use, median", statistics.median(found.clock), "ms")
+    processor = statistics.median(found.processor)
+    yield Metric(BENCHMARK, f"{words}: set with other experts in use, processor time", processor, "ms")
+
+
 def differing(dial: DialModel, catalog: Catalog, dtype: torch.dtype) -> int:
     """Tensors of the live model that are not those of an export."""
     live, exported = dial.model.state_dict(), composed_tensors(catalog, recipe(catalog, SETS), dtype)
     return sum(not torch.equal(live[name], tensor) for name, tensor in exported if name in live)
+
+
+@torch.no_grad()
+def exported_adapter(dial: DialModel, catalog: Catalog, dtype: torch.dtype, words: str) -> Iterator[Metric]:
+    """What differs between the live model, an adapter exported with the same coefficients, and PEFT's model of it."""
+    exported = Exported(catalog, recipe(catalog, SETS), str(dtype).removeprefix("torch."), None, "", "1-1")
+    with TemporaryDirectory() as folder:
+        write_adapter(exported, Path(folder))
+        written = load_file(Path(folder) / "adapter_model.safetensors")
+        base = AutoModelForCausalLM.from_pretrained(catalog.base.path, dtype=dtype)
+        peft = PeftModel.from_pretrained(base, folder).eval()
+    live = {name.replace(f".{NAME}", ""): tensor for name, tensor in dial.model.state_dict().items()}
+    unlike = sum(not torch.equal(live[name.removeprefix(PREFIX)], tensor) for name, tensor in written.items())
+    yield Metric(BENCHMARK, f"{words}: of {len(written)} tensors, unlike an exported adapter's", unlike, "", "<= 0")
+    ids = dial.tokenizer(TEXT, return_tensors="pt")["input_ids"]
+    differ = int((dial.model(ids).logits != peft(ids).logits).sum())
+    yield Metric(BENCHMARK, f"{words}: logits unlike PEFT's with it", differ, "", "<= 0")
 
 
 def floor(merged: MergedWeights) -> float:
@@ -91,16 +129,13 @@ def floor(merged: MergedWeights) -> float:
     return min(times(products, 7).processor)
 
 
-def texts(dial: DialModel, repetitions: int) -> float:
-    """Seconds to write TOKENS tokens after a short prompt; the median."""
+def texts(dial: DialModel, words: str, repetitions: int) -> Iterator[Metric]:
+    """What it takes to write TOKENS tokens after a short prompt."""
     wanted = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False}
-    prompt = ["The greatest common divisor of 12 and 18 is"]
-    found = []
-    for _ in range(repetitions + 1):
-        start = time.perf_counter()
-        dial.generate(prompt, wanted)
-        found.append(time.perf_counter() - start)
-    return statistics.median(found[1:])
+    found = times(lambda step: dial.generate([TEXT], wanted), repetitions)
+    yield Metric(BENCHMARK, f"{words}: write {TOKENS} tokens, median", statistics.median(found.clock), "ms")
+    processor = statistics.median(found.processor)
+    yield Metric(BENCHMARK, f"{words}: write {TOKENS} tokens, processor time, median", processor, "ms")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
@@ -112,11 +147,14 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
             dial = DialModel(catalog, dtype, "cpu", form)
             words = f"{form}, {name}"
             yield from sets(dial, catalog, words)
+            if form == "adapter":
+                yield from exported_adapter(dial, catalog, dtype, words)
+                yield from other_experts(dial, catalog, words)
             if form == "merged":
                 yield Metric(
                     BENCHMARK, f"{words}: tensors unlike an export's", differing(dial, catalog, dtype), "", "<= 0"
                 )
-            yield Metric(BENCHMARK, f"{words}: write {TOKENS} tokens", texts(dial, arguments.repetitions), "s")
+            yield from texts(dial, words, arguments.repetitions)
             del dial
     with torch.no_grad():
         merged = MergedWeights(DialModel(catalog, torch.float32, "cpu", "merged").model, catalog)

@@ -9,70 +9,58 @@ Shape suffixes: O out, I in, R rank.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from swarm.core.recipes import Recipe
 from swarm.experts.catalog import Catalog
 from swarm.experts.composed_adapter import coefficients_in_use
 from swarm.experts.lora import Adapter
-from swarm.experts.module_factors import ModuleFactors, factors_of_module
+from swarm.experts.module_factors import FactorsOfModule, Room, factors_of_module
 from swarm.experts.updates import Algebra
 
 NAME = "dial"  # of the adapter, in PEFT's layers
 PROBED = 4  # tokens of the pass that shows which layers are called
 
 
-@dataclass
 class ComposedLayer:
-    """A layer of PEFT, and what its experts give it.
+    """A layer of PEFT, and what its experts give it."""
 
-    parameter: the weight's name in the base's files.
-    names: the experts that change it.
-    layer: PEFT's layer around the base's.
-    all: the factors of all of these experts.
-    embedding: whether the layer looks up.
-    places: the experts in use, as places in `names`.
-    used: their factors.
-    a_RI, b_OR: what the layer multiplies with.
-    """
-
-    parameter: str
-    names: tuple[str, ...]
-    layer: Any
-    all: ModuleFactors
-    embedding: bool
-    places: tuple[int, ...] = ()
-    used: ModuleFactors = field(init=False)
-    a_RI: Tensor = field(init=False)
-    b_OR: Tensor = field(init=False)
+    def __init__(self, parameter: str, names: Sequence[str], layer: Any, found: FactorsOfModule) -> None:
+        """parameter: the weight's name in the base's files. names: the experts that change it. found: their factors."""
+        device = layer.get_base_layer().weight.device
+        self._parameter, self._names, self._layer, self._embedding = parameter, names, layer, found.embedding
+        self._factors = found.factors.near(device)
+        self._places: tuple[int, ...] = ()  # the experts in use
+        self._rooms = Room(device), Room(device)
+        self._a_RI = self._b_OR = torch.empty(0)
 
     def put(self, recipe: Recipe) -> None:
         """Where no expert is in use, the layer is the base's."""
-        coefficients = coefficients_in_use(recipe, self.parameter)
-        places = tuple(i for i, name in enumerate(self.names) if name in coefficients)
-        if places != self.places:
-            self._use(places)
+        coefficients = coefficients_in_use(recipe, self._parameter)
+        places = tuple(i for i, name in enumerate(self._names) if name in coefficients)
+        if bool(places) != bool(self._places):
+            self._layer.set_adapter([NAME] if places else [], inference_mode=True)
+        if places != self._places:
+            self._places = places
+            self._make_room()
         if places:
-            self.used.write([coefficients[self.names[i]] for i in places], self.a_RI, self.b_OR)
+            self._factors.write(places, [coefficients[self._names[i]] for i in places], self._a_RI, self._b_OR)
 
-    def _use(self, places: tuple[int, ...]) -> None:
-        """Make room for the factors of these experts: the adapter's rank is the sum of theirs, or theirs."""
-        self.layer.set_adapter([NAME] if places else [], inference_mode=True)
-        if places:
-            self.used = self.all.only(places)
-            device = self.layer.get_base_layer().weight.device
-            self.a_RI, self.b_OR = (factor.to(device) for factor in self.used.start())
-            a, b = (nn.Parameter(factor, requires_grad=False) for factor in (self.a_RI, self.b_OR))
-            if self.embedding:
-                self.layer.lora_embedding_A[NAME], self.layer.lora_embedding_B[NAME] = a, b
-            else:
-                self.layer.lora_A[NAME].weight, self.layer.lora_B[NAME].weight = a, b
-        self.places = places
+    def _make_room(self) -> None:
+        """Give PEFT's layer tensors of the rank that the experts in use have together."""
+        if not self._places:
+            return
+        layer = self._layer
+        self._a_RI, self._b_OR = self._factors.start(self._places, *self._rooms)
+        a, b = (nn.Parameter(factor, requires_grad=False) for factor in (self._a_RI, self._b_OR))
+        if self._embedding:
+            layer.lora_embedding_A[NAME], layer.lora_embedding_B[NAME] = a, b
+        else:
+            layer.lora_A[NAME].weight, layer.lora_B[NAME].weight = a, b
 
 
 class ComposedLayers:
@@ -118,9 +106,7 @@ class ComposedLayers:
     def _layer(self, parameter: str, layer: nn.Module, algebra: Algebra) -> ComposedLayer:
         owners = [expert for expert in self._catalog.experts if expert.changes(parameter)]
         found = factors_of_module(owners, parameter, self._catalog.base, algebra)
-        device = layer.get_base_layer().weight.device  # type: ignore[operator]
-        names = tuple(expert.name for expert in owners)
-        return ComposedLayer(parameter, names, layer, found.factors.near(device), found.embedding)
+        return ComposedLayer(parameter, tuple(expert.name for expert in owners), layer, found)
 
 
 def adapter_problem(catalog: Catalog) -> str | None:

@@ -15,10 +15,12 @@ from swarm.core.errors import ConfigError, ExpertError, UserError
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.core.requests import Generation, Text
 from swarm.engines import Encoder
+from swarm.engines.transformers.dial_model import DialModel
 from swarm.engines.transformers.engine import TransformersSettings
 from swarm.engines.vllm.engine import VllmSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.export import Exported, check_form, export
+from swarm.export.adapter import write_adapter
 
 pytestmark = pytest.mark.slow
 MIXED = Recipe(WeightRecipe("delta", (Group("all", ("*",)),), {"one": (0.7,), "two": (-0.4,)}))
@@ -95,6 +97,19 @@ def test_the_best_is_exported_as_an_adapter_of_the_quantised_base(
     asked = Encoder.of(folder / "base").encode(continuations(1))
     expected = [alone(peft(folder, "one", "two"), item) for item in asked.items]
     assert [alone(found, item) for item in asked.items] == pytest.approx(expected, abs=2e-2)
+
+
+@torch.no_grad()
+def test_a_dial_s_adapter_is_an_exported_one_bit_for_bit(folder: Path, catalog: Catalog, tmp_path: Path) -> None:
+    dial = DialModel(catalog, torch.float32, "cpu")
+    assert dial.form == "adapter"
+    dial.put([Recipe(WeightRecipe("delta", MIXED.weights.groups, {"one": (1.3,), "two": (0.0,)}))])
+    dial.put([MIXED])
+    write_adapter(Exported(catalog, MIXED, "float32", None, "", "1-1"), tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32, device_map="cpu")
+    expected = PeftModel.from_pretrained(model, tmp_path).eval()
+    ids = torch.arange(60, 76)[None]
+    assert torch.equal(dial.model(ids).logits, expected(ids).logits)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
