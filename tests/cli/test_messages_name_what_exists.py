@@ -117,7 +117,7 @@ def test_there_are_messages() -> None:
 
 def test_commands() -> None:
     known = options().keys() | PROSE
-    named = found(r"\bswarm (zoo )?([a-z]+)\b")
+    named = found(r"\bswarm (zoo )?([a-z]+(?:-[a-z]+)*)\b")
     wrong = {place: [match[0] for match in each if match[0][6:] not in known] for place, each in named.items()}
     assert {place: each for place, each in wrong.items() if each} == {}
     assert len(named) > 15

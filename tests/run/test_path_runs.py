@@ -1,0 +1,103 @@
+"""Runs whose experts act on logits, mixed or routed: killed and resumed, on one and on two workers, the same journal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.bad_paths import make_layer
+from support.kill_points import run_cli_forked
+from support.models import make_base
+from support.playground import Playground, make_playground, run_cli, summary_of
+from support.routers import write_random_router
+from support.runs import journal, timeless
+from swarm.experts.catalog import ExpertSpec, open_catalog
+
+ROUTED = ("red", "green", "blue")
+KINDS = ("logits", "probabilities", "control", "mixed", "routed", "clusters")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Playground:
+    """A playground with two small models, two control layers, and a router of its three adapters."""
+    played = make_playground(tmp_path_factory.mktemp("paths"))
+    for seed, name in enumerate(("small", "tuned"), 5):
+        make_base(played.folder / name, seed=seed, layers=1, hidden=16)
+    for name in ("first", "second"):
+        make_layer(played.folder / name, played.base)
+    catalog = open_catalog(played.base, [ExpertSpec(name, played.expert(name)) for name in ROUTED])
+    write_random_router(played.folder / "router", catalog, features=32)
+    return played
+
+
+def sections(played: Playground, kind: str) -> Mapping[str, object]:
+    """Experts and composition of a config."""
+    at = {name: str(played.folder / name) for name in ("red", "green", "blue", "small", "tuned", "first", "second")}
+    pair = {"name": "pair", "path": at["tuned"], "minus": at["small"]}
+    router = {"type": "routed", "router": str(played.folder / "router")}
+    experts: dict[str, list[object]] = {
+        "logits": [at["red"], pair],
+        "probabilities": [at["red"], pair | {"minus": "base"}],
+        "control": [at["first"], at["second"]],
+        "mixed": [at["red"], at["green"], pair, at["first"]],
+        "routed": [at[name] for name in ROUTED],
+        "clusters": [at[name] for name in ROUTED],
+    }
+    compositions: dict[str, dict[str, object]] = {
+        "logits": {"type": "logits"},
+        "probabilities": {"type": "logits", "combine": "probabilities"},
+        "control": {"type": "control"},
+        "mixed": {"type": "mixed", "logits": ["red", "pair", "first"], "scales": {"pair.logits": 0.5}},
+        "routed": router,
+        "clusters": router | {"by": "clusters", "clusters": 2},
+    }
+    return {"experts": experts[kind], "composition": compositions[kind]}
+
+
+def config_of(played: Playground, kind: str, **more: object) -> Path:
+    """A search of five candidates, which does not begin with the baselines alone."""
+    file = played.folder / f"{kind}.yaml"
+    small = {
+        "optimizer": {"type": "random", "particles": 5, "iterations": 1},
+        "splits": {"search": 6, "select": 6, "test": 8},
+        "cluster": {"type": "local"},
+        "export": {"format": "recipe"},
+    }
+    file.write_text(yaml.safe_dump(played.config(**{**small, **sections(played, kind), **more})))
+    return file
+
+
+SELDOM = ("probabilities", "clusters")  # as logits and routed but for what is combined
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k in SELDOM)) for k in KINDS])
+def test_killed_and_resumed_its_journal_is_that_of_an_undisturbed_run(
+    played: Playground, kind: str, tmp_path: Path
+) -> None:
+    config, straight, torn = config_of(played, kind), tmp_path / "straight", tmp_path / "torn"
+    whole = run_cli_forked("search", config, "--run-dir", straight, at=straight, point=0)
+    assert whole.code == 0, whole.err
+    middle = len(whole.events) // 2
+    assert run_cli_forked("search", config, "--run-dir", torn, at=torn, point=middle).code == -9
+    ended = run_cli_forked("resume", torn, at=torn)
+    assert ended.code == 0, ended.err
+    assert timeless(journal(torn)) == timeless(journal(straight))
+    assert summary_of(torn) == summary_of(straight)
+
+
+def by_candidate(run: Path) -> dict[tuple[str, str, str], object]:
+    """Every line that was scored, whatever the order in which workers were done."""
+    scored = [line for line in timeless(journal(run)) if line["kind"] in ("evaluation", "select", "test")]
+    return {(line["kind"], line["split"], line["id"]): line for line in scored}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_workers_of_ray_score_the_same(played: Playground, kind: str, tmp_path: Path) -> None:
+    alone, many = tmp_path / "alone", tmp_path / "many"
+    assert run_cli("search", config_of(played, kind), "--run-dir", alone).code == 0
+    config = config_of(played, kind, cluster={"type": "ray", "workers": 2, "cpus_per_worker": 1})
+    done = run_cli("search", config, "--run-dir", many)
+    assert done.code == 0, done.err
+    assert by_candidate(many) == by_candidate(alone)
