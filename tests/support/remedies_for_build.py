@@ -52,7 +52,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "control-layers-in-sequence": (without("forgetting"),),
     "control-layer-to-curate": (without("experts.0.curate"),),
     "control-without-beta": (put("experts.0.beta", 0.005),),
-    "recurrent-to-control": (on_the_playground, put("experts.0.type", "dpo")),
+    "recurrent-to-control": (on_the_playground,),
     "mixture-to-control": (on_the_playground, put("experts.0.type", "dpo")),
     "pairs-to-curate": (lambda scene, words: without("experts.0.curate")(scene, as_pairs(scene, words)),),
     "none-curated-to-learn": (put("experts.0.curate", {"examples": 9}),),
