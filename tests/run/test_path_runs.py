@@ -1,4 +1,4 @@
-"""Runs whose experts act on logits, mixed or routed: killed and resumed, on one and on two workers, the same journal."""
+"""Runs with experts on logits, mixed or routed: killed and resumed, on one and two workers, the same journal."""
 
 from collections.abc import Mapping
 from pathlib import Path
