@@ -110,11 +110,7 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     space = config.composition.space(catalog)
     remarks = [*budget_notes(config.optimizer, space, config.seed), *idle_expert_notes(catalog)]
     remarks += recorded_base_notes(catalog)
-    usual_D = space.starts[0] if space.starts else space.uniforms_UD[0]
-    recipe = config.composition.recipe(tuple(usual_D), catalog)
-    # Where one model cannot hold the best, `format: hf` writes a recipe (finish.py).
-    written = on_weights(recipe) if config.export.format == "hf" else recipe
-    check_form(Exported(catalog, written, config.engine.dtype, None, "", ""), config.export.format)
+    _check_form(config, catalog, space)
     check_finite(catalog)
     on_step("encoding examples")
     encoder = Encoder.of(catalog.base.path)
@@ -136,6 +132,14 @@ def make_plan(config: Config, on_step: Callable[[str], None] = lambda step: None
     ]
     seconds = time.perf_counter() - began
     return Plan(config, catalog, space, splits, workloads, spec, truncations, contaminations, remarks, seconds)
+
+
+def _check_form(config: Config, catalog: Catalog, space: Space) -> None:
+    """Raise UserError where the form of best/ cannot hold what a search finds; `hf` then becomes a recipe."""
+    usual_D = space.starts[0] if space.starts else space.uniforms_UD[0]
+    recipe = config.composition.recipe(tuple(usual_D), catalog)
+    written = on_weights(recipe) if config.export.format == "hf" else recipe
+    check_form(Exported(catalog, written, config.engine.dtype, None, "", ""), config.export.format)
 
 
 def examples_of(splits: Mapping[str, Splits], split: Split) -> Examples:

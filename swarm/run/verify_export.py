@@ -49,17 +49,8 @@ def verify_export(
     export cannot be loaded, EvaluationError where it cannot be scored.
     """
     on_step(0, 1)
-    if export_format == "recipe":
-        what = read_recipe(best)
-        loaded = replace(
-            spec, composition=OfRecipe(found=what.recipe), base=what.catalog.base.path, experts=specs_of(what)
-        )
-    elif export_format == "adapter":
-        loaded = replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
-    else:
-        alone = tuple(objective for objective in spec.objectives if not objective.compares_with_base)
-        spec, examples = replace(spec, objectives=alone), {each.name: examples[each.name] for each in alone}
-        loaded = replace(spec, composition=Weights(), base=best, experts=())
+    spec, examples = _comparable(spec, examples, export_format)
+    loaded = _loaded(best, export_format, spec)
     position = (1.0,) * len(loaded.experts)  # a recipe's composition has one meaning for all
     found = _evaluate(loaded, position, examples)
     known = {name: seen.examples[name][: len(part)] for name, part in examples.items()}
@@ -74,6 +65,25 @@ def verify_export(
     export = _evaluate(theirs, position, examples)
     on_step(3, 3)
     return ExportCheck(n=n, equal=equal, differs=_differences(best, spec, engine, export, examples))
+
+
+def _comparable(spec: EvaluatorSpec, examples: Examples, export_format: str) -> tuple[EvaluatorSpec, Examples]:
+    """Without objectives that compare with the base, where the export is a whole model."""
+    if export_format != "hf":
+        return spec, examples
+    alone = tuple(objective for objective in spec.objectives if not objective.compares_with_base)
+    return replace(spec, objectives=alone), {each.name: examples[each.name] for each in alone}
+
+
+def _loaded(best: Path, export_format: str, spec: EvaluatorSpec) -> EvaluatorSpec:
+    """What scores the export, with nothing of the search but its engine and objectives. Raises UserError."""
+    if export_format == "recipe":
+        what = read_recipe(best)
+        only = OfRecipe(found=what.recipe)
+        return replace(spec, composition=only, base=what.catalog.base.path, experts=specs_of(what))
+    if export_format == "adapter":
+        return replace(spec, composition=Weights(), experts=(ExpertSpec("best", best),))
+    return replace(spec, composition=Weights(), base=best, experts=())
 
 
 class OfRecipe(Composition):
