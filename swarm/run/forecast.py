@@ -136,12 +136,14 @@ def describe(plan: Plan) -> list[str]:
 
 def _cache(plan: Plan) -> list[str]:
     """What acts on logits, and what keeping the models' logits takes."""
-    paths = plan.config.composition.on_logits(plan.catalog)
+    composition = plan.config.composition
+    paths = composition.on_logits(plan.catalog)
     if not paths:
         return []
-    per_worker = size_text(cache_of(plan))
+    listed, per_worker = ", ".join(["base", *paths]), size_text(cache_of(plan))
     return [
-        f"logits       {len(paths)} paths beside the base; their logits in temporary files: {per_worker} per worker"
+        f"logits       composition {composition.type}: {listed} run for each candidate, but for those of weight 0",
+        f"             their logits in temporary files: {per_worker} per worker",
     ]
 
 

@@ -8,10 +8,12 @@ import yaml
 
 from support.bad_paths import make_layer
 from support.kill_points import run_cli_forked
-from support.models import make_base
+from support.models import load, make_base, make_tokenizer
 from support.playground import Playground, make_playground, run_cli, summary_of
 from support.routers import write_random_router
 from support.runs import journal, timeless
+from swarm.core.errors import ConfigError
+from swarm.engines.transformers.logits_cache import check_room
 from swarm.experts.catalog import ExpertSpec, open_catalog
 
 ROUTED = ("red", "green", "blue")
@@ -84,6 +86,34 @@ def test_killed_and_resumed_its_journal_is_that_of_an_undisturbed_run(
     assert ended.code == 0, ended.err
     assert timeless(journal(torn)) == timeless(journal(straight))
     assert summary_of(torn) == summary_of(straight)
+
+
+def test_a_check_names_the_models_that_run(played: Playground) -> None:
+    done = run_cli("check", config_of(played, "mixed"))
+    assert done.code == 0, done.err
+    assert "logits       composition mixed: base, red, pair, first run for each candidate" in done.out
+
+
+def test_a_padded_vocabulary_and_a_tied_head_are_accepted(played: Playground, tmp_path: Path) -> None:
+    """Rows beyond the tokenizer's are no mistake, and a layer goes before a base whose head is its embeddings."""
+    padded = load(played.folder / "tuned")
+    padded.resize_token_embeddings(336)  # type: ignore[operator]
+    padded.save_pretrained(tmp_path / "padded")  # type: ignore[operator]
+    make_tokenizer().save_pretrained(tmp_path / "padded")
+    pair = {"path": str(tmp_path / "padded"), "minus": str(played.folder / "small")}
+    done = run_cli("search", config_of(played, "logits", experts=[pair]), "--run-dir", tmp_path / "padded-run")
+    assert done.code == 0, done.err
+    base = make_base(tmp_path / "tied", tied=True)
+    layer = make_layer(tmp_path / "layer", base)
+    tied = config_of(played, "control", base=str(base), experts=[str(layer)])
+    done = run_cli("search", tied, "--run-dir", tmp_path / "tied-run")
+    assert done.code == 0, done.err
+
+
+def test_a_cache_larger_than_the_disk_is_refused() -> None:
+    check_room(0.0)
+    with pytest.raises(ConfigError, match=r"the cache of logits needs .* to spare; set TMPDIR to a larger disk"):
+        check_room(1e18)
 
 
 def by_candidate(run: Path) -> dict[tuple[str, str, str], object]:
