@@ -1,5 +1,6 @@
 """Runs with experts on logits, mixed or routed: killed and resumed, on one and two workers, the same journal."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -114,6 +115,32 @@ def test_a_cache_larger_than_the_disk_is_refused() -> None:
     check_room(0.0)
     with pytest.raises(ConfigError, match=r"the cache of logits needs .* to spare; set TMPDIR to a larger disk"):
         check_room(1e18)
+
+
+def test_a_mixed_run_says_where_each_coefficient_acts(played: Playground, tmp_path: Path) -> None:
+    """By expert and place in the summary; a listed pair's coefficient is its coordinate times the unit of 0.5."""
+    run = tmp_path / "run"
+    assert run_cli("search", config_of(played, "mixed"), "--run-dir", run).code == 0
+    best = json.loads((run / "summary.json").read_text())["best"]["coefficients"]
+    places = {"red": ["weights", "logits"], "green": ["weights"], "pair": ["logits"], "first": ["logits"]}
+    assert {name: list(groups) for name, groups in best.items()} == places
+    listed = {each["id"]: each for each in json.loads(run_cli("candidates", run, "--json").out)["candidates"]}
+    searched = [line for line in journal(run) if line["kind"] == "evaluation"]
+    for line in searched:
+        at = dict(zip(journal(run)[0]["coordinates"], line["position"], strict=True))
+        if line["id"] in listed:
+            assert listed[line["id"]]["coefficients"]["pair.logits"] == pytest.approx(0.5 * at["pair.logits"])
+    assert {line["id"] for line in searched} & listed.keys()
+
+
+def test_a_sweep_moves_each_expert_in_each_place(played: Playground, tmp_path: Path) -> None:
+    config = config_of(played, "mixed")
+    done = run_cli("sweep", config, "--step", "1", "--experts", "red.logits,pair", "--run-dir", tmp_path / "sweep")
+    assert done.code == 0, done.err
+    points = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["points"]
+    assert {point["id"] for point in points} == {
+        "base", "red.logits=-1", "expert:red.logits", "pair=-1", "expert:pair",
+    }  # fmt: skip
 
 
 def by_candidate(run: Path) -> dict[tuple[str, str, str], object]:
