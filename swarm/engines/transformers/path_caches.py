@@ -37,7 +37,7 @@ class PathCaches(Cache):  # type: ignore[misc]
 
     def unread(self, model: str) -> tuple[Tensor, Tensor | None]:
         """Token ids and positions that a model has not read."""
-        assert self._ids_BS is not None, "asked after `add`"
+        assert self._ids_BS is not None, "asked after columns were added"
         start = self.caches[model].get_seq_length() if model in self.caches else 0
         positions_BS = self._positions_BS
         return self._ids_BS[:, start:], None if positions_BS is None else positions_BS[:, start:]
