@@ -40,6 +40,7 @@ merge                one parameter: the plan of a weighted sum, computed block b
 merge_compiled       the same plan as one compiled kernel, for many full tensors
 parallel             blocks spread over the cores
 merge_model          all parameters of a recipe, in memory or from disk
+module_factors       one module: all experts' LoRA factors made one pair, in place
 composed_adapter     a recipe over adapters as one adapter
 safetensors_writer   tensors written to a file one at a time
 alignment_vectors    aligned minus base, written as an expert

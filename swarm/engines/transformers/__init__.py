@@ -30,6 +30,8 @@ A request flows through the files in this order:
 - `encoder_decoder.py` has the passes of an encoder-decoder, `pairs.py` its batches, `pair_probe.py` its tests, and
   `generation_rules.py` what its generation_config.json forces and forbids.
 - `engine.py` has the settings and puts all of this together.
+- `dial_model.py` is a live model that is set between two calls: `composed_layers.py` with one adapter beside the base,
+  `stacked_dial.py` with coefficients of each row.
 - `memory.py` predicts what a worker needs, before any of this is loaded.
 
 It may import `swarm.core`, `swarm.experts`, `swarm.engines.base` and `swarm.engines.encoding`, torch and transformers.
