@@ -7,11 +7,11 @@ shared with the base.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from swarm.core.errors import ConfigError, ExpertError
 from swarm.core.recipes import Recipe
-from swarm.engines.transformers.load_model import LoadedModel, load_model
+from swarm.engines.transformers.load_model import LoadedModel, load_beside, load_model
 from swarm.engines.transformers.logit_mix import BASE, PRISTINE, Mix, control_key, expert_key, mix_of, pair_keys
 from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWeights
 from swarm.engines.transformers.model_copies import with_recipe
@@ -65,7 +65,8 @@ class DeliveredPaths:
         if model == BASE:
             return self.loaded.model
         if (pair := self._of_pair(model)) is not None:
-            return self._open_pair(*pair)
+            checkpoint, owner = pair
+            return load_beside(checkpoint.path, self.loaded, owner).model.requires_grad_(False)
         if self._catalog.base.codes:
             raise ExpertError(
                 f"base {self._catalog.base.path} is quantised, and no expert can be merged into its codes to be run "
@@ -94,13 +95,3 @@ class DeliveredPaths:
                 if key == model and each is not None:
                     return each, f"expert {pair.name}"
         return None
-
-    def _open_pair(self, model: Base, owner: str) -> nn.Module:
-        made = load_model(model.path, self.loaded.dtype, str(self.loaded.device)).model
-        weight: Tensor = made.get_input_embeddings().weight  # type: ignore[operator, union-attr, assignment]
-        if len(weight) < self.loaded.vocabulary:
-            raise ExpertError(
-                f"{owner}: {model.path} has embeddings of {len(weight)} tokens, and the base's tokenizer knows "
-                f"{self.loaded.vocabulary}; give a model of the same vocabulary"
-            )
-        return made.requires_grad_(False)

@@ -121,6 +121,21 @@ def load_model(base: Path, dtype: torch.dtype, device: str) -> LoadedModel:
     return LoadedModel(model.eval(), tokenizer, found, len(tokenizer), _end_ids(model, tokenizer))
 
 
+def load_beside(path: Path, base: LoadedModel, owner: str) -> LoadedModel:
+    """Load a model whose logits are combined with the base's, in the base's dtype and on its device.
+
+    owner: how messages name it. Raises ExpertError where it lacks embeddings of tokens of the base's tokenizer.
+    """
+    loaded = load_model(path, base.dtype, str(base.device))
+    rows = loaded.model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]
+    if rows < base.vocabulary:
+        raise ExpertError(
+            f"{owner}: {path} has embeddings of {rows} tokens, and the base's tokenizer knows {base.vocabulary}; "
+            "give a model of the same vocabulary"
+        )
+    return loaded
+
+
 def usable_device(name: str) -> torch.device:
     """The device of a name that torch knows, or of "auto". Raises ConfigError where it cannot be used."""
     if name == "auto":

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from swarm.core.errors import ExpertError
 from swarm.core.recipes import Combined, Recipe
 from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.answering import Path
@@ -21,7 +20,7 @@ from swarm.engines.transformers.capability_probe import CapabilityProbe
 from swarm.engines.transformers.decoding import Decoder, decoder
 from swarm.engines.transformers.forward import Forward
 from swarm.engines.transformers.frozen_layers_cache import FrozenLayersCache
-from swarm.engines.transformers.load_model import LoadedModel, load_model
+from swarm.engines.transformers.load_model import LoadedModel, load_beside
 from swarm.engines.transformers.logit_mix import (
     BASE,
     PRISTINE,
@@ -174,13 +173,7 @@ class LogitPaths:
 
     def _open_pair(self, model: Base, key: str, owner: str, limits: BatchLimits) -> tuple[BatchLimits, BatchLimits]:
         """Open a model of a pair. Returns what its batches may hold. Raises ExpertError."""
-        loaded = load_model(model.path, self._loaded.dtype, str(self._loaded.device))
-        rows = loaded.model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]
-        if rows < self._loaded.vocabulary:
-            raise ExpertError(
-                f"{owner}: {model.path} has embeddings of {rows} tokens, and the base's tokenizer knows "
-                f"{self._loaded.vocabulary}; give a model of the same vocabulary"
-            )
+        loaded = load_beside(model.path, self._loaded, owner)
         opened = self._opened[key] = self._open(loaded.model, loaded.dynamic)
         name = f"{owner}: {model.path} ({type(loaded.model).__name__})"
         own = BatchLimits(limits.columns, loaded.most_logits, window=loaded.window, turn=loaded.turn)
