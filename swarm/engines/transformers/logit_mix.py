@@ -93,7 +93,8 @@ def combine(parts: Sequence[Tensor], weights_AR: Tensor, vocabulary: int, combin
         return parts[0]
     width = max(part.shape[1] for part in parts)
     whole = [_widened(part, width) for part in parts]
-    sums_RV = _probabilities(whole, weights_AR) if combined == "probabilities" else _sum(whole, weights_AR)
+    averaged = combined == "probabilities"
+    sums_RV = _probabilities(whole, weights_AR, vocabulary) if averaged else _sum(whole, weights_AR)
     several_R = (weights_AR != 0).sum(dim=0) > 1
     if vocabulary < width:
         sums_RV[:, vocabulary:].masked_fill_(several_R[:, None], -torch.inf)
@@ -120,11 +121,12 @@ def _sum(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
     return sums_RV if hidden_RV is None else sums_RV.masked_fill_(hidden_RV, -torch.inf)
 
 
-def _probabilities(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
-    """log of the sum of w softmax(l)."""
+def _probabilities(parts: Sequence[Tensor], weights_AR: Tensor, vocabulary: int) -> Tensor:
+    """log of the sum of w softmax(l) over the tokens that there are; padding takes no part of a model's probability."""
     sums_RV = torch.zeros_like(parts[0], dtype=torch.float32)
     for part, weight_R in zip(parts, weights_AR, strict=True):
-        sums_RV.addcmul_(torch.softmax(part.float(), dim=1), weight_R[:, None])
+        shares = torch.softmax(part[:, :vocabulary].float(), dim=1)
+        sums_RV[:, :vocabulary].addcmul_(shares, weight_R[:, None])
     return sums_RV.log_()
 
 
