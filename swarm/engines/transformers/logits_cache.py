@@ -51,16 +51,17 @@ class LogitsCache:
     def get(self, model: str, packing: Packing, requests: Sequence[Encoded], compute: Callable[[], Tensor]) -> Tensor:
         """The logits that a packing needs, shape (M, V): kept ones, or those that `compute` returns.
 
-        requests: those that `packing.owner_M` counts in.
+        requests: those that `packing.owner_M` counts in. The logits are on the device of the packing.
         """
         kept = self._packings.setdefault(packing, {})
+        device = packing.owner_M.device
         if model not in kept:
             known = self._assembled(model, packing, requests)
             if known is not None:
-                return known
+                return known.to(device)
             kept[model] = _mapped(compute())
             self._index(model, packing, requests, kept[model])
-        return kept[model]
+        return kept[model].to(device)
 
     def _assembled(self, model: str, packing: Packing, requests: Sequence[Encoded]) -> Tensor | None:
         """From the rows of its requests, where all were in other packings; they are in a request's own order."""
@@ -83,12 +84,10 @@ def _runs(packing: Packing) -> list[tuple[int, int]]:
 
 
 def _mapped(logits_MV: Tensor) -> Tensor:
-    """The same values in a mapped file; on an accelerator as they are.
+    """The same values in a mapped file, which is on the host.
 
     A mapped page is read from disk when it is needed, so that the cache may be larger than memory.
     """
-    if logits_MV.device.type != "cpu":
-        return logits_MV
     with tempfile.NamedTemporaryFile(prefix="swarm-logits-", dir=cache_folder(), delete=False) as file:
         try:
             # A full disk is an error here; writing to the mapping would be a signal that kills the process.
