@@ -58,11 +58,19 @@ def read_prompts(place: str) -> list[Example]:
     Text whose first character is `{` is read as JSON lines.
     """
     if place == STDIN:
-        return _of_text(sys.stdin.read(), "standard input")
+        return _of_text(_decoded(sys.stdin.buffer.read()), "standard input")
     path = Path(place).expanduser()
     if kind_of(path) == "lines":
         return _of_text(read_text(path), str(path))
     return read_examples(path, needs_answer=False)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = raw[error.start]
+        raise DataError(f"standard input: byte 0x{byte:02x} is not UTF-8; send the text as UTF-8") from None
 
 
 def turned_by(delivered: Delivered, settings: Sequence[str]) -> Delivered:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from swarm.compositions.mixed import Mixed
-from swarm.core.errors import EvaluationError
+from swarm.core.errors import SwarmError, first_line
 from swarm.core.requests import Continuation, Likelihood
 from swarm.engines import Encoder, Engine, Requests
+from swarm.engines.transformers.load_model import release_memory
 from swarm.run.listener import Listener
 from swarm.run.plan import Plan
 from swarm.run.requirements import disk_of
@@ -34,8 +35,8 @@ def with_units(plan: Plan, listener: Listener) -> Plan:
     listener.phase("measuring units")
     try:
         scales = _measured(plan, composition)
-    except (EvaluationError, RuntimeError) as error:
-        listener.note(f"composition.scales: could not be measured ({error}); a unit is a coefficient of 1")
+    except (SwarmError, RuntimeError) as error:  # a driver may have no such device
+        listener.note(f"composition.scales: could not be measured ({first_line(error)}); a unit is a coefficient of 1")
         return plan
     shown = ", ".join(f"{name} {scale:.2f}" for name, scale in scales.items())
     listener.note(f"a unit of each coordinate, as a coefficient that moves the base equally far: {shown}")
@@ -54,6 +55,8 @@ def _measured(plan: Plan, composition: Mixed) -> dict[str, float]:
     requests = _requests(plan)
     names = composition.coordinates(plan.catalog)
     apart = {name: _divergence(engine, plan, composition, names, name, requests) for name in names}
+    del engine
+    release_memory()
     moved = [value for value in apart.values() if value > TOO_SMALL]
     if not moved:
         return dict.fromkeys(names, 1.0)

@@ -71,6 +71,8 @@ def cache_of(plan: Plan) -> float:
     if not paths:
         return 0.0
     requests = [each.slice(0, each.total).requests for each in plan.workloads.values()]
+    if plan.config.racing.rungs:  # whole for baselines, and in slices for the others
+        requests.append(requests[0])
     return plan.config.engine.needed_cache(plan.catalog, requests, paths)
 
 
@@ -133,6 +135,10 @@ def _held(plan: Plan) -> Iterator[RequiredFiles]:
     for model in plan.catalog.models:
         for path, tensors in folders_of(model):
             yield _folder(f"expert {model.name}", path, tensors.files)
+    composition = plan.config.composition
+    for name in composition.paths:
+        folder = Path(getattr(composition, name))
+        yield RequiredFiles.of(f"composition.{name}", folder, sorted(filter(Path.is_file, folder.iterdir())))
     modules = Path(plan.config.modules)
     for objective in plan.config.objectives:
         if files := objective.files(modules):

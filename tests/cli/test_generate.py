@@ -51,7 +51,7 @@ def test_standard_input_and_sampling_repeat(finished_run: Path, prompts: Path, m
     words = ("--max-new-tokens", 8, "--temperature", 1.0, "--top-p", 0.9, "--json")
     outs = []
     for seed in (1, 1, 2):
-        monkeypatch.setattr("sys.stdin", io.StringIO(prompts.read_text()))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(prompts.read_text().encode())))
         outs.append(run_cli("generate", finished_run, *words, "--seed", seed).out)
     assert outs[0] == outs[1] != outs[2]
 

@@ -66,21 +66,22 @@ class Answering:
         method: Method,
         put: Callable[[], None],
         path: Path | None = None,
+        bases: BaseDistributions | None = None,
     ) -> list[Reply]:
         """Put the recipes in place with `put`, then answer. The seconds are divided evenly among the recipes.
 
-        path: where logits come from; None: from the model with what is in place.
+        path: where logits come from; None: from the model with what is in place. bases: in place of `self.bases`.
         """
         particles, prefix_tokens = len(recipes), self.prefixes.tokens
         start = time.perf_counter()
         batches = self.batcher.batches(requests, particles)
-        bases = self.bases.of(batches, base_recipe(recipes[0]), self.put)
+        known = (bases or self.bases).of(batches, base_recipe(recipes[0]), self.put)
         self.prefixes.use((method, *recipes))
         put()
         synchronize()
         composed = time.perf_counter()
         path = path or Path.of_model(self.forward, self.prefixes, particles)
-        answers = self._answers(batches, particles, bases, path)
+        answers = self._answers(batches, particles, known, path)
         synchronize()
         done = time.perf_counter()
         prefix_tokens = self.prefixes.tokens - prefix_tokens

@@ -69,7 +69,9 @@ NO_BASES: Bases = MappingProxyType({})
 class BaseDistributions:
     """Computed once per batch, with the base in place, and kept as long as the batch lives."""
 
-    def __init__(self, forward: Forward, prefixes: PrefixCache) -> None:
+    def __init__(self, forward: Forward, prefixes: PrefixCache, vocabulary: int | None = None) -> None:
+        """vocabulary: columns of logits that are tokens, where candidates give no probability to others; None: all."""
+        self._vocabulary = vocabulary
         self._forward = forward
         self._prefixes = prefixes
         self._known: MutableMapping[Packing, BaseDistribution] = WeakKeyDictionary()
@@ -86,5 +88,5 @@ class BaseDistributions:
             put(base)
         for packing in lacking:
             prefix = self._prefixes.get(packing.prefix, 1)
-            self._known[packing] = BaseDistribution.of(self._forward.logits(packing, 1, prefix))
+            self._known[packing] = BaseDistribution.of(self._forward.logits(packing, 1, prefix)[:, : self._vocabulary])
         return self._known

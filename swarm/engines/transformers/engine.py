@@ -199,6 +199,7 @@ class TransformersEngine:
     def _answering_of(self, loaded: LoadedModel) -> Answering:
         prefixes = PrefixCache(self._forward, self._settings.batch_tokens)
         bases = BaseDistributions(self._forward, prefixes)
+        self._path_bases = BaseDistributions(self._forward, prefixes, loaded.vocabulary)
         generator = Generator(loaded.tokenizer, loaded.end_ids)
         return Answering(self._forward, prefixes, self._batcher, bases, generator, self._merged_weights.put)
 
@@ -219,7 +220,10 @@ class TransformersEngine:
         """weights: what is put in place. recipes: one per request, whose logits are combined; None: nothing is."""
         path = self._paths.path(recipes, weights, self._answering.batcher.batches(requests)) if recipes else None
         method: Method = "logits" if path else "merged"
-        (reply,) = self._answering.replies([weights], requests, method, lambda: self._merged_weights.put(weights), path)
+        bases = self._path_bases if path else None
+        (reply,) = self._answering.replies(
+            [weights], requests, method, lambda: self._merged_weights.put(weights), path, bases
+        )
         return reply
 
     def _answer_stacked(self, recipes: Sequence[Recipe], requests: Requests) -> list[Reply]:

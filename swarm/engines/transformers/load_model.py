@@ -1,5 +1,6 @@
 """Loads the base's model and tokenizer, and reads from them what batches and texts depend on."""
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,13 @@ def _end_ids(model: object, tokenizer: object) -> frozenset[int]:
         found |= {value} if isinstance(value, int) else set(value or ())
     width = model.get_output_embeddings().weight.shape[0]  # type: ignore[attr-defined]
     return frozenset(token for token in found if 0 <= token < width)
+
+
+def release_memory() -> None:
+    """Give back what a model that is no longer referred to has held, to the system and to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def synchronize() -> None:

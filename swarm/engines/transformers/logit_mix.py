@@ -123,11 +123,13 @@ def _sum(parts: Sequence[Tensor], weights_AR: Tensor) -> Tensor:
 
 def _probabilities(parts: Sequence[Tensor], weights_AR: Tensor, vocabulary: int) -> Tensor:
     """log of the sum of w softmax(l) over the tokens that there are; padding takes no part of a model's probability."""
-    sums_RV = torch.zeros_like(parts[0], dtype=torch.float32)
+    sums_RV = torch.full_like(parts[0], -torch.inf, dtype=torch.float32)
+    known_RV = sums_RV[:, :vocabulary]
     for part, weight_R in zip(parts, weights_AR, strict=True):
-        shares = torch.softmax(part[:, :vocabulary].float(), dim=1)
-        sums_RV[:, :vocabulary].addcmul_(shares, weight_R[:, None])
-    return sums_RV.log_()
+        # As logarithms: the probability of an unlikely token is 0 in float32.
+        logs_RV = torch.log_softmax(part[:, :vocabulary].float(), dim=1).add_(weight_R.log()[:, None])
+        torch.logaddexp(known_RV, logs_RV, out=known_RV)
+    return sums_RV
 
 
 def _widened(part: Tensor, width: int) -> Tensor:

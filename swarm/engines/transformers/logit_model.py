@@ -7,7 +7,7 @@ Shape suffixes: B rows, T columns of a pass, S columns so far, K columns whose l
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,6 +57,13 @@ class LogitModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         self.base = base.requires_grad_(False)
         paths.put(recipe)
         self.eval()
+
+    def _apply(self, fn: Callable[..., Tensor], recurse: bool = True) -> "LogitModel":
+        """Refuse another device or dtype: the other models, and what merges weights, would stay behind."""
+        probe = next(self.base.parameters())[:0]
+        if (found := fn(probe)).dtype != probe.dtype or found.device != probe.device:
+            raise ConfigError("a recipe's models are not moved or cast once loaded; give swarm.load device= and dtype=")
+        return self
 
     def set(self, coefficients: Mapping[str, float] | None = None, /, **named: float) -> None:
         """Change coefficients of the calls that follow, of all rows; those that are not named stay.

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from swarm.core.recipes import Combined, Recipe
-from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.answering import Path
 from swarm.engines.transformers.batches import Batches, narrower
 from swarm.engines.transformers.capability_probe import CapabilityProbe
@@ -111,14 +110,14 @@ class LogitPaths:
             for places in (batches.scored, batches.generated)
         )
         return Path(
-            lambda packing: self.logits(packing, batches.continuations, scored, weights),
+            lambda packing: self.logits(packing, scored, weights),
             lambda batch, _: self.decoder(batch, generated, weights),
         )
 
-    def logits(self, packing: Packing, requests: Sequence[Encoded], mixes: RowMixes, recipe: Recipe) -> Tensor:
-        """The combined logits that a packing needs, shape (M, V). mixes: of `requests`."""
+    def logits(self, packing: Packing, mixes: RowMixes, recipe: Recipe) -> Tensor:
+        """The combined logits that a packing needs, shape (M, V). mixes: of the requests that its owners count in."""
         rows = mixes.of_rows(packing.owner_M)
-        parts = [self._scored(model, packing, requests, recipe) for model in rows.models]
+        parts = [self._scored(model, packing, recipe) for model in rows.models]
         return combine(parts, rows.weights_AQ, self._loaded.vocabulary, rows.combined)
 
     def decoder(self, batch: PromptBatch, mixes: RowMixes, recipe: Recipe) -> Decoder:
@@ -130,7 +129,7 @@ class LogitPaths:
         opened = [self._put(model, recipe) if model == BASE else self._opened[model] for model in rows.models]
         return CombinedDecoder([each.decoder(batch) for each in opened], rows, self._loaded.vocabulary)
 
-    def _scored(self, model: str, packing: Packing, requests: Sequence[Encoded], recipe: Recipe) -> Tensor:
+    def _scored(self, model: str, packing: Packing, recipe: Recipe) -> Tensor:
         """A model's logits of a packing: kept ones, except for the base with other weights."""
 
         def compute() -> Tensor:
@@ -139,7 +138,7 @@ class LogitPaths:
 
         if model == BASE and recipe != base_recipe(recipe):
             return compute()
-        return self._cache.get(PRISTINE if model == BASE else model, packing, requests, compute)
+        return self._cache.get(PRISTINE if model == BASE else model, packing, compute)
 
     def _put(self, model: str, recipe: Recipe) -> OpenModel:
         """The model, ready to be run alone."""

@@ -10,7 +10,7 @@ Shape suffixes: M logits, V vocabulary.
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from swarm.core.errors import ConfigError, DeviceError
 from swarm.core.sizes import size_text
-from swarm.engines.encoding import Encoded
 from swarm.engines.transformers.packing import Packing
 
 RESERVE = 0.05  # share of the disk that is left free
@@ -42,45 +41,24 @@ def check_room(needed: float) -> None:
 
 
 class LogitsCache:
-    """Of each model the logits of the packings that were asked for, and of their requests in other packings."""
+    """Of each model the logits of the packings that were asked for.
+
+    They are kept by packing, not by request: a row of another batch may differ in its last bits, and a score must not
+    depend on what was scored before.
+    """
 
     def __init__(self) -> None:
         self._packings: WeakKeyDictionary[Packing, dict[str, Tensor]] = WeakKeyDictionary()
-        self._requests: WeakKeyDictionary[Encoded, dict[str, Tensor]] = WeakKeyDictionary()
 
-    def get(self, model: str, packing: Packing, requests: Sequence[Encoded], compute: Callable[[], Tensor]) -> Tensor:
+    def get(self, model: str, packing: Packing, compute: Callable[[], Tensor]) -> Tensor:
         """The logits that a packing needs, shape (M, V): kept ones, or those that `compute` returns.
 
-        requests: those that `packing.owner_M` counts in. The logits are on the device of the packing.
+        They are on the device of the packing.
         """
         kept = self._packings.setdefault(packing, {})
-        device = packing.owner_M.device
         if model not in kept:
-            known = self._assembled(model, packing, requests)
-            if known is not None:
-                return known.to(device)
             kept[model] = _mapped(compute())
-            self._index(model, packing, requests, kept[model])
-        return kept[model].to(device)
-
-    def _assembled(self, model: str, packing: Packing, requests: Sequence[Encoded]) -> Tensor | None:
-        """From the rows of its requests, where all were in other packings; they are in a request's own order."""
-        found = [self._requests.get(requests[owner], {}).get(model) for owner, _ in _runs(packing)]
-        rows = [each for each in found if each is not None]
-        return torch.cat(rows) if len(rows) == len(found) else None
-
-    def _index(self, model: str, packing: Packing, requests: Sequence[Encoded], logits_MV: Tensor) -> None:
-        start = 0
-        for owner, length in _runs(packing):
-            rows = logits_MV[start : start + length]  # a view: nothing is copied
-            self._requests.setdefault(requests[owner], {})[model] = rows
-            start += length
-
-
-def _runs(packing: Packing) -> list[tuple[int, int]]:
-    """The requests of a packing in its order, each with how many logits it needs: they lie side by side."""
-    owners, lengths = torch.unique_consecutive(packing.owner_M, return_counts=True)
-    return list(zip(owners.tolist(), lengths.tolist(), strict=True))
+        return kept[model].to(packing.owner_M.device)
 
 
 def _mapped(logits_MV: Tensor) -> Tensor:

@@ -25,10 +25,12 @@ def path_memory(
     models = [model for model in catalog.models if model.name in paths]
     private = sum(_private(model, dtype) for model in models)
     shared = sum(info.elements * width for model in models for files in files_of(model) for info in files.info.values())
+    # A control layer stands before a copy of what experts change, and experts that generate are copies of that.
+    copies = sum(isinstance(model, ControlLayer) for model in models)
     if any(isinstance(item.request, Generation) for item in items):
-        changed = sum(catalog.base.tensors.info[name].elements for name in catalog.parameters())
-        copies = 1 + sum(expert.name in paths for expert in catalog.experts)
-        private += copies * changed * width
+        copies += 1 + sum(expert.name in paths for expert in catalog.experts)
+    changed = sum(catalog.base.tensors.info[name].elements for name in catalog.parameters())
+    private += copies * changed * width
     return replace(without, private=without.private + private, shared=without.shared + shared)
 
 

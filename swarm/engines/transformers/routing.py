@@ -22,6 +22,7 @@ from swarm.experts.router_files import open_router
 from swarm.experts.router_geometry import Array
 
 Tokens = tuple[int, ...]
+MOST_KEPT = 20_000  # prompts whose features are kept
 
 
 class Routing:
@@ -58,8 +59,12 @@ class Routing:
         unknown = [prompt for prompt in dict.fromkeys(prompts) if (router.layer, prompt) not in self._features]
         if unknown:
             self._merged.put(base_recipe(recipe))
-            found_NH = features_of(self._model, unknown, router.layer, self._device)
-            self._features |= {(router.layer, prompt): row for prompt, row in zip(unknown, found_NH, strict=True)}
+            if len(self._features) > MOST_KEPT:
+                self._features.clear()
+                unknown = list(dict.fromkeys(prompts))
+            for prompt in unknown:  # alone, so that its bits do not depend on what else was asked
+                (row_H,) = features_of(self._model, [prompt], router.layer, self._device)
+                self._features[router.layer, prompt] = row_H
         return np.stack([self._features[router.layer, prompt] for prompt in prompts])
 
     def _on_logits(self, recipe: Recipe, router: Router, weights_E: Array) -> Recipe:

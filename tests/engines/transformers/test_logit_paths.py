@@ -13,6 +13,7 @@ from swarm.core.recipes import Combined, LogitRecipe, Recipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Text
 from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers.engine import TransformersEngine
+from swarm.engines.transformers.logit_mix import combine
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.merge_model import composed_tensors
 
@@ -206,17 +207,30 @@ def test_kept_logits_give_the_scores_of_fresh_passes(shared: TransformersEngine,
     assert first == again == likelihoods(engine(catalog), catalog, on_logits(catalog, one=0.3, pair=0.9))
 
 
-def test_logits_that_are_known_from_another_batch_are_used(catalog: Catalog) -> None:
-    """A race asks for the same requests in other slices: their logits are not computed again."""
-    held = engine(catalog)
-    encoded = Encoder.of(catalog.base.path).encode(CONTINUATIONS)
-    what = on_logits(catalog, one=0.3)
-    (whole,) = held.answer([what], encoded)
-    with torch.inference_mode():
-        for parameter in held._model.parameters():
-            parameter.zero_()
-    (part,) = held.answer([what], Requests(encoded.items[3:7]))
-    assert part.answers == whole.answers[3:7]
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_scores_do_not_depend_on_what_was_scored_before(dtype: str, catalog: Catalog) -> None:
+    """A race asks for the same requests in other slices, and a resumed run for fewer of them: the bits are the same."""
+    encoded, what = Encoder.of(catalog.base.path).encode(CONTINUATIONS), on_logits(catalog, one=0.3, pair=0.4)
+    part = Requests(encoded.items[3:7])
+    held = engine(catalog, dtype=dtype)
+    held.answer([what], encoded)
+    after = held.answer([what], part)[0].answers
+    assert after == engine(catalog, dtype=dtype).answer([what], part)[0].answers
+
+
+def test_unlikely_tokens_keep_their_probability(catalog: Catalog) -> None:
+    """In float32 the probability of a token 120 nats down is 0; its logarithm is not."""
+    part = torch.tensor([[0.0, -120.0, -3.0]])
+    found = combine([part, part], torch.tensor([[0.5], [0.5]]), 3, "probabilities")
+    assert found[0].tolist() == pytest.approx(part[0].log_softmax(0).tolist(), abs=1e-5)
+
+
+def test_the_divergence_from_the_base_leaves_padding_out(shared: TransformersEngine, catalog: Catalog) -> None:
+    """These models have embeddings that only pad the vocabulary, which combined logits rule out."""
+    asks = [Continuation(prompt, " yes", divergence=True) for prompt in PROMPTS]
+    (found,) = answer(shared, catalog, [on_logits(catalog, one=0.2)], asks)
+    values = [each.divergence for each in found.answers if isinstance(each, Likelihood)]
+    assert all(value is not None and 0.0 < value < 1.0 for value in values)
 
 
 def test_the_base_is_left_as_it_was(catalog: Catalog, folder: Path) -> None:
