@@ -14,6 +14,7 @@ from support.runs import answer, engine, recipe
 from swarm import zoo
 from swarm.core.recipes import Combined, LogitRecipe, Recipe
 from swarm.core.requests import Generation, Text
+from swarm.engines.transformers.logit_model import LogitModel
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.control_layer import write_control_layer
 from swarm.experts.layer_copy import control_layer_of, with_control_layer
@@ -98,3 +99,37 @@ def test_greedy_texts_are_the_naive_ones(name: str, experts: tuple[str, str], tm
     for each in experts:
         alone = Recipe(neutral, LogitRecipe("logits", {each: 1.0}))
         assert texts(held, catalog, alone, asks) == texts(held, catalog, recipe(catalog, **{each: 1.0}), asks)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("name", "experts"), ZOOS)
+@torch.no_grad()
+def test_a_delivered_model_keeps_its_promises(name: str, experts: tuple[str, str], tmp_path: Path) -> None:
+    """Neutral is the base and lambda 1 the aligned path, to the bit; caches and other rows change nothing.
+
+    float32, as texts of half precision may turn at a tie.
+    """
+    folder = zoo.build(name, cache_directory() / name, lambda text, share: None)
+    aligned = control_layer(folder / "base", tmp_path / "style")
+    specs = [ExpertSpec(each, folder / "experts" / each) for each in experts]
+    catalog = open_catalog(folder / "base", [*specs, ExpertSpec("style", tmp_path / "style")])
+    zeros = dict.fromkeys((*experts, "style"), 0.0)
+    model = LogitModel(catalog, Recipe(recipe(catalog).weights, LogitRecipe("logits", zeros)), torch.float32, "cpu")
+    ids = model.tokenizer(
+        [each.prompt for each in asked(folder)[:4]], return_tensors="pt", padding=True, padding_side="left"
+    )
+    base = load(folder / "base")
+    assert torch.equal(model(**ids).logits, base(**ids).logits)
+    model.set(style=1.0)
+    assert torch.equal(model(**ids).logits, aligned(**ids).logits)
+    fixed = {"max_new_tokens": TOKENS, "do_sample": False, "pad_token_id": model.tokenizer.pad_token_id or 0}
+    rows = [{experts[0]: 0.7}, {"style": 1.5}, {experts[1]: -0.3, "style": 0.5}, {}]
+    model.rows([zeros | each for each in rows])
+    together = model.generate(**ids, **fixed)
+    assert torch.equal(together, model.generate(**ids, **fixed, use_cache=False))
+    for i, each in enumerate(rows):
+        model.set({**zeros, **each})
+        alone = model.generate(**{key: value[i : i + 1] for key, value in ids.items()}, **fixed)
+        assert torch.equal(together[i, : alone.shape[1]], alone[0]), each
+    for key, tensor in load(folder / "base").state_dict().items():
+        assert torch.equal(model.base.state_dict()[key], tensor), key
