@@ -3,8 +3,8 @@
     python tests/benchmarks/mechanisms.py --threads 1
 
 SmolLM2-135M and its experts on a CPU, sides by turns. Scoring: answers that are given, a new candidate each time; what
-does not depend on coefficients is kept from the first. Generation: texts of a fixed length. Memory: tensors that a
-candidate holds beside the base's, as a share of it.
+does not depend on coefficients is kept from the first. Generation: seconds per token that is written, as texts end at
+different lengths. Memory: tensors that a candidate holds beside the base's, as a share of it.
 """
 
 import argparse
@@ -66,12 +66,15 @@ def _ratios(
 ) -> Iterator[Metric]:
     encoded, steps = Encoder.of(catalog.base.path).encode(requests), iter(range(100_000))
 
-    def side(weights: Mapping[str, float], logits: Mapping[str, float]) -> Callable[[], object]:
+    def side(weights: Mapping[str, float], logits: Mapping[str, float]) -> Callable[[], int]:
         return lambda: _answered(held, catalog, weights, logits, encoded, 1.0 + 1e-4 * next(steps))
 
-    seconds = by_turns({name: side(*given) for name, given in variants.items()}, repetitions)
+    sides = {name: side(*given) for name, given in variants.items()}
+    tokens = {name: call() for name, call in sides.items()}
+    seconds = by_turns(sides, repetitions)
     for name, own in seconds.items():
-        ratios = sorted(each / base for each, base in zip(own, seconds["base"], strict=True))
+        more = tokens["base"] / tokens[name]
+        ratios = sorted(more * each / base for each, base in zip(own, seconds["base"], strict=True))
         yield Metric(BENCHMARK, f"{what}: {name} / base", ratios[len(ratios) // 2], "x")
 
 
@@ -82,11 +85,12 @@ def _answered(
     logits: Mapping[str, float],
     requests: Requests,
     factor: float,
-) -> None:
-    """Another candidate at every call."""
+) -> int:
+    """Another candidate at every call. Returns how many tokens it was scored on, or wrote."""
     values = {name: (weights.get(name, 0.0) * factor,) for name in catalog.names}
     on_logits = LogitRecipe("logits", {name: value * factor for name, value in logits.items()}) if logits else None
-    held.answer([Recipe(WeightRecipe("delta", (Group("all", ("*",)),), values), on_logits)], requests)
+    found = held.answer([Recipe(WeightRecipe("delta", (Group("all", ("*",)),), values), on_logits)], requests)
+    return sum(each.n_tokens for each in found[0].answers)
 
 
 def _memory(held: TransformersEngine) -> Iterator[Metric]:
