@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Recipe
 from swarm.core.settings import Settings
@@ -22,6 +24,13 @@ class Composition(Settings, ABC):
 
     type: str
     paths: ClassVar[tuple[str, ...]] = ()  # keys that hold a path, which counts from the config's folder
+
+    @model_validator(mode="after")
+    def _enclosing(self) -> "Composition":
+        low, high = self.bounds
+        if not low <= 0.0 < 1.0 <= high:
+            raise ValueError(f"low {low} and high {high} must enclose 0 (the base) and 1 (an expert alone); widen them")
+        return self
 
     @property
     @abstractmethod

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from pydantic import model_validator
 
 from swarm.compositions.base import Composition
 from swarm.compositions.weights import uniform_scales
@@ -49,14 +48,6 @@ class PathComposition(Composition):
 
     low: float
     high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "PathComposition":
-        if not self.low <= 0.0 < 1.0 <= self.high:
-            raise ValueError(
-                f"low {self.low} and high {self.high} must enclose 0 (the base) and 1 (a path alone); widen them"
-            )
-        return self
 
     @property
     def bounds(self) -> tuple[float, float]:
