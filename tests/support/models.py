@@ -21,7 +21,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from swarm.core.recipes import Recipe
 from swarm.experts.architecture import auto_class
+from swarm.experts.catalog import Catalog
+from swarm.experts.merge_model import composed_tensors
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<|user|>", "<|assistant|>", "<|system|>")
 VOCABULARY = 304  # 256 bytes, the special tokens, rounded up to a multiple of 16
@@ -31,6 +34,15 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+
+
+@torch.no_grad()
+def merged_model(catalog: Catalog, recipe: Recipe) -> nn.Module:
+    """The base as plain transformers has it, in float32, with a recipe's composed weights."""
+    model = load(catalog.base.path, torch.float32).eval()
+    for parameter, tensor in composed_tensors(catalog, recipe, torch.float32):
+        model.get_parameter(parameter).copy_(tensor)
+    return model
 
 
 def make_base(

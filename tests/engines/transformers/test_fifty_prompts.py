@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from support.models import merged_model
 from support.naive_logits import Naive
 from support.naive_logits import Path as Summand
 from support.runs import answer, engine, recipe
@@ -18,7 +19,6 @@ from swarm.engines.transformers.logit_model import LogitModel
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.experts.control_layer import write_control_layer
 from swarm.experts.layer_copy import control_layer_of, with_control_layer
-from swarm.experts.merge_model import composed_tensors
 from swarm.zoo.store import cache_directory
 
 PROMPTS, TOKENS = 50, 8
@@ -30,15 +30,6 @@ ZOOS = [
 
 def load(folder: Path) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-
-
-@torch.no_grad()
-def merged(catalog: Catalog, what: Recipe) -> PreTrainedModel:
-    """Plain transformers with composed weights."""
-    model = load(catalog.base.path)
-    for parameter, tensor in composed_tensors(catalog, what, torch.float32):
-        model.get_parameter(parameter).copy_(tensor)
-    return model
 
 
 @torch.no_grad()
@@ -79,7 +70,7 @@ def test_greedy_texts_are_the_naive_ones(name: str, experts: tuple[str, str], tm
     held, asks = engine(catalog), asked(folder)
     assert len(asks) == PROMPTS
     base, tokenizer = load(folder / "base"), AutoTokenizer.from_pretrained(folder / "base")
-    models = {each: merged(catalog, recipe(catalog, **{each: 1.0})) for each in experts} | {"style": control}
+    models = {each: merged_model(catalog, recipe(catalog, **{each: 1.0})) for each in experts} | {"style": control}
     neutral, half = recipe(catalog).weights, recipe(catalog, **{one: 0.5})
     sums: dict[str, tuple[Recipe, Naive]] = {}
 
@@ -92,7 +83,13 @@ def test_greedy_texts_are_the_naive_ones(name: str, experts: tuple[str, str], tm
     add("logits", plain, [Summand(0.7, models[one]), Summand(-0.3, models[two])], base, "logits")
     add("probabilities", plain, [Summand(0.5, models[one]), Summand(0.3, models[two])], base, "probabilities")
     add("control", plain, [Summand(1.4, control)], base, "logits")
-    add("mixed", half, [Summand(0.6, models[two], base), Summand(0.3, control, base)], merged(catalog, half), "logits")
+    add(
+        "mixed",
+        half,
+        [Summand(0.6, models[two], base), Summand(0.3, control, base)],
+        merged_model(catalog, half),
+        "logits",
+    )
     for what, (own, naive) in sums.items():
         assert texts(held, catalog, own, asks) == [naive.greedy(each.prompt, TOKENS) for each in asks], what
     assert texts(held, catalog, plain, asks) == texts(held, catalog, Recipe(neutral, LogitRecipe("logits", {})), asks)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
-from support.models import load, make_base
+from support.models import load, make_base, merged_model
 from support.runs import answer, engine, make_workshop, recipe
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import LogitRecipe, Recipe
@@ -15,7 +15,6 @@ from swarm.core.requests import Generation, Text
 from swarm.engines.transformers.logit_model import LogitModel
 from swarm.experts.catalog import Catalog, ExpertSpec, open_base, open_catalog
 from swarm.experts.control_layer import first_layer, write_control_layer
-from swarm.experts.merge_model import composed_tensors
 
 PROMPTS = ["a", "hello there", "one two three four five", "xyz" * 9]
 EXPERTS = ("one", "two", "full")
@@ -50,10 +49,7 @@ def plain(folder: Path, catalog: Catalog) -> Mapping[str, PreTrainedModel]:
     """Every model alone, as plain transformers has it; the control layer by LogitModel's own with coefficient 1."""
     found = {name: load(folder / name).eval() for name in ("base", "small", "tuned")}
     for name in EXPERTS:
-        found[name] = load(folder / "base").eval()
-        with torch.no_grad():
-            for parameter, tensor in composed_tensors(catalog, recipe(catalog, **{name: 1.0}), torch.float32):
-                found[name].get_parameter(parameter).copy_(tensor)
+        found[name] = merged_model(catalog, recipe(catalog, **{name: 1.0}))
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from support.models import load, make_base
+from support.models import load, make_base, merged_model
 from support.runs import answer, engine, make_workshop, recipe
 from swarm.core.recipes import Combined, LogitRecipe, Recipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Text
@@ -15,7 +15,6 @@ from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers.engine import TransformersEngine
 from swarm.engines.transformers.logit_mix import combine
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
-from swarm.experts.merge_model import composed_tensors
 
 PROMPTS = ["a", "hello there", "one two three four five", "xyz" * 9]
 CONTINUATIONS = [Continuation(prompt, text) for prompt in PROMPTS for text in (" yes", "n", "a longer one, with more")]
@@ -51,10 +50,7 @@ def models(folder: Path, catalog: Catalog) -> Models:
     """Every model alone, as plain transformers has it."""
     found = {name: load(folder / name).eval() for name in ("base", "small", "tuned")}
     for name in EXPERTS:
-        found[name] = load(folder / "base").eval()
-        with torch.no_grad():
-            for parameter, tensor in composed_tensors(catalog, recipe(catalog, **{name: 1.0}), torch.float32):
-                found[name].get_parameter(parameter).copy_(tensor)
+        found[name] = merged_model(catalog, recipe(catalog, **{name: 1.0}))
     return found
 
 
@@ -183,12 +179,8 @@ def test_weights_and_logits_act_together(
     shared: TransformersEngine, catalog: Catalog, models: Models, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """The difference of a path is that of the models as they are, whatever weights are merged into the base."""
-    merged = load(catalog.base.path).eval()
     both = Recipe(recipe(catalog, one=0.6).weights, LogitRecipe("logits", {"two": 0.5, "pair": 0.4}))
-    with torch.no_grad():
-        for parameter, tensor in composed_tensors(catalog, both, torch.float32):
-            merged.get_parameter(parameter).copy_(tensor)
-    known = {**models, "merged": merged}
+    known = {**models, "merged": merged_model(catalog, both)}
     weights = {"merged": 1.0, "two": 0.5, "base": -0.5, "tuned": 0.4, "small": -0.4}
     asked = [*CONTINUATIONS, *GENERATIONS]
     for _ in range(2):  # what was in place before must not matter
