@@ -19,6 +19,7 @@ from swarm.core.settings import Settings
 from swarm.core.terminal_text import shortened
 from swarm.experts.calibrators import Calibration
 from swarm.experts.catalog import Catalog
+from swarm.experts.expert import Base
 from swarm.experts.router import Router
 from swarm.experts.router_geometry import Geometry
 from swarm.experts.safetensors_files import TensorFiles, read_json
@@ -80,7 +81,7 @@ def open_router(path: Path, catalog: Catalog) -> Router:
     Raises ExpertError where the folder holds no router, or one of another base or of other experts, or is damaged.
     """
     about = check_router(path, catalog)
-    arrays = _arrays(path / ARRAYS, len(about.experts))
+    arrays = _arrays(TensorFiles((path / ARRAYS,)))
     geometry = Geometry(**{each.name: arrays[each.name] for each in fields(Geometry)})
     return Router(
         base=about.base,
@@ -96,7 +97,10 @@ def open_router(path: Path, catalog: Catalog) -> Router:
 
 
 def check_router(path: Path, catalog: Catalog) -> About:
-    """What router.json says, where the router belongs to this base and these experts. Raises ExpertError."""
+    """What router.json says, where the router belongs to this base and these experts.
+
+    Of the arrays the shapes are checked; they are not read. Raises ExpertError.
+    """
     if not (path / ABOUT).is_file():
         raise ExpertError(f"router {shortened(str(path))} is no folder with a {ABOUT}; make one with swarm fit-router")
     try:
@@ -111,6 +115,7 @@ def check_router(path: Path, catalog: Catalog) -> About:
             f"{catalog.base.path} has {catalog.base.tensors.fingerprint}; {REMEDY}"
         )
     _check_experts(path, about.experts, {each.name: each.fingerprint for each in catalog.sources})
+    _check_features(path, about, catalog.base)
     return about
 
 
@@ -134,19 +139,35 @@ def _check_experts(path: Path, fitted: Mapping[str, str], given: Mapping[str, st
             )
 
 
-def _arrays(file: Path, n_experts: int) -> dict[str, Any]:
-    """Every array, its axes checked against each other and its values for being finite."""
-    files, sizes = TensorFiles((file,)), {"E": n_experts}
-    found = {}
+def _check_features(path: Path, about: About, base: Base) -> None:
+    """Raise ExpertError unless the router reads hidden states that the base has, and its arrays fit each other."""
+    config = base.architecture.model.config.get_text_config()
+    if about.layer > config.num_hidden_layers:
+        raise ExpertError(
+            f"router {path}: it reads layer {about.layer}, and {base.path} has {config.num_hidden_layers}; {REMEDY}"
+        )
+    file = path / ARRAYS
+    files, sizes = TensorFiles((file,)), {"E": len(about.experts), "H": int(config.hidden_size)}
     for name, axes in AXES.items():
         if name not in files.info:
             raise ExpertError(f"{file}: the array {name} is missing; {REMEDY}")
-        array = files.read(name).numpy()
-        wanted = "BOOL" if name == "best_ME" else "F64"
-        fits = len(axes) == array.ndim and all(
-            sizes.setdefault(axis, size) == size for axis, size in zip(axes, array.shape, strict=True)
+        info, wanted = files.info[name], "BOOL" if name == "best_ME" else "F64"
+        fits = len(axes) == len(info.shape) and all(
+            sizes.setdefault(axis, size) == size for axis, size in zip(axes, info.shape, strict=True)
         )
-        if files.info[name].dtype != wanted or not fits or not np.isfinite(array).all():
+        if axes == "H" and not fits:
+            raise ExpertError(
+                f"{file}: {name} has the shape {list(info.shape)}, and hidden states of {base.path} have "
+                f"{sizes['H']} numbers; {REMEDY}"
+            )
+        if info.dtype != wanted or not fits:
             raise ExpertError(f"{file}: {name} is not what a router holds; {REMEDY}")
-        found[name] = array
+
+
+def _arrays(files: TensorFiles) -> dict[str, Any]:
+    """Every array. Raises ExpertError for values that are not finite."""
+    found = {name: files.read(name).numpy() for name in AXES}
+    for name, array in found.items():
+        if not np.isfinite(array).all():
+            raise ExpertError(f"{files.files[0]}: {name} is not what a router holds; {REMEDY}")
     return found

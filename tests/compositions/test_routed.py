@@ -52,9 +52,9 @@ def routing(folder: Path, catalog: Catalog, start: int = 0, **settings: object) 
 def test_a_router_is_read_as_it_was_written(calibration: Calibration, catalog: Catalog, tmp_path: Path) -> None:
     made = write_random_router(tmp_path / "router", catalog, calibration)
     read = open_router(tmp_path / "router", catalog)
-    features_NH = np.random.default_rng(1).normal(size=(7, 8))
+    features_NH = np.random.default_rng(1).normal(size=(7, 32))
     recipe = routing(tmp_path / "router", catalog)
-    np.testing.assert_array_equal(read.weights(features_NH, recipe), made.weights(features_NH, recipe))
+    np.testing.assert_allclose(read.weights(features_NH, recipe), made.weights(features_NH, recipe), rtol=1e-9)
     np.testing.assert_array_equal(read.centres(recipe), made.centres(recipe))
     assert (read.report, read.experts, read.layer) == (made.report, made.experts, 1)
 
@@ -123,7 +123,7 @@ def test_positions_far_outside_have_finite_weights(extreme: float, workshop: Pat
     position[composition.space(catalog).coordinates.index("router.strength")] = 1.0
     found = composition.recipe(position.tolist(), catalog).routing
     assert found is not None
-    weights_NE = open_router(workshop / "router", catalog).weights(np.zeros((1, 8)), found)
+    weights_NE = open_router(workshop / "router", catalog).weights(np.zeros((1, 32)), found)
     assert np.isfinite(weights_NE).all()
 
 
@@ -137,7 +137,7 @@ def test_a_search_starts_from_the_router_and_varies_how_it_is_used(workshop: Pat
 
 
 def test_weights_follow_the_prompt(workshop: Path, catalog: Catalog) -> None:
-    features_NH = 4 * np.eye(8)[:3]
+    features_NH = np.tile(4 * np.eye(8)[:3], 4)
     weights_NE = open_router(workshop / "router", catalog).weights(
         features_NH, routing(workshop / "router", catalog, 1)
     )
@@ -194,7 +194,9 @@ def test_damaged_arrays_are_refused(name: str, damage: str, copy: Path, catalog:
         broken = {"short": array[:-1], "other": array.astype(np.float32), "nan": np.where(True, np.nan, array)}
         arrays[name] = np.ascontiguousarray(broken[damage])
     save_file(arrays, copy / "router.safetensors")
-    with pytest.raises(ExpertError, match=r"\w+ is (missing|not what a router holds); fit it again"):
+    with pytest.raises(
+        ExpertError, match=r"\w+ (is missing|is not what a router holds|has the shape .* 32 numbers); fit it again"
+    ):
         open_router(copy, catalog)
 
 

@@ -30,7 +30,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Playground:
     for name in ("first", "second"):
         make_layer(played.folder / name, played.base)
     catalog = open_catalog(played.base, [ExpertSpec(name, played.expert(name)) for name in ROUTED])
-    write_random_router(played.folder / "router", catalog, features=32)
+    write_random_router(played.folder / "router", catalog)
     return played
 
 

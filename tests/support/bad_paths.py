@@ -203,7 +203,7 @@ def on_vllm(scene: Scene) -> Words:
 
 def make_router(scene: Scene, folder: str = "router") -> Path:
     specs = [ExpertSpec(name, scene.playground.expert(name)) for name in ("red", "green", "blue")]
-    write_random_router(scene.folder / folder, open_catalog(scene.playground.base, specs), features=32)
+    write_random_router(scene.folder / folder, open_catalog(scene.playground.base, specs))
     return scene.folder / folder
 
 
@@ -223,6 +223,20 @@ def of_another_router_base(folder: Path) -> None:
     (about,) = folder.glob("*.json")
     content = json.loads(about.read_text())
     about.write_text(json.dumps(content | {"base": "0" * 32}))
+
+
+def of_wider_states(folder: Path) -> None:
+    """As one that was fitted to a base of another hidden size, under this base's fingerprint."""
+    (file,) = folder.glob("*.safetensors")
+    arrays = load_file(file)
+    for name in ("mean_H", "components_HK"):
+        arrays[name] = torch.cat([arrays[name], arrays[name]]).contiguous()
+    save_file(arrays, file)
+
+
+def of_a_deeper_layer(folder: Path) -> None:
+    about = folder / "router.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"layer": 9}))
 
 
 def cut_off(folder: Path) -> None:
@@ -317,5 +331,7 @@ ROUTERS = [
     ),
     Case("router-of-others", router(experts=("red", "green")), "composition.router", "blue", "swarm fit-router"),
     Case("router-of-a-base", router(of_another_router_base), "composition.router", "0000", "swarm fit-router"),
+    Case("router-of-wider-states", router(of_wider_states), "composition.router", "[64]", "swarm fit-router"),
+    Case("router-of-a-deeper-layer", router(of_a_deeper_layer), "composition.router", "layer 9", "swarm fit-router"),
     Case("router-cut-off", router(cut_off), "router.safetensors", "not a complete", "copy or save it"),
 ]

@@ -10,14 +10,15 @@ from swarm.experts.router import Router
 from swarm.experts.router_files import write_router
 from swarm.experts.router_fit import RouterFit, fit_router
 
+WIDTH = 32  # hidden states of the tests' base
+VARYING = 8  # numbers of which each hidden state is made, by repetition
 
-def write_random_router(
-    folder: Path, catalog: Catalog, calibration: Calibration = "platt", features: int = 8
-) -> Router:
-    """A router of random prompts, of which each third is best answered by one expert. features: of a prompt."""
+
+def write_random_router(folder: Path, catalog: Catalog, calibration: Calibration = "platt") -> Router:
+    """A router of random prompts, of which each third is best answered by one expert."""
     random = np.random.default_rng(0)
     kind_N = np.arange(60) % 3
-    features_NH = random.normal(size=(60, features)) + 4 * np.eye(features)[kind_N]
+    features_NH = np.tile(random.normal(size=(60, VARYING)) + 4 * np.eye(VARYING)[kind_N], WIDTH // VARYING)
     found = fit_router(features_NH, np.eye(3)[kind_N], catalog.names, RouterFit(calibration=calibration))
     router = Router(
         base=catalog.base.tensors.fingerprint,
