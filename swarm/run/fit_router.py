@@ -67,6 +67,18 @@ class FittedRouter:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredExamples:
+    """Examples of a split, those of the objectives that count one after the other.
+
+    features_NH: what a router sees of their prompts. base_N, scores_NE: how the base and every expert alone score them.
+    """
+
+    features_NH: Array
+    base_N: Array
+    scores_NE: Array
+
+
 @dataclass(frozen=True)
 class RouterOptions:
     """What the command line says. layer: None for the middle one."""
@@ -88,27 +100,38 @@ def run_fit_router(
 ) -> FittedRouter:
     """Fit, measure and write. path: of a search's config. Raises UserError."""
     options.check()
-    plan = make_plan(_config(path, overrides), on_step)
+    plan = make_plan(config_of_routing(path, overrides), on_step)
     if len(plan.catalog.sources) < 2:
         raise ConfigError("experts: a router chooses between at least two; add another expert")
-    on_step("reading prompts with the base")
-    examples = {split: _examples(plan, split) for split in SPLITS_USED}
-    prompts = [each.requests[0].prompt for split in SPLITS_USED for each in examples[split]]
-    features, layer = features_of_base(plan.catalog.base.path, plan.config.engine.dtype, prompts, options.layer)
-    evaluator = plan.spec.open("fit-router")
-    scores = {split: _scores(plan, evaluator, split, on_step) for split in SPLITS_USED}
+    scored, layer = score_alone(plan, options.layer, on_step)
     on_step("fitting")
-    search_NH, select_NH = np.split(features, [len(examples["search"])])
-    router, differing = _fit(plan.catalog, search_NH, scores["search"][:, 1:], layer, options, plan.config.seed)
-    means_E = scores["search"][:, 1:].mean(axis=0)
-    report = router_report(router, select_NH, scores["select"][:, 0], scores["select"][:, 1:], means_E)
+    fit, held = scored["search"], scored["select"]
+    router, differing = _fit(plan.catalog, fit.features_NH, fit.scores_NE, layer, options, plan.config.seed)
+    report = router_report(router, held.features_NH, held.base_N, held.scores_NE, fit.scores_NE.mean(axis=0))
     router = replace(router, report=report.content())
     with replaced_directory(options.out, options.overwrite) as folder:
         write_router(router, folder)
-    return FittedRouter(options.out, router, len(search_NH), differing, report)
+    return FittedRouter(options.out, router, len(fit.base_N), differing, report)
 
 
-def _config(path: Path, overrides: Sequence[str]) -> Config:
+def score_alone(
+    plan: Plan, layer: int | None, on_step: Callable[[str], None] = lambda step: None
+) -> tuple[dict[Split, ScoredExamples], int]:
+    """The search and the select split as base and experts alone have them, and the layer: the middle one for None."""
+    on_step("reading prompts with the base")
+    prompts = {split: [each.requests[0].prompt for each in _examples(plan, split)] for split in SPLITS_USED}
+    rows = [row for split in SPLITS_USED for row in prompts[split]]
+    features_NH, chosen = features_of_base(plan.catalog.base.path, plan.config.engine.dtype, rows, layer)
+    parts = np.split(features_NH, np.cumsum([len(prompts[split]) for split in SPLITS_USED])[:-1])
+    evaluator = plan.spec.open("fit-router")
+    found: dict[Split, ScoredExamples] = {}
+    for split, part_NH in zip(SPLITS_USED, parts, strict=True):
+        scores = _scores(plan, evaluator, split, on_step)
+        found[split] = ScoredExamples(part_NH, scores[:, 0], scores[:, 1:])
+    return found, chosen
+
+
+def config_of_routing(path: Path, overrides: Sequence[str]) -> Config:
     """The config with a composition in which every expert is alone somewhere; its own may name this very router."""
     config = load_config(path, overrides)
     plain = config.model_copy(update={"composition": Weights(), "export": ExportSettings(format="recipe")})

@@ -3,15 +3,15 @@
 Shape suffixes: N examples, M those at which experts differ, E experts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from swarm.experts.router import FRACTAL, NATURAL, Router, uncalibrated
 from swarm.experts.router_fit import best_of
-from swarm.experts.router_geometry import Array
-from swarm.statistics.calibration import brier_score, expected_calibration_error, with_interval
+from swarm.experts.router_geometry import Array, Marks
+from swarm.statistics.calibration import BRIER, ECE, SQUARED, Measure, change, with_interval
 from swarm.statistics.intervals import Difference, Score, mean_interval, paired_bootstrap
 
 ABLATIONS = {
@@ -20,16 +20,33 @@ ABLATIONS = {
     "fractal": (FRACTAL, 0.0),
     "none": (0.0, 0.0),
 }
+MEASURES = {"ece": "ECE", "squared": "squared error", "brier": "Brier"}  # fields of Calibrated
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A measure of P(an expert is among the best) before calibration (softmax of r) and after it.
+
+    change: after - before, paired by example.
+    """
+
+    before: Score
+    after: Score
+    change: Difference
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Errors of P(an expert is among the best), before calibration (softmax of r) and after it."""
+    """How true the probabilities are; lower is better.
 
-    ece_before: Score
-    ece_after: Score
-    brier_before: Score
-    brier_after: Score
+    ece: the expected calibration error, biased upwards where examples are few.
+    squared: the squared calibration error without bias, by which a change should be judged.
+    brier: the Brier score.
+    """
+
+    ece: Changed
+    squared: Changed
+    brier: Changed
 
 
 @dataclass(frozen=True)
@@ -78,12 +95,9 @@ class RouterReport:
         for name, each in self.ablations.items():
             found.append(f"{name + ', hard':<22} {_shown(each.hard)}; {_over(each.gain, self.best_expert)}")
             found.append(f"{name + ', routed':<22} {_shown(each.routed)}; {_over(each.over_uniform, 'uniform')}")
-            if (errors := each.calibrated) is not None:
-                for word, before, after in (
-                    ("ECE", errors.ece_before, errors.ece_after),
-                    ("Brier", errors.brier_before, errors.brier_after),
-                ):
-                    found.append(f"{f'{name}, {word}':<22} {_shown(before)} before calibration, {_shown(after)} after")
+            if each.calibrated is not None:
+                for field, words in MEASURES.items():
+                    found.append(f"{f'{name}, {words}':<22} {_told(getattr(each.calibrated, field))}")
         return found
 
 
@@ -124,16 +138,12 @@ def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: 
     )
 
 
-def _calibrated(
-    before_ME: Array, after_ME: Array, best_ME: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> Calibrated:
-    def measured(statistic: Callable[[Array, Array], float], p_ME: Array) -> Score:
-        return with_interval(statistic, p_ME, best_ME)
+def _calibrated(before_ME: Array, after_ME: Array, best_ME: Marks) -> Calibrated:
+    def changed(measure: Measure) -> Changed:
+        before, after = (with_interval(measure, p_ME, best_ME) for p_ME in (before_ME, after_ME))
+        return Changed(before, after, change(measure, before_ME, after_ME, best_ME))
 
-    ece, brier = expected_calibration_error, brier_score
-    return Calibrated(
-        measured(ece, before_ME), measured(ece, after_ME), measured(brier, before_ME), measured(brier, after_ME)
-    )
+    return Calibrated(changed(ECE), changed(SQUARED), changed(BRIER))
 
 
 def _mean(scores_N: Array) -> Score:
@@ -142,6 +152,13 @@ def _mean(scores_N: Array) -> Score:
 
 def _shown(score: Score) -> str:
     return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})"
+
+
+def _told(found: Changed) -> str:
+    """Four places, as squares of probabilities are small."""
+    by = found.change
+    told = f"{found.before.mean:.4f} before calibration, {found.after.mean:.4f} after"
+    return f"{told}; {by.difference:+.4f} ({by.low:+.4f} to {by.high:+.4f})"
 
 
 def _over(gain: Difference, name: str) -> str:

@@ -1,6 +1,7 @@
 """`swarm fit-router`: what it writes and reports, and mistakes that are one line and leave nothing behind."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,18 @@ def test_the_report_has_every_ablation_and_is_consistent(playground: Playground,
         assert each["hard"]["mean"] <= means["oracle"]
         assert each["gain"]["difference"] == pytest.approx(each["hard"]["mean"] - means["best_expert"])
         assert each["over_uniform"]["difference"] == pytest.approx(each["routed"]["mean"] - means["uniform"])
-        assert all(0 <= score["low"] <= score["high"] <= 1 for score in each["calibrated"].values())
+        for errors in each["calibrated"].values():
+            assert all(0 <= score["low"] <= score["high"] <= 1 for score in (errors["before"], errors["after"]))
+            change = errors["change"]
+            assert change["difference"] == pytest.approx(errors["after"]["mean"] - errors["before"]["mean"])
+            assert change["low"] <= change["high"]
+
+
+def test_what_is_printed_has_the_changes(playground: Playground, tmp_path: Path) -> None:
+    done = run_cli("fit-router", playground.config_file, "-o", tmp_path / "router", *SPLITS)
+    for words in ("both, ECE", "none, squared error", "natural, Brier"):
+        (line,) = (line for line in done.out.splitlines() if line.startswith(words))
+        assert re.search(r"before calibration, \S+ after; [+-]\S+ \([+-]\S+ to [+-]\S+\)$", line)
 
 
 def test_the_same_config_gives_the_same_router(playground: Playground, tmp_path: Path) -> None:
@@ -118,5 +130,6 @@ def test_experts_of_different_tasks_get_their_own_prompts(tmp_path: Path) -> Non
     assert both.gain.low > 0
     assert natural.hard.mean > 0.9 * report.choices["oracle"].mean
     assert both.calibrated is not None
-    assert both.calibrated.ece_after.mean < both.calibrated.ece_before.mean
-    assert both.calibrated.brier_after.mean < both.calibrated.brier_before.mean
+    assert both.calibrated.ece.change.high < 0
+    assert both.calibrated.squared.change.high < 0
+    assert both.calibrated.brier.change.high < 0

@@ -2,8 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from swarm.statistics.calibration import brier_score, expected_calibration_error, with_interval
+from swarm.core.space import Array
+from swarm.statistics.calibration import (
+    BRIER,
+    ECE,
+    SQUARED,
+    brier_score,
+    change,
+    debiased_squared_error,
+    expected_calibration_error,
+    squared_calibration_error,
+    with_interval,
+)
 
 
 def test_the_calibration_error_by_hand() -> None:
@@ -45,7 +57,7 @@ def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
     held = 0
     for seed in range(60):
         happened_NE = np.repeat(random.random((80, 1)) < 0.5, 2, axis=1)
-        found = with_interval(brier_score, np.full((80, 2), 0.3), happened_NE, seed)
+        found = with_interval(BRIER, np.full((80, 2), 0.3), happened_NE, seed)
         held += found.low <= 0.29 <= found.high
     assert held >= 52
 
@@ -53,7 +65,74 @@ def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
 def test_the_events_of_an_item_are_resampled_together() -> None:
     """An item given twice is one item: the interval is as wide as with it once."""
     p_N1, happened_N1 = np.full((50, 1), 0.3), np.arange(50)[:, None] % 2
-    once = with_interval(brier_score, p_N1, happened_N1)
-    twice = with_interval(brier_score, np.repeat(p_N1, 2, axis=1), np.repeat(happened_N1, 2, axis=1))
+    once = with_interval(BRIER, p_N1, happened_N1)
+    twice = with_interval(BRIER, np.repeat(p_N1, 2, axis=1), np.repeat(happened_N1, 2, axis=1))
     assert (once.low, once.high) == pytest.approx((twice.low, twice.high))
-    assert once == with_interval(brier_score, p_N1, happened_N1)
+    assert once == with_interval(BRIER, p_N1, happened_N1)
+
+
+def test_the_squared_error_by_hand() -> None:
+    """Two bins of two, each off by .3: .09."""
+    assert squared_calibration_error([[0.1], [0.3], [0.6], [0.8]], [[0], [1], [1], [1]], bins=2) == pytest.approx(0.09)
+
+
+def test_without_bias_it_is_kumars_for_one_event_per_item() -> None:
+    """In a bin of p = .5 with two of four: 0 less .5 * .5 / (4 - 1)."""
+    assert debiased_squared_error(np.full((4, 1), 0.5), [[1], [1], [0], [0]], bins=1) == pytest.approx(-0.25 / 3)
+
+
+def test_items_given_twice_are_no_more_items() -> None:
+    """Two equal events of an item say what one does."""
+    random = np.random.default_rng(0)
+    p_N1, happened_N1 = np.full((40, 1), 0.4), random.random((40, 1)) < 0.5
+    once = debiased_squared_error(p_N1, happened_N1)
+    assert debiased_squared_error(np.repeat(p_N1, 2, 1), np.repeat(happened_N1, 2, 1)) == pytest.approx(once)
+
+
+def chosen(n: int, seed: int) -> tuple[Array, Array]:
+    """True probabilities, (n, 4), and events of which one per item happens."""
+    random = np.random.default_rng(seed)
+    p_NE = softmax(random.normal(size=(n, 4)), axis=1)
+    which_N = (p_NE.cumsum(axis=1) < random.random((n, 1))).sum(axis=1).clip(0, 3)
+    return p_NE, np.eye(4)[which_N]
+
+
+def test_true_probabilities_have_no_error_on_average_and_a_biased_one_in_bins() -> None:
+    found = [
+        (debiased_squared_error(*drawn), squared_calibration_error(*drawn))
+        for drawn in map(chosen, [80] * 300, range(300))
+    ]
+    debiased, plain = np.mean(found, axis=0)
+    assert abs(debiased) < 3 * np.std(found, axis=0)[0] / 300**0.5
+    assert plain > 0.002
+
+
+def test_a_change_without_one_is_none() -> None:
+    p_NE, happened_NE = chosen(50, 0)
+    for measure in (ECE, SQUARED, BRIER):
+        found = change(measure, p_NE, p_NE, happened_NE)
+        assert (found.difference, found.low, found.high) == (0, 0, 0)
+
+
+def test_the_change_of_the_brier_score_is_that_of_its_means() -> None:
+    p_NE, happened_NE = chosen(200, 1)
+    flat_NE = np.full_like(p_NE, 0.25)
+    found = change(BRIER, flat_NE, p_NE, happened_NE)
+    assert found.difference == pytest.approx(brier_score(p_NE, happened_NE) - 0.1875)
+    assert found.low < found.difference < found.high < 0
+
+
+def test_intervals_of_the_squared_errors_fall_hold_the_truth_about_as_often_as_they_say() -> None:
+    """From probabilities that are too sharp to true ones; the truth is that of 100,000 items."""
+
+    def sharp(p_NE: Array) -> Array:
+        return softmax(2 * np.log(p_NE), axis=1)
+
+    p_NE, happened_NE = chosen(100_000, 99)
+    truth = -debiased_squared_error(sharp(p_NE), happened_NE)
+    held = 0
+    for seed in range(20):
+        p_NE, happened_NE = chosen(80, seed)
+        found = change(SQUARED, sharp(p_NE), p_NE, happened_NE, seed)
+        held += found.low <= truth <= found.high
+    assert held >= 16
