@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from transformers import GenerationConfig
 
 import swarm
 from support.models import load, make_base
@@ -288,6 +289,12 @@ def test_routed_texts_are_those_of_the_engine(folder: Path, tmp_path: Path, by: 
     assert texts() == [each.text for each in reply.answers if isinstance(each, Text)]
     assert texts(use_cache=False) == texts()
     assert len(set(texts(num_beams=2, num_return_sequences=2)[::2])) == len(prompts)
+    del given["attention_mask"]
+    padding = {"pad_token_id": model.tokenizer.pad_token_id}
+    assert texts(**padding) == texts(**padding, use_cache=False) == [each.text for each in reply.answers]
+    model.generation_config.pad_token_id = model.tokenizer.pad_token_id
+    assert texts() == texts(**padding)
+    assert texts(generation_config=GenerationConfig(num_beams=1)) == texts()
     before = texts()
     model.set(dict.fromkeys(ADAPTERS, 0.0))
     neutral = load(folder / "base").generate(**given, max_new_tokens=7, do_sample=False)

@@ -20,6 +20,7 @@ from swarm.core.errors import ConfigError
 from swarm.core.recipe_places import turned
 from swarm.core.recipes import Recipe
 from swarm.engines.transformers.delivered_paths import CLUSTER, DeliveredPaths
+from swarm.engines.transformers.engine import DTYPES
 from swarm.engines.transformers.logit_mix import combine
 from swarm.engines.transformers.logit_paths import RowMixes
 from swarm.engines.transformers.path_caches import PathCaches
@@ -45,24 +46,35 @@ class LogitModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     def __init__(self, catalog: Catalog, recipe: Recipe, dtype: torch.dtype, device: str = "auto") -> None:
         """Load the base; the other models are loaded when they are first run. Raises UserError."""
         paths = DeliveredPaths(catalog, dtype, device)
-        base = paths.loaded.model
-        super().__init__(copy.deepcopy(base.config))
-        self.generation_config = copy.deepcopy(base.generation_config)
+        super().__init__(copy.deepcopy(paths.loaded.model.config))
+        self.generation_config = copy.deepcopy(paths.loaded.model.generation_config)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(catalog.base.path)
         self.recipe = self.delivered = recipe
-        self._paths = paths
-        self._opened: dict[str, nn.Module] = {}
+        self._catalog = catalog
         self._rows: list[Recipe] | None = None
         self._fixed: RowMixes | None = None  # of the rows of a `generate`
-        self.base = base.requires_grad_(False)
-        paths.put(recipe)
+        self._take(paths)
+
+    def _take(self, paths: DeliveredPaths) -> None:
+        """Run these models, with the weights of the recipe that is in use."""
+        paths.put(self.recipe)
+        self._paths = paths
+        self._opened: dict[str, nn.Module] = {}
+        self.base = paths.loaded.model.requires_grad_(False)
         self.eval()
 
     def _apply(self, fn: Callable[..., Tensor], recurse: bool = True) -> "LogitModel":
-        """Refuse another device or dtype: the other models, and what merges weights, would stay behind."""
-        probe = next(self.base.parameters())[:0]
-        if (found := fn(probe)).dtype != probe.dtype or found.device != probe.device:
-            raise ConfigError("a recipe's models are not moved or cast once loaded; give swarm.load device= and dtype=")
+        """`to`, `cuda`, `half` and their like: all models are opened anew from their files, there and in that dtype.
+
+        So weights are those of `swarm.load` with this device and dtype, bit for bit. Caches of passes before do not
+        fit. Raises UserError, and leaves the model as it is, where a file is gone or the dtype is no engine's.
+        """
+        probe = torch.empty(0, dtype=self.dtype, device=self.device)
+        found = fn(probe)
+        if found.dtype != probe.dtype or found.device != probe.device:
+            if found.dtype not in DTYPES.values():
+                raise ConfigError(f"to: {found.dtype} is no dtype of an engine; use one of {', '.join(DTYPES)}")
+            self._take(DeliveredPaths(self._catalog, found.dtype, str(found.device)))
         return self
 
     def set(self, coefficients: Mapping[str, float] | None = None, /, **named: float) -> None:
@@ -144,11 +156,23 @@ class LogitModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     def _fixed_by(self, ids: Tensor | None, given: Mapping[str, Any]) -> Iterator[None]:
         """Within the context, routed coefficients are those of these prompts, with a cache and without."""
         if self.recipe.routing is not None and ids is not None and given.get("past_key_values") is None:
-            self._fixed = self._fresh(ids, given.get("attention_mask"))
+            self._fixed = self._fresh(ids, self._mask(ids, given))
         try:
             yield
         finally:
             self._fixed = None
+
+    def _mask(self, ids_BT: Tensor, given: Mapping[str, Any]) -> Tensor | None:
+        """The attention mask of a `generate`; where none is given, what transformers infers from the padding token."""
+        mask_BT: Tensor | None = given.get("attention_mask")
+        configs = [each for each in (given.get("generation_config"), self.generation_config) if each is not None]
+        pad, ends = (
+            next((each for each in (given.get(name), *(getattr(c, name) for c in configs)) if each is not None), None)
+            for name in ("pad_token_id", "eos_token_id")
+        )
+        if mask_BT is not None or pad is None or pad in (ends if isinstance(ends, list) else [ends]):
+            return mask_BT
+        return ids_BT.ne(pad)
 
     def _mixes(self, ids_BT: Tensor, mask_BS: Tensor | None, caches: PathCaches) -> RowMixes:
         """The models that take part, and the weight of each in each row."""

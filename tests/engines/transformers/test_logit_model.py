@@ -196,6 +196,39 @@ def test_weights_and_logits_act_together(catalog: Catalog) -> None:
         model.rows([{"one.weights": 0.1}])
 
 
+@torch.no_grad()
+def test_cast_it_is_what_is_loaded_in_that_dtype_and_back_what_it_was(catalog: Catalog, folder: Path) -> None:
+    """With all its models open: experts, a pair, a control layer, and weights of the base's own path."""
+    both = Recipe(recipe(catalog, one=0.6).weights, LogitRecipe("logits", {"two": 0.5, "pair": 0.4, "control": 0.3}))
+    model = LogitModel(catalog, both, torch.float32, "cpu")
+    assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)
+    given = encoded(model)
+    before = model(**given).logits
+    assert model.to("cpu") is model
+    assert len(model._opened) == 6, "nothing is opened anew where nothing changes"
+    assert model.to(torch.bfloat16).eval() is model
+    assert (model.dtype, model.training) == (torch.bfloat16, False)
+    assert torch.equal(model(**given).logits, LogitModel(catalog, both, torch.bfloat16, "cpu")(**given).logits)
+    assert {each.dtype for opened in model._opened.values() for each in opened.parameters()} == {torch.bfloat16}
+    model.set(two=0.0)
+    assert torch.equal(
+        model.float()(**given).logits, LogitModel(catalog, model.recipe, torch.float32, "cpu")(**given).logits
+    )
+    model.set(two=0.5)
+    assert torch.equal(model(**given).logits, before)
+
+
+@torch.no_grad()
+def test_where_it_cannot_be_moved_or_cast_it_stays_as_it_is(model: LogitModel, catalog: Catalog) -> None:
+    given = encoded(model)
+    before = model(**given).logits
+    with pytest.raises(ConfigError, match="float64 is no dtype of an engine; use one of float32, bfloat16, float16"):
+        model.double()
+    with pytest.raises((AssertionError, RuntimeError)):
+        model.to("cuda:99")
+    assert torch.equal(model(**given).logits, before)
+
+
 def test_mistakes_are_one_line(model: LogitModel, tmp_path: Path) -> None:
     for call, words in (
         (lambda: model.set(nosuch=1.0), "'nosuch' has no coefficient here; use some of one, two, full"),
