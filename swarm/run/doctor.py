@@ -32,7 +32,7 @@ LEAST_DISK, ENOUGH_DISK = 1 * GIB, 20 * GIB
 LEAST_FILES = 1024  # open at a time: Ray needs some dozens for each worker
 EXTRAS = {
     "vllm": "vllm", "optuna": "optuna", "pyarrow": "parquet", "trl": "build", "tensorboard": "tensorboard",
-    "wandb": "wandb", "mlflow": "mlflow", "vaderSentiment": "text",
+    "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio", "vaderSentiment": "text",
 }  # fmt: skip
 
 

@@ -21,12 +21,14 @@ from swarm.trackers.base import TrackedRun, Tracker, TrackerSettings
 from swarm.trackers.mlflow import Mlflow
 from swarm.trackers.tensorboard import TensorBoard
 from swarm.trackers.thread import Start, Tracking
+from swarm.trackers.trackio import Trackio
 from swarm.trackers.wandb import Wandb
 
 TRACKERS: dict[str, type[TrackerSettings]] = {
     "tensorboard": TensorBoard,
     "wandb": Wandb,
     "mlflow": Mlflow,
+    "trackio": Trackio,
 }
 
 __all__ = ["TRACKERS", "Start", "TrackedRun", "Tracker", "TrackerSettings", "Tracking"]

@@ -1,9 +1,11 @@
 """What trackers left on disk, read back by the tools themselves: name -> its points, a step and a value each."""
 
 import json
+import sqlite3
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 Points = dict[str, list[tuple[int, float]]]
@@ -79,4 +81,18 @@ def _records(file: Path) -> Iterator:
             parts = b""
 
 
-READERS: dict[str, Callable[[Path], Points]] = {"tensorboard": of_tensorboard, "wandb": of_wandb, "mlflow": of_mlflow}
+def of_trackio(folder: Path) -> Points:
+    """The rows of its database, which must be of one run."""
+    points: Points = {}
+    with closing(sqlite3.connect(folder / "swarm.db")) as database:
+        rows = database.execute("select run_id, step, metrics from metrics order by id").fetchall()
+    assert len({run for run, _, _ in rows}) == 1, rows
+    for _, step, metrics in rows:
+        for name, value in json.loads(metrics).items():
+            points.setdefault(name, []).append((step, value))
+    return points
+
+
+READERS: dict[str, Callable[[Path], Points]] = {
+    "tensorboard": of_tensorboard, "wandb": of_wandb, "mlflow": of_mlflow, "trackio": of_trackio,
+}  # fmt: skip

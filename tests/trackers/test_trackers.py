@@ -245,17 +245,18 @@ def test_results_are_the_summarys_main_numbers() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["tensorboard", "trackio"])
 def test_a_tracked_run_is_the_run_and_its_last_point_the_journals(
-    playground: Playground, finished_run: Path, tmp_path: Path
+    playground: Playground, finished_run: Path, tmp_path: Path, kind: str
 ) -> None:
-    needs("tensorboard")
+    needs(kind)
     done = run_cli(
-        "search", playground.config_file, "--run-dir", tmp_path / "run", "--set", "trackers=[{type: tensorboard}]"
+        "search", playground.config_file, "--run-dir", tmp_path / "run", "--set", f"trackers=[{{type: {kind}}}]"
     )
     assert (done.code, done.err) == (0, "")
     assert timeless(journal(tmp_path / "run"))[1:] == timeless(journal(finished_run))[1:]
     assert summary_of(tmp_path / "run") == summary_of(finished_run)
-    points = READERS["tensorboard"](tmp_path / "run" / "trackers" / "tensorboard")
+    points = READERS[kind](tmp_path / "run" / "trackers" / kind)
     evaluations = {line["id"]: line for line in journal(finished_run) if line["kind"] == "evaluation"}
     step, best = points["search/best"][-1]
     assert step == len({tuple(line["position"]) for line in evaluations.values()})
