@@ -162,12 +162,27 @@ def test_the_page_states_outcomes_and_contains_no_path() -> None:
         table.Result("gpu", [line], 0, "", f"`python {common.ROOT}/gpu.py`, today"),
         table.Result("harness", [], SKIPPED, "skipped: no lm-eval", ""),
     ]
-    text = table.page(results, "make bench")
+    text = table.page(results)
     assert "0 of 1 targets hold. Missed: gpu: read from .../x." in text
     assert "No results: skipped: no lm-eval" in text
     assert str(common.ROOT) not in text
     assert "FAILS" in text
     assert "`python .../gpu.py`, today" in text
+
+
+def test_sections_of_other_scripts_stay_on_the_page() -> None:
+    slow, fast = (common.Metric("gpu", "speed", value, "x", ">= 1").content() for value in (0.5, 2.0))
+    before = table.page(
+        [table.Result(name, [slow], 0, "", f"`{name}`, then") for name in ("gpu", "racing", "adapters")]
+    )
+    after = table.page([table.Result("racing", [fast], 0, "", "`racing`, now")], before)
+    assert after.split("## ")[1] == before.split("## ")[1]
+    assert [text.split()[0] for text in after.split("\n## ")[1:]] == ["adapters", "gpu", "racing"]
+    assert "1 of 3 targets hold. Missed: adapters: speed; gpu: speed." in after
+    assert "`racing`, now" in after
+    assert "`racing`, then" not in after
+    same = table.page([table.Result("racing", [slow], 0, "", "`racing`, then")], after)
+    assert same == before
 
 
 def test_a_result_is_kept_with_its_provenance(tmp_path: Path) -> None:

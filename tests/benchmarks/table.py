@@ -1,6 +1,9 @@
 """Runs every benchmark in a process of its own and writes docs/benchmarks.md: `make bench`.
 
-Every script in this folder that can be run is a benchmark. The text of its section is the script's docstring.
+    python tests/benchmarks/table.py dials logit_paths
+
+runs these two alone; the page's other sections stay as they are. Every script in this folder that can be run is a
+benchmark. The text of its section is the script's docstring.
 Exit status 77 means that the script cannot run here; its last line says what to install.
 """
 
@@ -10,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -28,13 +32,13 @@ OWN_ENVIRONMENT = {"vllm_engine": ROOT / ".venv-vllm" / "bin" / "python"}
 INTRODUCTION = """\
 # Benchmarks
 
-`{command}` wrote this page on {date}. The two sides of a comparison alternate within one run. Figures are medians over
-the repetitions; a ratio is the median of the ratios of repetitions adjacent in time. All figures are from one shared
-machine, whose speed varies from minute to minute: the smallest and largest ratios show by how much. Rows without a
-target give context to the others. Each section names its command, date and commit. Scripts of `tests/benchmarks/` that
-are not listed were not run for this page. The results of discovery and studies have pages of their own
-([results](results/discovery.md)), those of nothing are in the [log](log.md), those of vLLM in [vllm.md](vllm.md), and
-measurements that need a GPU are listed in [gpu-todo.md](gpu-todo.md).
+`python tests/benchmarks/table.py` writes this page, last on {date}. The two sides of a comparison alternate within one
+run. Figures are medians over the repetitions; a ratio is the median of the ratios of repetitions adjacent in time. All
+figures are from one shared machine, whose speed varies from minute to minute: the smallest and largest ratios show by
+how much. Rows without a target give context to the others. Each section names its command, date and commit. Scripts of
+`tests/benchmarks/` that are not listed were not run for this page. The results of discovery and studies have pages of
+their own ([results](results/discovery.md)), those of nothing are in the [log](log.md), those of vLLM in
+[vllm.md](vllm.md), and measurements that need a GPU are listed in [gpu-todo.md](gpu-todo.md).
 
 - machine: {machine}
 - versions: {versions}
@@ -107,21 +111,34 @@ def keep(folder: Path, result: Result) -> None:
     (folder / f"{result.name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in result.lines))
 
 
-def page(results: Sequence[Result], command: str) -> str:
-    """The page's text."""
-    measured = [line for result in results for line in result.lines]
-    targets = [line for line in measured if line["target"] is not None]
-    failed = [f"{line['benchmark']}: {line['metric']}" for line in targets if not line["holds"]]
-    summary = f"{len(targets) - len(failed)} of {len(targets)} targets hold."
-    if failed:
-        summary += " Missed: " + "; ".join(failed) + "."
+def page(results: Sequence[Result], before: str = "") -> str:
+    """The page's text, sections in alphabetical order.
+
+    before: the page so far; its sections of other scripts are kept.
+    """
+    known = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in before.split("\n## ")[1:]}
+    sections = dict(sorted((known | {result.name: section(result) for result in results}).items()))
     head = INTRODUCTION.format(
-        command=command, date=time.strftime("%Y-%m-%d"), machine=machine(), versions=known_versions(), summary=summary
+        date=time.strftime("%Y-%m-%d"), machine=machine(), versions=known_versions(), summary=summary(sections)
     )
-    text = "\n".join([head, *(section(result) for result in results)])
+    text = "\n".join([head, *sections.values()])
     for private in (str(ROOT), str(Path.home()), str(ROOT.parent)):
         text = text.replace(private, "...")
     return text
+
+
+def summary(sections: Mapping[str, str]) -> str:
+    """How many targets hold, and which do not. sections: the text by the script's name."""
+    found = [
+        (f"{name}: {metric}", judged)
+        for name, text in sections.items()
+        for metric, judged in re.findall(
+            rf"^\| (.+?) \|.*\| ({verdict(True)}|{verdict(False)}) \|$", text, re.MULTILINE
+        )
+    ]
+    failed = [metric for metric, judged in found if judged == verdict(False)]
+    said = f"{len(found) - len(failed)} of {len(found)} targets hold."
+    return f"{said} Missed: {'; '.join(failed)}." if failed else said
 
 
 def section(result: Result) -> str:
@@ -200,8 +217,8 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]}; known are {', '.join(scripts())}")
     results = [result_of(name, options, arguments.kept) for name in arguments.names or scripts()]
-    command = f"python tests/benchmarks/table.py {' '.join(arguments.names)}" if arguments.names else "make bench"
-    arguments.output.write_text(page(results, command))
+    before = arguments.output.read_text() if arguments.names and arguments.output.is_file() else ""
+    arguments.output.write_text(page(results, before))
     say(f"wrote {arguments.output}")
     sys.exit(any(result.status not in (0, SKIPPED) for result in results))
 
