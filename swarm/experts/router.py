@@ -5,8 +5,10 @@ From the mean hidden state of a prompt at a fixed layer of the base to a coeffic
 1. Two scores per expert (router_geometry.py), less their mean over experts, as only differences matter to a choice, and
    divided by their standard deviation over the items that the router was fitted to.
 2. r = l1 * fractal + l2 * natural (AlignX, arXiv 2602.07381).
-3. p = P(the expert is among the best | r), calibrated expert by expert (MoCaE, arXiv 2309.14976) on scores of items
-   that the geometry had not seen. The calibration is fitted anew for each l1 and l2, so that it fits the r in use.
+3. p = P(the expert is among the best), calibrated expert by expert (MoCaE, arXiv 2309.14976) on items that the geometry
+   had not seen. What is calibrated is the log-odds of softmax(r), the probability that r stands for by itself: it says
+   how an expert compares with the others, and a logistic curve of it can leave a true probability as it is. The
+   calibration is fitted anew for each l1 and l2, so that it fits the r in use.
 4. s = (1 - base share) softmax(log p / temperature + bias).
 5. coefficient = scale * (1 - strength + strength * s).
 
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from swarm.core.recipes import RoutingRecipe
 from swarm.experts.calibrators import Calibration, Calibrator, fitted
@@ -58,17 +60,17 @@ class Router:
         return standardised(self.geometry, self.geometry.project(features_NH), self.spreads)
 
     def calibrators(self, fractal: float, natural: float) -> list[Calibrator]:
-        """A calibrator per expert, of r = fractal * fractal score + natural * natural score."""
-        r_ME = fractal * self.fractal_ME + natural * self.natural_ME
+        """A calibrator per expert, of the `log_odds` of r = fractal * fractal score + natural * natural score."""
+        odds_ME = log_odds(fractal * self.fractal_ME + natural * self.natural_ME)
         best_ME = self.geometry.best_ME.astype(np.float64)
-        return [fitted(self.calibration, r_M, best_M) for r_M, best_M in zip(r_ME.T, best_ME.T, strict=True)]
+        return [fitted(self.calibration, odds_M, best_M) for odds_M, best_M in zip(odds_ME.T, best_ME.T, strict=True)]
 
     def probabilities(self, fractal_NE: Array, natural_NE: Array, fractal: float, natural: float) -> Array:
         """P(expert is among the best), (N, E): no nearer to 0 and 1 than so many items can tell (Laplace's rule)."""
-        r_NE = fractal * fractal_NE + natural * natural_NE
+        odds_NE = log_odds(fractal * fractal_NE + natural * natural_NE)
         least = 1 / (len(self.fractal_ME) + 2)
         calibrators = self.calibrators(fractal, natural)
-        p_NE = np.stack([each(r_N) for each, r_N in zip(calibrators, r_NE.T, strict=True)], axis=1)
+        p_NE = np.stack([each(odds_N) for each, odds_N in zip(calibrators, odds_NE.T, strict=True)], axis=1)
         return np.clip(p_NE, least, 1 - least)
 
     def weights(self, features_NH: Array, routing: RoutingRecipe) -> Array:
@@ -113,6 +115,16 @@ def nearest(weights_NE: Array, centres_KE: Array) -> NDArray[np.intp]:
     """The cluster of every item: the one whose coefficients are nearest."""
     label_N: NDArray[np.intp] = cdist(weights_NE, centres_KE, "sqeuclidean").argmin(axis=1)
     return label_N
+
+
+def log_odds(r_NE: Array) -> Array:
+    """Log-odds of softmax(r) plus log(E - 1), (N, E): r less the log of the others' mean exp(r), 0 if all r are equal.
+
+    r_NE: of two experts at least.
+    """
+    others_NE = np.stack([logsumexp(np.delete(r_NE, e, axis=1), axis=1) for e in range(r_NE.shape[1])], axis=1)
+    odds_NE: Array = r_NE - others_NE + np.log(r_NE.shape[1] - 1)
+    return odds_NE
 
 
 def uncalibrated(fractal_NE: Array, natural_NE: Array, fractal: float, natural: float) -> Array:

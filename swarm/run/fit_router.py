@@ -106,12 +106,13 @@ def run_fit_router(
     scored, layer = score_alone(plan, options.layer, on_step)
     on_step("fitting")
     fit, held = scored["search"], scored["select"]
-    router, differing = _fit(plan.catalog, fit.features_NH, fit.scores_NE, layer, options, plan.config.seed)
+    calibration = CALIBRATIONS[options.calibration]
+    router = router_of(plan.catalog, fit.features_NH, fit.scores_NE, layer, calibration, plan.config.seed)
     report = router_report(router, held.features_NH, held.base_N, held.scores_NE, fit.scores_NE.mean(axis=0))
     router = replace(router, report=report.content())
     with replaced_directory(options.out, options.overwrite) as folder:
         write_router(router, folder)
-    return FittedRouter(options.out, router, len(fit.base_N), differing, report)
+    return FittedRouter(options.out, router, len(fit.base_N), len(router.fractal_ME), report)
 
 
 def score_alone(
@@ -160,14 +161,13 @@ def _scores(plan: Plan, evaluator: Evaluator, split: Split, on_step: Callable[[s
     return np.array(columns, dtype=np.float64).T
 
 
-def _fit(
-    catalog: Catalog, features_NH: Array, scores_NE: Array, layer: int, options: RouterOptions, seed: int
-) -> tuple[Router, int]:
-    """The router, and at how many examples experts differ."""
+def router_of(
+    catalog: Catalog, features_NH: Array, scores_NE: Array, layer: int, calibration: Calibration, seed: int
+) -> Router:
+    """A router of the catalog's experts, whose order that of the scores is. Raises DataError as `fit_router` does."""
     names = tuple(source.name for source in catalog.sources)
-    calibration = CALIBRATIONS[options.calibration]
     found = fit_router(features_NH, scores_NE, names, RouterFit(calibration=calibration, seed=seed))
-    router = Router(
+    return Router(
         base=catalog.base.tensors.fingerprint,
         experts={source.name: source.fingerprint for source in catalog.sources},
         layer=layer,
@@ -178,4 +178,3 @@ def _fit(
         natural_ME=found.natural_ME,
         report={},
     )
-    return router, len(found.fractal_ME)

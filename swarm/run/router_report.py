@@ -57,6 +57,7 @@ class Ablation:
     hard: the mean score where each prompt goes to the likeliest expert.
     routed: where it goes to each expert with its share of the softmax (temperature 1).
     gain: hard, less the single expert that was best on the search split.
+    over_uncalibrated: hard, less the choice of the expert whose r is the highest.
     over_uniform: routed, less uniform.
     """
 
@@ -64,6 +65,7 @@ class Ablation:
     hard: Score
     routed: Score
     gain: Difference
+    over_uncalibrated: Difference
     over_uniform: Difference
 
 
@@ -93,7 +95,8 @@ class RouterReport:
         found = [f"select       {self.examples:,} examples, at {self.differing:,} of which experts differ"]
         found += [f"{heads[name]:<22} {_shown(score)}" for name, score in self.choices.items()]
         for name, each in self.ablations.items():
-            found.append(f"{name + ', hard':<22} {_shown(each.hard)}; {_over(each.gain, self.best_expert)}")
+            hard = f"{_over(each.gain, self.best_expert)}; {_over(each.over_uncalibrated, 'uncalibrated')}"
+            found.append(f"{name + ', hard':<22} {_shown(each.hard)}; {hard}")
             found.append(f"{name + ', routed':<22} {_shown(each.routed)}; {_over(each.over_uniform, 'uniform')}")
             if each.calibrated is not None:
                 for field, words in MEASURES.items():
@@ -119,13 +122,14 @@ def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: 
     def ablation(fractal: float, natural: float) -> Ablation:
         p_NE = router.probabilities(fractal_NE, natural_NE, fractal, natural)
         before_NE = uncalibrated(fractal_NE, natural_NE, fractal, natural)
-        hard_N = scores_NE[np.arange(len(scores_NE)), p_NE.argmax(axis=1)]
+        hard_N, unlearnt_N = (scores_NE[np.arange(len(scores_NE)), x_NE.argmax(axis=1)] for x_NE in (p_NE, before_NE))
         routed_N = (p_NE / p_NE.sum(axis=1, keepdims=True) * scores_NE).sum(axis=1)
         return Ablation(
             _calibrated(before_NE[differ_N], p_NE[differ_N], best_NE[differ_N]) if differ_N.any() else None,
             _mean(hard_N),
             _mean(routed_N),
             paired_bootstrap(hard_N.tolist(), choices["best_expert"].tolist()),
+            paired_bootstrap(hard_N.tolist(), unlearnt_N.tolist()),
             paired_bootstrap(routed_N.tolist(), choices["uniform"].tolist()),
         )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax, logit
 from sklearn.calibration import _sigmoid_calibration
 from sklearn.covariance import ledoit_wolf
 from sklearn.isotonic import IsotonicRegression
@@ -11,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from swarm.core.errors import DataError
 from swarm.core.recipes import RoutingRecipe
 from swarm.experts.calibrators import Calibration, Isotonic, Platt, fitted, isotonic, platt
-from swarm.experts.router import Router, nearest, uncalibrated
+from swarm.experts.router import Router, log_odds, nearest, uncalibrated
 from swarm.experts.router_fit import RouterFit, best_of, fit_router
 from swarm.experts.router_geometry import (
     Array,
@@ -281,3 +282,25 @@ def test_clusters_are_weights_that_prompts_are_near_to(fit: Router) -> None:
 def test_the_uncalibrated_router_is_a_softmax() -> None:
     p_NE = uncalibrated(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]), 0.5, 0.25)
     np.testing.assert_allclose(p_NE, [[0.5, 0.5]])
+
+
+def test_the_log_odds_are_those_of_the_softmax() -> None:
+    """Up to log(E - 1), which an intercept takes up; experts that are alike have none."""
+    r_NE = np.random.default_rng(0).normal(size=(50, 4))
+    p_NE = np.exp(log_softmax(r_NE, axis=1))
+    np.testing.assert_allclose(log_odds(r_NE), logit(p_NE) + np.log(3))
+    np.testing.assert_array_equal(log_odds(np.zeros((3, 4))), 0)
+    np.testing.assert_allclose(log_odds(np.array([[1.0, 3.0]])), [[-2.0, 2.0]])
+    assert np.isfinite(log_odds(np.array([[1e8, 0.0, -1e8]]))).all()
+
+
+def test_true_probabilities_stay_as_they_are() -> None:
+    """Where an expert is the best with the probability that r stands for, slopes are near 1 and p near softmax(r)."""
+    random = np.random.default_rng(0)
+    features_NH, scores_NE = prompts(3000)
+    made = router(features_NH, scores_NE)
+    fractal_ME, natural_ME = random.normal(size=(2, 3000, 3))
+    p_ME = uncalibrated(fractal_ME, natural_ME, 0.6, 0.4)
+    best_ME = np.eye(3, dtype=bool)[(p_ME.cumsum(axis=1) < random.random((3000, 1))).sum(axis=1)]
+    true = replace(made, fractal_ME=fractal_ME, natural_ME=natural_ME, geometry=replace(made.geometry, best_ME=best_ME))
+    assert np.abs(true.probabilities(fractal_ME, natural_ME, 0.6, 0.4) - p_ME).max() < 0.06
