@@ -32,7 +32,11 @@ class BestExpert:
 
     @property
     def coefficients(self) -> Coefficients:
-        """Expert -> coefficient, or with groups of parameters expert -> group -> coefficient."""
+        """Expert -> coefficient, or with groups of parameters expert -> group -> coefficient.
+
+        With a router, expert -> scale, and how the router is used: "router.strength", "router.bias.NAME" and the
+        others that docs/routing.md lists.
+        """
         return {
             name: groups[""] if set(groups) == {""} else dict(groups)
             for name, groups in self.summary.coefficients.items()

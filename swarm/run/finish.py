@@ -117,7 +117,8 @@ class FinalStep:
         return summarise(result, ranges).model_copy(update=known)
 
     def _coefficients(self, candidate: Candidate) -> Coefficients:
-        return recipe_coefficients(self.plan.config.composition.recipe(candidate.position, self.plan.catalog))
+        recipe = self.plan.config.composition.recipe(candidate.position, self.plan.catalog)
+        return recipe_coefficients(recipe, self.plan.space.coordinates, candidate.position)
 
     def _exported(self, result: Result, summary: Summary) -> Exported:
         return Exported(

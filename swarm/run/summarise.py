@@ -54,11 +54,12 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
     baselines["uniform"] = uniform
     source = next((name for name, c in baselines.items() if c.position == best.position), "search")
     compared = _compared(archive, selection.weights, best, baselines)
+    coordinates = archive.start.coordinates if archive.start else ()
     return Summary(
         best=Best(
             id=best.id,
             source=source,
-            coefficients=recipe_coefficients(result.recipe),
+            coefficients=recipe_coefficients(result.recipe, coordinates, best.position),
             search=scores_at(archive, best, "search"),
             select=scores_at(archive, best, "select"),
             test=scores_at(archive, best, "test"),

@@ -19,7 +19,8 @@ from swarm.search.front_selection import FrontSelection
 from swarm.statistics.intervals import Difference, Score, mean_interval
 
 ALL = "all"  # the group of weights, where these have one coefficient per expert or none
-LOGITS, ROUTED = "logits", "routed"  # places of an expert's coefficients beside groups of weights
+LOGITS = "logits"  # the place of an expert's coefficients beside groups of weights
+STRENGTH = "router.strength"  # the coordinate that counts from 0 to 1 alone
 
 
 def summarise_front(
@@ -49,15 +50,17 @@ def summarise_front(
     )
 
 
-def recipe_coefficients(recipe: Recipe) -> Coefficients:
+def recipe_coefficients(recipe: Recipe, coordinates: Sequence[str], position: Sequence[float]) -> Coefficients:
     """Expert -> group or place -> coefficient, without a name where an expert has one place.
 
     That is one group of weights, or logits alone; where both may act, each is named, whatever the coefficients.
-    Of a recipe with a router the scales: what an expert's share of each prompt is multiplied by.
+    coordinates, position: where the recipe was found. With a router, these are its coefficients: beside the experts'
+        scales how the router is used (`router.strength`, `router.bias.NAME`), in the units of the search.
     """
     weights, logits, routing = recipe.weights, recipe.logits, recipe.routing
     if routing is not None:
-        return {name: {ROUTED: scale} for name, scale in routing.scales.items()}
+        at = dict(zip(coordinates, map(float, position), strict=True)) | {STRENGTH: routing.strength}
+        return {name: {"": value} for name, value in at.items()}
     names = [group.name for group in weights.groups]
     alone = len(names) == 1 and (logits is None or names == [ALL])
     names = [""] if alone else names

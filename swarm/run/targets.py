@@ -162,7 +162,8 @@ class Answers:
     def _result(self, target: Target, candidate: Candidate) -> TargetResult:
         recipe = self.plan.config.composition.recipe(candidate.position, self.plan.catalog)
         reached = {split: self._reached(target, candidate, split) for split in SPLITS}
-        return TargetResult(target, candidate.id, recipe_coefficients(recipe), reached)
+        coefficients = recipe_coefficients(recipe, self.plan.space.coordinates, candidate.position)
+        return TargetResult(target, candidate.id, coefficients, reached)
 
     def _reached(self, target: Target, candidate: Candidate, split: Split) -> Reached | None:
         found = self._at(candidate, split)

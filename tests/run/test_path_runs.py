@@ -13,9 +13,11 @@ from support.models import load, make_base, make_tokenizer
 from support.playground import Playground, make_playground, run_cli, summary_of
 from support.routers import write_random_router
 from support.runs import journal, timeless
+from swarm.compositions.routed import Routed
 from swarm.core.errors import ConfigError
 from swarm.engines.transformers.logits_cache import check_room
 from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.run.summarise_front import recipe_coefficients
 
 ROUTED = ("red", "green", "blue")
 KINDS = ("logits", "probabilities", "control", "mixed", "routed", "clusters")
@@ -131,6 +133,24 @@ def test_a_mixed_run_says_where_each_coefficient_acts(played: Playground, tmp_pa
         if line["id"] in listed:
             assert listed[line["id"]]["coefficients"]["pair.logits"] == pytest.approx(0.5 * at["pair.logits"])
     assert {line["id"] for line in searched} & listed.keys()
+
+
+def test_a_routed_result_says_how_its_router_is_used(played: Playground) -> None:
+    """By the names that a search has; the strength as it acts, and nothing of the router where it does not."""
+    catalog = open_catalog(played.base, [ExpertSpec(name, played.expert(name)) for name in ROUTED])
+    composition = Routed(router=str(played.folder / "router"))
+    names = composition.space(catalog).coordinates
+    position = [round(0.1 * i, 1) for i in range(1, len(names) + 1)]
+
+    def told(strength: float) -> Mapping[str, Mapping[str, float]]:
+        at = dict(zip(names, position, strict=True)) | {"router.strength": strength}
+        return recipe_coefficients(composition.recipe(list(at.values()), catalog), names, list(at.values()))
+
+    expected = {name: {"": value} for name, value in zip(names, position, strict=True)}
+    assert told(0.7) == expected | {"router.strength": {"": 0.7}}
+    assert told(1.4) == expected | {"router.strength": {"": 1.0}}
+    assert told(0.0) == {"red": {"": 0.1}, "green": {"": 0.2}, "blue": {"": 0.3}}
+    assert {"router.bias.red", "router.sharpness", "router.natural"} < told(1.0).keys()
 
 
 def test_a_sweep_moves_each_expert_in_each_place(played: Playground, tmp_path: Path) -> None:
