@@ -45,6 +45,10 @@ class Composition(Settings, ABC):
         """Names of what acts on logits: its models run beside the base."""
         return ()
 
+    def on_weights(self, catalog: Catalog) -> tuple[str, ...]:
+        """Names of what acts on the base's weights, beside what acts on logits."""
+        return () if self.on_logits(catalog) else catalog.names
+
     def check_models(self, catalog: Catalog) -> None:
         """Raise ConfigError where an expert cannot act where this composition puts it."""
         if catalog.models:

@@ -88,10 +88,13 @@ class EngineSettings(Settings, ABC):
         """Raise ConfigError where the engine cannot run a base of this kind."""
 
     @abstractmethod
-    def needed_memory(self, catalog: Catalog, requests: Requests, paths: Sequence[str] = ()) -> Memory:
+    def needed_memory(
+        self, catalog: Catalog, requests: Requests, paths: Sequence[str] = (), merged: bool = False
+    ) -> Memory:
         """What workers take at their peak, where these requests are all that is asked.
 
         paths: names of what acts on logits, whose models run beside the base.
+        merged: whether experts act on the base's weights as well, so that the base as it is may be one more model.
         """
 
     def needed_cache(self, catalog: Catalog, requests: Sequence[Requests], paths: Sequence[str]) -> float:

@@ -61,8 +61,9 @@ def needs_of(plan: Plan) -> NodeRequirements:
 def memory_of(plan: Plan) -> Memory:
     """What the workers of a node take while they search."""
     workload = plan.workloads["search"]
-    requests, paths = workload.slice(0, workload.total).requests, plan.config.composition.on_logits(plan.catalog)
-    return plan.config.engine.needed_memory(plan.catalog, requests, paths)
+    requests, composition = workload.slice(0, workload.total).requests, plan.config.composition
+    paths, merged = composition.on_logits(plan.catalog), bool(composition.on_weights(plan.catalog))
+    return plan.config.engine.needed_memory(plan.catalog, requests, paths, merged)
 
 
 def cache_of(plan: Plan) -> float:

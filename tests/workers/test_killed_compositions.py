@@ -25,7 +25,7 @@ from swarm.experts.layer_copy import first_layer
 from swarm.zoo.store import cache_directory
 
 KINDS = ("logits", "control", "routed", "mixed")
-KILLED_AT = 8  # evaluations in the journal
+KILLED_AT = 5  # evaluations in the journal
 WORKERS = {"type": "ray", "workers": 2, "cpus_per_worker": 1}
 LAYERS = ("style", "tone")
 
@@ -56,7 +56,7 @@ SCALES = {
         objective={"type": "likelihood"},
         splits={"search": 16, "select": 12, "test": 12},
         router_search=60,
-        optimizer={"type": "guided_pso", "evaluations": 12, "particles": 4},
+        optimizer={"type": "guided_pso", "evaluations": 16, "particles": 4},
         dtype="bfloat16",
     ),
 }
@@ -119,7 +119,7 @@ def killed(words: list[object], run: Path) -> int:
     process = subprocess.Popen(command(*words), start_new_session=True, **quiet)  # type: ignore[call-overload]
     try:
         while process.poll() is None and evaluations(run) < KILLED_AT:
-            time.sleep(0.01)
+            time.sleep(0.005)
         assert process.poll() is None, "the run ended before it could be killed"
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -31,7 +31,7 @@ from swarm.engines.transformers.merged_weights import MergedWeights, UnmergedWei
 from swarm.engines.transformers.packing import BatchLimits
 from swarm.engines.transformers.pair_probe import PairProbe
 from swarm.engines.transformers.pairs import PairBatcher
-from swarm.engines.transformers.path_memory import cache_bytes, path_memory
+from swarm.engines.transformers.path_memory import Running, cache_bytes, path_memory
 from swarm.engines.transformers.prefix_cache import PrefixCache
 from swarm.engines.transformers.quantised_probe import QuantisedProbe
 from swarm.engines.transformers.routing import Routing
@@ -69,10 +69,13 @@ class TransformersSettings(EngineSettings):
     def decides_scores(self) -> dict[str, object]:
         return {**super().decides_scores(), "method": self.method, "particles": self.particles}
 
-    def needed_memory(self, catalog: Catalog, requests: Requests, paths: Sequence[str] = ()) -> Memory:
+    def needed_memory(
+        self, catalog: Catalog, requests: Requests, paths: Sequence[str] = (), merged: bool = False
+    ) -> Memory:
         vocabulary = int(str(catalog.base.config.get("vocab_size", 1)))
         found = memory(catalog, self.dtype, LargestBatch.of(requests.items, self.batch_tokens, vocabulary))
-        return path_memory(found, catalog, self.dtype, requests.items, paths) if paths else found
+        running = Running.of(paths, merged, requests.items, self.batch_tokens, vocabulary)
+        return path_memory(found, catalog, self.dtype, running)
 
     def needed_cache(self, catalog: Catalog, requests: Sequence[Requests], paths: Sequence[str]) -> float:
         return cache_bytes(catalog, self.dtype, [item for each in requests for item in each.items], paths)

@@ -124,13 +124,25 @@ def _batch(config: Mapping[str, object], width: int, batch: LargestBatch) -> flo
     """Bytes of a pass: the larger of what a layer and what the logits need, which are not in memory together."""
     hidden = _number(config, "hidden_size", "n_embd", "d_model")
     inner = _number(config, "intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim") or 4 * hidden
-    heads = _number(config, "num_attention_heads", "n_head", "num_heads", "encoder_attention_heads") or 1
-    layers = _number(config, "num_hidden_layers", "n_layer", "num_layers", "decoder_layers")
-    keys = 2 * layers * hidden * _number(config, "num_key_value_heads") // heads or 2 * layers * hidden
     layer = batch.columns * width * (LAYER[0] * inner + LAYER[1] * hidden)
     entries = min(batch.logits * _number(config, "vocab_size"), LOGITS)
     logits = entries * (width + (8 if width < 4 else 4)) + 3 * batch.columns * hidden * width
-    return RETAINED * max(layer, logits) + batch.kept * keys * width
+    return RETAINED * max(layer, logits) + batch.kept * key_bytes(config, width)
+
+
+def key_bytes(config: Mapping[str, object], width: int) -> int:
+    """Bytes of the keys and values of a column, in all layers."""
+    layers = _number(config, "num_hidden_layers", "n_layer", "num_layers", "decoder_layers")
+    return layers * layer_key_bytes(config, width)
+
+
+def layer_key_bytes(config: Mapping[str, object], width: int) -> int:
+    """Bytes of the keys and values of a column in one layer."""
+    hidden = _number(config, "hidden_size", "n_embd", "d_model")
+    heads = _number(config, "num_attention_heads", "n_head", "num_heads", "encoder_attention_heads") or 1
+    return (
+        2 * (_number(config, "num_key_value_heads") or heads) * (_number(config, "head_dim") or hidden // heads) * width
+    )
 
 
 def _number(config: Mapping[str, object], *names: str) -> int:

@@ -72,7 +72,9 @@ class VllmSettings(EngineSettings):
     def decides_scores(self) -> dict[str, object]:
         return {**super().decides_scores(), "adapters": self.adapters}
 
-    def needed_memory(self, catalog: Catalog, requests: Requests, paths: Sequence[str] = ()) -> Memory:
+    def needed_memory(
+        self, catalog: Catalog, requests: Requests, paths: Sequence[str] = (), merged: bool = False
+    ) -> Memory:
         """The weights alone: vLLM's own memory is not predicted."""
         return memory(catalog, self.dtype, LargestBatch())
 
