@@ -23,6 +23,7 @@ from swarm.journal.summary import Summary
 from swarm.preferences import Rule
 from swarm.preferences.base import known
 from swarm.preferences.context_map import ContextMap
+from swarm.report.weights import in_units, read_scales
 from swarm.run.directory import JOURNAL, config_path, is_sweep, is_targets, read_summary
 from swarm.run.provenance import check_settings
 from swarm.run.selecting import selection_of_journal
@@ -140,6 +141,11 @@ class FinishedFront:
         rows = self.eligible()
         positions_MD = np.array([self.front.candidates[row].position for row in rows])
         return ContextMap.of(self.front.members().only(rows), positions_MD)
+
+    def coefficients(self, position: Sequence[float]) -> dict[str, float]:
+        """Coordinate -> its coefficient: x times the unit, where a coordinate has one."""
+        at = dict(zip(self.selection.space.coordinates, position, strict=True))
+        return in_units(at, read_scales(self.folder))
 
     @cached_property
     def fingerprint(self) -> str:

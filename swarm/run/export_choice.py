@@ -65,7 +65,7 @@ def export_preference(
         known = {
             "preference": dict(blend.preference),
             "member_only": member_only,
-            "coefficients": dict(zip(found.selection.space.coordinates, position, strict=True)),
+            "coefficients": found.coefficients(position),
             "inputs": f"the context map over {', '.join(found.context_map().members.ids)}",
         }
         record = decision(found, "dial", candidate, by, _written(format, dest)).model_copy(update=known)
@@ -104,16 +104,16 @@ def export_context_map(folder: Path, dest: Path, overwrite: bool) -> int:
     table, names = found.context_map().table(), found.selection.space.coordinates
     rows = [
         {
-            "preference": dict(b.preference),
-            "coefficients": dict(zip(names, b.coefficients, strict=True)),
-            "shares": b.shares,
+            "preference": dict(blend.preference),
+            "coefficients": found.coefficients(blend.coefficients),
+            "shares": blend.shares,
         }
-        for b in table
+        for blend in table
     ]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*(f"preference {k}" for k in found.front.objectives), *(f"coefficient {name}" for name in names)])
-    writer.writerows([*b.preference.values(), *b.coefficients] for b in table)
+    writer.writerows([*b.preference.values(), *found.coefficients(b.coefficients).values()] for b in table)
     with replaced_directory(dest, overwrite) as place:
         write_json(place / f"{MAP}.json", {"run": folder.absolute().name, "experts": list(names), "map": rows})
         write_text(place / f"{MAP}.csv", stream.getvalue())

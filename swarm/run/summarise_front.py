@@ -53,7 +53,8 @@ def summarise_front(
 def recipe_coefficients(recipe: Recipe, coordinates: Sequence[str], position: Sequence[float]) -> Coefficients:
     """Expert -> group or place -> coefficient, without a name where an expert has one place.
 
-    That is one group of weights, or logits alone; where both may act, each is named, whatever the coefficients.
+    That is one group of weights, or logits alone; where both may act, each place is named that an expert has a
+    coordinate for, whatever the coefficients.
     coordinates, position: where the recipe was found. With a router, these are its coefficients: beside the experts'
         scales how the router is used (`router.strength`, `router.bias.NAME`), in the units of the search.
     """
@@ -69,8 +70,12 @@ def recipe_coefficients(recipe: Recipe, coordinates: Sequence[str], position: Se
         return found
     if alone:
         return {name: {"": value} for name, value in logits.coefficients.items()}
+    acting = {
+        name: {group: value for group, value in own.items() if f"{name}.{group}" in coordinates}
+        for name, own in found.items()
+    }
     return {
-        name: found.get(name, {}) | ({LOGITS: logits.coefficients[name]} if name in logits.coefficients else {})
+        name: acting.get(name, {}) | ({LOGITS: logits.coefficients[name]} if name in logits.coefficients else {})
         for name in dict.fromkeys([*found, *logits.coefficients])
     }
 

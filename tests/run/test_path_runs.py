@@ -17,6 +17,8 @@ from swarm.compositions.routed import Routed
 from swarm.core.errors import ConfigError
 from swarm.engines.transformers.logits_cache import check_room
 from swarm.experts.catalog import ExpertSpec, open_catalog
+from swarm.run.choice import FinishedFront
+from swarm.run.decisions import read_decisions
 from swarm.run.summarise_front import recipe_coefficients
 
 ROUTED = ("red", "green", "blue")
@@ -45,7 +47,7 @@ def sections(played: Playground, kind: str) -> Mapping[str, object]:
         "logits": [at["red"], pair],
         "probabilities": [at["red"], pair | {"minus": "base"}],
         "control": [at["first"], at["second"]],
-        "mixed": [at["red"], at["green"], pair, at["first"]],
+        "mixed": [at["red"], at["green"], at["blue"], pair, at["first"]],
         "routed": [at[name] for name in ROUTED],
         "clusters": [at[name] for name in ROUTED],
     }
@@ -53,7 +55,12 @@ def sections(played: Playground, kind: str) -> Mapping[str, object]:
         "logits": {"type": "logits"},
         "probabilities": {"type": "logits", "combine": "probabilities"},
         "control": {"type": "control"},
-        "mixed": {"type": "mixed", "logits": ["red", "pair", "first"], "scales": {"pair.logits": 0.5}},
+        "mixed": {
+            "type": "mixed",
+            "weights": ["red", "green"],
+            "logits": ["red", "blue", "pair", "first"],
+            "scales": {"red.weights": 1.5, "pair.logits": 0.5},
+        },
         "routed": router,
         "clusters": router | {"by": "clusters", "clusters": 2},
     }
@@ -94,7 +101,7 @@ def test_killed_and_resumed_its_journal_is_that_of_an_undisturbed_run(
 def test_a_check_names_the_models_that_run(played: Playground) -> None:
     done = run_cli("check", config_of(played, "mixed"))
     assert done.code == 0, done.err
-    assert "logits       composition mixed: base, red, pair, first run for each candidate" in done.out
+    assert "logits       composition mixed: base, red, blue, pair, first run for each candidate" in done.out
 
 
 def test_a_padded_vocabulary_and_a_tied_head_are_accepted(played: Playground, tmp_path: Path) -> None:
@@ -124,7 +131,8 @@ def test_a_mixed_run_says_where_each_coefficient_acts(played: Playground, tmp_pa
     run = tmp_path / "run"
     assert run_cli("search", config_of(played, "mixed"), "--run-dir", run).code == 0
     best = json.loads((run / "summary.json").read_text())["best"]["coefficients"]
-    places = {"red": ["weights", "logits"], "green": ["weights"], "pair": ["logits"], "first": ["logits"]}
+    both, alone = ["weights", "logits"], ["logits"]
+    places = {"red": both, "green": ["weights"], "blue": alone, "pair": alone, "first": alone}
     assert {name: list(groups) for name, groups in best.items()} == places
     listed = {each["id"]: each for each in json.loads(run_cli("candidates", run, "--json").out)["candidates"]}
     searched = [line for line in journal(run) if line["kind"] == "evaluation"]
@@ -133,6 +141,27 @@ def test_a_mixed_run_says_where_each_coefficient_acts(played: Playground, tmp_pa
         if line["id"] in listed:
             assert listed[line["id"]]["coefficients"]["pair.logits"] == pytest.approx(0.5 * at["pair.logits"])
     assert {line["id"] for line in searched} & listed.keys()
+
+
+def test_choices_from_a_mixed_front_hold_coefficients(played: Playground, tmp_path: Path) -> None:
+    """The context map and a recorded point of the front have the numbers of the recipe, not positions in units."""
+    words = {"type": "multiple_choice", "data": str(played.data)}
+    objectives = [{"name": name, **words} for name in ("a", "b")]
+    front = {"optimizer": {"goal": "front", "evaluations": 14}, "objectives": objectives}
+    run, dest = tmp_path / "run", tmp_path / "dest"
+    assert run_cli("search", config_of(played, "mixed", **front), "--run-dir", run).code == 0
+    units = FinishedFront.of(run).coefficients([1.0] * 6)
+    assert units == dict.fromkeys(units, 1.0) | {"red.weights": 1.5, "pair.logits": 0.5}
+    assert run_cli("dial", run, "--prefer", "a=1", "-o", dest, "--format", "recipe").code == 0
+    recipe = json.loads((dest / "recipe.json").read_text())["recipe"]
+    expected = {f"{name}.logits": c for name, c in recipe["logits"]["coefficients"].items()}
+    expected |= {f"{name}.weights": recipe["weights"]["coefficients"][name][0] for name in ("red", "green")}
+    assert any(expected.values())
+    recorded = read_decisions(run)[-1].coefficients
+    assert recorded == pytest.approx(expected)
+    assert run_cli("export", run, tmp_path / "map", "--context-map").code == 0
+    rows = json.loads((tmp_path / "map" / "context_map.json").read_text())["map"]
+    assert recorded in [row["coefficients"] for row in rows if row["preference"]["a"] == 1.0]
 
 
 def test_a_routed_result_says_how_its_router_is_used(played: Playground) -> None:
