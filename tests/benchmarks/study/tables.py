@@ -9,12 +9,12 @@ Found = Mapping[str, BySeed]  # by variant, the reference first
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
-def filled(page: str, table: str) -> str:
-    """The page with the table between its markers."""
-    before, _, rest = page.partition(BEGIN)
+def filled(page: str, table: str, begin: str = BEGIN) -> str:
+    """The page with the table between its markers; `begin`: the first one, of a page with several tables."""
+    before, _, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    assert end, f"the page has no {BEGIN} and {END}"
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+    assert end, f"the page has no {begin} and {END}"
+    return f"{before}{begin}\n\n{table}\n\n{END}{after}"
 
 
 def rows(found: Found) -> list[Row]:
