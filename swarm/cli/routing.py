@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from swarm.cli.flags import PlainFlags
-from swarm.cli.screen import announce, print_json, print_lines
+from swarm.cli.screen import announce, console, error_console, print_json, print_lines
 
 KEY_COLUMNS = 23  # of the first words of a line
 app = typer.Typer(cls=PlainFlags)
@@ -31,10 +31,18 @@ def fit_router(
     Base and experts are scored on the search split, and the router is measured on the select split.
     """
     announce()
+    from swarm.cli.progress import Progress
     from swarm.run.fit_router import RouterOptions, run_fit_router
 
     options = RouterOptions(out, calibration, layer, overwrite)
-    done = run_fit_router(config, overrides or (), options)
+    with Progress(error_console() if as_json else console) as progress:
+
+        def on_step(text: str, done: int = 0, of: int = 0, /) -> None:
+            progress.phase(text)
+            if of:
+                progress.steps(done, of)
+
+        done = run_fit_router(config, overrides or (), options, on_step)
     if as_json:
         print_json(done.content())
     else:

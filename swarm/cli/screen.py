@@ -91,6 +91,11 @@ def print_json_lines(rows: Iterable[Mapping[str, object]]) -> None:
         print(_escaped(json.dumps(row, ensure_ascii=False)), flush=True)
 
 
+def error_console() -> Console:
+    """For what follows a command whose result on stdout others read."""
+    return Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+
+
 @contextmanager
 def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iterator["Progress"]:
     """The display of a run.
@@ -100,7 +105,7 @@ def run_display(folder: Path, quiet: bool = False, is_new: bool = False) -> Iter
     from swarm.cli.progress import Progress
 
     current.run = folder
-    out = Console(file=sys.stderr, markup=False, emoji=False, highlight=False) if quiet else console
+    out = error_console() if quiet else console
     if is_new and not out.is_terminal:
         print_lines([f"run directory {folder}"])
     with Progress(out, folder) as progress:

@@ -6,9 +6,11 @@ search split; what is reported is of the select split. The test split is not loo
 Shape suffixes: N examples, E experts, H hidden size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +38,18 @@ from swarm.run.router_report import RouterReport, router_report
 
 CALIBRATIONS: dict[str, Calibration] = {"platt": "platt", "isotonic": "isotonic"}
 SPLITS_USED: tuple[Split, ...] = ("search", "select")
+READING, SCORING = "reading prompts with the base", "scoring base and experts on the {split} split"
+
+
+class OnStep(Protocol):
+    """What follows a fit."""
+
+    def __call__(self, text: str, done: int = 0, of: int = 0, /) -> None:
+        """The phase, and how many of its steps are done; of is 0 where they are not counted."""
+
+
+def silent(text: str, done: int = 0, of: int = 0, /) -> None:
+    """Follows nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class RouterOptions:
 
 
 def run_fit_router(
-    path: Path, overrides: Sequence[str], options: RouterOptions, on_step: Callable[[str], None] = lambda step: None
+    path: Path, overrides: Sequence[str], options: RouterOptions, on_step: OnStep = silent
 ) -> FittedRouter:
     """Fit, measure and write. path: of a search's config. Raises UserError."""
     options.check()
@@ -115,14 +129,13 @@ def run_fit_router(
     return FittedRouter(options.out, router, len(fit.base_N), len(router.fractal_ME), report)
 
 
-def score_alone(
-    plan: Plan, layer: int | None, on_step: Callable[[str], None] = lambda step: None
-) -> tuple[dict[Split, ScoredExamples], int]:
+def score_alone(plan: Plan, layer: int | None, on_step: OnStep = silent) -> tuple[dict[Split, ScoredExamples], int]:
     """The search and the select split as base and experts alone have them, and the layer: the middle one for None."""
-    on_step("reading prompts with the base")
+    on_step(READING)
     prompts = {split: [each.requests[0].prompt for each in _examples(plan, split)] for split in SPLITS_USED}
     rows = [row for split in SPLITS_USED for row in prompts[split]]
-    features_NH, chosen = features_of_base(plan.catalog.base.path, plan.config.engine.dtype, rows, layer)
+    base, dtype = plan.catalog.base.path, plan.config.engine.dtype
+    features_NH, chosen = features_of_base(base, dtype, rows, layer, partial(on_step, READING))
     parts = np.split(features_NH, np.cumsum([len(prompts[split]) for split in SPLITS_USED])[:-1])
     evaluator = plan.spec.open("fit-router")
     found: dict[Split, ScoredExamples] = {}
@@ -147,17 +160,19 @@ def _examples(plan: Plan, split: Split) -> list[EncodedExample]:
     return [each for name, weight in plan.weights.items() if weight for each in workload.examples[name]]
 
 
-def _scores(plan: Plan, evaluator: Evaluator, split: Split, on_step: Callable[[str], None]) -> Array:
+def _scores(plan: Plan, evaluator: Evaluator, split: Split, on_step: OnStep) -> Array:
     """The score of the base and of every expert alone at each example, shape (N, 1 + E)."""
     evaluator.load(split, plan.workloads[split])
-    columns = []
-    for baseline in (plan.space.base, *plan.space.experts):
-        on_step(f"scoring {baseline.id} on the {split} split")
+    columns: list[list[float]] = []
+    baselines = (plan.space.base, *plan.space.experts)
+    for baseline in baselines:
+        on_step(SCORING.format(split=split), len(columns), len(baselines))
         candidate = Candidate(baseline.id, tuple(map(float, baseline.position_D)))
         (found,) = evaluator.evaluate([Task(candidate)], split)
         if found.status != "ok":
             raise ExpertError(f"{baseline.id} cannot be scored on the {split} split ({found.error}); leave it out")
         columns.append([x for name, weight in plan.weights.items() if weight for x in found.examples[name]])
+    on_step(SCORING.format(split=split), len(columns), len(baselines))
     return np.array(columns, dtype=np.float64).T
 
 

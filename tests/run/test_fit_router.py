@@ -60,6 +60,20 @@ def test_what_is_printed_has_the_changes(playground: Playground, tmp_path: Path)
         assert re.search(r"before calibration, \S+ after; [+-]\S+ \([+-]\S+ to [+-]\S+\)$", line)
 
 
+def test_it_says_how_far_it_is(playground: Playground, tmp_path: Path) -> None:
+    """Before the result; with --json beside it, on stderr."""
+    done = run_cli("fit-router", playground.config_file, "-o", tmp_path / "router", *SPLITS)
+    phases = ["reading prompts with the base 50 of 50, done in"]
+    phases += [f"scoring base and experts on the {split} split 4 of 4, done in" for split in ("search", "select")]
+    phases += ["fitting", "fitted to "]
+    places = [done.out.find(f"\n{phase}") for phase in phases]
+    assert -1 not in places
+    assert places == sorted(places)
+    done = run_cli("fit-router", playground.config_file, "-o", tmp_path / "router", *SPLITS, "--json", "--overwrite")
+    assert json.loads(done.out)["fitted"]["examples"] == 40
+    assert f"\n{phases[1]}" in done.err
+
+
 def test_the_same_config_gives_the_same_router(playground: Playground, tmp_path: Path) -> None:
     for name in ("one", "two"):
         fitted(playground, tmp_path / name)
@@ -100,7 +114,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(playground.config(**({"experts": experts} if experts else {}))))
     done = run_cli("fit-router", file, "-o", tmp_path / "router", *SPLITS, *options)
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, "fitted to" in done.out) == (2, False)
     assert words in done.err
     assert len(done.err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]

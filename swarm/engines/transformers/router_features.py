@@ -3,7 +3,7 @@
 Shape suffixes: N prompts, B rows of a batch, T tokens, H hidden size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,17 @@ from swarm.engines.transformers.load_model import load_model
 from swarm.experts.router_geometry import Array
 
 BATCH_TOKENS = 8192  # padding included
+OnRows = Callable[[int, int], None]  # called with how many prompts have been read, and how many there are
 
 
 @torch.no_grad()
-def features_of(model: nn.Module, rows: Sequence[Sequence[int]], layer: int, device: torch.device) -> Array:
+def features_of(
+    model: nn.Module,
+    rows: Sequence[Sequence[int]],
+    layer: int,
+    device: torch.device,
+    on_rows: OnRows = lambda done, of: None,
+) -> Array:
     """The mean hidden state of each prompt, (N, H).
 
     model: with the base's weights in place; of an encoder-decoder, the encoder reads the prompts.
@@ -37,12 +44,17 @@ def features_of(model: nn.Module, rows: Sequence[Sequence[int]], layer: int, dev
         chosen = by_length[places.start : places.stop]
         mean_BH = _means(inner, [rows[i] for i in chosen], layer, device).double().cpu().numpy()
         found |= dict(zip(chosen, mean_BH, strict=True))
+        on_rows(len(found), len(rows))
     features_NH: Array = np.stack([found[i] for i in range(len(rows))])
     return features_NH
 
 
 def features_of_base(
-    base: Path, dtype: DtypeName, rows: Sequence[Sequence[int]], layer: int | None
+    base: Path,
+    dtype: DtypeName,
+    rows: Sequence[Sequence[int]],
+    layer: int | None,
+    on_rows: OnRows = lambda done, of: None,
 ) -> tuple[Array, int]:
     """Features of prompts by the base in a folder, which is loaded for them, and the layer: the middle one for None.
 
@@ -54,7 +66,7 @@ def features_of_base(
         raise ConfigError(
             f"--layer: {chosen} is none of this base's, 0 (the embeddings) to {deepest}; give one of them"
         )
-    return features_of(loaded.model, rows, chosen, loaded.device), chosen
+    return features_of(loaded.model, rows, chosen, loaded.device, on_rows), chosen
 
 
 def middle_layer(model: nn.Module) -> int:
