@@ -1,103 +1,183 @@
 """Weights and logits in one search against either alone, on two objectives that conflict, at equal evaluations.
 
     python tests/benchmarks/mixed.py --folder runs --seeds 8 --threads 1 --write
+    python tests/benchmarks/mixed.py --zoo smollm2 --folder runs --seeds 3 --threads 1 --write
 
-The experts of the bed's interfering zoo, each trained hard on one letter task so that it spoils others, and two that
-have learnt something wrong. Two objectives: the accuracy on the tasks of two experts and one that none was trained on,
-and on those of the other two. Each search is a whole run of Swarm with `goal: front`; what counts is the hypervolume on
-the test split, from 0 for both. A finished run is one line of mixed.jsonl and is not run again.
+- interfering: the experts of the bed's zoo of that name, each trained hard on one letter task so that it spoils others,
+  and two that have learnt something wrong. Two objectives: the accuracy on the tasks of two experts and one that none
+  was trained on, and on those of the other two. The hypervolume counts from 0 for both.
+- smollm2: configs/studies/mixed.yaml. Two objectives: the probability of the right one of three near numbers, in
+  products and in counting letters. The hypervolume counts from chance. `--data` writes the questions anew.
+
+Each search is a whole run of Swarm with `goal: front`; what counts is the hypervolume of its front on the test split. A
+finished run is one line of mixed.jsonl or mixed-smollm2.jsonl and is not run again.
 """
 
 import argparse
+import json
+import random
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bed.zoos import INTERFERING, builders
-from common import ROOT, Metric, keep_line, kept_lines, main, options, say
+from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_path
 from scipy import stats
 
 import swarm
+from swarm.config.load import load_config
 from swarm.zoo.store import build_at, cache_directory
 
 BENCHMARK = "mixed"
 PAGE = ROOT / "docs" / "results" / "studies" / "mixed.md"
+CONFIG = ROOT / "configs" / "studies" / "mixed.yaml"
+DATA = CONFIG.with_suffix(".jsonl")
 OBJECTIVES = {"first": ["upper", "kind", "vowel"], "second": ["mirror", "digit"]}
-EVALUATIONS = (30, 60)
 SPLITS = {"search": 80, "select": 80, "test": 200}  # of each objective
 EXPERTS = [expert.name for expert in INTERFERING.experts]
-VARIANTS: Mapping[str, Mapping[str, object]] = {
-    "weights": {"type": "weights"},
-    "logits": {"type": "logits"},
-    "mixed": {"type": "mixed", "logits": EXPERTS},
-    "mixed, raw units": {"type": "mixed", "logits": EXPERTS, "units": "raw"},
+TASKS = ("products", "letter_counting")
+QUESTIONS, NEAR, WRONG = 150, 6, 2  # of each task; the nearest other answers, and how many of them are drawn
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One table of the page.
+
+    file: where finished searches are kept. mark: of the table's place on the page.
+    """
+
+    file: str
+    mark: str
+    evaluations: tuple[int, ...]
+    variants: Mapping[str, Mapping[str, object]]
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        return f"<!-- {self.mark} -->", f"<!-- end of {self.mark} -->"
+
+
+ALONE: Mapping[str, Mapping[str, object]] = {"weights": {"type": "weights"}, "logits": {"type": "logits"}}
+BENCHES = {
+    "interfering": Bench(
+        "mixed.jsonl",
+        "table",
+        (30, 60),
+        {
+            **ALONE,
+            "mixed": {"type": "mixed", "logits": EXPERTS},
+            "mixed, raw units": {"type": "mixed", "logits": EXPERTS, "units": "raw"},
+        },
+    ),
+    "smollm2": Bench(
+        "mixed-smollm2.jsonl",
+        "figures",
+        (30,),
+        {**ALONE, "mixed": load_config(CONFIG).composition.model_dump(mode="json", exclude_unset=True)},
+    ),
 }
-MARK = ("<!-- table -->", "<!-- end of table -->")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
-    """Mean hypervolumes, and the differences from weights alone over the same seeds."""
-    folder = Path(arguments.folder)
+    """Mean hypervolumes, and the differences from the better of weights alone and logits alone over the same seeds."""
+    if arguments.data:
+        DATA.write_text("".join(f"{json.dumps(row)}\n" for row in questions(zoo_path("smollm2"))))
+    bench, folder = BENCHES[arguments.zoo], Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "mixed.jsonl"
+    file = folder / bench.file
     for seed in range(arguments.seeds):
-        for evaluations in EVALUATIONS:
-            for name in VARIANTS:
+        for evaluations in bench.evaluations:
+            for name in bench.variants:
                 if not any(_is(each, name, evaluations, seed) for each in kept_lines(file)):
-                    found = searched(name, evaluations, seed)
+                    found = searched(arguments.zoo, name, evaluations, seed)
                     keep_line(file, found)
                     say(f"seed {seed}, {evaluations} evaluations, {name}: {found['hypervolume']:.4f}")
     records = kept_lines(file)
     if arguments.write:
-        write(records, arguments.seeds)
-    for evaluations in EVALUATIONS:
-        for name in VARIANTS:
-            values = series(records, name, evaluations, arguments.seeds)
+        write(bench, records, arguments.seeds)
+    yield from metrics(bench, records, arguments.seeds)
+
+
+def metrics(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> Iterator[Metric]:
+    for evaluations in bench.evaluations:
+        for name in bench.variants:
+            values = series(records, name, evaluations, seeds)
             yield Metric(BENCHMARK, f"{name}, {evaluations} evaluations: hypervolume", float(values.mean()), "")
             if name.startswith("mixed"):
-                better = max(
-                    ("weights", "logits"), key=lambda n: series(records, n, evaluations, arguments.seeds).mean()
-                )
-                low, high = interval(values - series(records, better, evaluations, arguments.seeds))
+                better = max(ALONE, key=lambda n: series(records, n, evaluations, seeds).mean())
+                low, high = interval(values - series(records, better, evaluations, seeds))
                 yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at least", low, "")
                 yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at most", high, "", ">= 0")
 
 
-def searched(name: str, evaluations: int, seed: int) -> dict[str, Any]:
+def searched(zoo: str, name: str, evaluations: int, seed: int) -> dict[str, Any]:
     """One whole run."""
+    started = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        zoo = built("interfering")
-        objective = {"type": "exact_match", "max_new_tokens": 8, "reference": 0}
-        objective |= {"data": str(zoo / "data" / "examples.jsonl")}
-        config = {
-            "base": str(zoo / "base"),
-            "experts": [str(zoo / "experts" / expert) for expert in EXPERTS],
-            "composition": dict(VARIANTS[name]),
-            "objectives": [{"name": key, "only_tasks": tasks, **objective} for key, tasks in OBJECTIVES.items()],
-            "splits": SPLITS,
-            "optimizer": {"goal": "front", "evaluations": evaluations},
-            "engine": {"dtype": "float32"},
-            "cluster": {"type": "local"},
-            "seed": seed,
-        }
-        done = swarm.search(config, run_dir=Path(folder) / "run")
-        front = done.summary.front
-        assert front is not None, "two objectives are held apart"
-        test = front.hypervolume["test"]
-        return {
-            "name": name,
-            "evaluations": evaluations,
-            "seed": seed,
-            "hypervolume": test.mean,
-            "coefficients": {key: dict(value) for key, value in done.summary.best.coefficients.items()},
-        }
+        place = Path(folder) / "run"
+        if zoo == "smollm2":
+            done = swarm.search(CONFIG, run_dir=place, overrides=overrides(name, evaluations, seed))
+        else:
+            done = swarm.search(interfering(name, evaluations, seed), run_dir=place)
+        summary = done.summary
+    front = summary.front
+    assert front is not None, "two objectives are held apart"
+    return {
+        "name": name,
+        "evaluations": evaluations,
+        "seed": seed,
+        "hypervolume": front.hypervolume["test"].mean,
+        "coefficients": {key: dict(value) for key, value in summary.best.coefficients.items()},
+        "seconds": time.process_time() - started,
+        "members": [member.model_dump(mode="json", include={"id", "coefficients", "test"}) for member in front.members],
+    }
 
 
-def built(name: str) -> Path:
-    """The folder of one of the bed's zoos."""
-    return build_at(builders()[name], name, cache_directory() / f"discovery-{name}", lambda text, share: None)
+def overrides(name: str, evaluations: int, seed: int) -> list[str]:
+    """What a search on SmolLM2 sets of CONFIG."""
+    composition = BENCHES["smollm2"].variants[name]
+    values = {"composition": composition, "optimizer.evaluations": evaluations, "seed": seed}
+    return [f"{key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def interfering(name: str, evaluations: int, seed: int) -> dict[str, object]:
+    """The config of a search on the bed's zoo."""
+    zoo = build_at(
+        builders()["interfering"],
+        "interfering",
+        cache_directory() / "discovery-interfering",
+        lambda text, share: None,
+    )
+    objective = {"type": "exact_match", "max_new_tokens": 8, "reference": 0}
+    objective |= {"data": str(zoo / "data" / "examples.jsonl")}
+    return {
+        "base": str(zoo / "base"),
+        "experts": [str(zoo / "experts" / expert) for expert in EXPERTS],
+        "composition": dict(BENCHES["interfering"].variants[name]),
+        "objectives": [{"name": key, "only_tasks": tasks, **objective} for key, tasks in OBJECTIVES.items()],
+        "splits": SPLITS,
+        "optimizer": {"goal": "front", "evaluations": evaluations},
+        "engine": {"dtype": "float32"},
+        "cluster": {"type": "local"},
+        "seed": seed,
+    }
+
+
+def questions(zoo: Path) -> Iterator[dict[str, object]]:
+    """The QUESTIONS shortest prompts of each task, each with its answer and WRONG of the NEAR nearest others."""
+    rows = [json.loads(line) for line in (zoo / "data" / "examples.jsonl").read_text().splitlines()]
+    for task in TASKS:
+        own = sorted((row for row in rows if row["task"] == task), key=lambda row: (len(row["prompt"]), row["id"]))
+        answers = {row["answer"] for row in own}
+        for row in own[:QUESTIONS]:
+            right, draw = row["answer"], random.Random(row["id"])
+            near = sorted(answers - {right}, key=lambda other: (abs(int(other) - int(right)), other))[:NEAR]
+            choices = [right, *draw.sample(near, WRONG)]
+            draw.shuffle(choices)
+            yield {**row, "choices": dict(zip("ABC", choices, strict=True)), "answer": "ABC"[choices.index(right)]}
 
 
 def series(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, seeds: int) -> np.ndarray[Any, Any]:
@@ -113,22 +193,23 @@ def interval(differences: np.ndarray[Any, Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def write(records: Sequence[Mapping[str, Any]], seeds: int) -> None:
+def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> None:
     """The table of the page."""
     rows = ["| composition | evaluations | hypervolume on test | minus weights alone | minus logits alone |"]
     rows.append("|---|---|---|---|---|")
-    for evaluations in EVALUATIONS:
-        for name in VARIANTS:
+    for evaluations in bench.evaluations:
+        for name in bench.variants:
             own = series(records, name, evaluations, seeds)
             cells = [name, str(evaluations), f"{own.mean():.3f}"]
-            for other in ("weights", "logits"):
+            for other in ALONE:
                 apart = own - series(records, other, evaluations, seeds)
                 low, high = (0.0, 0.0) if name == other else interval(apart)
                 cells.append("" if name == other else f"{apart.mean():+.3f} ({low:+.3f} to {high:+.3f})")
             rows.append("| " + " | ".join(cells) + " |")
-    before, _, rest = PAGE.read_text().partition(MARK[0])
-    _, _, after = rest.partition(MARK[1])
-    PAGE.write_text(before + MARK[0] + "\n" + "\n".join(rows) + f"\n\nMeans over {seeds} seeds.\n" + MARK[1] + after)
+    start, end = bench.marks
+    before, _, rest = PAGE.read_text().partition(start)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(before + start + "\n" + "\n".join(rows) + f"\n\nMeans over {seeds} seeds.\n" + end + after)
 
 
 def _is(record: Mapping[str, Any], name: str, evaluations: int, seed: int) -> bool:
@@ -137,7 +218,9 @@ def _is(record: Mapping[str, Any], name: str, evaluations: int, seed: int) -> bo
 
 if __name__ == "__main__":
     parser = options(__doc__)
+    parser.add_argument("--zoo", choices=BENCHES, default="interfering")
     parser.add_argument("--folder", default="runs", help="where finished searches are kept (default runs)")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--data", action="store_true", help="first write the questions of smollm2 into configs/studies")
     parser.add_argument("--write", action="store_true", help="write the table into docs/results/studies/mixed.md")
     main(run, parser)

@@ -1,0 +1,61 @@
+"""The study of mixed compositions: its script runs its config, and its questions have the right answers."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent / "benchmarks"))  # the scripts import each other from their own folder
+
+import mixed
+
+from swarm.config.load import load_config
+from swarm.zoo.store import cache_directory
+
+QUESTIONS = [json.loads(line) for line in mixed.DATA.read_text().splitlines()]
+
+
+def test_the_script_runs_the_config_and_changes_the_composition_alone() -> None:
+    config = load_config(mixed.CONFIG)
+    (evaluations,) = mixed.BENCHES["smollm2"].evaluations
+    for name in mixed.BENCHES["smollm2"].variants:
+        found = load_config(mixed.CONFIG, mixed.overrides(name, evaluations, config.seed))
+        assert found.composition.type == name
+        assert found.model_copy(update={"composition": config.composition}) == config
+    assert found == config, "the last variant is the config itself"
+
+
+@pytest.mark.parametrize("question", QUESTIONS[::10], ids=lambda question: question["id"])
+def test_the_right_choice_is_the_answer(question: dict[str, object]) -> None:
+    """By arithmetic, and by counting."""
+    choices, prompt = question["choices"], str(question["prompt"])
+    assert isinstance(choices, dict)
+    assert len(set(choices.values())) == 3
+    if question["task"] == "products":
+        left, right = re.findall(r"(-?\d+)", prompt)
+        expected = int(left) * int(right)
+    else:
+        letter, text = re.findall(r'"([^"]+)"', prompt)
+        expected = text.lower().count(letter)
+    assert int(choices[str(question["answer"])]) == expected
+
+
+def test_both_tasks_have_as_many_questions() -> None:
+    tasks = [question["task"] for question in QUESTIONS]
+    assert [tasks.count(task) for task in mixed.TASKS] == [mixed.QUESTIONS] * 2
+
+
+@pytest.mark.real
+def test_the_questions_are_those_of_the_zoo() -> None:
+    zoo = cache_directory() / "smollm2"
+    if not (zoo / "data").is_dir():
+        pytest.skip("zoo:smollm2 is not built")
+    assert list(mixed.questions(zoo)) == QUESTIONS
+
+
+def test_the_interval_of_paired_differences_is_students_t() -> None:
+    """By hand: of 0.1, 0.2 and 0.3 the mean is 0.2, its standard error 0.0577 and t 4.303."""
+    low, high = mixed.interval(mixed.np.array([0.1, 0.2, 0.3]))
+    assert (low, high) == pytest.approx((0.2 - 0.2484, 0.2 + 0.2484), abs=1e-4)
