@@ -28,12 +28,12 @@ def check_line(record: Record, before: Index) -> None:
             f"elapsed {before.elapsed:g} is followed by {record.elapsed:g}: the lines are not in order",
             line,
         )
-    if isinstance(record, EndRecord) and record.phase in before.ends:
-        raise ValueError(f"the {record.phase} ends a second time: a line is doubled")
     if isinstance(record, EvaluationRecord):
         _check_place(record, before)
     elif isinstance(record, KnownRecord):
         _check_known(record, before)
+    elif isinstance(record, EndRecord) and record.phase in before.ends:
+        raise ValueError(f"the {record.phase} ends a second time: a line is doubled")
     if isinstance(record, ScoredRecord):
         sizes = record.examples.sizes
         _check_scores(record, sizes)

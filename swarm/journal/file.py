@@ -21,6 +21,7 @@ from swarm import __version__
 from swarm.core.errors import RunError
 from swarm.core.interrupts import uninterrupted
 from swarm.core.terminal_text import one_line
+from swarm.journal.plain_lines import read_plainly
 from swarm.journal.records import Record, StartRecord, first_problem, read_record
 from swarm.journal.strict_json import read_json
 from swarm.journal.zeros_and_ones import read_quickly
@@ -28,6 +29,7 @@ from swarm.journal.zeros_and_ones import read_quickly
 BEGINNING = b'{"kind": "start"'  # of the first line
 SPACE = "free space or change the folder"
 WRITABLE = "make the file and its folder writable"
+BUFFER = 2**16  # bytes that are read at a time
 SHOWN = 160  # characters of a reason
 
 
@@ -54,7 +56,7 @@ class JournalFile:
         """As `read`, one by one: the n-th record is line n, counted from 1. Called again, those that came since."""
         self.dropped_bytes = 0
         try:
-            with self.path.open("rb") as stream:
+            with self.path.open("rb", buffering=BUFFER) as stream:
                 stream.seek(self._read_bytes)
                 for line in stream:
                     if not line.endswith(b"\n"):
@@ -101,6 +103,8 @@ class JournalFile:
         self.dropped_bytes = len(line)
 
     def _record(self, number: int, line: bytes) -> Record:
+        if number > 1 and (plain := read_plainly(line)) is not None:
+            return plain
         try:
             record = read_record(_parsed(line))
             if (number == 1) != isinstance(record, StartRecord):

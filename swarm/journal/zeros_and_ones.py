@@ -45,17 +45,17 @@ def _lifted(line: bytes) -> tuple[bytes, list[bytes]]:
     while at >= 0:
         first = line.find(b"[", at) + 1
         end = line.find(b"]", first)
-        bits = _bits(line[first:end]) if 0 < first < end else b""
-        if not bits:
+        found = bits(line[first:end]) if 0 < first < end else b""
+        if not found:
             return line, []
         parts += [line[done : first - 1], b"%d" % (MARK + len(lists))]
-        lists.append(bits)
+        lists.append(found)
         done = end + 1
         at = done if line.startswith(b", ", done) else -1
     return b"".join((*parts, line[done:])), lists
 
 
-def _bits(text: bytes) -> bytes:
+def bits(text: bytes) -> bytes:
     """ "1.0, 0.0" as the bytes 1 and 0; nothing where it is anything else."""
     count, left = divmod(len(text) + len(", "), NUMBER)
     if left or text.translate(TO_ZEROS) != (b"0.0, " * count)[:-2] or b"1" in text[2::NUMBER]:

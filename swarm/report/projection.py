@@ -68,7 +68,7 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
     """None where the positions do not span a plane. Candidates alone decide the components, all with equal weight."""
     names = journal.start.coordinates
     lines = [line for line in journal.searched if line.dimensions == len(names)]
-    if len(names) < 2 or len({line.place for line in lines}) < 3:
+    if len(names) < 2 or not _spans(lines):
         return None
     x_ND = unpack_rows([line.packed_position for line in lines])
     mean_D = x_ND.mean(axis=0)
@@ -88,6 +88,16 @@ def plane(journal: Journal, objective: str, best: Best | None) -> Plane | None:
     moves = tuple((project(before), project(after)) for before, after in _moves(journal.start.optimizer, lines))
     points_NK = np.matmul(w_KD, (x_ND - mean_D)[:, :, None])[:, :, 0]  # bit for bit what `project` gives
     return Plane(axes, points_NK, tuple(scores), tuple(path), tuple(marks), moves)
+
+
+def _spans(lines: Sequence[ScoredRecord]) -> bool:
+    """Whether there are three different positions. Of a long search the first lines show it."""
+    places: set[bytes] = set()
+    for line in lines:
+        places.add(line.place)
+        if len(places) == 3:
+            return True
+    return False
 
 
 def _components(centred_ND: Array, names: tuple[str, ...]) -> tuple[tuple[Axis, Axis], Array]:
