@@ -18,6 +18,7 @@ PAGES = [ROOT / "README.md", *sorted(set(DOCS.rglob("*.md")) - {DOCS / "log.md"}
 NOT_RUN = {
     "make quickstart": "installs packages",
     "make test": "runs this test",
+    "python make_data.py": "test_tutorials.py follows the tutorials",
     "make docs": "test_site.py builds the site",
     "pip install": "installs packages; test_distribution.py installs the wheel",
     "python tests/benchmarks/": "takes hours; test_benchmarks.py runs each script at its smallest",
@@ -26,6 +27,11 @@ NOT_RUN = {
     "launch/submit.sh": "needs a Ray cluster; tests/launch runs it on one of two nodes",
     "JOB=again launch/submit.sh": "needs a Ray cluster; tests/launch runs it on one of two nodes",
     "ray job": "needs a Ray cluster; tests/launch runs it on one of two nodes",
+    "ray start": "launch/test_cluster_tutorial.py follows the tutorial",
+    "ray stop": "ends every Ray of this machine; the test of the tutorial ends its own",
+    "python kill.py": "launch/test_cluster_tutorial.py follows the tutorial",
+    "wait": "launch/test_cluster_tutorial.py follows the tutorial",
+    "grep failure": "launch/test_cluster_tutorial.py follows the tutorial",
     "swarm report $RUN_DIR": "names a folder of the cluster",
     "swarm resume runs/first --set cluster.workers=16": "needs Ray with 16 workers",
     "swarm search --from-mergekit": "needs data sets of lm-eval; config/test_from_mergekit.py reads such files",
@@ -41,14 +47,18 @@ NOT_RUN = {
 # A page -> why its Python blocks are not run here.
 PYTHON_ELSEWHERE = {
     "docs/extending.md": "test_extending.py follows the page to the letter",
-    "docs/tutorials/own-objective.md": "test_site.py runs the tutorials",
 }
 FRONTS = ("docs/choosing.md",)  # whose runs/first holds two objectives apart
-FIRST = ("README.md",)  # whose commands make runs/first
+FIRST = ("docs/using.md",)  # whose commands make runs/first
 
 
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
+
+
+def is_tutorial(page: Path) -> bool:
+    """Whether test_tutorials.py or launch/test_cluster_tutorial.py follows the page."""
+    return page.parent.name == "tutorials"
 
 
 def reason(words: list[str]) -> str:
@@ -58,12 +68,12 @@ def reason(words: list[str]) -> str:
 
 
 def run_here(page: Path) -> list[list[str]]:
-    """The commands of a page that are run here; those of tutorials are run in test_site.py."""
-    return [] if page.parent.name == "tutorials" else [words for words in commands(page) if not reason(words)]
+    """The commands of a page that are run here."""
+    return [] if is_tutorial(page) else [words for words in commands(page) if not reason(words)]
 
 
 def python(page: Path) -> list[str]:
-    return [] if name_of(page) in PYTHON_ELSEWHERE else blocks(page, "python")
+    return [] if is_tutorial(page) or name_of(page) in PYTHON_ELSEWHERE else blocks(page, "python")
 
 
 RUN = [page for page in PAGES if run_here(page) or python(page)]

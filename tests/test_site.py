@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds without a warning, its commands exist, and its tutorials run."""
+"""The documentation as a site: it builds without a warning, and its commands exist."""
 
 import json
 import re
@@ -13,7 +13,6 @@ import pytest
 import typer.main
 import yaml
 
-from support.playground import run_cli
 from swarm.cli.main import app
 from swarm.config.build_schema import BuildConfig, is_build
 from swarm.config.curation import CurateConfig
@@ -21,7 +20,6 @@ from swarm.config.load import config_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 PAGES = [ROOT / "README.md", DOCS / "index.md", *sorted(set(DOCS.rglob("*.md")) - {DOCS / "log.md", DOCS / "index.md"})]
 SMALLEST: dict[str, Any] = {
     "base": "a-base",
@@ -108,32 +106,3 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run([*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Search, select, test, export, report" in (tmp_path / "site" / "api.html").read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda path: path.stem)
-def test_the_tutorials_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their files are written as they name themselves, then their commands are run in order."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    for block in [*blocks(page, "python"), *blocks(page, "yaml")]:
-        if named := re.match(r"# ([\w.]+)", block):
-            Path(named[1]).write_text(block)
-    run = list(commands(page))
-    assert run
-    for words in run:
-        done = run_cli(*words)
-        assert done.code == 0, f"{words}: {done.err}"
-
-
-@pytest.mark.slow
-def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    cells = json.loads((DOCS / "tutorials" / "ten-cells.ipynb").read_text())["cells"]
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    assert len(code) == 10
-    assert [cell["outputs"] for cell in cells if cell["cell_type"] == "code"] == [[]] * 10, "outputs are not kept"
-    names: dict[str, object] = {}
-    for cell in code:
-        exec(cell, names)
-    assert (tmp_path / "runs" / "composed" / "config.json").is_file()

@@ -25,8 +25,8 @@ from swarm.run.requirements import check_machine, load_runnable
 
 OWNER = "the config of --base, --experts and --data"
 LATER = """
-# Everything else has a default, listed in docs/configuration.md. What is changed most often:
-# splits: {search: 200, select: 200, test: rest}     # examples of each; with one data file
+# Everything else has a default. What is changed most often:
+# splits: {search: 200, select: 200, test: rest}    # examples of each
 # optimizer: {type: guided_pso, evaluations: 200}
 # engine: {dtype: bfloat16}
 # cluster: {workers: auto}

@@ -30,4 +30,4 @@ def examine(hub: bool, as_json: bool, unused: Sequence[str] = ()) -> None:
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise ConfigError(f"this machine is not ready for a search: {count}, see above ({problems[0].what} first)")
-    print_lines(["ready; next: swarm init, or make quickstart"])
+    print_lines(["ready; next: swarm search quickstart, or swarm init for a config of your own"])

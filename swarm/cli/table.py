@@ -188,7 +188,8 @@ def _improvement(gain: Gain | None) -> tuple[str, str]:
 
 def _details(summary: Summary) -> list[str]:
     counts = summary.counts
-    lines = [f"{counts.evaluations} evaluations, {counts.failures} failures"]
+    plural = "" if counts.failures == 1 else "s"
+    lines = [f"{counts.evaluations} evaluations, {counts.failures} failure{plural}"]
     if summary.best.source == "search":
         lines.append(f"composed expert: candidate {one_line(summary.best.id)}, chosen by search and select scores")
     if summary.uniform_words:

@@ -1,4 +1,4 @@
-"""The launchers in use: Ray jobs on two nodes by the README's own commands, and the SLURM script on stubs of SLURM."""
+"""The launchers in use: Ray jobs on two nodes by the commands of docs/cluster.md, and SLURM's script on stubs of it."""
 
 import json
 import os
@@ -21,9 +21,9 @@ from support.playground import Playground
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-README = re.search(r"^## On a cluster\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
-assert README
-SUBMIT, WATCH, RESUME = re.findall(r"```bash\n(.*?)```", README[1], re.S)
+STARTING = re.search(r"^## Starting it\n(.*?)^## ", (ROOT / "docs" / "cluster.md").read_text(), re.S | re.M)
+assert STARTING
+SUBMIT, WATCH, RESUME = re.findall(r"```bash\n(.*?)```", STARTING[1], re.S)
 
 CLUSTER = """
 import sys
@@ -138,7 +138,7 @@ def dashboard() -> Iterator[str]:
                 each.kill()
 
 
-def test_the_commands_of_the_readme_submit_to_a_cluster(dashboard: str, config: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_page_submit_to_a_cluster(dashboard: str, config: Path, tmp_path: Path) -> None:
     env = environment(CONFIG=config, RUN_DIR=tmp_path / "run", DASHBOARD=dashboard)
     code, out = wait_for_end(shell(SUBMIT, env))
     assert code == 0, out
@@ -146,7 +146,7 @@ def test_the_commands_of_the_readme_submit_to_a_cluster(dashboard: str, config: 
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_watch_stop_and_resume(dashboard: str, config: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_page_watch_stop_and_resume(dashboard: str, config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     (tmp_path / "halt").touch()
     env = environment(CONFIG=config, RUN_DIR=run, DASHBOARD=dashboard, RAY_ADDRESS=dashboard)

@@ -79,7 +79,7 @@ def test_a_healthy_machine_has_no_problem(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     done = run_cli("check")
     assert done.code == 0, done.out
-    assert "next: swarm init" in done.out
+    assert "next: swarm search quickstart" in done.out
     found = json.loads(run_cli("check", "--json").out)["findings"]
     assert {each["what"] for each in found} >= {"packages", "torch", "GPU", "cores", "memory", "Ray", "runs", "extras"}
 

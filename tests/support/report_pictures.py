@@ -1,6 +1,7 @@
-"""Writes the pictures of docs/gallery.md: sections of reports of two finished runs, as Chromium draws them.
+"""Writes the pictures of docs/gallery.md and of the tutorials: sections of reports of finished runs, as Chromium draws
+them. The last two runs are those of docs/tutorials/alignment-dials.md and fronts.md; without them their pictures stay.
 
-python tests/support/report_pictures.py QUICKSTART_RUN FRONT_RUN
+python tests/support/report_pictures.py QUICKSTART_RUN FRONT_RUN [DIALS_RUN TUTORIAL_FRONT_RUN]
 """
 
 import base64
@@ -39,6 +40,8 @@ QUICKSTART = (
     Picture("report-path", "The best search score rose", "Generalisation gap"),
 )
 FRONT = (Picture("report-front", "", "The front: all members"),)
+DIALS = (Picture("tutorial-dials", "9 members", "The front: all members"),)
+TUTORIAL_FRONT = (Picture("tutorial-front", "11 members", "The front: all members"),)
 
 
 def draw(browser: Browser, run: Path, pictures: tuple[Picture, ...]) -> None:
@@ -70,7 +73,7 @@ def _top(page: Page, heading: str) -> int:
 
 
 if __name__ == "__main__":
-    quickstart, front = map(Path, sys.argv[1:])
+    runs = [Path(word) for word in sys.argv[1:]]
     with TemporaryDirectory() as profile, browsing(Path(profile)) as browser:
-        draw(browser, quickstart, QUICKSTART)
-        draw(browser, front, FRONT)
+        for run, pictures in zip(runs, (QUICKSTART, FRONT, DIALS, TUTORIAL_FRONT), strict=False):
+            draw(browser, run, pictures)
