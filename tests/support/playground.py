@@ -105,6 +105,13 @@ def run_cli(*words: object) -> Outcome:
     raise AssertionError("main ends by SystemExit")
 
 
+def only_object(text: str) -> dict[str, object]:
+    """The one JSON object that a command printed, and nothing else."""
+    content = json.loads(text)
+    assert isinstance(content, dict)
+    return content
+
+
 def command(*words: object) -> list[str]:
     """The command line in a process of its own."""
     return [sys.executable, "-c", "from swarm.cli.main import main; main()", *map(str, words)]
