@@ -51,7 +51,7 @@ def free_ports() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_tutorial_is_followed(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SLURM"))}
@@ -62,7 +62,7 @@ def test_the_tutorial_is_followed(place: str, tmp_path: Path, monkeypatch: pytes
         capture_output=True,
         text=True,
         check=False,
-        timeout=800,
+        timeout=1700,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "the worker died" in done.stdout
