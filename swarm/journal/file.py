@@ -47,17 +47,21 @@ class JournalFile:
         self._stream: BinaryIO | None = None
         self._version = __version__
         self._read_bytes = self._read_lines = 0
+        self._last_line = b""
 
     def read(self) -> list[Record]:
         """Every record. Raises RunError where the file is damaged elsewhere than in a partial last line."""
         return list(self.records())
 
     def records(self) -> Iterator[Record]:
-        """As `read`, one by one: the n-th record is line n, counted from 1. Called again, those that came since."""
+        """As `read`, one by one: the n-th record is line n, counted from 1. Called again, those that came since.
+
+        Raises RunError also where the lines that were read before are no longer there.
+        """
         self.dropped_bytes = 0
         try:
             with self.path.open("rb", buffering=BUFFER) as stream:
-                stream.seek(self._read_bytes)
+                self._check_last_line(stream)
                 for line in stream:
                     if not line.endswith(b"\n"):
                         self._drop(self._read_lines + 1, line)
@@ -65,7 +69,10 @@ class JournalFile:
                     yield self._record(self._read_lines + 1, line)
                     # Only now: a line that is refused is refused again.
                     self._read_bytes, self._read_lines = self._read_bytes + len(line), self._read_lines + 1
+                    self._last_line = line
         except FileNotFoundError:
+            if self._read_lines:
+                self._changed("removed")
             return
         except OSError as error:
             raise RunError(f"{self.path} cannot be read ({error.strerror}); restore it from a copy") from None
@@ -88,6 +95,18 @@ class JournalFile:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+    def _check_last_line(self, stream: BinaryIO) -> None:
+        """Go to the end of what was read, past the last of its lines, which must still be there."""
+        stream.seek(self._read_bytes - len(self._last_line))
+        if stream.read(len(self._last_line)) != self._last_line:
+            self._changed("cut or replaced")
+
+    def _changed(self, how: str) -> NoReturn:
+        raise RunError(
+            f"{self.path} was {how} after {self._read_lines} of its lines had been read; "
+            "open the run again to see what is left of it"
+        )
 
     def _open(self) -> BinaryIO:
         """The file without its partial last line; unbuffered, so that nothing is written later, after an error."""

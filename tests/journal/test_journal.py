@@ -150,6 +150,24 @@ def test_damage_is_told_with_its_line(tmp_path: Path, damage: str, number: int) 
         Archive(path)
 
 
+@pytest.mark.parametrize("then", ["cut", "cut and grown", "replaced", "removed"])
+def test_an_open_journal_whose_lines_vanish_is_told(finished_run: Path, tmp_path: Path, then: str) -> None:
+    file = tmp_path / "journal.jsonl"
+    lines = (finished_run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:10]))
+    archive = Archive(file)
+    file.write_bytes(b"".join(lines[:12]) + b'{"kind": "ev')  # grown, and a line that is being written
+    assert archive.follow()
+    assert not archive.follow()
+    found = {"cut": lines[:5], "cut and grown": [*lines[:5], *lines[6:20]], "replaced": lines[13:], "removed": []}[then]
+    file.write_bytes(b"".join(found)) if found else file.unlink()
+    how = "removed" if then == "removed" else "cut or replaced"
+    for _ in range(2):
+        with pytest.raises(RunError, match=rf"journal.jsonl was {how} after 12 of its lines .*; open the run again"):
+            archive.follow()
+    assert len(archive.records) == 12
+
+
 def test_a_second_start_is_damage(tmp_path: Path) -> None:
     started(tmp_path / "journal.jsonl").append(START)
     with pytest.raises(RunError, match=r"journal.jsonl:2: .*a line of kind .start. is out of place"):

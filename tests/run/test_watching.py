@@ -89,6 +89,21 @@ def test_the_command_ends_with_the_run(run: Path, lines: list[bytes], finished_r
     assert "state finished, " in out
 
 
+def test_a_journal_that_is_cut_meanwhile_ends_the_command_in_one_line(run: Path, lines: list[bytes]) -> None:
+    append(run, lines[:6])
+    with locked(run):
+        watching = subprocess.Popen(
+            command("watch", run, "--every", "0.1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert watching.stdout
+        assert watching.stdout.readline().startswith("state searching, ")
+        (run / JOURNAL).write_bytes(b"".join(lines[:3]))
+        _, error = watching.communicate(timeout=60)
+    assert watching.returncode != 0
+    (line,) = error.splitlines()
+    assert "journal.jsonl was cut or replaced after" in line
+
+
 def test_a_stopped_run_and_a_folder_that_is_none(run: Path, lines: list[bytes], tmp_path: Path) -> None:
     append(run, lines[:5])
     done = run_cli("watch", run)
