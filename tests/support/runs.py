@@ -69,6 +69,12 @@ def answer(held: Engine, catalog: Catalog, recipes: Sequence[Recipe], requests: 
     return held.answer(recipes, Encoder.of(catalog.base.path).encode(requests))
 
 
+def reply(held: TransformersEngine, catalog: Catalog, *requests: Request, **coefficients: float) -> Reply:
+    """What it answers with these coefficients."""
+    (found,) = answer(held, catalog, [recipe(catalog, **coefficients)], requests)
+    return found
+
+
 def recipe(catalog: Catalog, **coefficients: float) -> Recipe:
     """One group; experts that are not named have coefficient 0."""
     values = {name: (coefficients.get(name, 0.0),) for name in catalog.names}

@@ -1,25 +1,21 @@
-"""The transformers engine answers as the models themselves do, in any batch, and always restores the base."""
+"""The transformers engine answers as the models themselves do, in any batch."""
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from support.models import SPECIAL, load, make_base
-from support.runs import answer, engine, make_workshop, opened, recipe, words
-from swarm.core.errors import DataError, EvaluationError
+from support.runs import answer, engine, make_workshop, opened, recipe, reply, words
+from swarm.core.errors import DataError
 from swarm.core.examples import Message
 from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
-from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
+from swarm.engines.transformers.engine import TransformersEngine
 from swarm.experts.catalog import Catalog, open_catalog
-from swarm.experts.merge_model import composed_tensors
-from swarm.experts.safetensors_files import TensorFiles
 
 BOS = 257
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12, ""]
@@ -50,11 +46,6 @@ def base(folder: Path) -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder / "base")
-
-
-def reply(held: TransformersEngine, catalog: Catalog, *requests: Request, **coefficients: float) -> Reply:
-    (found,) = answer(held, catalog, [recipe(catalog, **coefficients)], requests)
-    return found
 
 
 def texts(found: Reply) -> list[str]:
@@ -299,73 +290,6 @@ def test_a_request_longer_than_the_context_is_refused(
 ) -> None:
     with pytest.raises(DataError, match="257 tokens, but the model takes 256"):
         reply(shared, catalog, request_)
-
-
-@pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)
-@pytest.mark.parametrize("coefficient", [float("nan"), float("inf")])
-def test_weights_out_of_range_fail_the_evaluation(
-    shared: TransformersEngine, catalog: Catalog, request_: Request, coefficient: float
-) -> None:
-    with pytest.raises(EvaluationError, match="not finite"):
-        reply(shared, catalog, request_, full=coefficient)
-
-
-@pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)
-def test_an_overflow_of_float16_names_the_dtype_that_helps(catalog: Catalog, request_: Request) -> None:
-    narrow, wide = (TransformersSettings(dtype=dtype).open(catalog) for dtype in ("float16", "bfloat16"))
-    with pytest.raises(EvaluationError, match=r"not finite.*set engine.dtype to bfloat16"):
-        reply(narrow, catalog, request_, full=1e7)
-    reply(wide, catalog, request_, full=1e7)
-    reply(narrow, catalog, request_, full=1.0)
-
-
-def live(one: TransformersEngine) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in one._model.named_parameters()}
-
-
-def assert_holds(one: TransformersEngine, expected: Callable[[str], torch.Tensor]) -> None:
-    for name, tensor in live(one).items():
-        assert torch.equal(tensor, expected(name)), name
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_the_base_is_restored_after_many_recipes(folder: Path, catalog: Catalog, dtype: str) -> None:
-    one, ask = engine(catalog, dtype=dtype), Continuation("a", "b")
-    fresh = load(folder / "base", getattr(torch, dtype)).state_dict()
-    first = reply(one, catalog, ask, **MIX).answers
-    mixed = live(one)
-    for i in range(20):
-        reply(one, catalog, ask, one=0.1 * i, two=1.0 - 0.3 * i, three=-0.5, full=0.05 * i)
-    reply(one, catalog, ask)
-    assert_holds(one, fresh.__getitem__)
-    assert reply(one, catalog, ask, **MIX).answers == first
-    assert_holds(one, mixed.__getitem__)
-
-
-def test_the_base_is_restored_after_weights_out_of_range(
-    folder: Path, catalog: Catalog, shared: TransformersEngine
-) -> None:
-    with pytest.raises(EvaluationError):
-        reply(shared, catalog, Continuation("a", "b"), one=float("nan"), full=float("nan"))
-    reply(shared, catalog, Continuation("a", "b"))
-    assert_holds(shared, load(folder / "base").state_dict().__getitem__)
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT's, of transformers
-def test_a_one_hot_recipe_puts_the_expert_in_place(folder: Path, catalog: Catalog, shared: TransformersEngine) -> None:
-    for name in ("one", "two", "three"):
-        reply(shared, catalog, Continuation("a", "b"), **{name: 1.0})
-        merged = PeftModel.from_pretrained(load(folder / "base"), folder / name).merge_and_unload().state_dict()
-        assert_holds(shared, merged.__getitem__)
-    reply(shared, catalog, Continuation("a", "b"), full=1.0)
-    assert_holds(shared, TensorFiles.of(folder / "full").read)
-
-
-def test_in_bfloat16_the_sums_are_made_in_float32_and_cast_once(catalog: Catalog) -> None:
-    one = engine(catalog, dtype="bfloat16")
-    reply(one, catalog, Continuation("a", "b"), **MIX)
-    exact = dict(composed_tensors(catalog, recipe(catalog, **MIX), torch.float32))
-    assert_holds(one, lambda name: exact[name].to(torch.bfloat16))
 
 
 def test_several_recipes_at_once_are_answered_as_one_by_one(shared: TransformersEngine, catalog: Catalog) -> None:
