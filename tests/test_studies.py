@@ -28,7 +28,7 @@ from swarm.zoo.base import Builder, BuildPaths, Progress
 from swarm.zoo.store import build_at, cache_directory
 
 PAGES = CONFIGS.parents[1] / "docs" / "results" / "studies"
-OF_THEIR_OWN = {"mixed", "proxy_tuning"}  # studies that a script of their own runs
+OF_THEIR_OWN = {"clm", "mixed", "proxy_tuning", "routing"}  # studies that a script of their own runs
 PATHS = [f"zoo:tiny/{name}" for name in "abcdefghij"]
 
 

@@ -24,6 +24,7 @@ from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_
 from peft import PeftModel
 from safetensors.torch import load_file
 from scipy import stats
+from study.tables import filled
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
@@ -236,8 +237,7 @@ def write(folder: Path) -> None:
     """Replace what stands between the page's marks."""
     kept = {zoo: kept_lines(folder / f"{zoo}.jsonl") for zoo in TASKS}
     tables = "\n".join(table_of(zoo, lines) for zoo, lines in kept.items() if lines)
-    before, _, rest = PAGE.read_text().partition("<!-- tables -->\n")
-    PAGE.write_text(f"{before}<!-- tables -->\n\n{tables}\n<!-- end -->\n{rest.partition('<!-- end -->' + chr(10))[2]}")
+    PAGE.write_text(filled(PAGE.read_text(), tables.strip()))
 
 
 def _options() -> argparse.ArgumentParser:
