@@ -1,7 +1,7 @@
 """The best's coefficients by expert and group."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from swarm.journal.summary import Coefficients
 from swarm.report.read_journal import Journal
@@ -17,6 +17,11 @@ def of_position(position: Sequence[float], journal: Journal) -> Coefficients:
     values = [x * journal.scales.get(name, 1.0) for name, x in zip(journal.start.coordinates, position, strict=False)]
     places = columns_of(journal)
     return {e: {group: values[at] for group, at in own.items() if at < len(values)} for e, own in places.items()}
+
+
+def units_of(journal: Journal) -> Coefficients:
+    """The coefficient that one unit of the search stands for, by expert and place; 1 for most compositions."""
+    return of_position([1.0] * len(journal.start.coordinates), journal)
 
 
 def columns_of(journal: Journal) -> dict[str, dict[str, int]]:
@@ -54,7 +59,14 @@ def baseline_at(position: tuple[float, ...], journal: Journal) -> str:
     return f"uniform:{value:.4g}" if value > 0 and set().union(*merged) == active.keys() else ""
 
 
-def _alone(found: Coefficients, journal: Journal) -> dict[str, set[tuple[str, str]]]:
+def columns_alone(journal: Journal) -> dict[str, list[int]]:
+    """What stands alone as a baseline, by its name -> its places in a position: in two places, an expert is two."""
+    columns = columns_of(journal)
+    alone = _alone(columns, journal)
+    return {name: sorted(columns[expert][group] for expert, group in places) for name, places in alone.items()}
+
+
+def _alone(found: Mapping[str, Collection[str]], journal: Journal) -> dict[str, set[tuple[str, str]]]:
     """What stands alone as a baseline -> its coordinates: an expert on weights, in all groups, and one on logits."""
     alone: dict[str, set[tuple[str, str]]] = {}
     for expert in (name for name in found if name in journal.start.experts):

@@ -4,7 +4,7 @@ Shape suffixes: N candidates, D coordinates, E experts, K objectives.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from swarm.core.space import Array
 from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import SPLITS, BaselineScores
-from swarm.report.coefficients import columns_of
+from swarm.report.coefficients import columns_alone
 from swarm.report.read_journal import Journal
 
 Effects = Mapping[tuple[str, str], float]  # (expert, objective) -> NaN where it is not known
@@ -36,6 +36,7 @@ class Fit:
 class Interference:
     """Experts against objectives.
 
+    experts: NAME.logits for what an expert does on logits, where it acts on weights as well.
     alone: split -> the expert's mean score alone minus the base's.
     fit: None where too few candidates were scored, or their coefficients do not tell the experts apart.
     """
@@ -50,7 +51,7 @@ def interference(
     journal: Journal, baselines: Mapping[str, BaselineScores], objectives: Sequence[str]
 ) -> Interference | None:
     """None without a score of the base or of any expert alone."""
-    experts = tuple(journal.start.experts)
+    experts = tuple(columns_alone(journal))
     alone: dict[str, Effects] = {split: _alone(split, experts, baselines, objectives) for split in SPLITS}
     known = {split: effects for split, effects in alone.items() if any(map(math.isfinite, effects.values()))}
     if not known:
@@ -61,10 +62,10 @@ def interference(
 def linear_fit(journal: Journal, objectives: Sequence[str]) -> Fit | None:
     """An expert with several groups of parameters has the mean of their coefficients."""
     lines = [line for line in journal.searched if line.status == "ok" and not line.repeated]
-    experts = tuple(journal.start.experts)
+    experts = columns_alone(journal)
     if len(lines) < len(experts) + 2:
         return None
-    design_NE = np.column_stack([np.ones(len(lines)), _coefficients(lines, experts, journal)])
+    design_NE = np.column_stack([np.ones(len(lines)), _coefficients(lines, experts.values(), journal)])
     scores_NK = np.array([[line.scores[name] for name in objectives] for line in lines])
     solved, _, rank, _ = np.linalg.lstsq(design_NE, scores_NK, rcond=None)
     if rank < design_NE.shape[1]:
@@ -79,11 +80,11 @@ def _explained(left_K: Array, whole_K: Array) -> list[float]:
     return [float(1 - left / whole) if whole > 0 else math.nan for left, whole in pairs]
 
 
-def _coefficients(lines: Sequence[ScoredRecord], experts: Sequence[str], journal: Journal) -> Array:
-    """The mean coefficient of each expert over its groups, NE."""
-    x_ND = np.array([line.position for line in lines], dtype=np.float64)
-    columns = columns_of(journal)
-    return np.stack([x_ND[:, list(columns[expert].values())].mean(axis=1) for expert in experts], axis=1)
+def _coefficients(lines: Sequence[ScoredRecord], columns: Iterable[Sequence[int]], journal: Journal) -> Array:
+    """The mean coefficient of each expert over its groups, NE. columns: by expert, where they lie in a position."""
+    units_D = np.array([journal.scales.get(name, 1.0) for name in journal.start.coordinates])
+    c_ND = np.array([line.position for line in lines], dtype=np.float64) * units_D
+    return np.stack([c_ND[:, list(own)].mean(axis=1) for own in columns], axis=1)
 
 
 def _alone(

@@ -11,7 +11,7 @@ from swarm.core.loading import Snippet, load_snippet
 from swarm.journal.records import Record
 from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
-from swarm.report.coefficients import coefficients_words
+from swarm.report.coefficients import coefficients_words, units_of
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
 from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure
@@ -134,7 +134,7 @@ def _page(
     region = None if is_front else good_region(journal, weights)
     is_bounded = journal.start.optimizer not in UNBOUNDED and best is not None and best.source == "search"
     bounds = stated.bounds if is_bounded else None
-    near = bounds_words(coefficients, bounds) if bounds else ""
+    near = bounds_words(coefficients, bounds, units_of(journal)) if bounds else ""
     sections = tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units)
     return Page(
         run=run_dir.resolve().name,

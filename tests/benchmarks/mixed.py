@@ -30,6 +30,10 @@ from scipy import stats
 
 import swarm
 from swarm.config.load import load_config
+from swarm.core.space import Array
+from swarm.journal.archive import Archive
+from swarm.preferences.front import hypervolume
+from swarm.search.front import stacked
 from swarm.zoo.store import build_at, cache_directory
 
 BENCHMARK = "mixed"
@@ -40,6 +44,7 @@ OBJECTIVES = {"first": ["upper", "kind", "vowel"], "second": ["mirror", "digit"]
 SPLITS = {"search": 80, "select": 80, "test": 200}  # of each objective
 EXPERTS = [expert.name for expert in INTERFERING.experts]
 TASKS = ("products", "letter_counting")
+DRAWS = 1_000  # of the bootstrap
 QUESTIONS, NEAR, WRONG = 150, 6, 2  # of each task; the nearest other answers, and how many of them are drawn
 
 
@@ -119,20 +124,26 @@ def searched(zoo: str, name: str, evaluations: int, seed: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "run"
         if zoo == "smollm2":
-            done = swarm.search(CONFIG, run_dir=place, overrides=overrides(name, evaluations, seed))
+            swarm.search(CONFIG, run_dir=place, overrides=overrides(name, evaluations, seed))
         else:
-            done = swarm.search(interfering(name, evaluations, seed), run_dir=place)
-        summary = done.summary
-    front = summary.front
-    assert front is not None, "two objectives are held apart"
+            swarm.search(interfering(name, evaluations, seed), run_dir=place)
+        found = recorded(place)
+    return {"name": name, "evaluations": evaluations, "seed": seed, **found, "seconds": time.process_time() - started}
+
+
+def recorded(run: Path) -> dict[str, Any]:
+    """What is kept of a finished run.
+
+    members: those of its front. scores: objective -> their scores, example by example.
+    """
+    front, archive = swarm.Run.load(run).front, Archive(run / "journal.jsonl")
+    kept = [member for member in front.members if not member.dominated_by]
+    tested = {member.id: found for member in kept if (found := archive.of(member.id, "test"))}
     return {
-        "name": name,
-        "evaluations": evaluations,
-        "seed": seed,
         "hypervolume": front.hypervolume["test"].mean,
-        "coefficients": {key: dict(value) for key, value in summary.best.coefficients.items()},
-        "seconds": time.process_time() - started,
-        "members": [member.model_dump(mode="json", include={"id", "coefficients", "test"}) for member in front.members],
+        "members": {member.id: member.coefficients for member in kept},
+        "scores": {name: np.round(rows_MP, 6).tolist() for name, rows_MP in stacked(list(tested.values())).items()},
+        "reference": dict(front.reference),
     }
 
 
@@ -180,17 +191,52 @@ def questions(zoo: Path) -> Iterator[dict[str, object]]:
             yield {**row, "choices": dict(zip("ABC", choices, strict=True)), "answer": "ABC"[choices.index(right)]}
 
 
-def series(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, seeds: int) -> np.ndarray[Any, Any]:
+def series(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, seeds: int) -> Array:
     """Hypervolumes by seed."""
-    return np.array(
-        [next(r["hypervolume"] for r in records if _is(r, name, evaluations, seed)) for seed in range(seeds)]
-    )
+    return np.array([_of(records, name, evaluations, seed)["hypervolume"] for seed in range(seeds)])
 
 
-def interval(differences: np.ndarray[Any, Any]) -> tuple[float, float]:
+def interval(differences: Array) -> tuple[float, float]:
     """95 % interval of the mean, by Student's t over seeds."""
     low, high = stats.t.interval(0.95, len(differences) - 1, differences.mean(), stats.sem(differences))
     return float(low), float(high)
+
+
+def volumes(record: Mapping[str, Any]) -> Array:
+    """The hypervolume on test: of all examples, then of DRAWS resamples, which are the same for searches of a seed."""
+    rng = np.random.default_rng(record["seed"])
+    reference_K, columns = np.array(list(record["reference"].values())), []
+    for name in record["reference"]:
+        scores_MP = np.array(record["scores"][name])
+        n = scores_MP.shape[1]
+        drawn_RP = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)])
+        columns.append(drawn_RP @ scores_MP.T / n)
+    return np.array([hypervolume(means_MK, reference_K) for means_MK in np.stack(columns, axis=2)])
+
+
+def apart(ours: Sequence[Array], theirs: Sequence[Array]) -> tuple[float, float, float]:
+    """The mean difference over seeds, with the bootstrap's 95 % interval over the test examples.
+
+    ours, theirs: what `volumes` gives, by seed. What noise adds to the resamples' mean is taken off.
+    """
+    difference_R = np.mean([one_R - other_R for one_R, other_R in zip(ours, theirs, strict=True)], axis=0)
+    low, high = np.percentile(difference_R[1:], [2.5, 97.5]) - (difference_R[1:].mean() - difference_R[0])
+    return float(difference_R[0]), float(low), float(high)
+
+
+def by_seed(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> list[str]:
+    """The rows of a table: each seed's hypervolumes, and how far apart the compositions are."""
+    rows = ["| evaluations | seed | " + " | ".join(bench.variants) + " | mixed - weights | mixed - logits |"]
+    rows.append("|---" * (len(bench.variants) + 4) + "|")
+    for evaluations in bench.evaluations:
+        found = {
+            name: [volumes(_of(records, name, evaluations, seed)) for seed in range(seeds)] for name in bench.variants
+        }
+        for label, which in [*((str(seed), slice(seed, seed + 1)) for seed in range(seeds)), ("all", slice(None))]:
+            means = [f"{np.mean([one_R[0] for one_R in found[name][which]]):.3f}" for name in bench.variants]
+            gaps = [_shown(apart(found["mixed"][which], found[other][which])) for other in ALONE]
+            rows.append("| " + " | ".join([str(evaluations), label, *means, *gaps]) + " |")
+    return rows
 
 
 def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> None:
@@ -202,14 +248,25 @@ def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> Non
             own = series(records, name, evaluations, seeds)
             cells = [name, str(evaluations), f"{own.mean():.3f}"]
             for other in ALONE:
-                apart = own - series(records, other, evaluations, seeds)
-                low, high = (0.0, 0.0) if name == other else interval(apart)
-                cells.append("" if name == other else f"{apart.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+                gap = own - series(records, other, evaluations, seeds)
+                cells.append("" if name == other else _shown((float(gap.mean()), *interval(gap))))
             rows.append("| " + " | ".join(cells) + " |")
+    rows += ["", f"Means over {seeds} seeds."]
+    if all("scores" in record for record in records):
+        rows += ["", *by_seed(bench, records, seeds)]
     start, end = bench.marks
     before, _, rest = PAGE.read_text().partition(start)
     _, _, after = rest.partition(end)
-    PAGE.write_text(before + start + "\n" + "\n".join(rows) + f"\n\nMeans over {seeds} seeds.\n" + end + after)
+    PAGE.write_text(before + start + "\n" + "\n".join(rows) + "\n" + end + after)
+
+
+def _shown(gap: tuple[float, float, float]) -> str:
+    mean, low, high = gap
+    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _of(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, seed: int) -> Mapping[str, Any]:
+    return next(record for record in records if _is(record, name, evaluations, seed))
 
 
 def _is(record: Mapping[str, Any], name: str, evaluations: int, seed: int) -> bool:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -295,6 +296,22 @@ def test_interference_is_expert_minus_base_and_a_known_plane_is_found(three: Fak
         assert found.fit.slopes[expert, "likelihood"] == pytest.approx(slope, abs=1e-9)
     assert found.fit.explained["likelihood"] == pytest.approx(1.0)
     assert 0.0 <= found.fit.explained["letters"] <= 1.0
+
+
+def test_interference_tells_weights_and_logits_of_an_expert_apart(three: Fake) -> None:
+    """In coefficients: where a unit of a coordinate is a coefficient of 0.5, the slope is twice that of the position."""
+    lines = json.loads(json.dumps(three.lines))
+    lines[0]["coordinates"] = ["reverse.weights", "reverse.logits", "sort.weights", "count.logits"]
+    slopes = {"reverse": 2.0, "reverse.logits": -1.0, "sort": 0.5, "count": 0.25}
+    for line in lines:
+        if line["kind"] == "evaluation":
+            plane = sum(slope * at for slope, at in zip(slopes.values(), line["position"], strict=True))
+            line["scores"] |= {"likelihood": plane}
+    journal = replace(journal_of(lines), scales={"reverse.logits": 0.5})
+    found = linear_fit(journal, ("likelihood",))
+    assert found is not None
+    expected = {(name, "likelihood"): slope for name, slope in (slopes | {"reverse.logits": -2.0}).items()}
+    assert found.slopes == pytest.approx(expected, abs=1e-9)
 
 
 def test_no_slope_is_given_where_the_candidates_do_not_tell_experts_apart(three: Fake) -> None:

@@ -44,8 +44,11 @@ def coefficients_figure(
     return svg.figure(title, f"{reading}.", draw, _legend(shown), caption)
 
 
-def bounds_words(found: Coefficients, bounds: tuple[float, float]) -> str:
-    """Which coefficients lie within NEAR of a bound, and what that may mean; "" where none does."""
+def bounds_words(found: Coefficients, bounds: tuple[float, float], units: Coefficients | None = None) -> str:
+    """Which coefficients lie within NEAR of a bound, and what that may mean; "" where none does.
+
+    units: the coefficient that one unit of the search stands for; 1 where there is none. Bounds are in such units.
+    """
     low, high = bounds
     sentences = []
     for key, bound in (("low", low), ("high", high)):
@@ -53,13 +56,15 @@ def bounds_words(found: Coefficients, bounds: tuple[float, float]) -> str:
             f"{expert}{f', {group}' if group else ''} ({signed(value, '.3g')})"
             for expert, groups in found.items()
             for group, value in groups.items()
-            if abs(value - bound) <= NEAR * (high - low)
+            if abs(value / _unit(units, expert, group) - bound) <= NEAR * (high - low)
         ]
         if near:
             more = [f"{len(near) - NAMED} more"] if len(near) > NAMED else []
             listed = "; ".join([*near[:NAMED], *more])
+            scaled = any(unit != 1.0 for groups in (units or {}).values() for unit in groups.values())
             sentences.append(
-                f"Within {NEAR:.0%} of the bound composition.{key}, {signed(bound, '.3g')}: {listed}. "
+                f"Within {NEAR:.0%} of the bound composition.{key}, {signed(bound, '.3g')}"
+                f"{' of the units in composition.scales' * scaled}: {listed}. "
                 "A search with wider bounds may find better values."
             )
     return " ".join(sentences).replace("%", " %")
@@ -152,6 +157,10 @@ def _cell(x: float, column: float, row: float, y: Scale, value: float, good: Ran
 
 def _range(region: Region | None, expert: str, group: str) -> Range | None:
     return region.ranges.get(expert, {}).get(group) if region else None
+
+
+def _unit(units: Coefficients | None, expert: str, group: str) -> float:
+    return (units or {}).get(expert, {}).get(group, 1.0)
 
 
 def _has_negative(found: Coefficients) -> bool:
