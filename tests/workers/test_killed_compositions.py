@@ -115,12 +115,13 @@ def searched(config: Path, run: Path, cluster: Mapping[str, object]) -> list[obj
 
 def killed(words: list[object], run: Path) -> int:
     """Run until KILLED_AT candidates are in the journal, then kill -9 the process with its workers. Returns them."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command(*words), start_new_session=True, **quiet)  # type: ignore[call-overload]
+    said = run.with_name("said.txt")
+    with said.open("w") as file:
+        process = subprocess.Popen(command(*words), start_new_session=True, stdout=file, stderr=file)
     try:
         while process.poll() is None and evaluations(run) < KILLED_AT:
             time.sleep(0.005)
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.poll() is None, said.read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

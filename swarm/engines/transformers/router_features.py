@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from swarm.core.errors import ConfigError
+from swarm.core.errors import ConfigError, ExpertError
 from swarm.engines.base import DtypeName
 from swarm.engines.transformers.load_model import load_model
 from swarm.experts.router_geometry import Array
@@ -35,6 +35,7 @@ def features_of(
     layer: 0 the embeddings, n behind the n-th layer, as `output_hidden_states` of transformers counts.
 
     States are summed in float32, whatever dtype they have. What else is in a batch changes a row by rounding alone.
+    Raises ExpertError where a layer does not have one hidden state per token.
     """
     config: PretrainedConfig = model.config  # type: ignore[assignment]
     inner: nn.Module = model.get_encoder() if config.is_encoder_decoder else model.base_model  # type: ignore
@@ -96,6 +97,11 @@ def _means(inner: nn.Module, rows: Sequence[Sequence[int]], layer: int, device: 
     mask_BT = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
     found = inner(input_ids=ids_BT, attention_mask=mask_BT, output_hidden_states=True)
     states_BTH = found.hidden_states[layer].float()
+    if states_BTH.shape[:-1] != ids_BT.shape:
+        raise ExpertError(
+            f"base: {type(inner).__name__} has no hidden state of its own for each token, which a router looks at; "
+            "use another composition than routed"
+        )
     weights_BT1 = mask_BT[:, :, None].float()
     mean_BH: Tensor = (states_BTH * weights_BT1).sum(1) / weights_BT1.sum(1)
     return mean_BH

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from support.architectures import ARCHITECTURES, Architecture
 from support.models import load, make_base
+from swarm.core.errors import ExpertError
 from swarm.engines.transformers import router_features
+from swarm.engines.transformers.load_model import load_model
 from swarm.engines.transformers.router_features import features_of, middle_layer
 
 CPU = torch.device("cpu")
+WITHOUT = [each for each in ARCHITECTURES if each.name in ("gemma3n", "pegasus_x")]  # several a token, padded ones
 ROWS = [[5, 6, 7], [9], [8, 8, 8, 8, 8, 8, 8], [5, 6], [4, 3, 2, 1]]
 
 
@@ -44,3 +48,10 @@ def test_states_of_a_narrow_dtype_are_summed_in_float32(model: torch.nn.Module, 
 
 def test_the_middle_layer_is_one_of_the_model(model: torch.nn.Module) -> None:
     assert 1 <= middle_layer(model) <= model.config.num_hidden_layers  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("architecture", WITHOUT, ids=lambda each: each.name)
+def test_a_base_without_one_hidden_state_per_token_is_refused(architecture: Architecture, tmp_path: Path) -> None:
+    model = load_model(architecture.build(tmp_path / "base"), torch.float32, "cpu").model
+    with pytest.raises(ExpertError, match=r"^base: \w+ has no hidden state .* use another composition than routed$"):
+        features_of(model, ROWS, 1, CPU)
