@@ -12,7 +12,6 @@ from swarm import __version__
 from swarm.cli.building import app as building_app
 from swarm.cli.choosing import app as choosing_app
 from swarm.cli.curating import app as curating_app
-from swarm.cli.flags import PlainFlags
 from swarm.cli.generating import app as generating_app
 from swarm.cli.looking import app as looking_app
 from swarm.cli.options import (
@@ -32,6 +31,7 @@ from swarm.cli.options import (
     Select,
     TaskPath,
 )
+from swarm.cli.panels import Panels
 from swarm.cli.preparing import app as preparing_app
 from swarm.cli.routing import app as routing_app
 from swarm.cli.screen import (
@@ -60,7 +60,7 @@ from swarm.core.interrupts import heed_interrupts, leave
 FAILURE, MISTAKE = 1, 2
 KEY_COLUMNS = 13  # of the first word of a line of `swarm check`
 app = typer.Typer(
-    cls=PlainFlags,
+    cls=Panels,
     help="Find the best weighting of language-model experts, without gradients.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
