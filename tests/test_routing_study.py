@@ -64,7 +64,8 @@ def test_a_search_table_pairs_seeds_that_have_both() -> None:
     assert "`tiny`, 2 seeds, 5 evaluations a search" in found[0]
     assert "| routed, searched | 0.625 |  |  |" in found
     assert any(
-        row.startswith("| one weighting, searched | 0.500 | +0.125 (") and "+0.250, +0.000" in row for row in found
+        row.startswith("| one weighting, searched | 0.500 | +0.125 (") and "+0.250 (+0.250 to +0.250), +0.000 (" in row
+        for row in found
     )
 
 

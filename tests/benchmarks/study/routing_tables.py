@@ -10,6 +10,7 @@ from scipy import stats
 
 from study.routing_splits import MEASURES, interval, series
 from swarm.run.router_report import ABLATIONS
+from swarm.statistics.intervals import t_interval
 
 Lines = Sequence[Mapping[str, Any]]
 KINDS = {"small": "fitted to {fit}, measured on {held} others", "half": "fitted to {fit}, measured on the other {held}"}
@@ -61,14 +62,15 @@ def search_table(bed: str, lines: Lines) -> list[str]:
     one, routed = (by_seed(lines, name) for name in ("one", "routed"))
     seeds = sorted(set(one) & set(routed))
     found = [f"`{bed}`, {len(seeds)} seeds, {lines[0]['evaluations']} evaluations a search, mean score on test:", ""]
-    found += ["| | test | routed minus it | by seed |", "|---|---:|---|---|"]
+    found += ["| | test | routed minus it, over seeds | by seed, over its test examples |", "|---|---:|---|---|"]
     delivered = [np.array(routed[seed]["delivered"]) for seed in seeds]
     sides = {"routed, searched": delivered, "one weighting, searched": [np.array(one[s]["delivered"]) for s in seeds]}
     sides |= {name: [np.array(routed[seed][name]) for seed in seeds] for name in ROWS}
     for name, side in sides.items():
         cells = [name, f"{np.mean([x.mean() for x in side]):.3f}"]
-        gaps = [float((ours - theirs).mean()) for ours, theirs in zip(delivered, side, strict=True)]
-        cells += ["", ""] if side is delivered else [_over_seeds(gaps), ", ".join(f"{gap:+.3f}" for gap in gaps)]
+        gaps = [t_interval(ours - theirs) for ours, theirs in zip(delivered, side, strict=True)]
+        each = ", ".join(f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" for gap in gaps)
+        cells += ["", ""] if side is delivered else [_over_seeds([gap.mean for gap in gaps]), each]
         found.append(f"| {' | '.join(cells)} |")
     return found
 
