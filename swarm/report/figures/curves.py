@@ -78,6 +78,10 @@ def _search_curve(
     if len(found.populations) > 1:
         parts.append(svg.path([(x(p.at), y(p.median)) for p in found.populations], "median"))
     parts += [svg.label(x(at), HEIGHT - BOTTOM - 3, "×", "middle", "t cross") for at in found.failed]
+    parts += [
+        svg.hit(x(at), y(score), f"{unit.score(score)} after {count(int(at), 'evaluation')}")
+        for at, score in found.best
+    ]
     return svg.chart(width, HEIGHT, title, *parts)
 
 

@@ -1,9 +1,11 @@
 """How members of a front are drawn: marks, lines, legends, and the words above a figure of a front."""
 
+from collections.abc import Mapping
+
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Key
 from swarm.report.front import FrontRows, MemberRow
-from swarm.report.words import count
+from swarm.report.words import Unit, count
 from swarm.statistics.intervals import Score
 
 KIND_WORDS = {"expert": "expert alone", "uniform": "uniform weights", "base": "base"}
@@ -18,6 +20,12 @@ def mark(row: MemberRow, x: float, y: float) -> str:
 
 def faded(drawn: str) -> str:
     return svg.element("g", drawn, class_="faded")
+
+
+def words(row: MemberRow, split: str, units: Mapping[str, Unit]) -> str:
+    """A member with its scores, for the pointer: "3-1: right 88.9 %, other 85.9 %"."""
+    scores = [(name, score_of(row, split, name), unit) for name, unit in units.items()]
+    return f"{row.name}: " + ", ".join(f"{name} {unit.score(score.mean)}" for name, score, unit in scores if score)
 
 
 def track_class(row: MemberRow) -> str:

@@ -49,7 +49,8 @@ def _panel(
     parts += [_axis(name, at, scales[name], width) for name in names]
     parts += [svg.path(_track(values, names, at, scales), "track observed") for values in found.observed]
     for row in reversed(found.rows):  # the chosen one on top
-        parts.append(_line(row, split, names, at, scales))
+        if drawn := _line(row, split, names, at, scales):
+            parts.append(svg.told(drawn, front_marks.words(row, split, {name: units[name] for name in names})))
     parts += [_levels(found, name, at[name], scales[name]) for name in names]
     shared = all(unit.percent for unit in units.values())
     parts += [_numbers(at[name], scales[name], units[name]) for name in (names[:1] if shared else names)]
@@ -74,7 +75,7 @@ def _line(row: MemberRow, split: str, names: Sequence[str], at: Mapping[str, flo
         return ""
     points = _track([score.mean for score in scores], names, at, scales)
     drawn = svg.path(points, "track halo") if row.chosen else ""
-    drawn += svg.path(points, front_marks.track_class(row))
+    drawn += svg.path(points, front_marks.track_class(row)) + svg.path(points, "hit")
     if row.chosen:
         ends = zip(names, scores, strict=True)
         drawn += "".join(

@@ -70,7 +70,8 @@ def _panel(found: FrontRows, split: str, units: Sequence[Unit], limits: Limits, 
     for each in reversed(shown):  # the chosen one on top
         parts.append(_spread(each, x, y))
     for each in reversed(shown):
-        parts.append(front_marks.mark(each.row, x(each.across.mean), y(each.up.mean)))
+        drawn = front_marks.mark(each.row, x(each.across.mean), y(each.up.mean))
+        parts.append(svg.told(drawn, front_marks.words(each.row, split, dict(zip(names, units, strict=True)))))
     return "".join((*parts, _labels(shown, x, y, width)))
 
 

@@ -92,6 +92,16 @@ def label(x: float, y: float, words: str, anchor: str = "start", class_: str = "
     return element("text", escape(words), x=x, y=y, text_anchor=anchor, class_=class_)
 
 
+def told(drawn: str, words: str) -> str:
+    """Marks with the words that a browser shows while the pointer is on them."""
+    return element("g", drawn + element("title", escape(words)))
+
+
+def hit(x: float, y: float, words: str) -> str:
+    """A place on a line, unseen, that says something to the pointer."""
+    return told(element("circle", cx=round(x, 1), cy=round(y, 1), r=7, class_="hit"), words)
+
+
 def slanted(x: float, y: float, words: str) -> str:
     """A label that rises to the right from (x, y), as the head of a narrow column."""
     return element("text", escape(words), transform=f"translate({x:.1f} {y:.1f}) rotate(-40)", class_="t")
