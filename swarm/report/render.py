@@ -19,6 +19,7 @@ from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
 from swarm.report.front_page import FrontPage, front_page, unfinished_curve
+from swarm.report.place_costs import place_cost_words
 from swarm.report.projection import plane
 from swarm.report.read_journal import Journal, read_journal
 from swarm.report.region import Region, good_region
@@ -89,6 +90,7 @@ class Page:
     near_bounds: str
     region: Region | None
     costs: CostModel
+    place_costs: str
     time_figure: Figure | None
     troubles: tuple[Trouble, ...]
     notes: tuple[str, ...]
@@ -150,6 +152,7 @@ def _page(
         near_bounds=near,
         region=region,
         costs=spent,
+        place_costs=place_cost_words(run_dir, journal),
         time_figure=bars.time_figure(spent),
         troubles=troubles(journal),
         notes=tuple(dict.fromkeys((*journal.start.notes, *(summary.notes if summary else later_notes(run_dir))))),

@@ -24,6 +24,7 @@ from swarm.report.figures.svg import Figure
 from swarm.report.front import FrontRows, front_rows, search_scores
 from swarm.report.front_curve import front_curve
 from swarm.report.interference import interference, linear_fit
+from swarm.report.place_costs import place_cost_words
 from swarm.report.score_table import units
 from swarm.report.words import Unit
 
@@ -299,7 +300,7 @@ def test_interference_is_expert_minus_base_and_a_known_plane_is_found(three: Fak
 
 
 def test_interference_tells_weights_and_logits_of_an_expert_apart(three: Fake) -> None:
-    """In coefficients: where a unit of a coordinate is a coefficient of 0.5, the slope is twice that of the position."""
+    """In coefficients: where a unit of a coordinate is 0.5, the slope is twice that of the position."""
     lines = json.loads(json.dumps(three.lines))
     lines[0]["coordinates"] = ["reverse.weights", "reverse.logits", "sort.weights", "count.logits"]
     slopes = {"reverse": 2.0, "reverse.logits": -1.0, "sort": 0.5, "count": 0.25}
@@ -312,6 +313,20 @@ def test_interference_tells_weights_and_logits_of_an_expert_apart(three: Fake) -
     assert found is not None
     expected = {(name, "likelihood"): slope for name, slope in (slopes | {"reverse.logits": -2.0}).items()}
     assert found.slopes == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_mixed_report_says_what_a_candidate_takes_in_each_place(three: Fake, tmp_path: Path) -> None:
+    lines = json.loads(json.dumps(three.lines))
+    lines[0]["coordinates"] = ["reverse.weights", "reverse.logits", "sort.weights", "count.logits"]
+    searched = [line for line in lines if line["kind"] == "evaluation" and line["status"] == "ok"][:6]
+    positions = [(1, 0, 0, 0), (0, 1, 0, 0), (0.5, 0.5, 0, 0), (0, 0, 0, 1), (0, 0, 0, 0), (0, 0, 2, 0)]
+    for line, position, seconds in zip(searched, positions, (10.0, 1.0, 30.0, 3.0, 0.1, 20.0), strict=True):
+        line.update(position=list(position), seconds=seconds)
+    journal = journal_of([lines[0], *searched])
+    assert place_cost_words(tmp_path, journal) == ""
+    (tmp_path / "config.yaml").write_text("composition: {type: mixed}")
+    expected = "20 s where weights take part (3 candidates), 2.0 s on logits alone (2 candidates)"
+    assert place_cost_words(tmp_path, journal) == expected
 
 
 def test_no_slope_is_given_where_the_candidates_do_not_tell_experts_apart(three: Fake) -> None:

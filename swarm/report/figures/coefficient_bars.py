@@ -4,7 +4,7 @@ import math
 from functools import partial
 
 from swarm.journal.summary import Coefficients
-from swarm.report.coefficients import group_names
+from swarm.report.coefficients import LOGITS, group_names
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.region import Range, Region
@@ -35,7 +35,8 @@ def coefficients_figure(
     is_grouped = len(group_names(found)) > 1
     shown = () if is_grouped else _shown(bounds, _ends(found, region))
     draw = partial(_matrix, found, region, title) if is_grouped else partial(_signed, found, region, shown, title)
-    reading = "Each dot is an expert’s coefficient" + (" in one group, all on the same scale" if is_grouped else "")
+    where = "place (in the base’s weights, on logits)" if LOGITS in group_names(found) else "group"
+    reading = "Each dot is an expert’s coefficient" + (f" in one {where}, all on the same scale" if is_grouped else "")
     if region:
         reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
     away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
