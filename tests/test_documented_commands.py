@@ -27,6 +27,7 @@ NOT_RUN = {
     "launch/submit.sh": "needs a Ray cluster; tests/launch runs it on one of two nodes",
     "JOB=again launch/submit.sh": "needs a Ray cluster; tests/launch runs it on one of two nodes",
     "ray job": "needs a Ray cluster; tests/launch runs it on one of two nodes",
+    "ray get-auth-token": "launch/test_cluster_tutorial.py follows the tutorial",
     "ray start": "launch/test_cluster_tutorial.py follows the tutorial",
     "ray stop": "ends every Ray of this machine; the test of the tutorial ends its own",
     "python kill.py": "launch/test_cluster_tutorial.py follows the tutorial",

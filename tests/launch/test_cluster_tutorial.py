@@ -55,7 +55,12 @@ def free_ports() -> dict[str, str]:
 def test_the_tutorial_is_followed(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SLURM"))}
-    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "RAY_TMPDIR": place, "TMPDIR": place}
+    own = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "RAY_TMPDIR": place,
+        "TMPDIR": place,
+        "RAY_AUTH_TOKEN": "0" * 32,
+    }
     done = subprocess.run(
         ["bash", "-euc", script(free_ports())],
         env=kept | own | {"RAY_USAGE_STATS_ENABLED": "0"},
