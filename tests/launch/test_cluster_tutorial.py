@@ -71,7 +71,7 @@ def test_the_tutorial_is_followed(place: str, tmp_path: Path, monkeypatch: pytes
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "the worker died" in done.stdout
-    assert "SUCCEEDED" in done.stdout + done.stderr
+    assert "Job 'first' succeeded" in done.stdout + done.stderr
     names = ("whole", "worker-killed", "search-killed", "joined", "job")
     results = [coefficients(tmp_path / "runs" / name / "report.md") for name in names]
     assert len(set(results)) == 1
