@@ -164,10 +164,13 @@ def _summary(folder: Path) -> Summary:
     Only where a count of the journal's lines does not bear it out is the journal read as a whole.
     """
     summary = Summary.read(folder / SUMMARY)
-    journal = (folder / JOURNAL).read_bytes()
-    made = sum(line.startswith(EVALUATION) and REPEATED not in line for line in journal.splitlines())
     named = f'"id": {json.dumps(summary.best.id)}'.encode()
-    if made == summary.counts.evaluations and named in journal:
+    made, is_named = 0, False
+    with (folder / JOURNAL).open("rb") as journal:
+        for line in journal:
+            made += line.startswith(EVALUATION) and REPEATED not in line
+            is_named = is_named or named in line
+    if made == summary.counts.evaluations and is_named:
         return summary
     return read_summary(folder, Archive(folder / JOURNAL))
 
