@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))  # the scripts import each other from their own folder
@@ -57,5 +58,23 @@ def test_the_questions_are_those_of_the_zoo() -> None:
 
 def test_the_interval_of_paired_differences_is_students_t() -> None:
     """By hand: of 0.1, 0.2 and 0.3 the mean is 0.2, its standard error 0.0577 and t 4.303."""
-    low, high = mixed.interval(mixed.np.array([0.1, 0.2, 0.3]))
+    low, high = mixed.interval(np.array([0.1, 0.2, 0.3]))
     assert (low, high) == pytest.approx((0.2 - 0.2484, 0.2 + 0.2484), abs=1e-4)
+
+
+def record(seed: int, name: str, *scores: list[list[float]]) -> dict[str, object]:
+    """A front of two members, scored on four examples of two objectives that count from 0."""
+    held = dict(zip("ab", scores, strict=True))
+    return {"seed": seed, "name": name, "evaluations": 30, "reference": {"a": 0.0, "b": 0.0}, "scores": held}
+
+
+def test_hypervolumes_and_their_differences_by_hand() -> None:
+    """Members at (1, 1/2) and (1/2, 1) cover 3/4, one at (1/2, 1/2) twice a quarter; equal fronts differ by 0."""
+    ones, halves = [1.0] * 4, [0.5] * 4
+    wide, narrow = record(0, "mixed", [ones, halves], [halves, ones]), record(0, "logits", [halves] * 2, [halves] * 2)
+    covered, less = mixed.volumes(wide), mixed.volumes(narrow)
+    assert covered == pytest.approx(np.full(mixed.DRAWS + 1, 0.75))
+    assert mixed.apart([covered, less], [less, less]) == pytest.approx((0.25, 0.25, 0.25))
+    assert mixed.apart([covered], [covered]) == (0.0, 0.0, 0.0)
+    rows = mixed.by_seed(mixed.BENCHES["smollm2"], [wide, narrow])
+    assert rows[2:] == ["| 30 | 0 | – | 0.250 | 0.750 | – | +0.500 (+0.500 to +0.500) | – |"]

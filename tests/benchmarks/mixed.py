@@ -66,6 +66,7 @@ class Bench:
 
 
 ALONE: Mapping[str, Mapping[str, object]] = {"weights": {"type": "weights"}, "logits": {"type": "logits"}}
+PAIRS = (("mixed", "weights"), ("mixed", "logits"), ("logits", "weights"))
 BENCHES = {
     "interfering": Bench(
         "mixed.jsonl",
@@ -224,23 +225,29 @@ def apart(ours: Sequence[Array], theirs: Sequence[Array]) -> tuple[float, float,
     return float(difference_R[0]), float(low), float(high)
 
 
-def by_seed(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> list[str]:
-    """The rows of a table: each seed's hypervolumes, and how far apart the compositions are."""
-    rows = ["| evaluations | seed | " + " | ".join(bench.variants) + " | mixed - weights | mixed - logits |"]
-    rows.append("|---" * (len(bench.variants) + 4) + "|")
+def by_seed(bench: Bench, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The rows of a table: the hypervolumes of each seed, and how far apart they are; – for none."""
+    rows = ["| evaluations | seed | " + " | ".join([*bench.variants, *map(" - ".join, PAIRS)]) + " |"]
+    rows.append("|---" * (2 + len(bench.variants) + len(PAIRS)) + "|")
     for evaluations in bench.evaluations:
-        found = {
-            name: [volumes(_of(records, name, evaluations, seed)) for seed in range(seeds)] for name in bench.variants
-        }
-        for label, which in [*((str(seed), slice(seed, seed + 1)) for seed in range(seeds)), ("all", slice(None))]:
-            means = [f"{np.mean([one_R[0] for one_R in found[name][which]]):.3f}" for name in bench.variants]
-            gaps = [_shown(apart(found["mixed"][which], found[other][which])) for other in ALONE]
-            rows.append("| " + " | ".join([str(evaluations), label, *means, *gaps]) + " |")
+        own = [record for record in records if record["evaluations"] == evaluations]
+        found = {(record["seed"], record["name"]): volumes(record) for record in own}
+        seeds = sorted({seed for seed, _ in found})
+        for which in [*((seed,) for seed in seeds), *([tuple(seeds)] if len(seeds) > 1 else [])]:
+            label = str(which[0]) if len(which) == 1 else "all"
+            cells = [
+                _mean([found[seed, name][0] for seed in which if (seed, name) in found]) for name in bench.variants
+            ]
+            for pair in PAIRS:
+                both = [seed for seed in which if all((seed, name) in found for name in pair)]
+                ours, theirs = ([found[seed, name] for seed in both] for name in pair)
+                cells.append(_shown(apart(ours, theirs)) if both else "–")
+            rows.append("| " + " | ".join([str(evaluations), label, *cells]) + " |")
     return rows
 
 
-def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> None:
-    """The table of the page."""
+def by_composition(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> list[str]:
+    """The rows of a table: means over seeds, and differences with Student's t over seeds."""
     rows = ["| composition | evaluations | hypervolume on test | minus weights alone | minus logits alone |"]
     rows.append("|---|---|---|---|---|")
     for evaluations in bench.evaluations:
@@ -251,13 +258,22 @@ def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> Non
                 gap = own - series(records, other, evaluations, seeds)
                 cells.append("" if name == other else _shown((float(gap.mean()), *interval(gap))))
             rows.append("| " + " | ".join(cells) + " |")
-    rows += ["", f"Means over {seeds} seeds."]
-    if all("scores" in record for record in records):
-        rows += ["", *by_seed(bench, records, seeds)]
+    return [*rows, "", f"Means over {seeds} seeds."]
+
+
+def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> None:
+    """The table of the page: by seed, with intervals over the examples, where seeds are too few for others."""
+    own = [record for record in records if record["seed"] < seeds]
+    few = bench is BENCHES["smollm2"]
+    rows = by_seed(bench, own) if few else by_composition(bench, own, seeds)
     start, end = bench.marks
     before, _, rest = PAGE.read_text().partition(start)
     _, _, after = rest.partition(end)
     PAGE.write_text(before + start + "\n" + "\n".join(rows) + "\n" + end + after)
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f}" if values else "–"
 
 
 def _shown(gap: tuple[float, float, float]) -> str:
