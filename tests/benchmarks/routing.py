@@ -145,7 +145,7 @@ class Search:
             done = search(CONFIG, run_dir=Path(folder) / "run", overrides=sets)
             best, uniform = done.summary.best, done.summary.baselines["uniform"].coefficient
             ids = {"delivered": best.id, "base": "base", "best expert": f"expert:{self.single(rows['search'])}"}
-            ids["uniform"] = f"uniform:{uniform:g}"
+            ids["uniform"] = f"uniform:{uniform:.4g}"
             test = {key: done.archive.of(each, "test").examples["answers"] for key, each in ids.items()}  # type: ignore[union-attr]
             return _plain({**test, **plain_choices(router, self.kept, rows["test"])})
 

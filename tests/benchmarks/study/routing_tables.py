@@ -61,7 +61,8 @@ def search_table(bed: str, lines: Lines) -> list[str]:
     """Means on test over seeds, and what routing has more than each on the same examples."""
     one, routed = (by_seed(lines, name) for name in ("one", "routed"))
     seeds = sorted(set(one) & set(routed))
-    found = [f"`{bed}`, {len(seeds)} seeds, {lines[0]['evaluations']} evaluations a search, mean score on test:", ""]
+    many = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
+    found = [f"`{bed}`, {many}, {lines[0]['evaluations']} evaluations a search, mean score on test:", ""]
     found += ["| | test | routed minus it, over seeds | by seed, over its test examples |", "|---|---:|---|---|"]
     delivered = [np.array(routed[seed]["delivered"]) for seed in seeds]
     sides = {"routed, searched": delivered, "one weighting, searched": [np.array(one[s]["delivered"]) for s in seeds]}
