@@ -5,9 +5,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from support.report_runs import SMALL, Fake, Maker, interval
+from support.report_runs import SMALL, Fake, Maker, interval, journal_of
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.journal.summary import Summary
 from swarm.preferences.front import significantly_dominated
+from swarm.report.front import FrontRows, front_rows
 from swarm.search.coverage import coverage, coverage_gain
 
 CONFIDENCE = 0.999
@@ -93,3 +95,15 @@ FRONTS = {
     "one objective": lambda: FrontMaker(("letters",), {"letters": "base"}, apart=False).run(),
     "grouped": lambda: FrontMaker(THREE, groups=("attention", "mlp")).run(),
 }
+
+
+def rows_of(fake: Fake) -> FrontRows:
+    """What a report shows of a made front."""
+    found = front_rows(journal_of(fake.lines), summary_of(fake))
+    assert found is not None
+    return found
+
+
+def summary_of(fake: Fake) -> Summary:
+    assert fake.typed_summary is not None
+    return fake.typed_summary
