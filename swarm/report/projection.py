@@ -126,14 +126,14 @@ def _moves(optimizer: str, lines: Sequence[ScoredRecord]) -> Iterator[tuple[Posi
         for line in lines
         if line.particle is not None and line.iteration is not None and line.iteration >= DESIGNED
     }
-    found = sorted((i, particle) for i, particle in at if (i - 1, particle) in at)
+    found = [(i, particle) for i, particle in at if (i - 1, particle) in at]
     if not found:
         return
     shown = max(1, min(MOST_SHOWN, MOST_MOVES // len({particle for _, particle in found})))
-    first, last = found[0][0], found[-1][0]
+    first, last = min(found)[0], max(found)[0]
     generations = {round(i) for i in np.geomspace(last, first, shown)}  # closer together where moves are long: early
-    shown_ones = [(at[i - 1, particle], at[i, particle]) for i, particle in found if i in generations]
-    yield from ((before.position, after.position) for before, after in shown_ones)
+    for i, particle in sorted(each for each in found if each[0] in generations):
+        yield at[i - 1, particle].position, at[i, particle].position
 
 
 def _landmarks(journal: Journal, best: Best | None) -> list[tuple[str, str, tuple[float, ...]]]:

@@ -73,14 +73,15 @@ def search_curve(journal: Journal, objective: str, soft: bool = False) -> Search
     columns: dict[int, list[tuple[float, float]]] = {}
     iterations = 1 + max((line.iteration or 0 for line in journal.evaluations), default=0)
     pooled = math.ceil(iterations / MOST)
+    known = len(journal.known)
     for i, line in enumerate(journal.searched):
-        at += not line.repeated
+        at += not line.same_as
         score = line.scores.get(objective, math.nan)
         if line.status == "failed" or math.isnan(score):
             failed.append(float(at))
             continue
         points.append((float(at), score))
-        if i >= len(journal.known):  # the iterations of the other run are not known
+        if i >= known:  # the iterations of the other run are not known
             columns.setdefault((line.iteration or 0) // pooled, []).append((float(at), score))
         if line.status == "ok" and score > top:
             top = score

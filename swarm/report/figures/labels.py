@@ -39,7 +39,7 @@ def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Poi
     """
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
     own = dict(zip(map(id, marks), taken, strict=True))
-    steps_N2, dots_N2 = _array(_steps(path)), _array(dots)
+    steps_2N, dots_2N = _array(_steps(path)), _array(dots)
     drawn = []
     for mark in marks:
         found: list[tuple[float, Box, list[Box]]] = []
@@ -48,7 +48,7 @@ def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Poi
             others = [other for other in taken if other != own[id(mark)]]
             is_free = not any(_meet(part, other) for part in line for other in others)
             if is_free and _inside(box, frame) and not any(_meet(box, other) for other in taken):
-                cost = far / 4 + DOT * _within(box, dots_N2) + PATH * bool(_within(box, steps_N2))
+                cost = far / 4 + DOT * _within(box, dots_2N) + PATH * bool(_within(box, steps_2N))
                 found.append((cost, box, line))
         if found:
             _, box, line = min(found, key=lambda place: place[0])
@@ -58,13 +58,16 @@ def placed(marks: list[Named], frame: Box, path: list[Point], dots: Sequence[Poi
 
 
 def _array(points: Sequence[Point] | Array) -> Array:
-    return np.array(points, dtype=np.float64).reshape(len(points), 2)
+    """From the left to the right, (2, N): x and y."""
+    points_N2 = np.array(points, dtype=np.float64).reshape(len(points), 2)
+    return points_N2[np.argsort(points_N2[:, 0])].T
 
 
-def _within(box: Box, points_N2: Array) -> int:
-    """How many of the points are under a label."""
-    x_N, y_N = points_N2.T
-    return int(np.sum((x_N > box[0] - 2) & (x_N < box[2] + 2) & (y_N > box[1] - 2) & (y_N < box[3] + 2)))
+def _within(box: Box, points_2N: Array) -> int:
+    """How many of the points, as `_array` orders them, are under a label."""
+    x_N, y_N = points_2N
+    y_M = y_N[np.searchsorted(x_N, box[0] - 2, "right") : np.searchsorted(x_N, box[2] + 2, "left")]
+    return int(np.sum((y_M > box[1] - 2) & (y_M < box[3] + 2)))
 
 
 def _steps(path: Sequence[Point]) -> list[Point]:
