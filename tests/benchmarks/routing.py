@@ -64,7 +64,7 @@ class Bed:
 
 BEDS: Mapping[str, Bed] = {
     "tiny": Bed("tiny", (), 1500, (200, 200, 600), {"type": "weights"}, {"by": "clusters", "clusters": 8}),
-    "tiny-logits": Bed("tiny", (), 1500, (100, 60, 200), {"type": "logits"}, {"by": "logits"}, evaluations=30),
+    "tiny-logits": Bed("tiny", (), 1500, (100, 40, 150), {"type": "logits"}, {"by": "logits"}, evaluations=30),
     "smollm2": Bed(
         "smollm2",
         ("base=zoo:smollm2", EXPERTS, LIKELIHOOD % "smollm2", "engine.dtype=bfloat16"),
