@@ -34,7 +34,7 @@ def commands(page: Path) -> Iterator[list[str]]:
     """The words of every command in a page's shell blocks; comments and redirections are left out."""
     for block in blocks(page, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
-            for part in re.split(r"\s(?:\||&&|;|>)\s", line):
+            for part in re.split(r"\s(?:\||&&|;)\s", re.sub(r"\s>\s\S+", "", line)):
                 if words := shlex.split(part, comments=True):
                     yield words
 
