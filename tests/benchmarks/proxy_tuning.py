@@ -31,6 +31,7 @@ import swarm
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.evaluation.workload import Workload
 from swarm.journal.summary import SPLITS
 from swarm.run.plan import Plan, make_plan
 from swarm.workers.pool import LocalPool
@@ -155,10 +156,12 @@ def scored(
     task: dict[str, Array] = {}
     facts: dict[str, Array] = {name: np.empty(0) for name in positions}
     for split in SPLITS:
-        pool.load(split, plan.workloads[split])
+        workload = plan.workloads[split]
+        pool.load(split, workload if split == "test" else Workload({"facts": workload.examples["facts"]}))
         for outcome in pool.run(_tasks(positions), split):
             assert isinstance(outcome, Evaluation), outcome
             name = outcome.candidate.id
+            say(f"{name}, {split}: {outcome.scores}")
             facts[name] = np.concatenate([facts[name], outcome.examples["facts"]])
             if split == "test":
                 task[name] = np.array(outcome.examples[setting.task])
