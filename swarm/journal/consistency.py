@@ -53,7 +53,7 @@ def _check_place(record: EvaluationRecord, before: Index) -> None:
     known = before.by_id["search"].get(record.id) or before.by_id["select"].get(record.id)
     if known is not None and known.place != record.place:
         raise ValueError(f"candidate {record.id} is at another position than before")
-    if record.repeated:
+    if record.same_as:
         first = before.by_id[record.split].get(record.same_as) or before.by_place[record.split].get(record.place)
         if first is None or first.id != record.same_as:
             raise ValueError(f"same_as: candidate {record.same_as} is in no line before: a line is missing")

@@ -46,7 +46,8 @@ class Index:
 
     def add(self, record: Record) -> None:
         self.records.append(record)
-        self.elapsed = max(self.elapsed, record.elapsed)
+        if record.elapsed > self.elapsed:
+            self.elapsed = record.elapsed
         if isinstance(record, EvaluationRecord):
             self._add_evaluation(record)
         elif isinstance(record, KnownRecord):
@@ -55,7 +56,8 @@ class Index:
             self.start = self.start or record
         elif isinstance(record, EndRecord):
             self.ends.setdefault(record.phase, record)
-        self.failures += isinstance(record, FailureRecord)
+        elif isinstance(record, FailureRecord):
+            self.failures += 1
 
     def voided(self) -> "Index":
         """Without the evaluations of the search from the first failed one on."""
@@ -77,13 +79,15 @@ class Index:
 
     def _add_evaluation(self, record: EvaluationRecord) -> None:
         self.by_id[record.split][record.id] = record
-        if record.kind == "evaluation":
-            self.first = self.first or record
-        if record.repeated:
+        if self.first is None and record.kind == "evaluation":
+            self.first = record
+        if record.same_as:
             return
-        self.failures += record.status == "failed"
+        if record.status == "failed":
+            self.failures += 1
         at, place = self.by_place[record.split], record.place
-        if place not in at or at[place].status == "stopped":
+        known = at.setdefault(place, record)
+        if known is not record and known.status == "stopped":
             at[place] = record
         if record.kind == "evaluation":
             self.searched.append(record)
