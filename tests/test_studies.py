@@ -182,7 +182,7 @@ def test_only_the_text_between_the_markers_changes() -> None:
     assert tables.filled(text, "new") == text
 
 
-@pytest.mark.parametrize("study", [*STUDIES, *OF_THEIR_OWN])
+@pytest.mark.parametrize("study", [*STUDIES, *sorted(OF_THEIR_OWN)])
 def test_every_study_has_a_page_to_fill(study: str) -> None:
     text = (PAGES / f"{study}.md").read_text()
     assert tables.filled(text, "x")
