@@ -44,13 +44,13 @@ Positive = Annotated[float, Field(gt=0)]
 class About(Settings):
     """The content of router.json.
 
-    format, version: what the folder is.
+    format, version: what the folder is. Version 1 had the same arrays, and calibrators of r instead of its log-odds.
     base: fingerprint of the base. experts: name -> fingerprint, in the order of the arrays.
     layer, calibration, spreads, report: as in Router.
     """
 
     format: Literal["swarm-router"] = "swarm-router"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     base: str
     experts: dict[str, str] = Field(min_length=2)
     layer: int = Field(ge=0)
@@ -104,7 +104,10 @@ def check_router(path: Path, catalog: Catalog) -> About:
     if not (path / ABOUT).is_file():
         raise ExpertError(f"router {shortened(str(path))} is no folder with a {ABOUT}; make one with swarm fit-router")
     try:
-        about = About.model_validate(read_json(path / ABOUT, f"router {path}"))
+        content = read_json(path / ABOUT, f"router {path}")
+        if content.get("version") == 1:
+            raise ExpertError(f"router {path}: its version is 1, which stands for other probabilities; {REMEDY}")
+        about = About.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -1,12 +1,13 @@
 """Whether probabilities mean what they say: calibration errors and the Brier score, with bootstrap intervals.
 
 The expected calibration error of few items is biased upwards, as each bin's mean gap is made positive whatever its sign
-(Roelofs et al. 2022), and the more so the truer the probabilities are: a fall looks smaller than it is. The squared
-error can be had without bias (Kumar et al. 2019), so changes should be judged by it.
+(Roelofs et al. 2022), and the more so the better calibrated the probabilities: a fall looks smaller than it is. The
+squared error can be had without bias (Kumar et al. 2019), so changes should be judged by it.
 
 Shape suffixes: N items, E events of an item (one per expert), B bins, S resamples.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def squared_calibration_error(p_NE: ArrayLike, happened_NE: ArrayLike, bins: int
 
 
 def debiased_squared_error(p_NE: ArrayLike, happened_NE: ArrayLike, bins: int = BINS) -> float:
-    """The same without its bias, after Kumar et al. (2019); by chance below 0 where probabilities are true.
+    """The same without its bias, after Kumar et al. (2019); by chance below 0 where probabilities are calibrated.
 
     p_NE, happened_NE: of two items at least.
 
@@ -74,21 +75,24 @@ class Measure:
     estimate: what is reported.
     plug_in: what resamples are compared with, the same quantity of the items as if there were no others. It is the
         estimate itself unless that takes a bias away.
+    least: the lowest value of the estimate.
     """
 
     estimate: Statistic
     plug_in: Statistic
+    least: float = 0.0
 
 
 ECE = Measure(expected_calibration_error, expected_calibration_error)
-SQUARED = Measure(debiased_squared_error, squared_calibration_error)
+SQUARED = Measure(debiased_squared_error, squared_calibration_error, least=-math.inf)
 BRIER = Measure(brier_score, brier_score)
 
 
 def with_interval(measure: Measure, p_NE: ArrayLike, happened_NE: ArrayLike, seed: int = 0) -> Score:
-    """A measure, which is never below 0, with its 95 % interval: a pivotal bootstrap over items.
+    """A measure with its 95 % interval: a pivotal bootstrap over items.
 
-    An item's events are resampled together, as they are not independent.
+    What is estimated is never below 0. The estimate of SQUARED may be, by chance, and so may the ends of its interval;
+    those of the others are cut off at 0. An item's events are resampled together, as they are not independent.
     """
     p_NE, happened_NE = np.asarray(p_NE, dtype=np.float64), np.asarray(happened_NE, dtype=np.float64)
 
@@ -96,7 +100,7 @@ def with_interval(measure: Measure, p_NE: ArrayLike, happened_NE: ArrayLike, see
         return statistic(p_NE[rows], happened_NE[rows])
 
     found = _pivotal(measure, of, len(p_NE), seed)
-    return Score(found.difference, max(0.0, found.low), max(0.0, found.high), len(p_NE))
+    return Score(found.difference, max(measure.least, found.low), max(measure.least, found.high), len(p_NE))
 
 
 def change(

@@ -132,7 +132,7 @@ def test_a_folder_that_holds_something_is_kept(playground: Playground, tmp_path:
 
 @pytest.mark.slow
 def test_experts_of_different_tasks_get_their_own_prompts(tmp_path: Path) -> None:
-    """The tiny zoo: letter tasks, which a prompt names. Calibration makes the probabilities truer."""
+    """The tiny zoo: letter tasks, which a prompt names. Calibration makes the probabilities more accurate."""
     try:
         zoo.locate("zoo:tiny")
     except UserError:

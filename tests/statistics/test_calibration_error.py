@@ -81,6 +81,20 @@ def test_without_bias_it_is_kumars_for_one_event_per_item() -> None:
     assert debiased_squared_error(np.full((4, 1), 0.5), [[1], [1], [0], [0]], bins=1) == pytest.approx(-0.25 / 3)
 
 
+def test_an_estimate_below_0_lies_within_its_interval() -> None:
+    """True probabilities of few items: about half of the estimates are below 0."""
+    found = [with_interval(SQUARED, *chosen(60, seed), seed) for seed in range(8)]
+    assert any(each.mean < 0 for each in found)
+    assert all(each.low <= each.mean <= each.high for each in found)
+    assert found[0].mean == debiased_squared_error(*chosen(60, 0))
+
+
+def test_the_ends_of_the_other_measures_are_not_below_0() -> None:
+    """A constant that is the rate: no calibration error, and resamples that have one."""
+    found = with_interval(ECE, np.full((40, 1), 0.5), np.arange(40)[:, None] % 2)
+    assert (found.mean, found.low, found.high) == (0, 0, 0)
+
+
 def test_items_given_twice_are_no_more_items() -> None:
     """Two equal events of an item say what one does."""
     random = np.random.default_rng(0)

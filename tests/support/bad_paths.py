@@ -234,6 +234,11 @@ def of_wider_states(folder: Path) -> None:
     save_file(arrays, file)
 
 
+def of_version_1(folder: Path) -> None:
+    about = folder / "router.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"version": 1}))
+
+
 def of_a_deeper_layer(folder: Path) -> None:
     about = folder / "router.json"
     about.write_text(json.dumps(json.loads(about.read_text()) | {"layer": 9}))
@@ -331,6 +336,7 @@ ROUTERS = [
     ),
     Case("router-of-others", router(experts=("red", "green")), "composition.router", "blue", "swarm fit-router"),
     Case("router-of-a-base", router(of_another_router_base), "composition.router", "0000", "swarm fit-router"),
+    Case("router-of-version-1", router(of_version_1), "composition.router", "version is 1", "swarm fit-router"),
     Case("router-of-wider-states", router(of_wider_states), "composition.router", "[64]", "swarm fit-router"),
     Case("router-of-a-deeper-layer", router(of_a_deeper_layer), "composition.router", "layer 9", "swarm fit-router"),
     Case("router-cut-off", router(cut_off), "router.safetensors", "not a complete", "copy or save it"),

@@ -108,5 +108,6 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "router-that-is-missing": (fitted_again,),
     "router-of-others": (fitted_again,),
     "router-of-a-base": (fitted_again,),
+    "router-of-version-1": (fitted_again,),
     "router-cut-off": (fitted_again,),
 }

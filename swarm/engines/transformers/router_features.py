@@ -99,7 +99,7 @@ def _means(inner: nn.Module, rows: Sequence[Sequence[int]], layer: int, device: 
     states_BTH = found.hidden_states[layer].float()
     if states_BTH.shape[:-1] != ids_BT.shape:
         raise ExpertError(
-            f"base: {type(inner).__name__} has no hidden state of its own for each token, which a router looks at; "
+            f"base: {type(inner).__name__} has no hidden state of its own for each token, which a router needs; "
             "use another composition than routed"
         )
     weights_BT1 = mask_BT[:, :, None].float()
