@@ -56,12 +56,6 @@ def test_the_questions_are_those_of_the_zoo() -> None:
     assert list(mixed.questions(zoo)) == QUESTIONS
 
 
-def test_the_interval_of_paired_differences_is_students_t() -> None:
-    """By hand: of 0.1, 0.2 and 0.3 the mean is 0.2, its standard error 0.0577 and t 4.303."""
-    low, high = mixed.interval(np.array([0.1, 0.2, 0.3]))
-    assert (low, high) == pytest.approx((0.2 - 0.2484, 0.2 + 0.2484), abs=1e-4)
-
-
 def record(seed: int, name: str, *scores: list[list[float]]) -> dict[str, object]:
     """A front of two members, scored on four examples of two objectives that count from 0."""
     held = dict(zip("ab", scores, strict=True))
@@ -78,3 +72,36 @@ def test_hypervolumes_and_their_differences_by_hand() -> None:
     assert mixed.apart([covered], [covered]) == (0.0, 0.0, 0.0)
     rows = mixed.by_seed(mixed.BENCHES["smollm2"], [wide, narrow])
     assert rows[2:] == ["| 30 | 0 | – | 0.250 | 0.750 | – | +0.500 (+0.500 to +0.500) | – |"]
+
+
+def test_the_row_of_all_seeds_has_those_with_every_variant() -> None:
+    """Seed 2 has no weights: the means of the other two, for all three kinds."""
+    ones, halves = [1.0] * 4, [0.5] * 4
+    wide, narrow = [[ones, halves], [halves, ones]], [[halves] * 2, [halves] * 2]
+    made = [record(seed, name, *narrow) for seed in (0, 1) for name in ("weights", "logits", "mixed")]
+    alone = [record(2, name, *wide) for name in ("logits", "mixed")]
+    *_, last, whole = mixed.by_seed(mixed.BENCHES["smollm2"], [*made, *alone])
+    assert last.startswith("| 30 | 2 | – | 0.750 | 0.750 | – |")
+    assert whole.startswith("| 30 | all | 0.250 | 0.250 | 0.250 |")
+    assert not any("all" in row for row in mixed.by_seed(mixed.BENCHES["smollm2"], [*made[:3], *alone])[2:])
+
+
+def test_the_table_by_composition_by_hand() -> None:
+    """Hypervolumes of weights .1, .2 and .3 above logits: the mean is .2, its standard error .0577 and t 4.303."""
+    records = [
+        {"seed": seed, "name": name, "evaluations": evaluations, "hypervolume": value}
+        for evaluations in (30, 60)
+        for name in mixed.BENCHES["interfering"].variants
+        for seed, value in enumerate((0.6, 0.7, 0.8) if name == "weights" else (0.5, 0.5, 0.5))
+    ]
+    rows = mixed.by_composition(mixed.BENCHES["interfering"], records, 3)
+    assert rows[2] == "| weights | 30 | 0.700 |  | +0.200 (-0.048 to +0.448) |"
+    assert rows[5].endswith(" +0.000 (+0.000 to +0.000) |")
+
+
+def test_both_tables_have_their_places_on_the_page() -> None:
+    page = mixed.PAGE.read_text()
+    for bench in mixed.BENCHES.values():
+        assert page.count(bench.begin) == 1
+        table = page.partition(bench.begin)[2].partition("<!-- end of figures -->")[0]
+        assert mixed.filled(page, table.strip(), bench.begin) == page

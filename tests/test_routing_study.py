@@ -1,6 +1,8 @@
 """The routing study's splits, intervals and tables, by hand."""
 
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,13 @@ import pytest
 sys.path.append(str(Path(__file__).parent / "benchmarks"))  # the scripts import each other from their own folder
 
 from study import routing_splits, routing_tables
+from study.kept_search import Scorer, best_of
 from study.routing_splits import Kept
+
+from support.optimizer_runs import space
+from swarm.core.candidates import Evaluation, Task
+from swarm.core.examples import Split
+from swarm.optimizers import OPTIMIZERS
 
 
 def lines(kind: str, befores: list[float], afters: list[float]) -> list[dict[str, object]]:
@@ -82,3 +90,31 @@ def test_a_router_of_kept_scores_is_measured_on_others() -> None:
     assert natural["after"]["hard"] > 0.95
     assert natural["after"]["Brier"] < natural["before"]["Brier"]
     assert kept.rows(["7", "3"]).tolist() == [7, 3]
+
+
+def scores_by_position(tasks: Sequence[Task], split: Split) -> list[Evaluation]:
+    """Four examples: the first coefficient's distance from .7; those above .9 fail."""
+    found = []
+    for task in tasks:
+        x = task.candidate.position[0]
+        examples = {"answers": (-abs(x - 0.7),) * 4}
+        found.append(
+            Evaluation(task.candidate, "failed", error="too large")
+            if x > 0.9
+            else Evaluation(task.candidate, "ok", {"answers": -abs(x - 0.7)}, examples)
+        )
+    return found
+
+
+@pytest.mark.parametrize("dimensions", [4, 12])
+@pytest.mark.parametrize("evaluations", [31, 34])
+def test_a_search_of_kept_scores_keeps_its_budget(dimensions: int, evaluations: int) -> None:
+    """The last generation is cut, in any number of dimensions; what failed is never what is delivered."""
+    scorer, places = Scorer(scores_by_position, 4, {}), np.arange(4)
+    optimizer = OPTIMIZERS["guided_pso"](type="guided_pso", evaluations=evaluations)
+    found_P = best_of(space(dimensions), scorer, optimizer, 0, search=places[:2], select=places[2:])
+    searched = set(scorer.known) - {tuple(each.position_D) for each in space(dimensions).baselines}
+    assert evaluations - len(space(dimensions).baselines) <= len(searched) <= evaluations
+    assert len(scorer.known) == evaluations
+    assert any(np.isnan(x_P).all() and len(x_P) == 4 for x_P in scorer.known.values())
+    assert found_P.mean() == max(x_P.mean() for x_P in scorer.known.values() if not math.isnan(x_P[0]))

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from bed.zoos import INTERFERING, builders
 from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_path
-from scipy import stats
+from study.tables import BEGIN, filled
 
 import swarm
 from swarm.config.load import load_config
@@ -34,6 +34,7 @@ from swarm.core.space import Array
 from swarm.journal.archive import Archive
 from swarm.preferences.front import hypervolume
 from swarm.search.front import stacked
+from swarm.statistics.intervals import t_interval
 from swarm.zoo.store import build_at, cache_directory
 
 BENCHMARK = "mixed"
@@ -52,17 +53,13 @@ QUESTIONS, NEAR, WRONG = 150, 6, 2  # of each task; the nearest other answers, a
 class Bench:
     """One table of the page.
 
-    file: where finished searches are kept. mark: of the table's place on the page.
+    file: where finished searches are kept. begin: the mark above the table's place on the page.
     """
 
     file: str
-    mark: str
+    begin: str
     evaluations: tuple[int, ...]
     variants: Mapping[str, Mapping[str, object]]
-
-    @property
-    def marks(self) -> tuple[str, str]:
-        return f"<!-- {self.mark} -->", f"<!-- end of {self.mark} -->"
 
 
 ALONE: Mapping[str, Mapping[str, object]] = {"weights": {"type": "weights"}, "logits": {"type": "logits"}}
@@ -70,7 +67,7 @@ PAIRS = (("mixed", "weights"), ("mixed", "logits"), ("logits", "weights"))
 BENCHES = {
     "interfering": Bench(
         "mixed.jsonl",
-        "table",
+        "<!-- table -->",
         (30, 60),
         {
             **ALONE,
@@ -80,7 +77,7 @@ BENCHES = {
     ),
     "smollm2": Bench(
         "mixed-smollm2.jsonl",
-        "figures",
+        BEGIN,
         (30,),
         {**ALONE, "mixed": load_config(CONFIG).composition.model_dump(mode="json", exclude_unset=True)},
     ),
@@ -114,9 +111,9 @@ def metrics(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> I
             yield Metric(BENCHMARK, f"{name}, {evaluations} evaluations: hypervolume", float(values.mean()), "")
             if name.startswith("mixed"):
                 better = max(ALONE, key=lambda n: series(records, n, evaluations, seeds).mean())
-                low, high = interval(values - series(records, better, evaluations, seeds))
-                yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at least", low, "")
-                yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at most", high, "", ">= 0")
+                gap = t_interval(values - series(records, better, evaluations, seeds))
+                yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at least", gap.low, "")
+                yield Metric(BENCHMARK, f"{name} - {better}, {evaluations} evaluations: at most", gap.high, "", ">= 0")
 
 
 def searched(zoo: str, name: str, evaluations: int, seed: int) -> dict[str, Any]:
@@ -197,12 +194,6 @@ def series(records: Sequence[Mapping[str, Any]], name: str, evaluations: int, se
     return np.array([_of(records, name, evaluations, seed)["hypervolume"] for seed in range(seeds)])
 
 
-def interval(differences: Array) -> tuple[float, float]:
-    """95 % interval of the mean, by Student's t over seeds."""
-    low, high = stats.t.interval(0.95, len(differences) - 1, differences.mean(), stats.sem(differences))
-    return float(low), float(high)
-
-
 def volumes(record: Mapping[str, Any]) -> Array:
     """The hypervolume on test: of all examples, then of DRAWS resamples, which are the same for searches of a seed."""
     rng = np.random.default_rng(record["seed"])
@@ -218,7 +209,8 @@ def volumes(record: Mapping[str, Any]) -> Array:
 def apart(ours: Sequence[Array], theirs: Sequence[Array]) -> tuple[float, float, float]:
     """The mean difference over seeds, with the bootstrap's 95 % interval over the test examples.
 
-    ours, theirs: what `volumes` gives, by seed. What noise adds to the resamples' mean is taken off.
+    ours, theirs: what `volumes` gives, by seed. What noise adds to the resamples' mean is taken off. Seeds are
+    resampled independently: where their test splits share examples, the interval of several is too narrow.
     """
     difference_R = np.mean([one_R - other_R for one_R, other_R in zip(ours, theirs, strict=True)], axis=0)
     low, high = np.percentile(difference_R[1:], [2.5, 97.5]) - (difference_R[1:].mean() - difference_R[0])
@@ -226,14 +218,18 @@ def apart(ours: Sequence[Array], theirs: Sequence[Array]) -> tuple[float, float,
 
 
 def by_seed(bench: Bench, records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The rows of a table: the hypervolumes of each seed, and how far apart they are; – for none."""
+    """The rows of a table: the hypervolumes of each seed, and how far apart they are; – for none.
+
+    Row all: over the seeds that have every variant, where there are several.
+    """
     rows = ["| evaluations | seed | " + " | ".join([*bench.variants, *map(" - ".join, PAIRS)]) + " |"]
     rows.append("|---" * (2 + len(bench.variants) + len(PAIRS)) + "|")
     for evaluations in bench.evaluations:
         own = [record for record in records if record["evaluations"] == evaluations]
         found = {(record["seed"], record["name"]): volumes(record) for record in own}
         seeds = sorted({seed for seed, _ in found})
-        for which in [*((seed,) for seed in seeds), *([tuple(seeds)] if len(seeds) > 1 else [])]:
+        whole = tuple(seed for seed in seeds if all((seed, name) in found for name in bench.variants))
+        for which in [*((seed,) for seed in seeds), *([whole] if len(whole) > 1 else [])]:
             label = str(which[0]) if len(which) == 1 else "all"
             cells = [
                 _mean([found[seed, name][0] for seed in which if (seed, name) in found]) for name in bench.variants
@@ -255,8 +251,8 @@ def by_composition(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: in
             own = series(records, name, evaluations, seeds)
             cells = [name, str(evaluations), f"{own.mean():.3f}"]
             for other in ALONE:
-                gap = own - series(records, other, evaluations, seeds)
-                cells.append("" if name == other else _shown((float(gap.mean()), *interval(gap))))
+                gap = t_interval(own - series(records, other, evaluations, seeds))
+                cells.append("" if name == other else _shown((gap.mean, gap.low, gap.high)))
             rows.append("| " + " | ".join(cells) + " |")
     return [*rows, "", f"Means over {seeds} seeds."]
 
@@ -266,10 +262,7 @@ def write(bench: Bench, records: Sequence[Mapping[str, Any]], seeds: int) -> Non
     own = [record for record in records if record["seed"] < seeds]
     few = bench is BENCHES["smollm2"]
     rows = by_seed(bench, own) if few else by_composition(bench, own, seeds)
-    start, end = bench.marks
-    before, _, rest = PAGE.read_text().partition(start)
-    _, _, after = rest.partition(end)
-    PAGE.write_text(before + start + "\n" + "\n".join(rows) + "\n" + end + after)
+    PAGE.write_text(filled(PAGE.read_text(), "\n".join(rows), bench.begin))
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from swarm.core.examples import Example
 from swarm.experts.router import Router, uncalibrated
@@ -18,6 +17,7 @@ from swarm.run.fit_router import SPLITS_USED, config_of_routing, score_alone
 from swarm.run.plan import make_plan
 from swarm.run.router_report import ABLATIONS
 from swarm.statistics.calibration import BRIER, ECE, SQUARED
+from swarm.statistics.intervals import t_interval
 
 Array = NDArray[np.float64]
 MEASURES = {"ECE": ECE, "squared": SQUARED, "Brier": BRIER}
@@ -110,10 +110,9 @@ def router_of(kept: Kept, rows: NDArray[np.intp]) -> Router:
 def interval(values_S: Array, kind: str) -> tuple[float, float, float]:
     """Mean and 95 % interval over splits. Random halves share examples: their variance is that of Nadeau and Bengio
     (2003), (1 / S + held / fitted) s^2, with as many held out as fitted to."""
-    n = len(values_S)
-    spread = float(values_S.std(ddof=1)) * (1 / n + (kind == "half")) ** 0.5
-    half = float(stats.t.ppf(0.975, n - 1)) * spread
-    return float(values_S.mean()), float(values_S.mean()) - half, float(values_S.mean()) + half
+    found = t_interval(values_S.tolist())
+    half = (found.high - found.mean) * (1 + found.n * (kind == "half")) ** 0.5
+    return found.mean, found.mean - half, found.mean + half
 
 
 def series(lines: Sequence[Mapping[str, object]], kind: str, *keys: str) -> Array:

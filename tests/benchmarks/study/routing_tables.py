@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from common import kept_lines
-from scipy import stats
 
 from study.routing_splits import MEASURES, interval, series
 from swarm.run.router_report import ABLATIONS
@@ -91,5 +90,5 @@ def _over_seeds(gaps: Sequence[float]) -> str:
     """The mean with Student's interval over seeds."""
     if len(gaps) < 2:
         return f"{gaps[0]:+.3f}"
-    low, high = stats.t.interval(0.95, len(gaps) - 1, np.mean(gaps), stats.sem(gaps))
-    return f"{np.mean(gaps):+.3f} ({low:+.3f} to {high:+.3f})"
+    found = t_interval(gaps)
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
