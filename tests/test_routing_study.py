@@ -57,6 +57,15 @@ def test_a_split_table_has_changes_and_counts_falls() -> None:
     assert "`zoo:tiny`, 3 splits, fitted to 7, measured on 9 others; best expert 0.500" in found[0]
     assert any(line.startswith("| both | ECE | 0.2333 | 0.1333 | -0.1000 (") for line in found)
     assert sum(line.endswith("| 2 of 3 |") for line in found) == 25
+    assert found[-1].startswith("Isotonic less logistic, both scores: ECE +0.0000 (+0.0000 to +0.0000), squared ")
+
+
+def test_isotonic_curves_are_compared_split_by_split() -> None:
+    """Differences of 1, 2 and 3 hundredths: .02, its standard error .00577 and t 4.303."""
+    made = lines("small", [0.3] * 3, [0.1] * 3)
+    for i, line in enumerate(made):
+        line["both, isotonic"] = {"after": dict.fromkeys(("ECE", "squared", "Brier", "hard"), 0.1 + 0.01 * (i + 1))}
+    assert "Brier +0.0200 (-0.0048 to +0.0448)" in routing_tables.isotonic_less_logistic(made, "small")
 
 
 def test_a_search_table_pairs_seeds_that_have_both() -> None:

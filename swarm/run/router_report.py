@@ -1,4 +1,4 @@
-"""How a router does on examples that it was not fitted to: are its probabilities true, and does it choose well?
+"""How a router does on examples that it was not fitted to: are its probabilities calibrated, and does it choose well?
 
 Shape suffixes: N examples, M those at which experts differ, E experts.
 """
@@ -37,7 +37,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How true the probabilities are; lower is better.
+    """How well calibrated the probabilities are; lower is better.
 
     ece: the expected calibration error, biased upwards where examples are few.
     squared: the squared calibration error without bias, by which a change should be judged.

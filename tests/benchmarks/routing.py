@@ -1,4 +1,4 @@
-"""Routing as a study: do calibrated probabilities come true, and does a search with a router beat one weighting?
+"""Routing as a study: are calibrated probabilities more accurate, and does a search with a router beat one weighting?
 
     python tests/benchmarks/routing.py --folder runs --bed tiny --seeds 3 --threads 1 --write
 

@@ -47,7 +47,17 @@ def split_table(zoo: str, kind: str, lines: Lines) -> list[str]:
             cells = [ablation if measure == "ECE" else "", measure, f"{before.mean():.4f}", f"{after.mean():.4f}"]
             cells += [f"{mean:+.4f} ({low:+.4f} to {high:+.4f})", f"{(after < before).sum()} of {len(own)}"]
             found.append(f"| {' | '.join(cells)} |")
-    return found
+    return [*found, "", isotonic_less_logistic(lines, kind)]
+
+
+def isotonic_less_logistic(lines: Lines, kind: str) -> str:
+    """A sentence: what isotonic curves have more than logistic ones after calibration, split by split."""
+    gaps = []
+    for measure in (*MEASURES, "hard"):
+        isotonic, logistic = (series(lines, kind, name, "after", measure) for name in ("both, isotonic", "both"))
+        mean, low, high = interval(isotonic - logistic, kind)
+        gaps.append(f"{measure} {mean:+.4f} ({low:+.4f} to {high:+.4f})")
+    return f"Isotonic less logistic, both scores: {', '.join(gaps)}."
 
 
 def change(lines: Lines, kind: str, ablation: str, measure: str) -> tuple[float, float, float]:
