@@ -18,6 +18,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from swarm.core.files import write_text
+from swarm.core.secrets import without_passwords
 from swarm.journal.summary import Summary
 from swarm.search.status import Status
 from swarm.trackers.base import TrackedRun, TrackerSettings, numbers, results
@@ -29,6 +30,7 @@ FOLDER = "TRACKIO_DIR"
 SENDING = ("SPACE_ID", "SERVER_URL", "WEBHOOK_URL", "DATASET_ID", "BUCKET_ID")  # TRACKIO_...: what would send data away
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 LOCAL = {"HF_HUB_OFFLINE": "1"}  # else it asks the hub for the name of the user
+SECONDS_TO_END = SECONDS_TO_FINISH - 5  # so that a process that hangs is killed before nobody waits any more
 
 
 class Trackio(TrackerSettings):
@@ -41,15 +43,23 @@ class Trackio(TrackerSettings):
     space_id: str | None = Field(
         None, description="a Hugging Face Space that the run is sent to; none: nothing is sent"
     )
+    private: bool = Field(
+        True, description="a Space that does not exist yet is made private; false: anybody can read it"
+    )
     server_url: str | None = Field(
         None, description="a Trackio server that the run is sent to; TRACKIO_WRITE_TOKEN is its key"
     )
 
     @field_validator("server_url")
     @classmethod
-    def _without_token(cls, server_url: str | None) -> str | None:
-        if server_url and "write_token" in server_url:
-            raise ValueError("config.yaml keeps no tokens; leave write_token out and set TRACKIO_WRITE_TOKEN")
+    def _without_secrets(cls, server_url: str | None) -> str | None:
+        if not server_url:
+            return server_url
+        if "@" in server_url or "write_token" in server_url or without_passwords(server_url) != server_url:
+            raise ValueError(
+                "config.yaml keeps no passwords and no tokens; leave user, password and write_token out, and set "
+                "TRACKIO_WRITE_TOKEN"
+            )
         return server_url
 
     def start(self, run: TrackedRun) -> "TrackioRun":
@@ -62,6 +72,7 @@ class Trackio(TrackerSettings):
             "name": name_file.read_text(encoding="utf-8"),
             "config": dict(run.config),
             "space_id": self.space_id,
+            "private": self.private,
             "server_url": self.server_url,
         }
         return TrackioRun(opened, self._environment(run.folder))
@@ -88,6 +99,7 @@ class TrackioRun:
 
     def __init__(self, opened: Mapping[str, object], environment: Mapping[str, str]) -> None:
         self._step = 0
+        self._ended = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end; an unread pipe could fill up
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(PROGRAM)],
@@ -109,21 +121,33 @@ class TrackioRun:
         self._end()
 
     def _send(self, message: Mapping[str, object]) -> None:
+        """Raises OSError where the process has ended, the first time."""
+        if self._ended:
+            return
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             self._end()
+            raise OSError("its process has ended before the run") from None
 
     def _end(self) -> None:
-        """Let the process write what it has. Raises OSError where it says that something went wrong."""
+        """Let the process write what it has. Raises OSError where it says that something went wrong, or hangs."""
+        if self._ended:
+            return
+        self._ended = True
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        code = self._process.wait(SECONDS_TO_FINISH)
-        self._errors.seek(0)
         with self._errors:
+            try:
+                code = self._process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise OSError(f"it has not finished within {SECONDS_TO_END:g} s") from None
+            self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines()
         if code:
             raise OSError(said[-1] if said else f"its process has ended with code {code}")

@@ -2,14 +2,19 @@
 
 Run by trackio.py with the environment that decides where its files lie and whether it may send anything. It ends with
 its input. It exits with 1 and the last of Trackio's warnings where there was one: Trackio turns its errors into them.
+Warnings of other packages, and that something will change in a later version, are no errors.
 """
 
 import json
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import trackio
+
+PACKAGE = Path(trackio.__file__).parent
+OF_ERRORS = (UserWarning, RuntimeWarning)
 
 
 def main() -> None:
@@ -21,9 +26,9 @@ def main() -> None:
             message = json.loads(line)
             run.log(message["metrics"], step=message["step"])
         run.finish()
-    told = [str(warning.message) for warning in said if not issubclass(warning.category, DeprecationWarning)]
-    if told:
-        print(" ".join(told[-1].split()), file=sys.stderr, flush=True)
+    errors = [each for each in said if issubclass(each.category, OF_ERRORS) and PACKAGE in Path(each.filename).parents]
+    if errors:
+        print(" ".join(str(errors[-1].message).split()), file=sys.stderr, flush=True)
         os._exit(1)  # at a usual exit Trackio would finish once more, and say so
 
 

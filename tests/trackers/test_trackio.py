@@ -6,12 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import ValidationError
 
@@ -47,17 +49,42 @@ def rows(database: Path, text: str) -> list[tuple]:
         return opened.execute(text).fetchall()
 
 
+def at_every_database(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process of a run execute this line where it opens its database."""
+    hook = (
+        f"import sys\ndef hook(event, _):\n    if event == 'sqlite3.connect':\n        {code}\nsys.addaudithook(hook)\n"
+    )
+    (folder / "hooks").mkdir()
+    (folder / "hooks" / "sitecustomize.py").write_text(hook)
+    monkeypatch.syspath_prepend(folder / "hooks")
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def bodies() -> list[dict]:
+    """What is sent to the hub of `asked`, where it is JSON."""
+    return []
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, bodies: list[dict]) -> Iterator[list[str]]:
     """What a hub and a proxy are asked for, in an environment with a token, a Space and a server of Trackio."""
     found: list[str] = []
 
     class Refuses(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.append(self.path)
-            self.send_error(404)
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")  # as the hub says it
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
-        do_POST = do_HEAD = do_CONNECT = do_GET
+        do_HEAD = do_CONNECT = do_GET
+
+        def do_POST(self) -> None:
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with suppress(ValueError):
+                bodies.append(json.loads(sent))
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -134,6 +161,63 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         session(tracked(tmp_path), [1])
 
 
-def test_a_token_stays_out_of_the_config() -> None:
-    with pytest.raises(ValidationError, match="leave write_token out and set TRACKIO_WRITE_TOKEN"):
-        Trackio(server_url="http://host:7860/?write_token=abc")
+@pytest.mark.parametrize("kind", ["FutureWarning", "DeprecationWarning", "UserWarning"])
+def test_a_warning_of_another_package_is_no_error(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_every_database(f"import warnings; warnings.warn('of another package', {kind})", tmp_path, monkeypatch)
+    session(tracked(tmp_path), [1, 2])
+    assert [step for step, _ in READERS["trackio"](tmp_path / "trackers" / "trackio")["search/best"]] == [1, 2]
+
+
+def test_a_process_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_every_database("import time; time.sleep(1000)", tmp_path, monkeypatch)
+    monkeypatch.setattr("swarm.trackers.trackio.SECONDS_TO_END", 0.5)
+    before = psutil.Process().children()
+    tracker = Trackio().start(tracked(tmp_path))
+    (process,) = (each for each in psutil.Process().children() if each not in before)
+    tracker.log(STATUS)
+    with pytest.raises(OSError, match=r"it has not finished within 0\.5 s"):
+        tracker.finish(None)
+    assert not process.is_running()
+
+
+def test_a_process_that_ended_early_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_every_database("import os; os._exit(0)", tmp_path, monkeypatch)
+    before = psutil.Process().children()
+    tracker = Trackio().start(tracked(tmp_path))
+    (process,) = (each for each in psutil.Process().children() if each not in before)
+    tracker.log(STATUS)
+    until = time.monotonic() + 60
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        time.sleep(0.05)
+    with pytest.raises(OSError, match="its process has ended before the run"):
+        tracker.log(STATUS)
+    tracker.log(STATUS)
+    tracker.finish(None)
+
+
+@pytest.mark.parametrize(("settings", "private"), [({}, True), ({"private": False}, False)])
+def test_a_new_space_is_private_unless_the_config_says_otherwise(
+    settings: dict[str, bool], private: bool, tmp_path: Path, asked: list[str], bodies: list[dict]
+) -> None:
+    tracker = Trackio(space_id="me/runs", **settings).start(tracked(tmp_path))
+    with pytest.raises(OSError, match="me/runs"):  # nothing is made
+        tracker.finish(None)
+    made = next(body for body in bodies if body.get("type") == "space")
+    assert made.get("private", made.get("visibility") == "private") is private  # versions of the hub's client differ
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://host:7860/?write_token=abc",
+        "http://me:pw@host:7860",
+        "http://***@host",
+        "me:pw@host",
+        "host?write_token=a",
+        "http://host?key=a",
+    ],
+)
+def test_passwords_and_tokens_stay_out_of_the_config(address: str) -> None:
+    with pytest.raises(ValidationError, match="leave user, password and write_token out, and set TRACKIO_WRITE_TOKEN"):
+        Trackio(server_url=address)
+    assert Trackio(server_url="http://host:7860/").server_url == "http://host:7860/"
