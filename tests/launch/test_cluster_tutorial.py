@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -20,14 +22,12 @@ PORTS = ("6379", "8265")
 
 
 def script(ports: dict[str, str]) -> str:
-    """The page's commands, with other ports; its files are written."""
+    """The page's commands, with other ports; its files are written to the working directory."""
     blocks = [text for _, text in steps(PAGE) if not written(text)]
     assert STOP in blocks
     text = "".join(block for block in blocks if block != STOP)
-    for port, own in ports.items():
-        assert port in text
-        text = text.replace(port, own)
-    return text
+    assert all(port in text for port in ports)
+    return re.sub("|".join(ports), lambda found: ports[found[0]], text)
 
 
 def of_folder(folder: str) -> list[psutil.Process]:
@@ -46,8 +46,24 @@ def place() -> Iterator[str]:
 
 
 def free_ports() -> dict[str, str]:
-    first = 30000 + os.getpid() % 20000
-    return {port: str(first + i) for i, port in enumerate(PORTS)}
+    """For each port of the page another one, on which nothing listens."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.socket()) for _ in PORTS]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return {port: str(each.getsockname()[1]) for port, each in zip(PORTS, sockets, strict=True)}
+
+
+def test_the_ports_of_the_script_are_free_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ports = free_ports()
+    assert len({*PORTS, *ports.values()}) == 2 * len(PORTS)
+    for port in ports.values():
+        with socket.socket() as opened:
+            opened.bind(("127.0.0.1", int(port)))
+    text = script({"6379": "48265", "8265": "46379"})  # each holds a port of the page
+    assert "--port 48265 --dashboard-port 46379" in text
+    assert "http://127.0.0.1:46379" in text
 
 
 @pytest.mark.slow
