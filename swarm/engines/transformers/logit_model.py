@@ -67,13 +67,14 @@ class LogitModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         """`to`, `cuda`, `half` and their like: all models are opened anew from their files, there and in that dtype.
 
         So weights are those of `swarm.load` with this device and dtype, bit for bit. Caches of passes before do not
-        fit. Raises UserError, and leaves the model as it is, where a file is gone or the dtype is no engine's.
+        fit. Raises UserError, and leaves the model as it is, where the base's files are gone or the dtype is not
+        supported. The other models are opened when they are next run, so a missing file of theirs is told then.
         """
         probe = torch.empty(0, dtype=self.dtype, device=self.device)
         found = fn(probe)
         if found.dtype != probe.dtype or found.device != probe.device:
             if found.dtype not in DTYPES.values():
-                raise ConfigError(f"to: {found.dtype} is no dtype of an engine; use one of {', '.join(DTYPES)}")
+                raise ConfigError(f"to: {found.dtype} is not supported; use one of {', '.join(DTYPES)}")
             self._take(DeliveredPaths(self._catalog, found.dtype, str(found.device)))
         return self
 

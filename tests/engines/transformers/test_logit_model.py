@@ -1,5 +1,6 @@
 """A delivered recipe as a model of transformers, against plain models that read the whole text again at every token."""
 
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from transformers import AutoTokenizer, LogitsProcessor, LogitsProcessorList, Pr
 
 from support.models import load, make_base, merged_model
 from support.runs import answer, engine, make_workshop, recipe
-from swarm.core.errors import ConfigError
+from swarm.core.errors import ConfigError, ExpertError
 from swarm.core.recipes import LogitRecipe, Recipe
 from swarm.core.requests import Generation, Text
 from swarm.engines.transformers.logit_model import LogitModel
@@ -222,11 +223,31 @@ def test_cast_it_is_what_is_loaded_in_that_dtype_and_back_what_it_was(catalog: C
 def test_where_it_cannot_be_moved_or_cast_it_stays_as_it_is(model: LogitModel, catalog: Catalog) -> None:
     given = encoded(model)
     before = model(**given).logits
-    with pytest.raises(ConfigError, match="float64 is no dtype of an engine; use one of float32, bfloat16, float16"):
+    with pytest.raises(ConfigError, match="float64 is not supported; use one of float32, bfloat16, float16"):
         model.double()
     with pytest.raises((AssertionError, RuntimeError)):
         model.to("cuda:99")
     assert torch.equal(model(**given).logits, before)
+
+
+@torch.no_grad()
+def test_a_file_that_is_gone_is_told_when_it_is_needed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    pair = ExpertSpec("pair", tmp_path / "copy" / "tuned", minus=tmp_path / "copy" / "small")
+    model = delivered(open_catalog(tmp_path / "copy" / "base", [pair]), pair=0.6)
+    given = encoded(model)
+    before = model(**given).logits
+    shutil.rmtree(tmp_path / "copy" / "small")
+    model.to(torch.bfloat16)  # opens the base alone
+    with pytest.raises(ExpertError, match="small"):
+        model(**given)
+    shutil.copytree(folder / "small", tmp_path / "copy" / "small")
+    model.float()
+    assert torch.equal(model(**given).logits, before)
+    shutil.rmtree(tmp_path / "copy" / "base")
+    with pytest.raises(ExpertError, match="base"):
+        model.to(torch.bfloat16)
+    assert torch.equal(model(**given).logits, before), "it stays as it was"
 
 
 def test_mistakes_are_one_line(model: LogitModel, tmp_path: Path) -> None:
