@@ -170,7 +170,8 @@ def test_the_page_states_outcomes_and_contains_no_path() -> None:
     assert "`python .../gpu.py`, today" in text
 
 
-def test_sections_of_other_scripts_stay_on_the_page() -> None:
+def test_sections_of_other_scripts_stay_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table.time, "strftime", lambda _: "2026-01-02")  # a page holds the date of its making
     slow, fast = (common.Metric("gpu", "speed", value, "x", ">= 1").content() for value in (0.5, 2.0))
     before = table.page(
         [table.Result(name, [slow], 0, "", f"`{name}`, then") for name in ("gpu", "racing", "adapters")]
