@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_what_is_listed_is_in_the_documentation() -> None:
     assert [beginning for beginning in NOT_RUN if not any(text.startswith(beginning) for text in every)] == []
     assert [page for page in PYTHON_ELSEWHERE if not blocks(ROOT / page, "python")] == []
     assert [page for page in (*FRONTS, *FIRST) if not (ROOT / page).is_file()] == []
+
+
+def test_targets_are_asked_of_a_run_that_was_written_before() -> None:
+    """`swarm search` and the like add the time to a run's name, unless --run-dir names it."""
+    written: set[str] = set()
+    for words in commands(DOCS / "vectors.md"):
+        assert {word for word in words if word.startswith("runs/")} - written <= set(_values(words, "--run-dir"))
+        written.update(_values(words, "--run-dir"))
+    assert "runs/levels" in written
+
+
+def _values(words: list[str], option: str) -> list[str]:
+    return [value for key, value in pairwise(words) if key == option]
 
 
 @pytest.mark.slow

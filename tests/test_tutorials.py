@@ -5,10 +5,12 @@ tests/launch/test_cluster_tutorial.py follows the one on clusters.
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from support.report_pictures import DIALS
 from support.tutorials import follow, steps
 
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
@@ -50,6 +52,21 @@ def check_dials(printed: list[str]) -> None:
     assert ends[-1][-1] == "no"
     first, *_, last = ast.literal_eval(rows)
     assert (first, last) == ("tngr", "no")
+
+
+def test_the_dials_page_counts_its_members_as_the_picture_of_its_report() -> None:
+    """Eight that the search found and the answering expert; 6-4 is ahead of 3-0 on the test split, as the page says."""
+    text = (TUTORIALS / "alignment-dials.md").read_text()
+    table = re.search(r"^on test .*?```", text, re.MULTILINE | re.DOTALL)[0]
+    rows = re.findall(r"^[> ] (\d+-\d+) +([\d.]+) .*?\) +([\d.]+) ", table, re.MULTILINE)
+    scores = {name: (float(helpful), float(harmless)) for name, helpful, harmless in rows}
+    (picture,) = DIALS
+    assert len(scores) == 8
+    assert "chose these eight" in text
+    assert picture.begin == f"{len(scores) + 1} members"
+    assert "the report counts nine\nmembers, of which one is a baseline" in text
+    assert scores["6-4"] != scores["3-0"]
+    assert all(a >= b for a, b in zip(scores["6-4"], scores["3-0"], strict=True))
 
 
 @pytest.mark.slow

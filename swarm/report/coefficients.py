@@ -1,20 +1,24 @@
-"""The best's coefficients by expert and group."""
+"""The best's coefficients by expert and group, and how its router is used."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 
 from swarm.journal.summary import Coefficients
 from swarm.report.read_journal import Journal
+from swarm.report.weights import Bounds, acting
 from swarm.report.words import signed
 
+Limits = Mapping[str, Mapping[str, Bounds]]  # expert -> group or place -> lowest and highest coefficient
 NAMED = 8  # of several coefficients; the others are counted
 LOGITS = "logits"  # the place beside weights where an expert may act
+ROUTER = "router."  # what the names begin with that say how a router is used
 DIGITS = 9  # of a coefficient: a position in other units has it up to rounding
 
 
 def of_position(position: Sequence[float], journal: Journal) -> Coefficients:
     """The coefficients at a position, by the names of its dimensions."""
-    values = [x * journal.scales.get(name, 1.0) for name, x in zip(journal.start.coordinates, position, strict=False)]
+    at = zip(journal.start.coordinates, position, strict=False)
+    values = [acting(name, x * journal.scales.get(name, 1.0)) for name, x in at]
     places = columns_of(journal)
     return {e: {group: values[at] for group, at in own.items() if at < len(values)} for e, own in places.items()}
 
@@ -22,6 +26,25 @@ def of_position(position: Sequence[float], journal: Journal) -> Coefficients:
 def units_of(journal: Journal) -> Coefficients:
     """The coefficient that one unit of the search stands for, by expert and place; 1 for most compositions."""
     return of_position([1.0] * len(journal.start.coordinates), journal)
+
+
+def limits_of(bounds: Bounds, journal: Journal) -> Limits:
+    """The lowest and the highest coefficient that a bounded optimizer tries, by expert and place.
+
+    bounds: of a coordinate, in units of the search. Where a unit is small, the search goes beyond them to the expert
+    alone, a coefficient of 1 (compositions/mixed.py).
+    """
+    low, high = bounds
+    return {
+        expert: {place: (low * unit, max(high * unit, 1.0)) for place, unit in groups.items()}
+        for expert, groups in units_of(journal).items()
+    }
+
+
+def without_router(found: Coefficients, journal: Journal) -> tuple[Coefficients, Coefficients]:
+    """The coefficients of experts, and how the router is used (`router.strength` and so on): empty without one."""
+    use = {name: each for name, each in found.items() if name.startswith(ROUTER) and name not in journal.start.experts}
+    return {name: each for name, each in found.items() if name not in use}, use
 
 
 def columns_of(journal: Journal) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ from swarm.journal.records import ScoredRecord
 from swarm.preferences.weighted_sum import utility
 from swarm.report.coefficients import columns_of
 from swarm.report.read_journal import Journal
+from swarm.report.weights import acting
 
 ROWS = 1_000  # candidates compared at a time, which bounds the memory
 ROUNDING = 1e-9  # of floats: one example of difference is as large as its standard error, and is within it
@@ -93,5 +94,8 @@ def _ranges(good: list[ScoredRecord], journal: Journal) -> Mapping[str, Mapping[
         return {}
     units_D = [journal.scales.get(name, 1.0) for name in journal.start.coordinates]
     x_ND = unpack_rows([line.packed_position for line in good]) * np.array(units_D)
-    ranges = [Range(*np.percentile(values_N, [10, 90]).tolist()) for values_N in x_ND.T]
+    values_DN = [
+        [acting(name, x) for x in x_N] for name, x_N in zip(journal.start.coordinates, x_ND.T.tolist(), strict=False)
+    ]
+    ranges = [Range(*np.percentile(values_N, [10, 90]).tolist()) for values_N in values_DN]
     return {e: {group: ranges[at] for group, at in groups.items()} for e, groups in columns_of(journal).items()}

@@ -9,12 +9,11 @@ from swarm.core.collector import collector_paused
 from swarm.core.files import write_text
 from swarm.core.loading import Snippet, load_snippet
 from swarm.journal.records import Record
-from swarm.journal.summary import Best, Coefficients, ExportCheck, SplitScores, Summary
+from swarm.journal.summary import Best, ExportCheck, SplitScores, Summary
 from swarm.report import score_table, words
-from swarm.report.coefficients import coefficients_words, units_of
+from swarm.report.composed import Composed, composed
 from swarm.report.examples import Changes, Contrast, TaskTable, by_task, changes, contrast
 from swarm.report.figures import bars, curves
-from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure
 from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.swarm_map import map_figure
@@ -30,7 +29,6 @@ from swarm.report.weights import Stated, read_scales, read_stated
 from swarm.statistics.verdict import Verdict
 
 BEST = "best"
-UNBOUNDED = ("model_swarms",)  # optimizers that no bound of the composition holds back
 FORMS = {  # a file that only this form of export has -> the form
     "adapter_config.json": "adapter",
     "mergekit.yaml": "mergekit",
@@ -84,10 +82,7 @@ class Page:
     reproduce: str
     sections: tuple[Section, ...]
     best: Best | None
-    weights: str
-    coefficients: Coefficients
-    coefficients_figure: Figure | None
-    near_bounds: str
+    composed: Composed
     region: Region | None
     costs: CostModel
     place_costs: str
@@ -130,13 +125,10 @@ def _page(
 ) -> Page:
     summary, weights = summary.named(journal.objectives) if summary else None, stated.weights
     best, units = score_table.find_best(journal, summary, weights), score_table.units(journal)
-    baselines, coefficients = score_table.find_baselines(journal, summary, weights), best.coefficients if best else {}
+    baselines = score_table.find_baselines(journal, summary, weights)
     spent, front = costs(journal, summary), front_page(run_dir, journal, summary, units)
     is_front = front is not None and front.apart
     region = None if is_front else good_region(journal, weights)
-    is_bounded = journal.start.optimizer not in UNBOUNDED and best is not None and best.source == "search"
-    bounds = stated.bounds if is_bounded else None
-    near = bounds_words(coefficients, bounds, units_of(journal)) if bounds else ""
     sections = tuple(_section(name, journal, summary, best, baselines, units[name], stated.soft) for name in units)
     return Page(
         run=run_dir.resolve().name,
@@ -146,10 +138,7 @@ def _page(
         reproduce=reproduce_command(journal.start),
         sections=tuple(map(_of_front, sections)) if is_front else sections,
         best=best,
-        weights=coefficients_words(coefficients),
-        coefficients=coefficients,
-        coefficients_figure=coefficients_figure(coefficients, region, near, bounds),
-        near_bounds=near,
+        composed=composed(journal, best, region, stated.bounds),
         region=region,
         costs=spent,
         place_costs=place_cost_words(run_dir, journal),

@@ -10,6 +10,7 @@ import yaml
 from swarm.core.errors import RunError, first_line
 
 CONFIG = "config.yaml"
+STRENGTH = "router.strength"  # a coordinate that acts from 0 to 1 alone (compositions/routed.py)
 Bounds = tuple[float, float]
 
 
@@ -65,8 +66,13 @@ def read_scales(run_dir: Path) -> Mapping[str, float]:
 
 
 def in_units(position: Mapping[str, float], scales: Mapping[str, float]) -> dict[str, float]:
-    """Coordinate -> its coefficient, from a position by coordinate."""
-    return {name: x * scales.get(name, 1.0) for name, x in position.items()}
+    """Coordinate -> its coefficient, from a position by coordinate; a router's strength as it acts."""
+    return {name: acting(name, x * scales.get(name, 1.0)) for name, x in position.items()}
+
+
+def acting(coordinate: str, coefficient: float) -> float:
+    """A router's strength cut to 0 to 1, and every other coefficient as it is."""
+    return min(1.0, max(0.0, coefficient)) if coordinate == STRENGTH else coefficient
 
 
 def read_soft(run_dir: Path) -> bool:

@@ -5,7 +5,7 @@ Shape suffixes: M members, D coordinates.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -145,7 +145,11 @@ class FinishedFront:
     def coefficients(self, position: Sequence[float]) -> dict[str, float]:
         """Coordinate -> its coefficient: x times the unit, where a coordinate has one."""
         at = dict(zip(self.selection.space.coordinates, position, strict=True))
-        return in_units(at, read_scales(self.folder))
+        return in_units(at, self._scales)
+
+    @cached_property
+    def _scales(self) -> Mapping[str, float]:
+        return read_scales(self.folder)
 
     @cached_property
     def fingerprint(self) -> str:

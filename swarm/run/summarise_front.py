@@ -13,6 +13,7 @@ from swarm.core.recipes import Recipe
 from swarm.journal.front_summary import FloorKept, FrontSummary, Member
 from swarm.journal.summary import SPLITS, Coefficients
 from swarm.preferences import Rule
+from swarm.report.weights import STRENGTH
 from swarm.search.coverage import coverage, coverage_gain
 from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
@@ -20,7 +21,6 @@ from swarm.statistics.intervals import Difference, Score, mean_interval
 
 ALL = "all"  # the group of weights, where these have one coefficient per expert or none
 LOGITS = "logits"  # the place of an expert's coefficients beside groups of weights
-STRENGTH = "router.strength"  # the coordinate that counts from 0 to 1 alone
 
 
 def summarise_front(

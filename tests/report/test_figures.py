@@ -10,7 +10,7 @@ from swarm.journal.records import Item
 from swarm.report import words
 from swarm.report.examples import Column, Contrast, Swap, TaskScores, TaskTable, by_task, contrast
 from swarm.report.figures import bars, curves, svg
-from swarm.report.figures.coefficient_bars import bounds_words, coefficients_figure
+from swarm.report.figures.coefficient_bars import coefficients_figure
 from swarm.report.figures.heatmap import tasks_figure
 from swarm.report.figures.labels import HEIGHT, LETTER, Named, placed
 from swarm.report.figures.svg import Figure
@@ -191,15 +191,6 @@ def test_no_score_lies_above_the_highest_tick(top: float) -> None:
     found = SearchCurve(2, 1, ((1.0, 0.1), (2.0, top)), ((1.0, 0.1), (2.0, top)), (), ())
     drawing = curves.search_curve_figure(found, {}, UNIT, "").wide
     assert max(float(text[:-2]) for text in texts(drawing) if text.endswith(" %")) >= 100 * top - 1e-9
-
-
-def test_a_coefficient_is_near_a_bound_by_its_own_unit() -> None:
-    """The bound 1.5 is a coefficient of 0.75 where a unit is 0.5, and 3 where it is 2."""
-    found = {"a": {"weights": 1.5, "logits": 0.75}}
-    said = bounds_words(found, (-0.5, 1.5), {"a": {"weights": 2.0, "logits": 0.5}})
-    assert "composition.high, 1.5 of the units in composition.scales: a, logits (0.75)." in said
-    assert "a, weights" in bounds_words(found, (-0.5, 1.5))
-    assert bounds_words(found, (-0.5, 1.5), {"a": {"weights": 2.0}}) == ""
 
 
 def test_coefficients_are_drawn_within_their_ticks_with_the_bounds_of_the_search() -> None:

@@ -236,9 +236,9 @@ def test_coefficients_stand_with_their_range(tmp_path: Path) -> None:
     for text in (html, markdown):
         assert "no error bar: the coefficient itself may lie outside it" in text
         assert "of the bound" not in text
-    (tmp_path / "config.yaml").write_text("composition: {low: -0.5, high: 0.5}\nobjectives: []\n")
-    fake.summary["best"]["coefficients"]["sort"] = {"attention": 0.46, "mlp": 0.44, "embedding": 0.0}
+    (tmp_path / "config.yaml").write_text("composition: {low: -0.5, high: 1.0}\nobjectives: []\n")
+    fake.summary["best"]["coefficients"]["sort"] = {"attention": 0.96, "mlp": 0.9, "embedding": 0.0}
     fake.summary["best"]["coefficients"] = {"sort": fake.summary["best"]["coefficients"]["sort"]}
     for text in fake.write(tmp_path):
-        assert "Within 5 % of the bound composition.high, 0.5: sort, attention (0.46). " in text.replace("\u00a0", " ")
+        assert "Within 5 % of the bound composition.high, 1: sort, attention (0.96). " in text.replace("\u00a0", " ")
     assert re.search(r"\| sort \| mlp \| −0\.2500 \| −?\d\.\d{3} to −?\d\.\d{3} \|", markdown)

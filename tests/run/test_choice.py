@@ -59,6 +59,16 @@ def chosen(run: Path, select: str) -> str:
     return FinishedFront.of(run).chosen(Criterion(read_rule(select))).candidate.id
 
 
+def test_the_units_of_coefficients_are_read_once(run: Path) -> None:
+    """A context map has a thousand rows: the file is not read for each."""
+    found = FinishedFront.of(run)
+    position = found.front.candidates[0].position
+    told = found.coefficients(position)
+    (run / "config.yaml").write_text("composition: [")
+    assert found.coefficients(position) == told
+    assert list(told.values()) == pytest.approx(list(position))
+
+
 def test_every_rule_is_tried() -> None:
     assert set(RULE_TEXTS) == set(RULES)
 

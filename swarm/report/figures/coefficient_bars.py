@@ -1,10 +1,10 @@
-"""The coefficients of the composed expert, and the range of each among the near-best candidates."""
+"""The coefficients of the composed expert and the use of its router, each with its range among the near-best."""
 
 import math
 from functools import partial
 
 from swarm.journal.summary import Coefficients
-from swarm.report.coefficients import LOGITS, group_names
+from swarm.report.coefficients import LOGITS, ROUTER, Limits, group_names
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.region import Range, Region
@@ -14,6 +14,7 @@ from swarm.report.words import count, cut, signed
 NEAR = 0.05  # of the range between the bounds
 MOST_ROOM = 1.0  # for a bound beyond the coefficients, as a share of their range
 NAMED = 3  # coefficients near a bound; the others are counted
+REGION = "; the pale bar is the middle 80 % of its values among the near-best candidates"
 
 
 def coefficients_figure(
@@ -22,7 +23,7 @@ def coefficients_figure(
     """One row per expert, and one column per group where coefficients are grouped. None without coefficients.
 
     near_bounds: what `bounds_words` says.
-    bounds: the lowest and the highest coefficient that the search tried.
+    bounds: the lowest and the highest coefficient that the search tried, where they are the same for all.
     """
     values = {(e, g): v for e, groups in found.items() for g, v in groups.items() if math.isfinite(v)}
     if not values:
@@ -34,41 +35,57 @@ def coefficients_figure(
         title = f"All coefficients are equal: {signed(top, '.3g')}"
     is_grouped = len(group_names(found)) > 1
     shown = () if is_grouped else _shown(bounds, _ends(found, region))
-    draw = partial(_matrix, found, region, title) if is_grouped else partial(_signed, found, region, shown, title)
+    signs = partial(_signed, found, region, shown, "coefficient", title)
+    draw = partial(_matrix, found, region, title) if is_grouped else signs
     where = "place (in the base’s weights, on logits)" if LOGITS in group_names(found) else "group"
     reading = "Each dot is an expert’s coefficient" + (f" in one {where}, all on the same scale" if is_grouped else "")
-    if region:
-        reading += "; the pale bar is the middle 80 % of its values among the near-best candidates"
+    reading += REGION if region else ""
     away = "A negative coefficient moves the base away from that expert. " if _has_negative(found) else ""
     words = away + (region_words(region) if region else "")
     caption = " ".join(filter(None, (words.strip(), near_bounds)))
     return svg.figure(title, f"{reading}.", draw, _legend(shown), caption)
 
 
-def bounds_words(found: Coefficients, bounds: tuple[float, float], units: Coefficients | None = None) -> str:
+def router_figure(use: Coefficients, region: Region | None = None) -> Figure | None:
+    """One row per coordinate of the router, which are no coefficients of experts. None without a router."""
+    values = {name.removeprefix(ROUTER): next(iter(each.values())) for name, each in use.items()}
+    if not values:
+        return None
+    said = [f"{name} {signed(values[name], '.3g')}" for name in ("strength", "sharpness") if name in values]
+    title = ": ".join(filter(None, ("How the router is used", ", ".join(said))))
+    reading = "Each dot is a coordinate of the router, in units of the search"
+    caption = "A router of strength 1 whose other coordinates are 0 is used as it was fitted."
+    draw = partial(_signed, use, region, (), "coordinate", title)
+    return svg.figure(title, f"{reading}{REGION if region else ''}.", draw, (), caption)
+
+
+def bounds_words(found: Coefficients, bounds: Bounds, limits: Limits) -> str:
     """Which coefficients lie within NEAR of a bound, and what that may mean; "" where none does.
 
-    units: the coefficient that one unit of the search stands for; 1 where there is none. Bounds are in such units.
+    bounds: as the config has them. limits: the lowest and the highest value that the search tried of each.
     """
-    low, high = bounds
+    in_units = any(each != bounds for groups in limits.values() for each in groups.values())
     sentences = []
-    for key, bound in (("low", low), ("high", high)):
+    for end, key in enumerate(("low", "high")):
         near = [
-            f"{expert}{f', {group}' if group else ''} ({signed(value, '.3g')})"
+            f"{expert}{f', {group}' if group else ''} ({signed(value, '.3g')}{_bound(limit[end]) * in_units})"
             for expert, groups in found.items()
             for group, value in groups.items()
-            if abs(value / _unit(units, expert, group) - bound) <= NEAR * (high - low)
+            if (limit := limits.get(expert, {}).get(group)) and abs(value - limit[end]) <= NEAR * (limit[1] - limit[0])
         ]
         if near:
             more = [f"{len(near) - NAMED} more"] if len(near) > NAMED else []
             listed = "; ".join([*near[:NAMED], *more])
-            scaled = any(unit != 1.0 for groups in (units or {}).values() for unit in groups.values())
+            units = " times its unit in composition.scales" + (", or 1 if that is higher" if key == "high" else "")
             sentences.append(
-                f"Within {NEAR:.0%} of the bound composition.{key}, {signed(bound, '.3g')}"
-                f"{' of the units in composition.scales' * scaled}: {listed}. "
-                "A search with wider bounds may find better values."
+                f"Within {NEAR:.0%} of the bound composition.{key}, {signed(bounds[end], '.3g')}"
+                f"{units * in_units}: {listed}. A search with wider bounds may find better values."
             )
     return " ".join(sentences).replace("%", " %")
+
+
+def _bound(value: float) -> str:
+    return f"; bound {signed(value, '.3g')}"
 
 
 def region_words(region: Region) -> str:
@@ -85,13 +102,15 @@ def region_words(region: Region) -> str:
     )
 
 
-def _signed(found: Coefficients, region: Region | None, bounds: tuple[float, ...], title: str, width: int) -> str:
+def _signed(
+    found: Coefficients, region: Region | None, bounds: tuple[float, ...], axis: str, title: str, width: int
+) -> str:
     """The numbers stand in a column of their own, as beside a dot they would be read as the end of its pale bar."""
     narrow, top = width < 500, 4
     left, row, most = (8, 44, 5) if narrow else (_room(found), 28, 9)
     x = Scale(*svg.rounded(*_ends(found, region, bounds), most), left + 8, width - (12 if narrow else 66))
     bottom = top + row * len(found)
-    parts = [*_axis(x, top, bottom, most), svg.line(x(0), top, x(0), bottom, "rule")]
+    parts = [*_axis(x, top, bottom, most, axis), svg.line(x(0), top, x(0), bottom, "rule")]
     if not narrow:
         parts += [svg.line(x(bound), top, x(bound), bottom, "bound") for bound in bounds]
     for i, (expert, groups) in enumerate(found.items()):
@@ -105,13 +124,13 @@ def _signed(found: Coefficients, region: Region | None, bounds: tuple[float, ...
     return svg.chart(width, bottom + 38, title, *parts)
 
 
-def _axis(x: Scale, top: float, bottom: float, most: int) -> list[str]:
+def _axis(x: Scale, top: float, bottom: float, most: int, name: str) -> list[str]:
     """Ticks over the whole height, their numbers and the axis' name below."""
     parts = []
     for value in svg.ticks(x.low, x.high, most):
         parts.append(svg.line(x(value), top, x(value), bottom + 4, "grid"))
         parts.append(svg.label(x(value), bottom + 18, signed(value, "g"), "middle", "t axis"))
-    return [*parts, svg.label((x.start + x.end) / 2, bottom + 34, "coefficient", "middle", "t axis")]
+    return [*parts, svg.label((x.start + x.end) / 2, bottom + 34, name, "middle", "t axis")]
 
 
 def _lollipop(x: Scale, y: float, value: float, good: Range | None) -> str:
@@ -158,10 +177,6 @@ def _cell(x: float, column: float, row: float, y: Scale, value: float, good: Ran
 
 def _range(region: Region | None, expert: str, group: str) -> Range | None:
     return region.ranges.get(expert, {}).get(group) if region else None
-
-
-def _unit(units: Coefficients | None, expert: str, group: str) -> float:
-    return (units or {}).get(expert, {}).get(group, 1.0)
 
 
 def _has_negative(found: Coefficients) -> bool:

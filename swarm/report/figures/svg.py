@@ -93,8 +93,8 @@ def label(x: float, y: float, words: str, anchor: str = "start", class_: str = "
 
 
 def told(drawn: str, words: str) -> str:
-    """Marks with the words that a browser shows while the pointer is on them."""
-    return element("g", drawn + element("title", escape(words)))
+    """Marks with the words that a browser shows while the pointer is on them, through labels that are drawn later."""
+    return element("g", drawn + element("title", escape(words)), class_="told")
 
 
 def hit(x: float, y: float, words: str) -> str:
