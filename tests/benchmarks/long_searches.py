@@ -80,7 +80,7 @@ def shown(values: Sequence[float]) -> str:
     if not values:
         return ""
     mean = resampled([values], np.mean)
-    return f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})"
+    return f"{mean.value:.2f}" + (f" ({mean.low:.2f} to {mean.high:.2f})" if len(values) > 1 else "")
 
 
 def run(arguments: argparse.Namespace) -> Iterable[Metric]:

@@ -180,7 +180,7 @@ GROUPED_DEVELOPMENT: tuple[GroupedProblem, ...] = (
     Grouped("all-120", MILD, 12, 10, ALL, 104),
     Grouped("some-120", WIDE, 15, 3, SOME, 105),
     Grouped("none-120", CALM, 12, 0, 0.0, 106),
-    LiveGrouped("full-20", "full", matrices("attn", "mlp")),
+    LiveGrouped("full-25", "full", matrices("attn", "mlp")),
     LiveGrouped("interfering-24", "interfering", matrices("attn", "mlp")),
 )
 GROUPED_CONFIRMATION: tuple[GroupedProblem, ...] = (
