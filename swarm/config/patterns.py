@@ -11,6 +11,7 @@ from swarm.core.errors import ConfigError
 from swarm.core.terminal_text import shortened
 
 WEIGHTS = ".safetensors"
+LONGEST = 300  # characters of a path in a message: its end tells the most
 
 
 def expanded(experts: Sequence[ExpertSettings], folder: Path, base: Path) -> list[ExpertSettings]:
@@ -29,7 +30,7 @@ def expanded(experts: Sequence[ExpertSettings], folder: Path, base: Path) -> lis
         new = [path for path in matches if os.path.realpath(path) not in taken]
         if not new:
             raise ConfigError(
-                f"experts.{i}.path: {shortened(expert.path)} matches nothing but the base and experts that are listed "
+                f"experts.{i}.path: {shortened(expert.path, LONGEST)} matches nothing but the base and experts that are listed "
                 "besides; correct the pattern, or remove it"
             )
         taken |= {os.path.realpath(path) for path in new}
@@ -56,7 +57,7 @@ def _real(reference: str, folder: Path) -> str:
 
 
 def _matched(expert: ExpertSettings, folder: Path, key: str) -> list[Path]:
-    pattern = shortened(expert.path)
+    pattern = shortened(expert.path, LONGEST)
     if expert.name:
         raise ConfigError(
             f"{key}.name: {shortened(expert.name)} would be the name of all that match {pattern}; remove it, or list "
@@ -70,7 +71,7 @@ def _matched(expert: ExpertSettings, folder: Path, key: str) -> list[Path]:
     if not matches:
         raise ConfigError(
             f"{key}.path: no folder with adapter_config.json or {WEIGHTS} files matches {pattern} (looked in "
-            f"{shortened(str(folder.absolute()), 300)}); correct the pattern"
+            f"{shortened(str(folder.absolute()), LONGEST)}); correct the pattern"
         )
     return [Path(os.path.abspath(path)) for path in matches]
 

@@ -109,5 +109,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "router-of-others": (fitted_again,),
     "router-of-a-base": (fitted_again,),
     "router-of-version-1": (fitted_again,),
+    "router-of-wider-states": (fitted_again,),
+    "router-of-a-deeper-layer": (fitted_again,),
     "router-cut-off": (fitted_again,),
 }
