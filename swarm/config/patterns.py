@@ -30,8 +30,8 @@ def expanded(experts: Sequence[ExpertSettings], folder: Path, base: Path) -> lis
         new = [path for path in matches if os.path.realpath(path) not in taken]
         if not new:
             raise ConfigError(
-                f"experts.{i}.path: {shortened(expert.path, LONGEST)} matches nothing but the base and experts that are listed "
-                "besides; correct the pattern, or remove it"
+                f"experts.{i}.path: {shortened(expert.path, LONGEST)} matches nothing but the base and experts that "
+                "are listed besides; correct the pattern, or remove it"
             )
         taken |= {os.path.realpath(path) for path in new}
         names = _names(new)
