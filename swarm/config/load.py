@@ -10,11 +10,12 @@ import yaml
 from pydantic import ValidationError
 
 from swarm.config.build_schema import BuildConfig, is_build
-from swarm.config.messages import BUILD, explain, shortened, shown
+from swarm.config.messages import BUILD, explain, shown
 from swarm.config.schema import DEFAULT_TYPES, Config
 from swarm.config.yaml_files import MOST_LEVELS, InvalidYamlError, check_text, parse, read_text
 from swarm.core.errors import ConfigError
 from swarm.core.secrets import without_passwords
+from swarm.core.terminal_text import shortened
 
 SET = "--set "
 INDEX = "[0-9]{1,9}"

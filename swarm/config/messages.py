@@ -14,6 +14,7 @@ from swarm.builders import BUILDERS
 from swarm.config.build_schema import BuildConfig
 from swarm.config.schema import DEFAULT_TYPES, KINDS, Config
 from swarm.core.settings import SWITCH
+from swarm.core.terminal_text import shortened
 from swarm.experts.preparations import PREPARATIONS
 
 # Pydantic's types of error in plain words; each follows "must be".
@@ -118,11 +119,6 @@ def shown(value: object) -> str:
         return shortened(repr(value))
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return "a number of thousands of digits"
-
-
-def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
-    """The text, or its beginning where it is longer than `most`."""
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _limits(error: ErrorDetails) -> dict[str, object]:

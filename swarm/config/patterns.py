@@ -8,10 +8,9 @@ from pathlib import Path
 from swarm import zoo
 from swarm.config.schema import ExpertSettings
 from swarm.core.errors import ConfigError
-from swarm.core.terminal_text import shortened
+from swarm.core.terminal_text import shortened, shortened_path
 
 WEIGHTS = ".safetensors"
-LONGEST = 300  # characters of a path in a message: its end tells the most
 
 
 def expanded(experts: Sequence[ExpertSettings], folder: Path, base: Path) -> list[ExpertSettings]:
@@ -30,7 +29,7 @@ def expanded(experts: Sequence[ExpertSettings], folder: Path, base: Path) -> lis
         new = [path for path in matches if os.path.realpath(path) not in taken]
         if not new:
             raise ConfigError(
-                f"experts.{i}.path: {shortened(expert.path, LONGEST)} matches nothing but the base and experts that "
+                f"experts.{i}.path: {shortened_path(expert.path)} matches nothing but the base and experts that "
                 "are listed besides; correct the pattern, or remove it"
             )
         taken |= {os.path.realpath(path) for path in new}
@@ -57,7 +56,7 @@ def _real(reference: str, folder: Path) -> str:
 
 
 def _matched(expert: ExpertSettings, folder: Path, key: str) -> list[Path]:
-    pattern = shortened(expert.path, LONGEST)
+    pattern = shortened_path(expert.path)
     if expert.name:
         raise ConfigError(
             f"{key}.name: {shortened(expert.name)} would be the name of all that match {pattern}; remove it, or list "
@@ -71,7 +70,7 @@ def _matched(expert: ExpertSettings, folder: Path, key: str) -> list[Path]:
     if not matches:
         raise ConfigError(
             f"{key}.path: no folder with adapter_config.json or {WEIGHTS} files matches {pattern} (looked in "
-            f"{shortened(str(folder.absolute()), LONGEST)}); correct the pattern"
+            f"{shortened_path(folder.absolute())}); correct the pattern"
         )
     return [Path(os.path.abspath(path)) for path in matches]
 

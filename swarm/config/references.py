@@ -16,11 +16,12 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from swarm import zoo
 from swarm.compositions import Composition
 from swarm.config.build_schema import BuildConfig
-from swarm.config.messages import shortened, shown
+from swarm.config.messages import shown
 from swarm.config.patterns import expanded
 from swarm.config.schema import Config, ExpertSettings
 from swarm.config.user_functions import check_functions
 from swarm.core.errors import ConfigError, DataError, ExpertError, UserError
+from swarm.core.terminal_text import shortened_path
 from swarm.objectives.base import Objective
 
 # No connection, nothing under that name, or (the last three) an answer that no hub gives, as a proxy's page is.
@@ -142,7 +143,7 @@ def find(reference: str, folder: Path, key: str) -> Path:
     if HUB_ID.fullmatch(reference) and not known_folder and not is_data:
         return _from_hub(reference, key)
     raise kind(
-        f"{key}: {shortened(reference) or shown('')} does not exist (looked for {_looked_for(place, reference)}); "
+        f"{key}: {shortened_path(reference) or shown('')} does not exist (looked for {_looked_for(place, reference)}); "
         f"correct the path{_near(reference, place)}"
     )
 
@@ -167,13 +168,13 @@ def _unusable(reference: str, error: Exception) -> str:
 def _written(place: Path) -> str:
     """A path as the user would write it here."""
     absolute = place.absolute()
-    return shortened(str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute), 300)
+    return shortened_path(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
 
 
 def _looked_for(place: Path, reference: str) -> str:
     """The whole path where the user's words would only be repeated."""
     written = _written(place)
-    return shortened(str(place.absolute()), 300) if written == os.path.normpath(reference) else written
+    return shortened_path(place.absolute()) if written == os.path.normpath(reference) else written
 
 
 def _near(reference: str, place: Path) -> str:
@@ -184,7 +185,7 @@ def _near(reference: str, place: Path) -> str:
         return ""
     if not near or not reference.strip():
         return ""
-    return f"; did you mean {shortened(os.path.join(os.path.dirname(reference.rstrip('/')), near[0]))}?"
+    return f"; did you mean {shortened_path(os.path.join(os.path.dirname(reference.rstrip('/')), near[0]))}?"
 
 
 def _folder_of_modules(reference: str, folder: Path) -> Path:

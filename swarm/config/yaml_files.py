@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 from yaml.constructor import ConstructorError
 
-from swarm.config.messages import shortened, shown
+from swarm.config.messages import shown
 from swarm.core.errors import ConfigError
+from swarm.core.terminal_text import shortened
 
 MOST_BYTES = 2 * 2**20  # of a file
 MOST_VALUES = 100_000  # counted as often as aliases repeat them

@@ -39,6 +39,12 @@ def shortened(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def shortened_path(path: object, most: int = 300) -> str:
+    """The path, without its beginning where it is long: its end tells the most."""
+    text = str(path)
+    return text if len(text) <= most else f"...{text[3 - most :]}"
+
+
 def _is_plain(char: str) -> bool:
     return char.isprintable() or unicodedata.category(char) == "Zs"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm.core.errors import ExpertError
 from swarm.core.recipes import ExpertKind
-from swarm.core.terminal_text import shortened
+from swarm.core.terminal_text import shortened_path
 from swarm.experts.adapter_config import read_adapter_config
 from swarm.experts.adapter_reader import open_adapter
 from swarm.experts.architecture import check_values
@@ -144,7 +144,7 @@ def check_finite(catalog: Catalog, progress: Callable[[str], None] = lambda name
 def open_base(path: Path) -> Base:
     """Open a base checkpoint. Raises ExpertError where the folder is not one."""
     if not is_there(path):
-        place = shortened(str(path))
+        place = shortened_path(path)
         raise ExpertError(f"base {place}: {place}/config.json does not exist; give the folder of a saved model")
     if is_adapter(path):
         raise ExpertError(f"base: {path} is an adapter; give the checkpoint it was trained on and list it in experts")
@@ -162,7 +162,7 @@ def open_expert(spec: ExpertSpec, base: Base) -> Expert:
     """Open an expert and check its architecture, shapes and tokenizer against the base. Raises ExpertError."""
     owner = f"expert {spec.name}"
     if not is_there(spec.path):
-        raise ExpertError(f"{owner}: {shortened(str(spec.path))} does not exist; correct the path in experts")
+        raise ExpertError(f"{owner}: {shortened_path(spec.path)} does not exist; correct the path in experts")
     if spec.path.is_dir():
         check_folder(spec.path, owner)
     kind, source = _open_source(spec, base, owner)

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from swarm.core.errors import ExpertError
 from swarm.core.files import write_json
 from swarm.core.settings import Settings
-from swarm.core.terminal_text import shortened
+from swarm.core.terminal_text import shortened, shortened_path
 from swarm.experts.calibrators import Calibration
 from swarm.experts.catalog import Catalog
 from swarm.experts.expert import Base
@@ -102,7 +102,7 @@ def check_router(path: Path, catalog: Catalog) -> About:
     Of the arrays the shapes are checked; they are not read. Raises ExpertError.
     """
     if not (path / ABOUT).is_file():
-        raise ExpertError(f"router {shortened(str(path))} is no folder with a {ABOUT}; make one with swarm fit-router")
+        raise ExpertError(f"router {shortened_path(path)} is no folder with a {ABOUT}; make one with swarm fit-router")
     try:
         content = read_json(path / ABOUT, f"router {path}")
         if content.get("version") == 1:

@@ -16,8 +16,8 @@ from itertools import count
 
 import torch
 from common import Metric, by_turns, main, options, say, spread, zoo_path
+from loading import load_model
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from swarm.compositions.weights import Weights
 from swarm.engines.transformers.merged_weights import MergedWeights
@@ -79,7 +79,7 @@ def lora(repetitions: int) -> Iterator[Metric]:
     zoo = zoo_path("smollm2")
     experts = [ExpertSpec(path.name, path) for path in sorted((zoo / "experts").iterdir())]
     catalog = open_catalog(zoo / "base", experts)
-    composer = MergedWeights(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
+    composer = MergedWeights(load_model(zoo / "base", torch.bfloat16), catalog)
     step = count(1)
 
     def put() -> None:

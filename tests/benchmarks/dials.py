@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 from common import Metric, main, options, say, zoo_path
+from loading import load_model
 from peft import PeftModel
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from swarm.core.recipes import Group, Recipe, WeightRecipe
 from swarm.engines.transformers.composed_layers import NAME
@@ -107,7 +107,7 @@ def exported_adapter(dial: DialModel, catalog: Catalog, dtype: torch.dtype, word
     with TemporaryDirectory() as folder:
         write_adapter(exported, Path(folder))
         written = load_file(Path(folder) / "adapter_model.safetensors")
-        base = AutoModelForCausalLM.from_pretrained(catalog.base.path, dtype=dtype)
+        base = load_model(catalog.base.path, dtype)
         peft = PeftModel.from_pretrained(base, folder).eval()
     live = {name.replace(f".{NAME}", ""): tensor for name, tensor in dial.model.state_dict().items()}
     unlike = sum(not torch.equal(live[name.removeprefix(PREFIX)], tensor) for name, tensor in written.items())

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 from common import Metric, by_turns, main, options, zoo_path
+from loading import load_model
 from torch import nn
-from transformers import AutoModelForCausalLM
 
 from swarm.core.recipes import Group, LogitRecipe, Recipe, WeightRecipe
 from swarm.core.requests import Continuation, Generation, Request
@@ -111,7 +111,7 @@ def _memory(held: TransformersEngine) -> Iterator[Metric]:
 def _control_layer(base: Path, folder: Path) -> Path:
     """A control layer of random changes: costs do not depend on what it has learnt."""
     catalog = open_catalog(base, [])
-    made = control_layer_of(with_control_layer(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), None))
+    made = control_layer_of(with_control_layer(load_model(base, torch.float32), None))
     tensors = {name: tensor + 1e-3 * torch.randn_like(tensor) for name, tensor in made.state_dict().items()}
     folder.mkdir()
     write_control_layer(folder, tensors, str(base), catalog.base.tensors.fingerprint)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from common import Metric, Skip, main, options, paired, say, zoo_path
-from transformers import AutoModelForCausalLM
+from loading import load_model
 
 from swarm.compositions.weights import Weights
 from swarm.engines.transformers.merged_weights import MergedWeights
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     with tempfile.TemporaryDirectory() as folder:
         experts = [_merged(zoo, path, Path(folder)) for path in sorted((zoo / "experts").iterdir())[:EXPERTS]]
         catalog = open_catalog(zoo / "base", [ExpertSpec(path.name, path) for path in experts])
-        composer = MergedWeights(AutoModelForCausalLM.from_pretrained(zoo / "base", dtype=torch.bfloat16), catalog)
+        composer = MergedWeights(load_model(zoo / "base", torch.bfloat16), catalog)
         mergekit = Mergekit(python, zoo / "base", experts)
         steps = count(1)
 

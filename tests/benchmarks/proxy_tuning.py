@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_path
+from loading import load_model, load_tokenizer
 from study import pair
 from study.proxy_table import BASE, DIRECT, Array, Row, by_seed, change, closed, table
 from study.tables import BEGIN, filled
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import swarm
 from swarm.config.load import load_config
@@ -176,11 +176,8 @@ def equal_texts(setting: Setting) -> int:
     (outcome,) = pool.run(_tasks({"c = 1": _position(proxy=1.0)}), "test")
     assert isinstance(outcome, Evaluation), outcome
     proxy = plan.config.experts[0]
-    base, tuned, small = (
-        AutoModelForCausalLM.from_pretrained(path, dtype="auto").eval()
-        for path in (plan.config.base, proxy.path, proxy.minus)
-    )
-    naive = Naive(base, AutoTokenizer.from_pretrained(plan.config.base), [Summand(1.0, tuned, small)])
+    base, tuned, small = (load_model(Path(str(path))).eval() for path in (plan.config.base, proxy.path, proxy.minus))
+    naive = Naive(base, load_tokenizer(Path(plan.config.base)), [Summand(1.0, tuned, small)])
     examples = plan.examples("test")[setting.task][: setting.checked]
     ours = outcome.outputs[setting.task][: setting.checked]
     return sum(text == naive.greedy(str(e.prompt), setting.new_tokens) for text, e in zip(ours, examples, strict=True))

@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from common import Metric, main, options, say, zoo_path
 from levels import train_vectors
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from loading import load_model
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from swarm.core.examples import LEVELS, Example
 from swarm.zoo.level_files import write_levels
@@ -101,7 +102,7 @@ def run(asked: argparse.Namespace) -> Iterator[Metric]:
     costs: dict[str, list[tuple[int, float, float]]] = {}
     for domain, (vector, _) in zip(DOMAINS, made, strict=True):
         tokenizer = AutoTokenizer.from_pretrained(zoo / "base")
-        models = [AutoModelForCausalLM.from_pretrained(each, dtype=torch.bfloat16) for each in (zoo / "base", vector)]
+        models = [load_model(each, torch.bfloat16) for each in (zoo / "base", vector)]
         sides = {**{name: (models[0], way) for name, way in WAYS.items()}, "its vector": (models[1], as_it_is)}
         for i, example in enumerate(text_examples(domain, asked.examples, 0)[: asked.asked]):
             for name, (model, way) in list(sides.items())[:: 1 if i % 2 else -1]:

@@ -143,7 +143,7 @@ def make_checkpoint(
 
 def load(path: Path, dtype: torch.dtype | str = "auto") -> nn.Module:
     """The model at `path`, as transformers loads it."""
-    return auto_class(AutoConfig.from_pretrained(path)).from_pretrained(path, dtype=dtype)
+    return auto_class(AutoConfig.from_pretrained(path)).from_pretrained(path, dtype=dtype, use_safetensors=True)
 
 
 @torch.no_grad()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from loading import load_model, load_tokenizer
 
-from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.problem import SIZE, Sampled, Scorer
 from bed.zoos import located

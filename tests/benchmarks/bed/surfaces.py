@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import say, zoo_path
+from loading import load_model, load_tokenizer
 
-from bed.loading import load_model, load_tokenizer
 from bed.margins import margins
 from bed.recorded import NAMES
 from swarm.compositions.weights import Weights

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from loading import load_model
 from transformers import PreTrainedTokenizerBase
 
-from bed.loading import load_model
 from swarm import zoo
 from swarm.zoo.base import Builder, BuildPaths, ExpertRecipe, Progress, Schedule, subprogress
 from swarm.zoo.examples import write_examples

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from loading import load_model, load_tokenizer
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.healing import FROZEN, Report, heal, learn, texts, trainable
 from study.world import World, world
@@ -33,13 +34,13 @@ def make(folder: Path, base: Path, say: Report) -> None:
     rng = random.Random(0)
     known = world(rng)
     write_data(folder / "data", known)
-    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
-    load = partial(AutoModelForCausalLM.from_pretrained, base, dtype=torch.bfloat16)
+    tokenizer = load_tokenizer(base, padding_side="left")
+    load = partial(load_model, base, torch.bfloat16)
     written = folder / "texts.json"
     if not written.exists():
         written.write_text(json.dumps(texts(load().eval(), tokenizer, known.taught, TEXTS, rng)))
     _kept(folder / "small", tokenizer, lambda: heal(load, json.loads(written.read_text()), PASSES, say))
-    small = partial(AutoModelForCausalLM.from_pretrained, folder / "small", dtype=torch.bfloat16)
+    small = partial(load_model, folder / "small", torch.bfloat16)
     _kept(folder / "small-tuned", tokenizer, lambda: tuned(small(), FROZEN, tokenizer, known.taught, SMALL, say))
     _kept(folder / "large-tuned", tokenizer, lambda: tuned(load(), -TUNED_LAYERS, tokenizer, known.taught, LARGE, say))
 

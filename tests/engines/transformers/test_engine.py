@@ -10,7 +10,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from support.models import SPECIAL, load, make_base
-from support.runs import answer, engine, make_workshop, opened, recipe, reply, words
+from support.runs import answer, engine, opened, recipe, reply, words
 from swarm.core.errors import DataError
 from swarm.core.examples import Message
 from swarm.core.requests import Continuation, Generation, Likelihood, Reply, Request, Text
@@ -20,22 +20,6 @@ from swarm.experts.catalog import Catalog, open_catalog
 BOS = 257
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12, ""]
 MIX = {"one": 0.7, "two": -0.4, "full": 0.5}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def catalog(folder: Path) -> Catalog:
-    return opened(folder)
-
-
-@pytest.fixture(scope="module")
-def shared(catalog: Catalog) -> TransformersEngine:
-    """One engine for all tests: what was in place before must not matter."""
-    return engine(catalog)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from peft import PeftModel
 
 from support.models import load
-from support.runs import engine, make_workshop, opened, recipe, reply
+from support.runs import engine, recipe, reply
 from swarm.core.errors import EvaluationError
 from swarm.core.requests import Continuation, Generation, Request
 from swarm.engines.transformers.engine import TransformersEngine, TransformersSettings
@@ -17,22 +17,6 @@ from swarm.experts.merge_model import composed_tensors
 from swarm.experts.safetensors_files import TensorFiles
 
 MIX = {"one": 0.7, "two": -0.4, "full": 0.5}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(scope="module")
-def catalog(folder: Path) -> Catalog:
-    return opened(folder)
-
-
-@pytest.fixture(scope="module")
-def shared(catalog: Catalog) -> TransformersEngine:
-    """One engine for all tests: what was in place before must not matter."""
-    return engine(catalog)
 
 
 @pytest.mark.parametrize("request_", [Continuation("a", "b"), Generation("a", 3)], ids=str)

@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Split
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from support.models import load
-from support.runs import answer, engine, make_workshop, opened, recipe
+from support.runs import answer, engine, recipe
 from swarm.core.examples import Example
 from swarm.core.requests import Generation, Text
 from swarm.engines import Encoder
@@ -25,16 +25,6 @@ from swarm.objectives.exact_match import ExactMatch
 END = 258
 PROMPTS = ["a", "hello there", "one two three four five six seven eight", "xyz" * 12]
 FREE = Example("1", "2+2=", "4")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("margins"))
-
-
-@pytest.fixture(scope="module")
-def catalog(folder: Path) -> Catalog:
-    return opened(folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer
 
 from support.models import load
-from support.runs import ADAPTERS, answer, engine, make_workshop, opened, recipe
+from support.runs import ADAPTERS, answer, opened, recipe
 from swarm.core.recipes import LogitRecipe, Recipe, RoutingRecipe
 from swarm.core.requests import Answer, Continuation, Generation
 from swarm.engines.transformers.engine import TransformersEngine
@@ -31,11 +31,6 @@ def features(base: Path, prompts: list[str]) -> np.ndarray[tuple[int, int], np.d
         found = model(torch.tensor([tokenizer.encode(prompt)]), output_hidden_states=True)
         rows.append(found.hidden_states[LAYER][0].mean(dim=0).double().numpy())
     return np.stack(rows)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("routing"))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +57,6 @@ def router(folder: Path, catalog: Catalog) -> Router:
     (folder / "router").mkdir()
     write_router(made, folder / "router")
     return made
-
-
-@pytest.fixture(scope="module")
-def shared(catalog: Catalog) -> TransformersEngine:
-    return engine(catalog)
 
 
 def routing(folder: Path, by: str, strength: float = 1.0) -> RoutingRecipe:

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from support.models import VOCABULARY, load, make_adapter, make_base, make_gpt2, make_tokenizer
-from support.runs import answer, engine, make_workshop, opened, recipe
+from support.runs import answer, engine, recipe
 from swarm.core.recipes import Recipe
 from swarm.core.requests import Continuation, Generation, Likelihood, Request, Text
 from swarm.engines import Encoder
@@ -27,16 +27,6 @@ def few_shot(n: int) -> list[Request]:
     prompts += [f"{FEW_SHOT[::-1]}{i}" for i in range(n)] + ["alone"]
     scored: list[Request] = [Continuation(p, text) for p in prompts for text in (" yes", " no, never", " x")]
     return [*scored, *(Generation(p, 5) for p in prompts)]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workshop(tmp_path_factory.mktemp("shared"))
-
-
-@pytest.fixture(scope="module")
-def catalog(folder: Path) -> Catalog:
-    return opened(folder)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Loads the models of a zoo's folder: safetensors on the local disk only, no code from it."""
+"""Loads models and tokenizers of a local folder: safetensors alone, no code from it."""
 
 from pathlib import Path
 
@@ -13,5 +13,5 @@ def load_model(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedMode
     )
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+def load_tokenizer(folder: Path, **options: object) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
