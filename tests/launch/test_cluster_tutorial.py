@@ -22,12 +22,17 @@ PORTS = ("6379", "8265")
 
 
 def script(ports: dict[str, str]) -> str:
-    """The page's commands, with other ports; its files are written to the working directory."""
+    """The page's commands, with other ports; its files are written to the working directory.
+
+    Ray's agent gets a free port, too: with its own, 52365, a second Ray on a machine has none, and refuses jobs.
+    """
     blocks = [text for _, text in steps(PAGE) if not written(text)]
     assert STOP in blocks
     text = "".join(block for block in blocks if block != STOP)
     assert all(port in text for port in ports)
-    return re.sub("|".join(ports), lambda found: ports[found[0]], text)
+    text = re.sub("|".join(ports), lambda found: ports[found[0]], text)
+    assert " --dashboard-port " in text
+    return text.replace(" --dashboard-port ", " --dashboard-agent-listen-port 0 --dashboard-port ")
 
 
 def of_folder(folder: str) -> list[psutil.Process]:
@@ -62,7 +67,7 @@ def test_the_ports_of_the_script_are_free_ones(tmp_path: Path, monkeypatch: pyte
         with socket.socket() as opened:
             opened.bind(("127.0.0.1", int(port)))
     text = script({"6379": "48265", "8265": "46379"})  # each holds a port of the page
-    assert "--port 48265 --dashboard-port 46379" in text
+    assert "--port 48265 --dashboard-agent-listen-port 0 --dashboard-port 46379" in text
     assert "http://127.0.0.1:46379" in text
 
 
