@@ -95,7 +95,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     data = f"objectives.0.data={(folder / f'{bed.zoo}.jsonl').resolve()}"
     for seed in range(arguments.seeds):
         for name in ("one", "routed"):
-            if not any((each["name"], each["seed"]) == (name, seed) for each in kept_lines(searches)):
+            key = name, seed, evaluations
+            if not any((each["name"], each["seed"], each["evaluations"]) == key for each in kept_lines(searches)):
                 task = Search(bed, name, seed, kept, (*bed.sets, data, f"optimizer.evaluations={evaluations}"))
                 if bed.shared and pool is None:
                     pool = Pool.open(CONFIG, task.sets, sum(bed.splits))
