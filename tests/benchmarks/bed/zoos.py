@@ -61,7 +61,7 @@ def make_full(recipe: TinyRecipe, paths: BuildPaths, progress: Progress) -> None
     examples = evaluation_examples(recipe.evaluation_seed, recipe.examples_per_task, recipe.lengths)
     write_examples(paths.work / "data" / "examples.jsonl", examples)
     corpus, tokenizer = Corpus(recipe.trust, recipe.lengths, prompts(examples)), make_tokenizer()
-    make_base(recipe, paths, tokenizer, corpus, subprogress(progress, 0.0, 0.5))
+    make_base(recipe, paths, tokenizer, corpus.draw, subprogress(progress, 0.0, 0.5))
     for each in recipe.experts:
         train_full(each, paths, tokenizer, ExpertMixture(corpus, each.task, each.lesson, each.share).draw, progress)
 
