@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from swarm.core.examples import Split
 from swarm.core.requests import Method
 
 
@@ -73,11 +74,15 @@ class Task:
 
     pruning: the utilities for which it need not be scored in full.
     together: how many candidates of its kind an engine scores fastest at a time; 1: one after another.
+    split: the examples that it is scored on.
+    background: whether it is scored only by workers that have nothing else to do.
     """
 
     candidate: Candidate
     pruning: PruningBounds = field(default_factory=PruningBounds)
     together: int = 1
+    split: Split = "search"
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Evaluation:
     margins: objective -> one margin per example, where all answers have them.
     method: how its weights were put in place.
     transient: whether a failure may be the machine's, so that another worker may succeed.
+    split: the examples that it was scored on.
     """
 
     candidate: Candidate
@@ -119,6 +125,7 @@ class Evaluation:
     margins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     method: Method = "merged"
     transient: bool = False
+    split: Split = "search"
 
     @property
     def n_examples(self) -> int:

@@ -47,6 +47,11 @@ def take(feed: Feed, size: int) -> list[Task]:
 
 def take_bundle(feed: Feed, most: int) -> list[Task]:
     """Remove the first task from a feed, and those behind it that are best scored together with it; at most `most`."""
-    together = feed[0].together
-    alike = takewhile(lambda task: task.together == together, islice(feed, min(together, most)))
+    kind = _kind(feed[0])
+    alike = takewhile(lambda task: _kind(task) == kind, islice(feed, min(feed[0].together, most)))
     return take(feed, sum(1 for _ in alike))
+
+
+def _kind(task: Task) -> tuple[object, ...]:
+    """What tasks that are scored together have in common."""
+    return task.split, task.background, task.together

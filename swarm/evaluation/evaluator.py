@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm.compositions import Composition
@@ -110,16 +110,16 @@ class Evaluator:
                 f"engine.dtype: float16 is too narrow for the base itself ({error}); set engine.dtype to bfloat16"
             ) from error
 
-    def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
-        """Score candidates on a split, together where that is faster.
+    def evaluate(self, tasks: Sequence[Task]) -> list[Evaluation]:
+        """Score tasks of one split, together where that is faster.
 
         What the engine or an objective cannot score becomes an evaluation with status "failed". The user's mistakes
         (UserError) and bugs of our own come through: another candidate would fare no better.
         """
-        workload = self._splits[split]
+        workload = self._splits[tasks[0].split]
         partials = [self._start(task, workload) for task in tasks]
         self._run(partials, workload)
-        return [partial.evaluation(self._worker) for partial in partials]
+        return [replace(partial.evaluation(self._worker), split=tasks[0].split) for partial in partials]
 
     def _start(self, task: Task, workload: Workload) -> PartialEvaluation:
         race = race_of(self._spec, workload, task.pruning)

@@ -105,6 +105,7 @@ class ScoredRecord:
             method=self.method,
             worker=self.worker,
             error=self.error,
+            split=self.split,
         )
 
     def content(self) -> dict[str, Any]:

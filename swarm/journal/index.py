@@ -60,11 +60,11 @@ class Index:
             self.failures += 1
 
     def voided(self) -> "Index":
-        """Without the evaluations of the search from the first failed one on."""
+        """Without the evaluations of the search from the first failed one on, and without failures of its selection."""
         first = next((i for i, record in enumerate(self.records) if _of_search(record, "failed")), len(self.records))
         kept = Index()
         for i, record in enumerate(self.records):
-            if i < first or not _of_search(record):
+            if (i < first or not _of_search(record)) and not _failed_ahead(record):
                 kept.add(record)
         kept.elapsed = self.elapsed
         return kept
@@ -98,3 +98,7 @@ class Index:
 def _of_search(record: Record, status: str = "") -> bool:
     """Whether a record is of an evaluation of the search, with this status where one is given."""
     return isinstance(record, EvaluationRecord) and record.kind == "evaluation" and status in ("", record.status)
+
+
+def _failed_ahead(record: Record) -> bool:
+    return isinstance(record, EvaluationRecord) and record.split == "select" and record.status == "failed"

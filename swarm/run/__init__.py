@@ -15,6 +15,7 @@
     provenance.py         what a run rests on, and that it is the same at resume
     continuation.py       the scores of another run, for a search that continues it
     compose.py            known coefficients, to be exported without a run
+    workers.py            the workers, with the examples of each split
     pipeline.py           the steps: search, select, test, finish
     tracking.py           the status counter and the trackers that follow it
     summarise.py          the figures of summary.json

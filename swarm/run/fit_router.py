@@ -168,7 +168,7 @@ def _scores(plan: Plan, evaluator: Evaluator, split: Split, on_step: OnStep) -> 
     for baseline in baselines:
         on_step(SCORING.format(split=split), len(columns), len(baselines))
         candidate = Candidate(baseline.id, tuple(map(float, baseline.position_D)))
-        (found,) = evaluator.evaluate([Task(candidate)], split)
+        (found,) = evaluator.evaluate([Task(candidate, split=split)])
         if found.status != "ok":
             raise ExpertError(f"{baseline.id} cannot be scored on the {split} split ({found.error}); leave it out")
         columns.append([x for name, weight in plan.weights.items() if weight for x in found.examples[name]])

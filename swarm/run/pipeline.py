@@ -5,7 +5,8 @@ Every step first asks the archive what is known already: a resumed run and an un
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from swarm.config.load import dump_config, load_config
@@ -37,28 +38,16 @@ from swarm.run.kl_units import with_units
 from swarm.run.listener import Listener, tell_scores_so_far, tell_steps, telling_replay
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_open, check_same, start_record
-from swarm.run.requirements import check_disk, check_machine, check_memory, needs_of, with_particles
+from swarm.run.requirements import check_disk, check_machine, check_memory, with_particles
 from swarm.run.selecting import selection_of
 from swarm.run.summarise import Result
 from swarm.run.tracking import load_trackers, open_counter, open_tracking
+from swarm.run.workers import OpenPool, RunWorkers, open_pool
 from swarm.search import SCHEDULES
 from swarm.search.baselines import Baselines
 from swarm.search.loop import Loop
 from swarm.search.selection import Selection
 from swarm.search.status import Counts, StatusCounter
-from swarm.workers.pool import LocalPool, Pool
-from swarm.workers.ray.backend import RayBackend
-from swarm.workers.scheduling.coordinator import Coordinator
-
-OpenPool = Callable[[Plan, Callable[[str], None]], Pool]
-
-
-def open_pool(plan: Plan, note: Callable[[str], None]) -> Pool:
-    """The workers that the config asks for. note: called with what the user should know about their nodes."""
-    cluster = plan.config.cluster.on_ray
-    if cluster is None:
-        return LocalPool(plan.spec)
-    return Coordinator(RayBackend(plan.spec, cluster, needs_of(plan), note), cluster, note)
 
 
 def prepare(config: Config, folder: Path, on_step: Callable[[str], None] = lambda step: None) -> Plan:
@@ -116,7 +105,10 @@ class Run:
     archive: Archive
     listener: Listener
     open_pool: OpenPool = open_pool
-    _pool: Pool | None = field(default=None, init=False)
+
+    @cached_property
+    def _workers(self) -> RunWorkers:
+        return RunWorkers(self.plan, self.listener, self.open_pool)
 
     def carry_on(self) -> Summary:
         """Do what has not been done yet. Returns the summary."""
@@ -130,7 +122,7 @@ class Run:
                 result = self._select()
                 self._test(result)
             finally:
-                self._close()
+                self._workers.close()
             summary = self._final().run(result)
             self._tracking.finish(summary)
         return summary
@@ -161,7 +153,7 @@ class Run:
     def _search(self) -> None:
         if self.archive.ended("search"):
             return
-        pool = self._workers("search")
+        pool = self._workers.having("search")
         self.listener.phase("searching")
         self._tell("search")
         counter = open_counter(self.plan, self.archive)
@@ -171,12 +163,13 @@ class Run:
             seed=self.plan.config.seed,
             weights=self.plan.weights,
             archive=self.archive,
-            evaluate=lambda feed: pool.run(feed, "search"),
+            evaluate=pool.run,
             on_evaluation=lambda evaluation: self._evaluated(evaluation, counter, pool.workers),
             finalists=self.plan.config.finalists,
             sequential=self.plan.config.racing.sequential,
             together=self.plan.bundle_sizes,
             on_replayed=telling_replay(self.listener, "searching"),
+            afterwards=lambda: self._ahead() if pool.workers > 1 else (),
             goals=self.plan.goals if self.plan.goals.several else None,
         )
         reason = SCHEDULES[self.plan.config.optimizer.schedule](loop).run()
@@ -196,8 +189,8 @@ class Run:
             return known
         selection = selection_of(self.plan, self.archive)
         finalists = selection.finalists(self.plan.config.finalists)
-        self._score("scoring baselines", selection.baselines.all(), "search", "select")
-        self._score("selecting", [*finalists, *selection.contenders()], "select", "select")
+        self._score("scoring baselines", selection.baselines.all(), "search", "select", beside=self._ahead)
+        self._score("selecting", [*selection.contenders(), *finalists], "select", "select")
         winner = selection.winner(finalists)
         if ended is None:
             predicted = selection.predicted(finalists, winner)
@@ -210,25 +203,42 @@ class Run:
         tested = [result.winner, *result.selection.contenders(), *result.selection.members()]
         self._score("testing", tested, "test", "test", result.winner)
 
+    def _ahead(self) -> list[Task]:
+        """What the selection scores whatever the search finds, for workers that have nothing else to do."""
+        certain = distinct_positions(Baselines.of(self.plan.space).certain())
+        unknown = [each for each in certain if self.archive.at(each.position, "select") is None]
+        self._workers.having("select")
+        return [Task(each, split="select", background=True) for each in unknown]
+
     def _score(
-        self, phase: str, candidates: Sequence[Candidate], split: Split, kind: Kind, selected: Candidate | None = None
+        self,
+        phase: str,
+        candidates: Sequence[Candidate],
+        split: Split,
+        kind: Kind,
+        selected: Candidate | None = None,
+        beside: Callable[[], Sequence[Task]] = tuple,
     ) -> None:
-        """Score candidates on a split and record them in the journal. Nothing is scored twice."""
+        """Score candidates on a split and record them in the journal. Nothing is scored twice.
+
+        beside: what other tasks go to workers that these leave nothing to do.
+        """
         distinct = distinct_positions(candidates)
         unknown = [c for c in distinct if self.archive.at(c.position, split) is None]
         done = len(distinct) - len(unknown)
         if unknown:
-            feed = deque(Task(candidate) for candidate in unknown)
-            pool = self._workers(split)
+            feed = deque(Task(candidate, split=split) for candidate in unknown)
+            pool = self._workers.having(split)
             self.listener.phase(phase)
             tell_steps(self.listener, done, len(distinct))
-            with closed(pool.run(feed, split)) as outcomes:
+            feed.extend(beside())
+            with closed(pool.run(feed)) as outcomes:
                 for outcome in outcomes:
                     if isinstance(outcome, Failure):
                         self.archive.append_failure(outcome)
                         continue
-                    self.archive.append_evaluation(kind, outcome, split)
-                    done += 1
+                    self.archive.append_evaluation(kind, outcome, outcome.split)
+                    done += outcome.split == split
                     tell_steps(self.listener, done, len(distinct))
                     self._tell(split, selected)
         for candidate in candidates:
@@ -238,21 +248,3 @@ class Run:
     def _tell(self, split: Split, selected: Candidate | None = None) -> None:
         baselines = Baselines.of(self.plan.space)
         tell_scores_so_far(self.listener, self.archive, baselines, self.plan.weights, split, selected)
-
-    def _workers(self, split: Split) -> Pool:
-        """The pool, opened when it is first needed, with the examples of a split, loaded when they are first needed."""
-        if self._pool is None:
-            self.listener.phase("starting workers")
-            self._pool = self.open_pool(self.plan, self.listener.note)
-            for note in self._pool.notes:
-                self.listener.note(note)
-            self._loaded: set[Split] = set()
-        if split not in self._loaded:
-            self._pool.load(split, self.plan.workloads[split])
-            self._loaded.add(split)
-        return self._pool
-
-    def _close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None

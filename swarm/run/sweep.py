@@ -28,11 +28,11 @@ from swarm.journal.records import EndRecord, Kind
 from swarm.report.sweep_page import write_sweep
 from swarm.run.directory import CONFIG, JOURNAL, SWEEP, check_creatable, check_free, config_path, known_run, new_run
 from swarm.run.listener import Listener, tell_steps
-from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
 from swarm.run.requirements import check_machine, check_memory
 from swarm.run.sweep_settings import SweepSettings, check_size, sweep_candidates, swept_experts, swept_names
+from swarm.run.workers import open_pool
 from swarm.statistics.sweeps import Row, Sweep, swept
 
 Candidates = Mapping[Candidate, Mapping[str, float]]  # with the coefficient of each expert
@@ -124,7 +124,7 @@ def _score(plan: Plan, settings: SweepSettings, candidates: Candidates, archive:
         done = len(candidates) - len(unknown)
         tell_steps(listener, done, len(candidates))
         together = _together(plan, settings)
-        with closed(pool.run(deque(Task(each, together=together) for each in unknown), split)) as outcomes:
+        with closed(pool.run(deque(Task(each, together=together, split=split) for each in unknown))) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, Failure):
                     archive.append_failure(outcome)

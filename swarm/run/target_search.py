@@ -27,11 +27,11 @@ from swarm.optimizers.base import PriorResult
 from swarm.report.targets_page import TargetsResult
 from swarm.run.directory import CONFIG, JOURNAL, TARGETS, check_creatable, check_free, config_path, known_run, new_run
 from swarm.run.listener import Listener, tell_steps
-from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
 from swarm.run.requirements import check_machine, check_memory, with_particles
 from swarm.run.targets import answer_targets, check_finalists, domains_of, scored
+from swarm.run.workers import open_pool
 from swarm.statistics.targets import Domains, Target, next_targets
 
 DEFAULT_EVALUATIONS = 200  # where the optimizer has no limit

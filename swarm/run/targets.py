@@ -26,10 +26,10 @@ from swarm.report.targets_page import Reached, TargetResult, TargetsResult, writ
 from swarm.run.directory import JOURNAL, config_path
 from swarm.run.listener import Listener, tell_steps
 from swarm.run.lock import locked
-from swarm.run.pipeline import open_pool
 from swarm.run.plan import Plan, make_plan
 from swarm.run.provenance import check_same, start_record
 from swarm.run.summarise_front import recipe_coefficients
+from swarm.run.workers import open_pool
 from swarm.statistics.intervals import mean_interval
 from swarm.statistics.targets import Domains, Target, pooled
 from swarm.workers.pool import Pool
@@ -208,7 +208,7 @@ def scored(
     engine, catalog = plan.config.engine, plan.catalog
     sizes = BundleSizes(plan.spec, plan.workloads[split], lambda requests: engine.together(catalog, requests))
     together = sizes(PruningBounds())
-    with closed(pool.run(deque(Task(each, together=together) for each in candidates), split)) as outcomes:
+    with closed(pool.run(deque(Task(each, together=together, split=split) for each in candidates))) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 archive.append_failure(outcome)

@@ -85,12 +85,12 @@ def _samples(plan: Plan, evaluator: Evaluator) -> Iterator[Sample]:
     bundles = _bundles(plan, plan.bundle_sizes(PruningBounds()))
     size = min(FIRST_EXAMPLES, whole.total)
     evaluator.load("search", _part(whole, size))
-    evaluator.evaluate([_warm_up(plan)], "search")
+    evaluator.evaluate([_warm_up(plan)])
     began = time.perf_counter()
     for tasks in bundles:
         evaluator.load("search", _part(whole, size))
         start = time.perf_counter()
-        found = evaluator.evaluate(tasks, "search")
+        found = evaluator.evaluate(tasks)
         seconds = (time.perf_counter() - start) / len(tasks)
         yield Sample(size, seconds, next((each.error for each in found if each.status == "failed"), ""))
         spent = time.perf_counter() - began

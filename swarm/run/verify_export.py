@@ -127,7 +127,7 @@ def check_verified(summary: Summary) -> None:
 def _evaluate(spec: EvaluatorSpec, position: tuple[float, ...], examples: Examples) -> Evaluation:
     evaluator = spec.open("verify-export")
     evaluator.load("search", make_workload(spec.objectives, examples, Encoder.of(spec.base)))
-    (found,) = evaluator.evaluate([Task(Candidate("best", position))], "search")
+    (found,) = evaluator.evaluate([Task(Candidate("best", position))])
     if found.status == "failed":
         raise EvaluationError(found.error)
     return found

@@ -55,6 +55,7 @@ class AsyncState:
     in_flight: position -> the proposals that its evaluation will answer; the first of them is being scored.
     new_in_flight: positions in flight that the budget has yet to count.
     out_of_iterations: whether a proposal lay beyond the last iteration.
+    looked_ahead: whether what is scored after the search was handed out.
     results: how many the optimizer has learnt.
     results_at_best: how many it had learnt when the latest best was among them, or the latest member of the front.
     scored: how many of the results are of candidates that did not fail.
@@ -71,6 +72,7 @@ class AsyncState:
     in_flight: dict[Position, list[Proposal]] = field(default_factory=dict)
     new_in_flight: set[Position] = field(default_factory=set)
     out_of_iterations: bool = False
+    looked_ahead: bool = False
     results: int = 0
     results_at_best: int = 0
     scored: int = 0
@@ -188,6 +190,9 @@ class AsynchronousSearch:
                 state.out_of_iterations = True
             elif not self._hand_out(state, proposal, feed):
                 state.deferred.append(proposal)
+        if (state.deferred or state.out_of_iterations) and not state.looked_ahead:
+            state.looked_ahead = True
+            feed.extend(self.loop.afterwards())
         return self._spent(state)
 
     def _hand_out(self, state: AsyncState, proposal: Proposal, feed: Feed) -> bool:

@@ -31,6 +31,10 @@ class Baselines:
             groups=ExpertGroups.of(space),
         )
 
+    def certain(self) -> list[Candidate]:
+        """Those that every selection scores on the select split. Of the uniform averages the best one is another."""
+        return [self.base, *self.experts.values()]
+
     def all(self) -> list[Candidate]:
         return [self.base, *self.experts.values(), *self.uniforms.values()]
 

@@ -69,6 +69,9 @@ class GenerationalSearch:
                 return "minutes"
             if not state.open:
                 return state.spent or "exhausted"
+        if state.spent and not state.looked_ahead:
+            state.looked_ahead = True
+            feed.extend(self.loop.afterwards())
         return ""
 
     # A generation from its beginning to its end

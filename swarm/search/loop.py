@@ -41,6 +41,8 @@ class Loop:
     sequential: whether tasks carry the incumbents that a sequential test compares a candidate with.
     together: how many candidates with such bounds a worker is best given at a time.
     on_replayed: hears of the steps that a resumed search takes again: how many of how many.
+    afterwards: what is to be scored after the search, whatever it finds: handed out to workers that have nothing else
+        to do once the search has no more candidates for them.
     goals: what counts beside the utility; None where nothing does.
     """
 
@@ -55,6 +57,7 @@ class Loop:
     sequential: bool = False
     together: Callable[[PruningBounds], int] = lambda bounds: 1
     on_replayed: Callable[[int, int], None] = lambda done, of: None
+    afterwards: Callable[[], Sequence[Task]] = lambda: ()
     goals: Goals | None = None
 
     def begin(self) -> Any:
@@ -89,9 +92,12 @@ class Loop:
     # The journal
 
     def append(self, outcome: Outcome) -> Evaluation | None:
-        """Journal what came of a task; returns it where it is an evaluation and not a failed attempt."""
+        """Journal what came of a task; returns it where it is an evaluation of a candidate of the search."""
         if isinstance(outcome, Failure):
             self.archive.append_failure(outcome)
+            return None
+        if outcome.split != "search":  # a baseline, scored ahead for the selection
+            self.archive.append_evaluation("select", outcome, outcome.split)
             return None
         self.archive.append_evaluation("evaluation", outcome)
         self.on_evaluation(outcome)

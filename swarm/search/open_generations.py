@@ -51,6 +51,7 @@ class SyncState:
     open: the generations that are being scored, the older one first.
     new_in_flight: positions in flight that the budget has yet to count.
     spent: the budget that leaves no room for another generation, or "".
+    looked_ahead: whether what is scored after the search was handed out.
     """
 
     optimizer: Any
@@ -60,6 +61,7 @@ class SyncState:
     open: list[OpenGeneration] = field(default_factory=list)
     new_in_flight: set[Position] = field(default_factory=set)
     spent: str = ""
+    looked_ahead: bool = False
 
 
 def by_position(proposals: Sequence[Proposal]) -> list[SamePosition]:

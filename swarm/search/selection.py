@@ -82,7 +82,7 @@ class Selection:
 
     def contenders(self) -> list[Candidate]:
         """The baselines that are scored on select and test."""
-        return [self.baselines.base, *self.baselines.experts.values(), self.uniform()[1]]
+        return [*self.baselines.certain(), self.uniform()[1]]
 
     def members(self) -> list[Candidate]:
         """Whom the test split is opened for beside the winner and the baselines: the members of a front."""

@@ -23,11 +23,12 @@ class Pool(Protocol):
     def load(self, split: Split, workload: Workload) -> None:
         """Give the examples of a split to every worker."""
 
-    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+    def run(self, feed: Feed) -> Iterator[Outcome]:
         """Yield exactly one Evaluation per candidate, and a Failure per failed attempt before it.
 
-        Candidates are taken out of the feed, and more may be added between two outcomes. The iterator ends when none
-        is left; closing it cancels the rest.
+        Tasks are taken out of the feed, and more may be added between two outcomes. The iterator ends when none is
+        left; closing it cancels the rest, except that a background task that is being scored goes on: the next run
+        takes it over where its feed has the same candidate and split.
         """
 
     def close(self) -> None:
@@ -49,9 +50,9 @@ class LocalPool:
     def load(self, split: Split, workload: Workload) -> None:
         self._evaluator.load(split, workload)
 
-    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+    def run(self, feed: Feed) -> Iterator[Outcome]:
         while feed:
-            yield from self._evaluator.evaluate(take_bundle(feed, len(feed)), split)
+            yield from self._evaluator.evaluate(take_bundle(feed, len(feed)))
 
     def close(self) -> None:
         del self._evaluator

@@ -28,8 +28,9 @@ from swarm.core.candidates import Evaluation
 from swarm.engines.transformers.engine import DTYPES
 from swarm.journal.archive import Archive
 from swarm.run import summarise as summary
-from swarm.run.pipeline import Run, open_pool
+from swarm.run.pipeline import Run
 from swarm.run.plan import Plan, make_plan
+from swarm.run.workers import open_pool
 from swarm.search.status import Status
 
 LOCAL = ["cluster={type: local}", "optimizer.patience=null"]

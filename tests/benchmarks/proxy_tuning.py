@@ -31,6 +31,7 @@ import swarm
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Evaluation, Task
+from swarm.core.examples import Split
 from swarm.evaluation.workload import Workload
 from swarm.journal.summary import SPLITS
 from swarm.run.plan import Plan, make_plan
@@ -158,7 +159,7 @@ def scored(
     for split in SPLITS:
         workload = plan.workloads[split]
         pool.load(split, workload if split == "test" else Workload({"facts": workload.examples["facts"]}))
-        for outcome in pool.run(_tasks(positions), split):
+        for outcome in pool.run(_tasks(positions, split)):
             assert isinstance(outcome, Evaluation), outcome
             name = outcome.candidate.id
             say(f"{name}, {split}: {outcome.scores}")
@@ -173,7 +174,7 @@ def equal_texts(setting: Setting) -> int:
     plan = scoring_plan(setting, 0)
     pool = LocalPool(plan.spec)
     pool.load("test", plan.workloads["test"])
-    (outcome,) = pool.run(_tasks({"c = 1": _position(proxy=1.0)}), "test")
+    (outcome,) = pool.run(_tasks({"c = 1": _position(proxy=1.0)}, "test"))
     assert isinstance(outcome, Evaluation), outcome
     proxy = plan.config.experts[0]
     base, tuned, small = (load_model(Path(str(path))).eval() for path in (plan.config.base, proxy.path, proxy.minus))
@@ -197,8 +198,9 @@ def _position(**coefficients: float) -> tuple[float, ...]:
     return tuple(coefficients.get(name, 0.0) for name in ("proxy", *MODELS))
 
 
-def _tasks(positions: Mapping[str, tuple[float, ...]]) -> deque[Task]:
-    return deque(Task(Candidate(name, position, 0, i)) for i, (name, position) in enumerate(positions.items()))
+def _tasks(positions: Mapping[str, tuple[float, ...]], split: Split) -> deque[Task]:
+    named = enumerate(positions.items())
+    return deque(Task(Candidate(name, position, 0, i), split=split) for i, (name, position) in named)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class Scorer:
     def full(self, candidate: Candidate, split: Split) -> Evaluation:
         key = (split, candidate.position)
         if key not in self._known:
-            (outcome,) = self._pool.run(deque([Task(candidate)]), split)
+            (outcome,) = self._pool.run(deque([Task(candidate, split=split)]))
             assert isinstance(outcome, Evaluation)
             self._known[key] = outcome
         return self._known[key]
@@ -127,7 +127,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
 
     def evaluate(asked: Feed) -> Iterable[object]:
         tasks.extend(asked)
-        return pool.run(asked, "search")
+        return pool.run(asked)
 
     archive = Archive(folder / "journal.jsonl")
     archive.append(start_record(plan))

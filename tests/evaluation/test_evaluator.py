@@ -74,7 +74,7 @@ class Scoring:
         self._evaluator.load(split, workload(self._spec, examples))
 
     def evaluate(self, candidate: Candidate, split: Split) -> Evaluation:
-        (found,) = self._evaluator.evaluate([Task(candidate)], split)
+        (found,) = self._evaluator.evaluate([Task(candidate, split=split)])
         return found
 
 
@@ -115,7 +115,7 @@ def test_a_real_engine_gives_what_its_answers_are_scored_to(folder: Path) -> Non
     opened_spec, examples = spec(folder), choices(6)
     one = opened_spec.open("w")
     one.load("search", workload(opened_spec, {"words": examples}))
-    (found,) = one.evaluate([Task(CANDIDATE)], "search")
+    (found,) = one.evaluate([Task(CANDIDATE)])
     (objective,) = opened_spec.objectives
     catalog = opened(folder, *ADAPTERS)
     engine = opened_spec.engine.open(catalog)

@@ -75,7 +75,7 @@ def started(path: Path) -> Archive:
 @pytest.mark.parametrize("seed", range(8))
 def test_evaluations_come_back_bit_for_bit(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    written = [some_evaluation(rng, f"{i}-0") for i in range(20)]
+    written = [replace(some_evaluation(rng, f"{i}-0"), split="test") for i in range(20)]
     archive = started(tmp_path / "journal.jsonl")
     for evaluation in written:
         archive.append_evaluation("test", evaluation, "test")

@@ -30,5 +30,5 @@ class Worker:
     def load(self, split: Split, workload: Workload) -> None:
         self._evaluator.load(split, workload)
 
-    def evaluate(self, tasks: Sequence[Task], split: Split) -> list[Evaluation]:
-        return self._evaluator.evaluate(tasks, split)
+    def evaluate(self, tasks: Sequence[Task]) -> list[Evaluation]:
+        return self._evaluator.evaluate(tasks)

@@ -99,8 +99,8 @@ class RayBackend:
         for worker, actor in self._actors.items():
             self._calls[actor.load.remote(split, self._splits[split])] = Call(worker, "load")
 
-    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
-        ref = self._actors[worker].evaluate.remote(tasks, split)
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task]) -> None:
+        ref = self._actors[worker].evaluate.remote(tasks)
         self._calls[ref] = Call(worker, "evaluate", attempt_id)
         self._attempts[attempt_id] = ref
 

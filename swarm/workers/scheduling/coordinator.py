@@ -7,9 +7,10 @@ from swarm.core.examples import Split
 from swarm.core.interrupts import uninterrupted
 from swarm.core.outcomes import Feed, Outcome, take
 from swarm.evaluation.workload import Workload
-from swarm.workers.scheduling.dispatcher import Dispatcher, Drop, Order
+from swarm.workers.scheduling.dispatcher import Dispatcher
 from swarm.workers.scheduling.events import Answered, Backend, Cause, Errored, Event, Lost, Placed, Started
 from swarm.workers.scheduling.membership import Membership
+from swarm.workers.scheduling.orders import Drop, Order
 from swarm.workers.settings import RayCluster
 
 TICK_SECONDS = 1.0  # between two checks of deadlines and stragglers: short beside any deadline
@@ -27,8 +28,6 @@ class Coordinator:
         self._note = note
         self._dispatcher = Dispatcher(settings)
         self._notes: dict[str, None] = {}
-        self._workloads: dict[Split, Workload] = {}
-        self._split: Split = "search"
         self._placed_at: dict[str, float] = {}
         self._last_tick = self._last_count = self._last_ready = backend.now()
         try:
@@ -48,13 +47,10 @@ class Coordinator:
         return tuple(self._notes)
 
     def load(self, split: Split, workload: Workload) -> None:
-        self._workloads[split] = workload
+        self._dispatcher.add_split(split, workload.total)
         self._backend.load(split, workload)
 
-    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
-        workload = self._workloads[split]
-        self._split = split
-        self._dispatcher.begin_split(split, workload.total)
+    def run(self, feed: Feed) -> Iterator[Outcome]:
         try:
             self._submit(feed)
             while self._dispatcher.open:
@@ -89,13 +85,14 @@ class Coordinator:
     def _rebalance(self) -> None:
         with uninterrupted():
             self._carry_out(self._dispatcher.moves(self._backend.now()))
+            self._carry_out(self._dispatcher.background_orders(self._backend.now()))
 
     def _carry_out(self, orders: Iterator[Order]) -> None:
         for order in orders:
             if isinstance(order, Drop):
                 self._backend.drop(order.worker, order.attempt_id)
             else:
-                self._backend.send(order.worker, order.attempt_id, order.tasks, self._split)
+                self._backend.send(order.worker, order.attempt_id, order.tasks)
 
     def _handle(self, event: Event) -> Sequence[Outcome]:
         match event:

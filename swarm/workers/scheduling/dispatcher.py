@@ -10,6 +10,8 @@ Invariants:
 - A lost bundle is sent again before new candidates, in the old order.
 - When nothing is left to send, a free worker takes over the last bundle that waits behind another one, or else starts
   a speculative copy of a straggler. A bundle has at most two live attempts.
+- A background task is sent to a worker that has none of this to do. Where all are abandoned while it runs, it goes on,
+  and counts once it is submitted again.
 - The first answer to a bundle counts. Later answers are ignored.
 - The death of a worker is charged only to a bundle that was alone there. With several, any may be to blame, since an
   answer may have been lost too: none is charged, and each is tried again alone at a worker.
@@ -22,41 +24,22 @@ Invariants:
 import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from swarm.core.candidates import Evaluation, Task
+from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.examples import Split
 from swarm.core.outcomes import Failure, Feed, Outcome, take_bundle
 from swarm.workers.scheduling.deadlines import Deadlines
 from swarm.workers.scheduling.events import Cause
+from swarm.workers.scheduling.orders import Drop, Order, Send
 from swarm.workers.scheduling.queues import Attempt, Bundle, Queues
 from swarm.workers.settings import RayCluster
 
 STRIKES = 3  # candidates that failed at a worker and were scored at the next one: once or twice may be chance
 
 
-@dataclass(frozen=True)
-class Send:
-    """Let the worker score the tasks, after everything in its queue."""
-
-    worker: str
-    attempt_id: int
-    tasks: Sequence[Task]
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Cancel an attempt: its answer is no longer wanted."""
-
-    worker: str
-    attempt_id: int
-
-
-Order = Send | Drop
-
-
 class Dispatcher:
-    """The candidates of one split: new, to be retried, and at the workers.
+    """The candidates: new, to be retried, and at the workers.
 
     loading: workers that have a place and will soon be ready. They get their share, too.
     """
@@ -65,8 +48,9 @@ class Dispatcher:
         self.loading = 0
         self._settings = settings
         self._deadlines: dict[Split, Deadlines] = {}
-        self._split: Split = "search"
         self._new: Feed = deque()
+        self._background: Feed = deque()
+        self._kept: dict[tuple[Candidate, Split], Bundle] = {}
         self._retries: deque[Bundle] = deque()
         self._queues = Queues(settings.prefetch + 1)
         self._dropped: list[Order] = []
@@ -79,22 +63,30 @@ class Dispatcher:
         """Candidates without an Evaluation."""
         return self._open
 
-    def begin_split(self, split: Split, examples: int) -> None:
-        """From now on candidates are scored on `examples` examples of a split."""
-        assert not self._open, "the candidates of one split are finished before those of the next"
-        self._split = split
+    def add_split(self, split: Split, examples: int) -> None:
+        """From now on tasks may be of a split, which has `examples` examples."""
         self._deadlines.setdefault(split, Deadlines(self._settings, examples))
 
     def submit(self, tasks: Sequence[Task]) -> None:
-        self._new.extend(tasks)
+        for task in tasks:
+            kept = self._kept.pop((task.candidate, task.split), None)
+            if kept is not None and kept.live:
+                kept.tasks, kept.done = [task], False
+            else:
+                (self._background if task.background else self._new).append(task)
         self._open += len(tasks)
 
     def abandon(self) -> Iterator[Order]:
-        """Forget all candidates. A running attempt keeps its place: the next bundle must not pay for its time."""
-        self._new.clear()
-        self._retries.clear()
+        """Forget all candidates. A running attempt keeps its place: the next bundle must not pay for its time.
+
+        The running background tasks are remembered until they are submitted again.
+        """
+        for waiting in (self._new, self._background, self._retries):
+            waiting.clear()
         self._open = 0
         for attempt in list(self._queues.attempts.values()):
+            if attempt.bundle.background and attempt.began is not None and not attempt.bundle.done:
+                self._kept |= {(task.candidate, task.split): attempt.bundle for task in attempt.bundle.tasks}
             attempt.bundle.done = True
             if attempt.began is None:
                 self._queues.remove(attempt, now=0.0)
@@ -175,12 +167,17 @@ class Dispatcher:
                 yield Drop(attempt.worker, attempt.attempt_id)
             yield self._send(attempt.bundle, free, now)
 
+    def background_orders(self, now: float) -> Iterator[Order]:
+        """Background tasks for the workers that have nothing else to do."""
+        while self._background and not (self._retries or self._new) and (free := self._queues.free()):
+            yield self._send(Bundle([self._background.popleft()]), free, now)
+
     def _next_worker(self) -> str | None:
         """The worker for the next bundle. A bundle that must be alone waits for a free one, and others behind it."""
         if self._retries:  # a long one, too, may wait behind another: the worker that is free may be where it failed
             bundle = self._retries[0]
             return self._queues.free(bundle) if bundle.alone else self._queues.shortest(bundle)
-        is_short = self._deadlines[self._split].short(self._new[0].together)
+        is_short = self._deadlines[self._new[0].split].short(self._new[0].together)
         return self._queues.shortest() if is_short else self._queues.free()
 
     def _next_bundle(self, worker: str) -> Bundle:
@@ -197,6 +194,8 @@ class Dispatcher:
     def _straggler(self, now: float) -> Attempt | None:
         for attempt in self._queues.running():  # the oldest first, so that the loop ends soon
             bundle, limit = attempt.bundle, attempt.deadlines.copy_after(attempt.bundle.full)
+            if bundle.background:
+                continue
             if limit is None or attempt.running_for(now) <= limit:
                 return None
             if not bundle.done and len(bundle.live) == 1 and bundle.failed_attempts < self._settings.attempts:
@@ -205,7 +204,7 @@ class Dispatcher:
 
     def _send(self, bundle: Bundle, worker: str, now: float) -> Send:
         self._last_attempt_id += 1
-        self._queues.add(Attempt(self._last_attempt_id, bundle, worker, self._deadlines[self._split]), now)
+        self._queues.add(Attempt(self._last_attempt_id, bundle, worker, self._deadlines[bundle.split]), now)
         return Send(worker, self._last_attempt_id, bundle.tasks)
 
     # The end of an attempt
@@ -251,7 +250,8 @@ class Dispatcher:
         if not bundle.live:  # otherwise a second copy is still running
             if spent and len(bundle.tasks) == 1:
                 self._close(bundle)
-                return [Evaluation(bundle.tasks[0].candidate, "failed", worker=attempt.worker, error=reason)]
+                failed = Evaluation(bundle.tasks[0].candidate, "failed", split=bundle.split)
+                return [replace(failed, worker=attempt.worker, error=reason)]
             self._retries.extendleft(
                 [Bundle([task], alone=True) for task in reversed(bundle.tasks)] if spent else [bundle]
             )

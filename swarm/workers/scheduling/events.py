@@ -80,7 +80,7 @@ class Backend(Protocol):
     def load(self, split: Split, workload: Workload) -> None:
         """Give the examples of a split to every worker, including those that start later."""
 
-    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task]) -> None:
         """Let a worker score candidates after everything that it was sent before."""
 
     def drop(self, worker: str, attempt_id: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from swarm.core.candidates import Task
+from swarm.core.examples import Split
 from swarm.workers.scheduling.deadlines import Deadlines
 
 
@@ -34,6 +35,16 @@ class Bundle:
     def full(self) -> int:
         """How many candidates a full bundle of its kind has."""
         return max(len(self.tasks), self.tasks[0].together)
+
+    @property
+    def split(self) -> Split:
+        """The split of its tasks: they have one."""
+        return self.tasks[0].split
+
+    @property
+    def background(self) -> bool:
+        """Whether its tasks are scored only by workers that have nothing else to do."""
+        return self.tasks[0].background
 
 
 @dataclass(eq=False)

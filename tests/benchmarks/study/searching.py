@@ -69,21 +69,22 @@ class CachedPool:
             self._pool.load(split, workload)
             self._loaded.add(split)
 
-    def run(self, feed: Feed, split: Split) -> Iterator[Outcome]:
+    def run(self, feed: Feed) -> Iterator[Outcome]:
         to_score, keys = deque[Task](), {}
         while feed:
             task = feed.popleft()
-            key = (*self._key(task.candidate), split)
+            key = (*self._key(task.candidate), task.split)
             if task.pruning != PruningBounds():
                 to_score.append(task)
             elif key in self.known:
                 yield replace(self.known[key], candidate=task.candidate)
             else:
                 to_score.append(task)
-                keys[task.candidate.id] = key
-        for outcome in self._pool.run(to_score, split):
-            if isinstance(outcome, Evaluation) and outcome.candidate.id in keys and outcome.status == "ok":
-                self.known[keys[outcome.candidate.id]] = outcome
+                keys[task.candidate.id, task.split] = key
+        for outcome in self._pool.run(to_score):
+            asked = keys.get((outcome.candidate.id, outcome.split)) if isinstance(outcome, Evaluation) else None
+            if isinstance(outcome, Evaluation) and asked is not None and outcome.status == "ok":
+                self.known[asked] = outcome
             yield outcome
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ def finalist(archive: Archive, plan: Plan) -> Candidate:
 
 def tested(pool: CachedPool, candidate: Candidate) -> float:
     """The score on the test split."""
-    (outcome,) = pool.run(deque([Task(candidate)]), "test")
+    (outcome,) = pool.run(deque([Task(candidate, split="test")]))
     assert isinstance(outcome, Evaluation)
     return utility(outcome.scores, pool.plan.weights)
 
@@ -179,7 +180,8 @@ def voted(plan: Plan, pool: CachedPool, ranked: Sequence[Candidate], voters: Seq
     pool.load("test", plan.workloads["test"])
     distinct = {candidate.position: candidate for candidate in reversed(ranked)}
     members = [candidate for candidate in ranked if distinct[candidate.position] is candidate][: max(voters)]
-    made = {o.candidate.id: o for o in pool.run(deque(map(Task, members)), "test") if isinstance(o, Evaluation)}
+    outcomes = pool.run(deque(Task(member, split="test") for member in members))
+    made = {outcome.candidate.id: outcome for outcome in outcomes if isinstance(outcome, Evaluation)}
     written = [made[candidate.id].outputs[objective.name] for candidate in members]
     examples = plan.examples("test")[objective.name]
     shares = {k: majority(objective, examples, written[:k]) for k in voters}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from support.simulation.sim_backend import SimBackend
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.examples import Example
-from swarm.core.outcomes import Feed, Outcome
+from swarm.core.outcomes import Failure, Feed, Outcome, closed
 from swarm.evaluation.workload import EncodedExample, Workload
 from swarm.journal.archive import Archive
 from swarm.journal.file import JournalFile
@@ -27,6 +28,7 @@ from swarm.journal.records import EvaluationRecord, Record
 from swarm.preferences.weighted_sum import utility
 from swarm.search import SCHEDULES
 from swarm.search.asynchronous import AsynchronousSearch
+from swarm.search.baselines import Baselines
 from swarm.search.generational import GenerationalSearch
 from swarm.search.loop import Evaluate, Loop
 from swarm.workers.scheduling.coordinator import Coordinator
@@ -70,6 +72,7 @@ class KillableJournal(JournalFile):
         self.dropped_bytes = archive.journal.dropped_bytes
         self._switch, self._streams, self._log = switch, streams, log
         self.written: dict[str, float] = {}
+        self._known: set[tuple[str, str]] = set()
         for record in archive.records:
             self._remember(record)
 
@@ -98,10 +101,13 @@ class KillableJournal(JournalFile):
         self._remember(record)
 
     def _remember(self, record: Record) -> None:
-        if not isinstance(record, EvaluationRecord) or record.kind != "evaluation":
+        if not isinstance(record, EvaluationRecord):
             return
-        if record.id in self.written:
+        if (record.kind, record.id) in self._known:
             raise Violation(f"{record.id} is evaluated twice")
+        self._known.add((record.kind, record.id))
+        if record.kind != "evaluation":
+            return
         self.written[record.id] = utility(record.scores, WEIGHTS) if record.status == "ok" else math.nan
 
 
@@ -152,10 +158,10 @@ class Scorer:
 
     def __call__(self, task: Task, worker: str = "") -> Evaluation:
         if self.scenario.poison_of(task.candidate.id):
-            return Evaluation(task.candidate, "failed", worker=worker, error="poison")
+            return Evaluation(task.candidate, "failed", worker=worker, error="poison", split=task.split)
         right = tuple(self.landscape.right(task.candidate.position, self.landscape.search["right"]).tolist())
         scores = {"right": math.fsum(right) / len(right)}
-        full = Evaluation(task.candidate, "ok", scores, {"right": right}, worker=worker, tokens=5)
+        full = Evaluation(task.candidate, "ok", scores, {"right": right}, worker=worker, tokens=5, split=task.split)
         prunable = task.pruning.low <= utility(scores, WEIGHTS) <= task.pruning.high
         return replace(full, status="stopped") if self.scenario.racing and prunable else full
 
@@ -187,15 +193,36 @@ def search_of(
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
         together=lambda bounds: scenario.together,
+        afterwards=lambda: unselected(archive, background=True),
     )
     return SCHEDULES[scenario.optimizer.schedule](loop)
+
+
+def unselected(archive: Archive, background: bool = False, dimensions: int = DIMENSIONS) -> list[Task]:
+    """The baselines that have no score on the select split yet."""
+    certain = Baselines.of(space(dimensions)).certain()
+    unknown = [each for each in certain if archive.at(each.position, "select") is None]
+    return [Task(each, split="select", background=background) for each in unknown]
+
+
+def select(archive: Archive, evaluate: Evaluate) -> None:
+    """Score the baselines on the select split, as far as the search left workers no time for it."""
+    with closed(evaluate(deque(unselected(archive)))) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                archive.append_failure(outcome)
+            else:
+                archive.append_evaluation("select", outcome, outcome.split)
 
 
 def run_undisturbed(scenario: Scenario, folder: Path) -> tuple[str, Archive]:
     """The search without faults and without a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = open_archive(folder)
-    return search_of(scenario, archive, Scorer.of(scenario).undisturbed).run(), archive
+    score = Scorer.of(scenario).undisturbed
+    reason = search_of(scenario, archive, score).run()
+    select(archive, score)
+    return reason, archive
 
 
 def run(scenario: Scenario, folder: Path, log: Callable[[str], None]) -> FinishedSearch:
@@ -244,5 +271,8 @@ def workload_of(examples: int) -> Workload:
 
 def _searched(scenario: Scenario, archive: Archive, backend: SimBackend, optimizer: CheckedOptimizer) -> str:
     coordinator = Coordinator(backend, scenario.cluster)
-    coordinator.load("search", workload_of(EXAMPLES))
-    return search_of(scenario, archive, lambda feed: coordinator.run(feed, "search"), optimizer).run()
+    for split in ("search", "select"):
+        coordinator.load(split, workload_of(EXAMPLES))  # type: ignore[arg-type]
+    reason = search_of(scenario, archive, coordinator.run, optimizer).run()
+    select(archive, coordinator.run)
+    return reason

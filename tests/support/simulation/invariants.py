@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.landscapes import DIMENSIONS
 from support.optimizer_runs import same, space
-from support.simulation.driver import WEIGHTS, FinishedSearch, run_undisturbed, search_of
+from support.simulation.driver import WEIGHTS, FinishedSearch, run_undisturbed, search_of, unselected
 from support.simulation.machines import Violation
 from swarm.core.candidates import Evaluation
 from swarm.core.outcomes import Feed
@@ -84,7 +84,8 @@ def respawns_within_budget(search: FinishedSearch, archive: Archive) -> None:
 
 def told_in_order(search: FinishedSearch, archive: Archive) -> None:
     """Each optimizer received the journal's results, at most without the last one; async: in the journal's order."""
-    ids = [record.id if isinstance(record, EvaluationRecord) else None for record in archive.records]
+    searched = (r if isinstance(r, EvaluationRecord) and r.kind == "evaluation" else None for r in archive.records)
+    ids = [None if record is None else record.id for record in searched]
     for session in search.sessions:
         known = [name for name in ids[: session.lines] if name is not None]
         if search.scenario.optimizer.schedule == "async":
@@ -133,15 +134,26 @@ def equals_undisturbed(search: FinishedSearch, archive: Archive) -> None:
     undisturbed.journal.close()
     require(reason == search.reason, f"it ended by {search.reason}, the undisturbed run by {reason}")
     require(_by_id(archive) == _by_id(undisturbed), "candidates or scores differ from an undisturbed run's")
+    require(_selected(archive) == _selected(undisturbed), "the selection differs from an undisturbed run's")
     ours, theirs = ([e.candidate.id for e in a.ranked(WEIGHTS)] for a in (archive, undisturbed))
     require(ours == theirs, "the ranking differs from an undisturbed run's")
 
 
 def _by_id(archive: Archive) -> dict[str, tuple[object, ...]]:
-    def content(e: Evaluation) -> tuple[object, ...]:
-        return e.candidate.position, e.status, dict(e.scores), dict(e.examples)
+    return {e.candidate.id: _content(e) for e in archive.history()}
 
-    return {e.candidate.id: content(e) for e in archive.history()}
+
+def _selected(archive: Archive) -> dict[str, tuple[object, ...]]:
+    return {r.id: _content(r.evaluation()) for r in archive.scored if r.kind == "select"}
+
+
+def _content(e: Evaluation) -> tuple[object, ...]:
+    return e.candidate.position, e.status, dict(e.scores), dict(e.examples)
+
+
+def all_selected(search: FinishedSearch, archive: Archive) -> None:
+    """Every baseline has a line of the select split, whether it was scored ahead or not."""
+    require(not unselected(archive), "a baseline is not scored on the select split")
 
 
 def end_is_final(search: FinishedSearch, archive: Archive) -> None:
@@ -167,6 +179,7 @@ INVARIANTS: tuple[Callable[[FinishedSearch, Archive], None], ...] = (
     best_is_in_journal,
     replay_is_equal,
     equals_undisturbed,
+    all_selected,
     end_is_final,
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from swarm.core.candidates import Evaluation
+from swarm.core.candidates import Evaluation, Task
 from swarm.core.outcomes import Outcome
 from swarm.journal.archive import Archive
 from swarm.journal.records import Record, StartRecord
@@ -20,7 +20,7 @@ class Mutant:
     replacement: Callable[..., Any]
 
 
-_failed, _answered, _append = Dispatcher._failed, Dispatcher.answered, Archive.append
+_failed, _answered, _submit, _append = Dispatcher._failed, Dispatcher.answered, Dispatcher.submit, Archive.append
 
 
 def lose_retries(self: Dispatcher, *arguments: Any, **named: Any) -> Sequence[Outcome]:
@@ -39,6 +39,11 @@ def count_late_answers(
     return _answered(self, attempt_id, evaluations, now) or evaluations
 
 
+def lose_what_runs(self: Dispatcher, tasks: Sequence[Task]) -> None:
+    """A background task that still runs when it is submitted again is taken for answered."""
+    _submit(self, [task for task in tasks if (task.candidate, task.split) not in self._kept])
+
+
 def write_late(self: Archive, record: Record) -> None:
     """A line is in the index at once, and on disk only when the next one comes."""
     held = self.__dict__.pop("held", None)
@@ -48,11 +53,12 @@ def write_late(self: Archive, record: Record) -> None:
         _append(self, record)
         return
     self.__dict__["held"] = record
-    self._index(record)
+    self._add(record)
 
 
 MUTANTS = {
     "a lost retry": Mutant(Dispatcher, "_failed", lose_retries),
     "a late duplicate counted": Mutant(Dispatcher, "answered", count_late_answers),
+    "a running background task lost": Mutant(Dispatcher, "submit", lose_what_runs),
     "a state moved before its journal line": Mutant(Archive, "append", write_late),
 }

@@ -72,9 +72,9 @@ class MeteredBackend(SimBackend):
         self._meter = meter
         self.events = 0
 
-    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task]) -> None:
         with self._meter.part("simulator"):
-            super().send(worker, attempt_id, tasks, split)
+            super().send(worker, attempt_id, tasks)
 
     def drop(self, worker: str, attempt_id: int) -> None:
         with self._meter.part("simulator"):
@@ -202,7 +202,7 @@ def measure(size: Size, folder: Path, on_line: Callable[[int], None] = lambda li
         seed=0,
         weights={"right": 1.0},
         archive=archive,
-        evaluate=lambda feed: _metered(coordinator.run(feed, "search"), meter),
+        evaluate=lambda feed: _metered(coordinator.run(feed), meter),
         on_evaluation=lambda evaluation: None,
         finalists=8,
     )
@@ -228,7 +228,9 @@ def landscape_scorer() -> Callable[[Task, str], Evaluation]:
         x_D = np.array(task.candidate.position)
         right = tuple((difficulty_P < 0.5 - float(np.square(x_D - 1 / DIMENSIONS).sum())).astype(float).tolist())
         scores = {"right": sum(right) / EXAMPLES}
-        return Evaluation(task.candidate, "ok", scores, {"right": right}, tokens=9000, seconds=20.0, worker=worker)
+        return Evaluation(
+            task.candidate, "ok", scores, {"right": right}, tokens=9000, seconds=20.0, worker=worker, split=task.split
+        )
 
     return score
 

@@ -63,7 +63,7 @@ class SimBackend(Timeline):
         self._pending.append(self._workers[worker])
         self._place()
 
-    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task], split: Split) -> None:
+    def send(self, worker: str, attempt_id: int, tasks: Sequence[Task]) -> None:
         self._step("send")
         attempt = SimAttempt(attempt_id, tasks)
         self._log(f"send {attempt} to {worker}")

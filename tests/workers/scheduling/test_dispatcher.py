@@ -1,82 +1,14 @@
 """The dispatcher: which worker gets what, what is retried, what is charged. Events go in, orders come out."""
 
-from collections.abc import Sequence
-from itertools import chain
-
 import pytest
 
+from support.dispatching import Harness, scored
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.core.outcomes import Failure, Outcome
+from swarm.core.outcomes import Failure
 from swarm.workers.scheduling.deadlines import MIN_DURATIONS, WINDOW, Deadlines, RunningMedian
-from swarm.workers.scheduling.dispatcher import STRIKES, Dispatcher, Drop, Send
+from swarm.workers.scheduling.dispatcher import STRIKES
 from swarm.workers.scheduling.membership import Membership
 from swarm.workers.settings import RayCluster
-
-
-def scored(name: str) -> Evaluation:
-    return Evaluation(Candidate(name, (0.0,)), "ok", {"x": 1.0}, {"x": (1.0,)})
-
-
-def failed(name: str) -> Evaluation:
-    return Evaluation(Candidate(name, (0.0,)), "failed", error="CUDA error", transient=True)
-
-
-class Harness:
-    """A dispatcher with workers a, b, ... at: worker -> attempt id -> the ids of its candidates."""
-
-    def __init__(self, workers: str, together: int = 1, **settings: object) -> None:
-        self.dispatcher = Dispatcher(RayCluster(**settings))  # type: ignore[arg-type]
-        self.dispatcher.begin_split("search", 1)
-        self.together = together
-        self.at: dict[str, dict[int, list[str]]] = {}
-        self.outcomes: list[Outcome] = []
-        for worker in workers:
-            self.join(worker)
-
-    def join(self, worker: str, now: float = 0.0) -> None:
-        self.at[worker] = {}
-        self.dispatcher.joined(worker)
-        self.carry_out(now)
-
-    def submit(self, *names: str, now: float = 0.0) -> "Harness":
-        self.dispatcher.submit([Task(Candidate(name, (0.0,)), together=self.together) for name in names])
-        self.carry_out(now)
-        return self
-
-    def carry_out(self, now: float) -> None:
-        for order in chain(self.dispatcher.orders(now), self.dispatcher.moves(now)):
-            if isinstance(order, Drop):
-                del self.at[order.worker][order.attempt_id]
-            else:
-                assert isinstance(order, Send)
-                self.at[order.worker][order.attempt_id] = [task.candidate.id for task in order.tasks]
-
-    def answer(self, worker: str, now: float = 0.0) -> Sequence[Outcome]:
-        """The worker answers its first attempt."""
-        attempt_id = next(iter(self.at[worker]))
-        names = self.at[worker].pop(attempt_id)
-        return self.handle(self.dispatcher.answered(attempt_id, [scored(n) for n in names], now), now)
-
-    def fail(self, worker: str, *names: str, now: float = 0.0) -> Sequence[Outcome]:
-        """The worker answers its first attempt; its device failed on some of the candidates."""
-        attempt_id = next(iter(self.at[worker]))
-        answers = [failed(name) if name in names else scored(name) for name in self.at[worker].pop(attempt_id)]
-        return self.handle(self.dispatcher.answered(attempt_id, answers, now), now)
-
-    def lose(self, worker: str, cause: str = "scoring", now: float = 0.0) -> Sequence[Outcome]:
-        del self.at[worker]
-        return self.handle(self.dispatcher.lost(worker, "it died", cause, now), now)  # type: ignore[arg-type]
-
-    def handle(self, outcomes: Sequence[Outcome], now: float) -> Sequence[Outcome]:
-        self.outcomes.extend(outcomes)
-        self.carry_out(now)
-        return outcomes
-
-    def queues(self) -> dict[str, list[list[str]]]:
-        return {worker: list(attempts.values()) for worker, attempts in self.at.items()}
-
-    def evaluated(self) -> list[str]:
-        return [outcome.candidate.id for outcome in self.outcomes if isinstance(outcome, Evaluation)]
 
 
 def test_free_workers_come_first_then_one_bundle_waits_at_each() -> None:
@@ -210,15 +142,15 @@ def test_the_deadline_follows_the_median() -> None:
 def test_the_median_of_a_split_is_kept_for_its_next_generation() -> None:
     harness = Harness("a", deadline=4.0, deadline_seconds=5.0, start_seconds=50.0)
     for generation in range(MIN_DURATIONS):
-        harness.dispatcher.begin_split("search", 1)
+        harness.dispatcher.add_split("search", 1)
         harness.submit(str(generation), now=2.0 * generation)
         harness.answer("a", 2.0 * generation + 2.0)
-    harness.dispatcher.begin_split("search", 1)
+    harness.dispatcher.add_split("search", 1)
     harness.submit("slow", now=100.0)
     assert len(harness.dispatcher.overdue(108.1)) == 1
     harness.answer("a", 109.0)
-    harness.dispatcher.begin_split("test", 1)
-    harness.submit("tested", now=200.0)
+    harness.dispatcher.add_split("test", 1)
+    harness.submit("tested", now=200.0, split="test")
     assert harness.dispatcher.overdue(249.0) == []
 
 

@@ -3,6 +3,7 @@
 `make simulate` checks a thousand seeds. The report of a seed that fails says how to repeat it.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def test_every_invariant_holds_whatever_fails(first: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_invariant_holds_for_a_thousand_seeds() -> None:
     assert failing(range(ALL_SEEDS)) == []
 
@@ -49,12 +51,16 @@ def test_a_seed_is_the_same_in_another_process() -> None:
 
 
 def test_every_kind_of_fault_occurs() -> None:
-    trace = "\n".join(line for seed in range(60) for line in check(seed).trace)
+    traces = ["\n".join(check(seed).trace) for seed in range(60)]
+    trace = "\n".join(traces)
     for words in (
         "lost, scoring", "lost, idle", "lost, node", "hangs in", "broken: it broke", "is back", "drop ", "kill worker",
         "killed before a line", "killed in a line", "killed after a line", "line failure", "stopped", "failed",
     ):  # fmt: skip
         assert words in trace
+    ahead = [each for each in traces if re.search("^line select (?s:.)*?^line evaluation", each, re.M)]
+    assert len(ahead) >= 5, "nothing is scored ahead of the selection"
+    assert any("session 1" in each for each in ahead), "nor by searches that are resumed"
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -63,4 +69,5 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(mutant.owner, mutant.method, mutant.replacement)
     found: Report | None = next((report for report in map(check, range(ALL_SEEDS)) if not report.holds), None)
     assert found is not None, "no seed finds the bug"
+    assert not re.match("TypeError|AttributeError|NameError", found.problem), "the bug is not what was planted"
     assert f"--seed {found.seed} --trace" in str(found)
