@@ -38,6 +38,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/benchmarks/mypy.ini
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -81,7 +81,7 @@ def mean_interval(scores_P: Sequence[float]) -> Score:
     return Score(float(x_P.mean()), low, high, len(x_P))
 
 
-def t_interval(values_P: Sequence[float]) -> Score:
+def t_interval(values_P: Sequence[float] | Array) -> Score:
     """The mean with Student's interval: much faster than a bootstrap, for many means of unbounded numbers."""
     x_P = np.asarray(values_P, dtype=np.float64)
     mean = float(x_P.mean())

@@ -32,7 +32,7 @@ def lower_bound(scores_P: Sequence[float], confidence: float, lowest: float = 0.
     return _student(x_P, confidence)
 
 
-def paired_lower_bound(ours_P: Sequence[float], theirs_P: Sequence[float], confidence: float) -> float:
+def paired_lower_bound(ours_P: Sequence[float] | Array, theirs_P: Sequence[float] | Array, confidence: float) -> float:
     """Of the mean of ours minus theirs, on the same examples: the score bound for right and wrong answers (Tango 1998,
     Statistics in Medicine 17, 891-908), else Student's."""
     ours, theirs = np.asarray(ours_P, dtype=np.float64), np.asarray(theirs_P, dtype=np.float64)

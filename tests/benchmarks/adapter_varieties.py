@@ -24,7 +24,14 @@ from peft import (
 )
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedConfig, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+)
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -69,7 +76,7 @@ def lora(**options: object) -> Callable[[], PeftConfig]:
     )
 
 
-def other(kind: type[PeftConfig], **options: object) -> Callable[[], PeftConfig]:
+def other(kind: Callable[..., PeftConfig], **options: object) -> Callable[[], PeftConfig]:
     return partial(kind, task_type="CAUSAL_LM", **options)
 
 
@@ -160,7 +167,7 @@ def make_adapter(path: Path, base: Path, variety: Variety, seed: int) -> Path:
             first = path.with_name(f"{path.name}-initial")
             model.peft_config["default"].init_lora_weights = True
             model.save_pretrained(first)
-            model.peft_config["default"].init_lora_weights = variety.config().init_lora_weights  # type: ignore[attr-defined]
+            model.peft_config["default"].init_lora_weights = variety.config().init_lora_weights
             options = {"path_initial_model_for_weight_conversion": str(first)}
         with torch.no_grad():
             for parameter in model.parameters():
@@ -172,7 +179,7 @@ def make_adapter(path: Path, base: Path, variety: Variety, seed: int) -> Path:
     return path
 
 
-def load(path: Path) -> nn.Module:
+def load(path: Path) -> PreTrainedModel:
     """The model at `path` in float32."""
     return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
 
@@ -181,7 +188,7 @@ def untied(base: Path, path: Path) -> Path:
     """A copy of a base with a head of its own."""
     model = load(base)
     model.config.tie_word_embeddings = False
-    model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())  # type: ignore[union-attr]
+    model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
     model.save_pretrained(path)
     make_tokenizer().save_pretrained(path)
     return path

@@ -110,9 +110,9 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     yield Metric(BENCHMARK, "architectures", len(found), "")
     yield Metric(BENCHMARK, "architectures skipped: this version cannot build them", len(skipped), "")
     for name in CHECKS:
-        cells = [of[name] for of in found.values()]
+        outcomes = [cells[name] for cells in found.values()]
         for outcome, target in (("ok", None), ("refused", None), ("WRONG", "<= 0"), ("CRASH", "<= 0")):
-            count = sum(each.startswith(outcome) for each in cells)
+            count = sum(each.startswith(outcome) for each in outcomes)
             yield Metric(BENCHMARK, f"{name}: {outcome}", count, "", target)
 
 

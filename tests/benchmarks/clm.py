@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,7 @@ RATES: Mapping[str, Mapping[str, Sequence[float]]] = {
     "smollm2": {"control layer": (1e-4, 1e-3), "LoRA": (1e-3, 1e-4), "all weights": (1e-5, 1e-6)},
 }
 BATCH = 8
+Measured = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def data_of(arguments: argparse.Namespace, folder: Path, seed: int) -> Data:
 def logits(model: nn.Module, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
     """At the answer's tokens, shape (tokens, vocabulary)."""
     ids = torch.tensor([[*prompt, *answer]])
-    return model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()  # type: ignore[no-any-return]
+    return model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
 
 
 def likelihood(found: Tensor, answer: Sequence[int]) -> float:
@@ -101,14 +103,14 @@ def margins(base: nn.Module, model: nn.Module, pairs: Sequence[PairTokens], stre
     return found
 
 
-def measured(base: nn.Module, model: nn.Module, data: Data, strengths: Sequence[float]) -> dict[str, dict[str, object]]:
+def measured(base: nn.Module, model: nn.Module, data: Data, strengths: Sequence[float]) -> Measured:
     """Strength -> margins of the test pairs, mean log-likelihood of a token elsewhere, KL(model, base) per token."""
-    found: dict[str, dict[str, object]] = {str(each): {"margins": [], "elsewhere": [], "kl": []} for each in strengths}
+    found: Measured = {str(each): {"margins": [], "elsewhere": [], "kl": []} for each in strengths}
     for pair in (*data.test, *data.other):
         answers = (pair.chosen, pair.rejected)
         sides = [(each, logits(base, pair.prompt, each), logits(model, pair.prompt, each)) for each in answers]
         for strength in strengths:
-            row: dict[str, list[float]] = found[str(strength)]  # type: ignore[assignment]
+            row = found[str(strength)]
             mixed = [(answer, (1 - strength) * one + strength * other, one) for answer, one, other in sides]
             chosen, rejected = (likelihood(logit, answer) for answer, logit, _ in mixed)
             if pair in data.other:
@@ -126,7 +128,7 @@ def opened(base: Path, checkpoint: Path, builder: ExpertBuilder) -> nn.Module:
         model = PeftModel.from_pretrained(model, checkpoint)
     elif builder.part == "control":
         model = with_control_layer(model, load_file(checkpoint / WEIGHTS))
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval()
 
 
 def trial(arguments: argparse.Namespace, zoo: Path, key: Mapping[str, object], data: Data) -> dict[str, object]:
@@ -168,10 +170,10 @@ def run(arguments: argparse.Namespace) -> list[Metric]:
     return metrics_of(chosen(kept_lines(file), arguments.beta, arguments.steps))
 
 
-def chosen(lines: Sequence[Mapping[str, object]], beta: float, steps: int) -> dict[str, list[Mapping[str, object]]]:
+def chosen(lines: Sequence[Mapping[str, Any]], beta: float, steps: int) -> dict[str, list[Mapping[str, Any]]]:
     """Method -> of each seed the training whose rate has the best validation margin."""
     lines = [line for line in lines if (line["beta"], line["steps"]) == (beta, steps)]
-    found: dict[str, list[Mapping[str, object]]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for method in SETTINGS:
         for seed in sorted({int(str(line["seed"])) for line in lines}):
             own = [line for line in lines if (line["method"], line["seed"]) == (method, seed)]
@@ -180,21 +182,21 @@ def chosen(lines: Sequence[Mapping[str, object]], beta: float, steps: int) -> di
     return found
 
 
-def row_of(lines: Sequence[Mapping[str, object]], strength: float) -> tuple[float, float, float, float, float]:
+def row_of(lines: Sequence[Mapping[str, Any]], strength: float) -> tuple[float, float, float, float, float]:
     """Mean margin with the half width of its 95 % interval over all pairs, share preferred, elsewhere, KL."""
-    parts = [line["measured"][str(strength)] for line in lines]  # type: ignore[index]
+    parts = [line["measured"][str(strength)] for line in lines]
     pairs = np.concatenate([part["margins"] for part in parts])
     half = float(stats.t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / len(pairs) ** 0.5)
     elsewhere, kl = (float(np.mean(np.concatenate([part[name] for part in parts]))) for name in ("elsewhere", "kl"))
     return float(pairs.mean()), half, float((pairs > 0).mean()), elsewhere, kl
 
 
-def monotone(lines: Sequence[Mapping[str, object]]) -> float:
+def monotone(lines: Sequence[Mapping[str, Any]]) -> float:
     """Spearman's rank correlation of strength and mean margin."""
     return float(stats.spearmanr(STRENGTHS, [row_of(lines, each)[0] for each in STRENGTHS]).statistic)
 
 
-def metrics_of(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Metric]:
+def metrics_of(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Metric]:
     metrics = []
     for method, lines in found.items():
         margin, half, share, elsewhere, kl = row_of(lines, 1.0)
@@ -211,7 +213,7 @@ def metrics_of(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Metr
     return metrics
 
 
-def table_of(zoo: str, lines: Sequence[Mapping[str, object]]) -> str:
+def table_of(zoo: str, lines: Sequence[Mapping[str, Any]]) -> str:
     """One table for each beta and number of steps."""
     text = []
     for beta, steps in sorted({(float(str(line["beta"])), int(str(line["steps"]))) for line in lines}):

@@ -24,7 +24,7 @@ import torch
 from common import Metric, main, options, say, zoo_path
 from peft import LoraConfig, get_peft_model
 from scipy import stats
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from swarm.core.examples import Example
 from swarm.data.curation import curate
@@ -139,12 +139,12 @@ def score(base: Path, examples: Sequence[Example], scored: Sequence[Example], sc
 
 
 @torch.no_grad()
-def accuracy(model: torch.nn.Module, tokenizer: object, scored: Sequence[Example]) -> float:
+def accuracy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, scored: Sequence[Example]) -> float:
     """The share of examples whose every token, and the end, is the likeliest: what greedy generation would write."""
     model.eval()
     right = 0
     for start in range(0, len(scored), AT_ONCE):
-        batch = encode(tokenizer, scored[start : start + AT_ONCE])  # type: ignore[arg-type]
+        batch = encode(tokenizer, scored[start : start + AT_ONCE])
         likeliest = model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT).logits[:, :-1].argmax(-1)
         wanted = batch.labels_BT[:, 1:]
         right += int(((likeliest == wanted) | (wanted < 0)).all(dim=1).sum())

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -121,8 +122,8 @@ def stacked_against_merged(bench: Bench) -> Iterator[Metric]:
         requests = choices(bench.shape, items)
         tokens = bench.merged.answer(recipes[:1], requests)[0].tokens
         times = paired(
-            lambda requests=requests: answered(bench, bench.stacked, recipes, requests),
-            lambda requests=requests: answered(bench, bench.merged, recipes, requests),
+            partial(answered, bench, bench.stacked, recipes, requests),
+            partial(answered, bench, bench.merged, recipes, requests),
             bench.repetitions,
         )
         yield bench.metric(f"{PARTICLES} particles, {tokens} tokens each: merged / stacked", times.ratio, "x")
@@ -140,7 +141,7 @@ def writing(bench: Bench) -> Iterator[Metric]:
         engine = bench.merged if particles == 1 else bench.stacked
         recipes = bench.recipes(particles, seed=3)
         written = [answer.n_tokens for reply in engine.answer(recipes, requests) for answer in reply.answers]
-        seconds = bench.median(lambda engine=engine, recipes=recipes: engine.answer(recipes, requests))
+        seconds = bench.median(partial(engine.answer, recipes, requests))
         yield bench.metric(f"writing: {particles} particles together", sum(written) / seconds, "tokens/s")
 
 

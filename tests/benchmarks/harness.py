@@ -31,7 +31,8 @@ from swarm.compositions.weights import Weights
 from swarm.core.examples import Example
 from swarm.core.requests import Answer, Continuation, Likelihood
 from swarm.data.examples import read_dev_test, read_examples
-from swarm.engines.encoding import Encoder
+from swarm.engines.base import DtypeName
+from swarm.engines.encoding import Encoder, Requests
 from swarm.engines.transformers.engine import DTYPES, TransformersSettings
 from swarm.experts.catalog import Catalog, ExpertSpec, open_catalog
 from swarm.objectives.multiple_choice import MultipleChoice
@@ -72,7 +73,7 @@ class Items:
 class Ours:
     """Swarm: the engine, and the requests encoded once."""
 
-    def __init__(self, items: Items, catalog: Catalog, dtype: str) -> None:
+    def __init__(self, items: Items, catalog: Catalog, dtype: DtypeName) -> None:
         self._items = items
         self._catalog = catalog
         self._encoder = Encoder.of(catalog.base.path)
@@ -88,7 +89,7 @@ class Ours:
         """Compose and answer."""
         self._answer(coefficients, self._encoded)
 
-    def _answer(self, coefficients: Sequence[float], requests: object) -> None:
+    def _answer(self, coefficients: Sequence[float], requests: Requests) -> None:
         recipe = Weights(algebra="delta").recipe(tuple(coefficients), self._catalog)
         (reply,) = self._engine.answer([recipe], requests)
         self.chosen = self._items.choices(reply.answers)
@@ -97,7 +98,7 @@ class Ours:
 class Theirs:
     """lm-eval: HFLM on a live model, which may hold the experts as PEFT adapters."""
 
-    def __init__(self, items: Items, catalog: Catalog, dtype: str, adapters: bool) -> None:
+    def __init__(self, items: Items, catalog: Catalog, dtype: DtypeName, adapters: bool) -> None:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
         from peft import PeftModel
@@ -167,7 +168,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     yield from candidates(items, catalog, arguments)
 
 
-def scoring(items: Items, catalog: Catalog, dtype: str, arguments: argparse.Namespace) -> Iterator[Metric]:
+def scoring(items: Items, catalog: Catalog, dtype: DtypeName, arguments: argparse.Namespace) -> Iterator[Metric]:
     """The base on all items, both sides."""
     ours, theirs = Ours(items, catalog, dtype), Theirs(items, catalog, dtype, adapters=False)
     size = fastest(arguments.batch_sizes, theirs.batch_size, theirs.base)

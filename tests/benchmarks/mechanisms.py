@@ -17,6 +17,7 @@ import torch
 from common import Metric, by_turns, main, options, zoo_path
 from loading import load_model
 from torch import nn
+from transformers import PreTrainedModel
 
 from swarm.core.recipes import Group, LogitRecipe, Recipe, WeightRecipe
 from swarm.core.requests import Continuation, Generation, Request
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
             "control layer": ({}, {"style": 0.5}),
             "one on weights, one on logits": ({names[0]: 0.5}, {names[1]: 0.5}),
         }
-        for what, requests in {"scoring": scored, "generation": written}.items():
+        asked_of: dict[str, Sequence[Request]] = {"scoring": scored, "generation": written}
+        for what, requests in asked_of.items():
             yield from _ratios(held, catalog, variants, what, requests, arguments.repetitions)
         yield from _memory(held)
 
@@ -95,9 +97,10 @@ def _answered(
 
 def _memory(held: TransformersEngine) -> Iterator[Metric]:
     """Of each model that generation has opened: tensors that are not the base's own, over the base's."""
-    own = {tensor.data_ptr() for tensor in held._model.parameters()}
-    base = sum(tensor.nbytes for tensor in held._model.parameters())
-    layer = sum(tensor.nbytes for tensor in held._model.get_decoder().layers[0].parameters())  # type: ignore[operator]
+    whole: PreTrainedModel = held._model
+    own = {tensor.data_ptr() for tensor in whole.parameters()}
+    base = sum(tensor.nbytes for tensor in whole.parameters())
+    layer = sum(tensor.nbytes for tensor in whole.get_decoder().layers[0].parameters())
     yield Metric(BENCHMARK, "memory: control layer / base", layer / base, "x")
     for key, opened in held._paths._opened.items():
         if key.startswith("control:"):  # here it stands before a copy, as experts change the base

@@ -28,7 +28,7 @@ from bed.zoos import INTERFERING, builders
 from common import ROOT, Metric, keep_line, kept_lines, main, options, say, zoo_path
 from study.tables import BEGIN, filled
 
-import swarm
+import swarm.api
 from swarm.config.load import load_config
 from swarm.core.space import Array
 from swarm.journal.archive import Archive
@@ -122,9 +122,9 @@ def searched(zoo: str, name: str, evaluations: int, seed: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "run"
         if zoo == "smollm2":
-            swarm.search(CONFIG, run_dir=place, overrides=overrides(name, evaluations, seed))
+            swarm.api.search(CONFIG, run_dir=place, overrides=overrides(name, evaluations, seed))
         else:
-            swarm.search(interfering(name, evaluations, seed), run_dir=place)
+            swarm.api.search(interfering(name, evaluations, seed), run_dir=place)
         found = recorded(place)
     return {"name": name, "evaluations": evaluations, "seed": seed, **found, "seconds": time.process_time() - started}
 

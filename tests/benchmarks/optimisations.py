@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -183,14 +184,14 @@ def _host_work(arguments: argparse.Namespace, ratio: Callable[..., Iterator[Metr
     words = ["".join(random.Random(i).choices("abcdefgh", k=4)) for i in range(20 if arguments.toy else 200)]
     requests = [Generation(f"upper: {word} ->", 8, stop=("\n",)) for word in words]
     known = encoder.encode(requests)
-    stopping = engine._answering.generator._stopping
+    stopping: Any = engine._answering.generator._stopping
     may_stop, non_stop = stopping._may_stop, stopping._non_stop
 
     def decoded(everywhere: bool) -> None:
-        stopping._may_stop = (lambda token, stop: True) if everywhere else may_stop  # type: ignore[method-assign]
+        stopping._may_stop = (lambda token, stop: True) if everywhere else may_stop
         stopping._non_stop = defaultdict(set) if everywhere else non_stop
         without_cache()
-        stopping._may_stop, stopping._non_stop = may_stop, non_stop  # type: ignore[method-assign]
+        stopping._may_stop, stopping._non_stop = may_stop, non_stop
 
     def without_cache() -> None:
         stopping._cached_decode.cache_clear()

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,7 +94,7 @@ def steps(coordinates: int, count: int) -> list[float]:
     for _ in range(STEPS):
         first, *queue = queue
         observation = Observation(first.iteration, first.particle, utility(first.x_D))
-        took, (state, proposals) = timed(lambda state=state, told=observation: optimizer.step(state, told))
+        took, (state, proposals) = timed(partial(optimizer.step, state, observation))
         found.append(took)
         queue += proposals
     return found
@@ -105,7 +106,7 @@ def generations(optimizer: Optimizer[Any], state: Any, utility: Utility, first: 
     while evaluations < last:
         asked = optimizer.ask(state)
         results = [Observation(each.iteration, each.particle, utility(each.x_D)) for each in asked]
-        took, state = timed(lambda state=state, results=results: optimizer.tell(state, results))
+        took, state = timed(partial(optimizer.tell, state, results))
         evaluations += len(asked)
         if evaluations > first:
             spent, proposals = spent + took, proposals + len(optimizer.ask(state))
@@ -176,13 +177,14 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
                 "ms",
                 target,
             )
-            took, target = steps(coordinates, count), ASYNC_TARGETS.get((count, coordinates))
-            yield Metric("proposing", f"bayesian, async, {where}", float(np.mean(took)), "ms", target)
-            yield Metric("proposing", f"bayesian, async, {where}, most", max(took), "ms")
+            each, target = steps(coordinates, count), ASYNC_TARGETS.get((count, coordinates))
+            yield Metric("proposing", f"bayesian, async, {where}", float(np.mean(each)), "ms", target)
+            yield Metric("proposing", f"bayesian, async, {where}, most", max(each), "ms")
     for kind in ("guided_pso", "bayesian"):
         for groups in GROUPS:
             what = f"{kind}, {10 * groups} coordinates, {groups} groups of 10 experts, 400 evaluations"
-            took = known(OPTIMIZERS[kind](evaluations=None), grouped_space(10, groups), 400)
+            optimizer = OPTIMIZERS[kind].model_validate({"type": kind, "evaluations": None})
+            took = known(optimizer, grouped_space(10, groups), 400)
             yield Metric("proposing", what, took, "ms", "<= 150")
     if not arguments.no_replay:
         for coordinates in COORDINATES:
@@ -195,7 +197,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
 def others(counts: Sequence[int]) -> Iterator[Metric]:
     """The optimizers that wrap a package."""
     for kind, coordinates, most in (("cma_es", 64, 1000), ("cma_es", 300, 1000), ("optuna", 8, 400)):
-        optimizer = OPTIMIZERS[kind]()
+        optimizer = OPTIMIZERS[kind].model_validate({"type": kind})
         for count in (count for count in counts if count <= most):
             say(f"proposing: {kind}, {coordinates} coordinates, {count:,} evaluations")
             state, utility = optimizer.init(space(coordinates), 0), Utility(coordinates)

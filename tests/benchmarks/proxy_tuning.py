@@ -27,7 +27,7 @@ from study import pair
 from study.proxy_table import BASE, DIRECT, Array, Row, by_seed, change, closed, table
 from study.tables import BEGIN, filled
 
-import swarm
+import swarm.api
 from swarm.config.load import load_config
 from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Evaluation, Task
@@ -80,7 +80,7 @@ def smollm2(folder: Path) -> Setting:
     home = folder / "smollm2"
     home.mkdir(parents=True, exist_ok=True)
     pair.make(home, base, say)
-    config = shutil.copy(Path(pair.__file__).with_suffix(".yaml"), home / "study.yaml")
+    config = Path(shutil.copy(Path(pair.__file__).with_suffix(".yaml"), home / "study.yaml"))
     begin = "<!-- figures of SmolLM2 -->"
     return Setting(config, "", "questions", new_tokens=13, checked=10, target=20, begin=begin)
 
@@ -134,7 +134,7 @@ def measured(setting: Setting, seed: int, place: Path) -> Iterator[Row]:
 def searched(setting: Setting, seed: int, place: Path) -> float:
     """The coefficient that a whole run of Swarm delivers."""
     done = swarm.Run.load(place) if (place / "summary.json").is_file() else None
-    done = done or swarm.search(setting.config, run_dir=place, overrides=[f"seed={seed}"])
+    done = done or swarm.api.search(setting.config, run_dir=place, overrides=[f"seed={seed}"])
     ((_, by_group),) = done.summary.best.coefficients.items()
     (c,) = by_group.values() if isinstance(by_group, Mapping) else (by_group,)
     say(f"seed {seed}: c = {c:.3f}")

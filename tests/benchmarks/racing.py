@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean as mean
@@ -33,7 +33,7 @@ from swarm.config.load import parse_config
 from swarm.config.references import resolve
 from swarm.core.candidates import Candidate, Evaluation, Task
 from swarm.core.examples import Split
-from swarm.core.outcomes import Feed
+from swarm.core.outcomes import Feed, Outcome
 from swarm.evaluation.racing import Racing
 from swarm.journal.archive import Archive
 from swarm.optimizers import Optimizer
@@ -125,7 +125,7 @@ class Scorer:
 def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
     pool, tasks = scorer.pool(racing, "search"), list[Task]()
 
-    def evaluate(asked: Feed) -> Iterable[object]:
+    def evaluate(asked: Feed) -> Iterator[Outcome]:
         tasks.extend(asked)
         return pool.run(asked)
 
@@ -137,7 +137,7 @@ def search(plan: Plan, racing: Racing, scorer: Scorer, folder: Path) -> Raced:
         seed=plan.config.seed,
         weights=plan.weights,
         archive=archive,
-        evaluate=evaluate,  # type: ignore[arg-type]
+        evaluate=evaluate,
         on_evaluation=lambda evaluation: None,
         finalists=FINALISTS,
         sequential=racing.sequential,

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from common import ROOT, Metric, main, options, paired, say, zoo_path
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from swarm.compositions.weights import Weights
 from swarm.config.load import load_config
@@ -74,7 +74,9 @@ class Reloading:
         shutil.copy(self.adapters[0] / "adapter_config.json", folder)
 
 
-def _written(model: nn.Module, tokenizer: AutoTokenizer, requests: Sequence[Generation], device: str) -> list[str]:
+def _written(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, requests: Sequence[Generation], device: str
+) -> list[str]:
     batch = tokenizer([request.prompt for request in requests], return_tensors="pt", padding=True).to(device)
     limit = max(request.max_new_tokens for request in requests)
     output = model.generate(**batch, max_new_tokens=limit, do_sample=False, pad_token_id=tokenizer.pad_token_id)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -34,7 +35,7 @@ class ModelCall:
 def recorded() -> Iterator[list[ModelCall]]:
     """The model calls made within the context, in order."""
     calls: list[ModelCall] = []
-    original: Callable[..., object] = nn.Module.__call__
+    original: Callable[..., Any] = nn.Module.__call__
     depth = 0
 
     def call(module: nn.Module, *arguments: object, **keywords: object) -> object:

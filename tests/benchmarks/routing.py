@@ -28,6 +28,7 @@ from swarm.api import search
 from swarm.config.load import load_config
 from swarm.experts.router import FRACTAL, NATURAL, Router
 from swarm.experts.router_files import write_router
+from swarm.journal.archive import Archive
 from swarm.run.fit_router import config_of_routing, router_of
 from swarm.run.plan import Plan, make_plan
 from swarm.zoo.examples import write_examples
@@ -147,7 +148,7 @@ class Search:
             best, uniform = done.summary.best, done.summary.baselines["uniform"].coefficient
             ids = {"delivered": best.id, "base": "base", "best expert": f"expert:{self.single(rows['search'])}"}
             ids["uniform"] = f"uniform:{uniform:.4g}"
-            test = {key: done.archive.of(each, "test").examples["answers"] for key, each in ids.items()}  # type: ignore[union-attr]
+            test = {key: tested(done.archive, each) for key, each in ids.items()}
             return _plain({**test, **plain_choices(router, self.kept, rows["test"])})
 
     def of_pool(self, pool: Pool) -> dict[str, list[float]]:
@@ -181,6 +182,13 @@ class Search:
     def single(self, fit: NDArray[np.intp]) -> str:
         """The expert with the highest mean on the search split."""
         return str(self.kept.names_E[self.kept.scores_NE[fit].mean(axis=0).argmax()])
+
+
+def tested(archive: Archive, candidate_id: str) -> Sequence[float]:
+    """A candidate's scores on the test split, example by example."""
+    found = archive.of(candidate_id, "test")
+    assert found is not None, f"{candidate_id} has no scores on test"
+    return found.examples["answers"]
 
 
 def _plain(test: Mapping[str, Sequence[float] | NDArray[np.float64]]) -> dict[str, list[float]]:

@@ -65,8 +65,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Metric]:
     """The two lengths with targets, the agreement of both methods, then the grid."""
     catalog = _catalog(arguments)
     merged, stacked = (
-        TransformersSettings(dtype=arguments.dtype, method=method).open(catalog)  # type: ignore[arg-type]
-        for method in ("merged", "stacked")
+        TransformersSettings(dtype=arguments.dtype, method=method).open(catalog) for method in ("merged", "stacked")
     )
     for length, target in TARGETS.items():
         ratios = _ratios(Case(8, 1, length), catalog, stacked, merged, arguments.repetitions)
@@ -120,7 +119,7 @@ def _difference(catalog: Catalog, arguments: argparse.Namespace) -> Metric:
     """The largest difference of a continuation's log-likelihood between the two methods, in float32."""
     requests, recipes = Case(4, 8, 48).requests(2), _recipes(catalog, 4, 3)
     replies = [
-        TransformersSettings(dtype="float32", method=method).open(catalog).answer(recipes, requests)  # type: ignore[arg-type]
+        TransformersSettings(dtype="float32", method=method).open(catalog).answer(recipes, requests)
         for method in ("merged", "stacked")
     ]
     pairs = zip(*([a for reply in side for a in reply.answers] for side in replies), strict=True)

@@ -157,8 +157,10 @@ def rows(lines: Sequence[Mapping[str, object]]) -> Iterator[str]:
     yield "| metric | value | target | |"
     yield "|---|---:|---|---|"
     for line in lines:
+        holds = line["holds"]
+        assert holds is None or isinstance(holds, bool)
         cells = (line["metric"], f"{number(float(str(line['value'])))} {line['unit']}", line["target"] or "")
-        yield f"| {cells[0]} | {cells[1]} | {cells[2]} | {verdict(line['holds'])} |"
+        yield f"| {cells[0]} | {cells[1]} | {cells[2]} | {verdict(holds)} |"
 
 
 def machine() -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -153,9 +154,9 @@ def methods(bench: Bench, arguments: argparse.Namespace) -> Iterator[tuple[str, 
     budget = arguments.budget
     yield "hierarchical grid", 0, lambda: hierarchical(bench, budget)
     for seed in range(arguments.seeds):
-        yield "random", seed, lambda seed=seed: at_random(budget, seed)  # type: ignore[misc]
+        yield "random", seed, partial(at_random, budget, seed)
         for kind in ("guided_pso", "bayesian"):
-            yield kind, seed, lambda kind=kind, seed=seed: searched(bench, kind, budget, seed)  # type: ignore[misc]
+            yield kind, seed, partial(searched, bench, kind, budget, seed)
     if arguments.points:
         yield f"full grid of {arguments.points}^3", 0, lambda: full_grid(arguments.points)
 

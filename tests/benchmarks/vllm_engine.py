@@ -58,7 +58,7 @@ def agreement(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Iterator[Metr
 def all_answers(catalog: Catalog, rows: Sequence[dict[str, str]]) -> Answers:
     """(engine, dtype, recipe) -> greedy answers and log-likelihoods."""
     texts, sums = short(catalog, rows), continuations(catalog, rows[::4])
-    found = {}
+    found: Answers = {}
     for dtype in ("float32", "bfloat16"):
         for engine, held in engines(catalog, dtype).items():
             for name, what in recipes(catalog).items():

@@ -22,10 +22,15 @@ Scorer = Callable[[Array], Array]
 
 
 class Problem(Protocol):
-    """One problem, with its name and its space."""
+    """One problem."""
 
-    name: str
-    space: Space
+    @property
+    def name(self) -> str:
+        """By which it is chosen."""
+
+    @property
+    def space(self) -> Space:
+        """Where a search moves."""
 
     def scorer(self, seed: int, split: Sampled) -> Scorer:
         """A function that scores positions on the examples that the seed draws for the split."""

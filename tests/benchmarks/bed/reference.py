@@ -7,8 +7,8 @@ from cmaes import CMA
 
 from bed.problem import Problem
 from swarm.core.space import Array
-from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.base import Observation
+from swarm.optimizers.bayesian import Bayesian
 
 GENERATIONS = 12  # of `bayesian`, then as many of CMA-ES from its best
 STARTS = 2
@@ -43,7 +43,7 @@ def best_known(problem: Problem) -> float:
 
 
 def climbed(problem: Problem, seed: int) -> float:
-    optimizer = OPTIMIZERS["bayesian"]()
+    optimizer = Bayesian()
     state, top, top_D = optimizer.init(problem.space, seed), -np.inf, problem.space.neutral_D
     for _ in range(GENERATIONS):
         asked = optimizer.ask(state)

@@ -28,6 +28,7 @@ from swarm.core.measured import Measured
 from swarm.core.space import Array
 from swarm.optimizers import OPTIMIZERS
 from swarm.optimizers.base import Observation, Optimizer, PriorResult, Proposal
+from swarm.optimizers.guided_pso import GuidedPSO, GuidedState
 from swarm.optimizers.positions import from_unit_cube
 from swarm.optimizers.random_search import sample
 
@@ -121,7 +122,7 @@ class Tpe:
     def __init__(self, problem: FrontProblem, seed: int, evaluations: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         names = problem.space.coordinates
-        self._distributions = {
+        self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
             name: optuna.distributions.FloatDistribution(low, high)
             for name, low, high in zip(names, problem.space.low_D, problem.space.high_D, strict=True)
         }
@@ -190,11 +191,13 @@ class WeightedSums:
     Each search continues those before: their scores are known to it, weighted anew.
     """
 
+    _state: GuidedState
+
     def __init__(self, problem: FrontProblem, seed: int, evaluations: int) -> None:
         self._space, self._seed, self._known = problem.space, seed, list[tuple[Array, Array]]()
         self._weights_WK = weight_vectors(problem.objectives)
         self._share = evaluations // len(self._weights_WK)
-        self._optimizer = OPTIMIZERS["guided_pso"](
+        self._optimizer = GuidedPSO(
             particles=BATCH // 2, overlap=False, evaluations=evaluations, iterations=evaluations, patience=None
         )
         self._asked: list[Proposal] = []

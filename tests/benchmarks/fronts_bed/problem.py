@@ -36,8 +36,7 @@ class Scores:
     @property
     def feasible_N(self) -> np.ndarray:
         """Whether all floors are kept, as observed."""
-        kept_N: np.ndarray = (self.slacks_NC >= 0.0).all(axis=1)
-        return kept_N
+        return np.asarray((self.slacks_NC >= 0.0).all(axis=1))
 
     def joined(self, other: "Scores") -> "Scores":
         return Scores(

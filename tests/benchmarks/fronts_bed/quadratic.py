@@ -59,7 +59,7 @@ class Quadratic:
         return np.vstack([self._x_ND, random_ND])[-POPULATION:]
 
 
-class _Surrogate(PymooProblem):  # type: ignore[misc]
+class _Surrogate(PymooProblem):
     """The fitted quadratics in the unit cube, to be minimised."""
 
     def __init__(self, weights_TK: Array, dimensions: int) -> None:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +97,8 @@ def with_layers(model: PreTrainedModel, layers: Sequence[nn.Module]) -> PreTrain
     """The model itself, which then has these layers of its own alone."""
     model.model.layers = nn.ModuleList(layers)
     for i, layer in enumerate(layers):
-        layer.self_attn.layer_idx = i
+        attention: Any = layer.self_attn
+        attention.layer_idx = i
     model.config.num_hidden_layers = len(layers)
     if getattr(model.config, "layer_types", None):
         model.config.layer_types = model.config.layer_types[: len(layers)]

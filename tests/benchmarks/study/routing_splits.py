@@ -6,6 +6,7 @@ Shape suffixes: N examples, E experts, H hidden size, S splits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,13 +116,13 @@ def interval(values_S: Array, kind: str) -> tuple[float, float, float]:
     return found.mean, found.mean - half, found.mean + half
 
 
-def series(lines: Sequence[Mapping[str, object]], kind: str, *keys: str) -> Array:
+def series(lines: Sequence[Mapping[str, Any]], kind: str, *keys: str) -> Array:
     """A number of every split of a kind."""
 
-    def value(line: Mapping[str, object]) -> float:
-        found: object = line
+    def value(line: Mapping[str, Any]) -> float:
+        found: Any = line
         for key in keys:
-            found = found[key]  # type: ignore[index]
-        return float(found)  # type: ignore[arg-type]
+            found = found[key]
+        return float(found)
 
     return np.array([value(line) for line in lines if line["kind"] == kind])
