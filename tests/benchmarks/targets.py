@@ -71,7 +71,7 @@ class Bench:
     def score(self, position: Position, split: Split = "search") -> Evaluation:
         known = self.known[split]
         if position not in known:
-            (found,) = self.evaluator.evaluate([Task(Candidate("x", position))], split)
+            (found,) = self.evaluator.evaluate([Task(Candidate("x", position), split=split)])
             assert found.status == "ok", found.error
             scores, soft = dict(found.scores), dict(found.soft)
             known[position] = Evaluation(found.candidate, "ok", scores=scores, soft=soft)

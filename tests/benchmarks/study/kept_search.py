@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from swarm.compositions.base import Composition
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.core.examples import Split
 from swarm.core.space import Space
 from swarm.evaluation.evaluator import Evaluator
 from swarm.optimizers.base import Observation, Optimizer
@@ -55,7 +54,7 @@ class Pool:
 class Scorer:
     """Scores of positions, each computed once. examples: how many the pool has."""
 
-    evaluate: Callable[[Sequence[Task], Split], Sequence[Evaluation]]
+    evaluate: Callable[[Sequence[Task]], Sequence[Evaluation]]
     examples: int
     known: dict[tuple[float, ...], Array]
 
@@ -63,7 +62,7 @@ class Scorer:
         """The score of every example of the pool, (P); all nan where the candidate failed."""
         position = tuple(map(float, position_D))
         if position not in self.known:
-            (found,) = self.evaluate([Task(Candidate(str(len(self.known)), position))], "search")
+            (found,) = self.evaluate([Task(Candidate(str(len(self.known)), position))])
             failed_P = np.full(self.examples, np.nan)
             self.known[position] = np.array(found.examples["answers"]) if found.status == "ok" else failed_P
         return self.known[position]
