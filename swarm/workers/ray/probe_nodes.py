@@ -1,6 +1,6 @@
 """Probing the nodes of a running cluster before a search, and putting objects into a store that may be full.
 
-Nothing here waits longer than 15 seconds for an answer.
+Nothing here waits longer than 35 seconds for an answer.
 """
 
 import threading
@@ -21,7 +21,7 @@ from swarm.workers.ray.connect import address_of, alive_nodes, check_reachable, 
 from swarm.workers.ray.local import check_startable, local_resources
 from swarm.workers.settings import ClusterSettings, LocalCluster, RayCluster
 
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 30.0  # a process must start for it, which took 10 on a machine with a load of five times its cores
 READ_SECONDS = 5.0  # of PROBE_SECONDS, for reading files
 PUT_SECONDS = 10.0
 GIB = 1024.0**3
