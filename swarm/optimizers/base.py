@@ -178,6 +178,15 @@ class Optimizer(Settings, ABC, Generic[State]):
         particles = getattr(self, "particles", 1)
         return particles_for(1) if particles == "auto" else int(particles)
 
+    def most_positions(self, space: Space, seed: int) -> int:
+        """How many distinct positions it asks for within its iterations, at most. Raises ConfigError as `init` does.
+
+        By default the first ones, which may be more than a population, and a population in every later iteration.
+        """
+        first = [each for each in self.ask(self.init(space, seed)) if each.iteration < self.iterations]
+        later = self.iterations - 1 - max(each.iteration for each in first)
+        return len({tuple(map(float, each.x_D)) for each in first}) + later * self.population
+
     def on(self, workers: int) -> Self:
         """The same with a number of particles for so many workers, where they are `auto`."""
         if getattr(self, "particles", 1) != "auto":

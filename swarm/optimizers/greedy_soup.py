@@ -48,6 +48,10 @@ class GreedySoup(Generational[SoupState]):
         x_RD = reference_points(space)
         return SoupState(space=space, seed=seed, generation=ParticleGeneration.fresh(0, x_RD), soup_D=x_RD[0])
 
+    def most_positions(self, space: Space, seed: int) -> int:
+        """The reference points, then a trial in every iteration, of every expert but the best."""
+        return len(reference_points(space)) + min(self.iterations, len(space.experts)) - 1
+
     def with_pruning_bounds(self, state: SoupState, proposal: Proposal) -> Proposal:
         """Utilities of averages and base do not matter to the soup; a trial has to be as good as the soup so far."""
         if not state.ranked:

@@ -58,6 +58,16 @@ class Grid(Generational[GridState]):
             raise ValueError("schedule: with refine all candidates move together; take sync")
         return self
 
+    def most_positions(self, space: Space, seed: int) -> int:
+        """The whole grid. With `refine` the reference points, every axis of the coarse grid, then two neighbours in
+        each iteration: far more than it mostly takes until a sweep finds nothing better."""
+        state = self.init(space, seed)
+        if state.sweep is None:
+            return len(state.candidates_MD)
+        later = self.iterations - 1
+        coarse = min(later, space.dimensions)
+        return len(state.candidates_MD) + coarse * self.points + 2 * (later - coarse)
+
     def init(self, space: Space, seed: int) -> GridState:
         axes = [
             np.unique(np.linspace(low, high, self.points)) for low, high in zip(space.low_D, space.high_D, strict=True)

@@ -4,7 +4,8 @@
     budget_notes.py       whether the budget reaches beyond the starting points
     recorded_base_notes.py  adapters that name another base
     requirements.py       what workers need: files, versions, memory; and disk for best/
-    timing.py             a short timing of the model and the optimizer
+    timing.py             a short timing of the model
+    proposal_timing.py    a short timing of the optimizer
     phases.py             how long each phase will take
     forecast.py           what `swarm check` predicts
     base_answers.py       what the base answers to the first examples, and how that is graded

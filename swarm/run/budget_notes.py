@@ -49,9 +49,9 @@ def idle_expert_notes(catalog: Catalog) -> list[str]:
     ]
 
 
-def known_note(optimizer: Optimizer[Any], known: int) -> str:
+def known_note(budget: Budget, known: int) -> str:
     """How much of a search is not to be done again when its run is resumed."""
-    return f"resuming: {known} of {Budget.of(optimizer).evaluations} evaluations are known already"
+    return f"resuming: {known} of at most {budget.evaluations} evaluations are known already"
 
 
 def _positions(proposals: Iterable[Proposal]) -> set[tuple[float, ...]]:

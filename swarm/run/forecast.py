@@ -15,7 +15,6 @@ from swarm.preferences.goals import BOUND
 from swarm.run.phases import predict_times
 from swarm.run.plan import Plan
 from swarm.run.requirements import cache_of, check_memory, disk_of, free_disk, memory_of, needs_of, parameters_of
-from swarm.search.status import Budget
 from swarm.statistics.power import smallest_difference
 from swarm.workers.preflight.placement import place
 from swarm.workers.ray.connect import address_of
@@ -77,7 +76,7 @@ class Forecast:
 
 def forecast(plan: Plan) -> Forecast:
     """The figures of a plan."""
-    evaluations = Budget.of(plan.config.optimizer).evaluations
+    evaluations = plan.budget().evaluations
     each = _tokens(plan)
     tokens = evaluations * each
     times = predict_times(plan, each)

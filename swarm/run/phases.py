@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from swarm.core.errors import first_line
 from swarm.engines.transformers.memory import WIDTHS
 from swarm.run.plan import Plan
+from swarm.run.proposal_timing import time_optimizer
 from swarm.run.requirements import disk_of, parameters_of
-from swarm.run.timing import ModelTiming, time_model, time_optimizer
+from swarm.run.timing import ModelTiming, time_model
 from swarm.search.baselines import Baselines
-from swarm.search.status import Budget
 from swarm.workers.preflight.placement import Placement, place
 from swarm.workers.ray.connect import address_of
 from swarm.workers.ray.local import local_resources
@@ -70,7 +70,7 @@ def _phases(plan: Plan, timing: ModelTiming, workers: Placement, imports: float)
     sizes = {split: workload.total for split, workload in plan.workloads.items()}
     baselines = Baselines.of(plan.space)
     contenders = 2 + len(baselines.experts)  # the base, and the best of the uniform averages
-    finalists = min(plan.config.finalists, Budget.of(plan.config.optimizer).evaluations)
+    finalists = min(plan.config.finalists, plan.budget().evaluations)
     delivered = finalists if plan.config.optimizer.holds_apart else 1
     turn = {split: timing.evaluation(sizes[split]) for split in sizes}
     return {
@@ -96,7 +96,7 @@ def _search(plan: Plan, turn: float, workers: int) -> float:
     """turn: seconds that a candidate takes a worker."""
     optimizer = plan.config.optimizer
     first = len(optimizer.ask(optimizer.init(plan.space, plan.config.seed)))
-    most = Budget.of(optimizer).evaluations
+    most = plan.budget().evaluations
     at_once = optimizer.population * (2 if optimizer.proposes_ahead else 1)
     asking = time_optimizer(plan, 1 + math.ceil(max(0, most - first) / at_once))
     evaluations = most if asking.evaluations is None else min(most, asking.evaluations)

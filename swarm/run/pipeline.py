@@ -92,7 +92,7 @@ def resume_run(folder: Path, listener: Listener, overrides: Sequence[str] = ()) 
             check_open(archive, overrides)
             write_text(folder / CONFIG, dump_config(config))
         if archive.evaluations and not archive.ended("run"):
-            listener.note(known_note(config.optimizer, archive.evaluations))
+            listener.note(known_note(plan.budget(), archive.evaluations))
         return Run(plan, folder, archive, listener).carry_on()
 
 

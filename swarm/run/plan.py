@@ -24,6 +24,7 @@ from swarm.export import Exported, check_form
 from swarm.preferences.goals import Goals
 from swarm.run.budget_notes import budget_notes, idle_expert_notes
 from swarm.run.recorded_base_notes import recorded_base_notes
+from swarm.search.status import Budget
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Plan:
     def weights(self) -> dict[str, float]:
         """Objective -> its weight in the utility."""
         return {objective.name: objective.weight for objective in self.config.objectives}
+
+    def budget(self, worked: float = 0.0) -> Budget:
+        """What the search may spend. worked: seconds that it has taken in earlier sessions."""
+        return Budget.of(self.config.optimizer, self.space, self.config.seed, worked)
 
     @property
     def goals(self) -> Goals:

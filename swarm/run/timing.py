@@ -1,7 +1,4 @@
-"""A short timing of the user's own model on this machine: how long loading it takes, and scoring a candidate.
-
-The optimizer is timed, too: it is asked and told, with made-up utilities, until a second has passed.
-"""
+"""A short timing of the user's own model on this machine: how long loading it takes, and scoring a candidate."""
 
 import time
 from collections.abc import Iterator
@@ -13,12 +10,10 @@ from swarm.engines.threads import limited_threads
 from swarm.evaluation.evaluator import Evaluator
 from swarm.evaluation.racing import rung_sizes
 from swarm.evaluation.workload import Workload
-from swarm.optimizers.base import Observation
 from swarm.run.plan import Plan
 
 SCORING_SECONDS = 2.0  # spent on scoring, more or less
 ENOUGH_SECONDS = 0.5  # a sample that takes as long tells what an example costs
-ASKING_SECONDS = 1.0
 FIRST_EXAMPLES, GROWTH = 4, 4
 
 
@@ -49,14 +44,6 @@ class Sample:
     examples: int
     seconds: float
     problem: str
-
-
-@dataclass(frozen=True)
-class OptimizerTiming:
-    """Seconds that the optimizer takes for its generations; evaluations: it ends by itself after so many, or None."""
-
-    seconds: float
-    evaluations: int | None
 
 
 def time_model(plan: Plan, threads: int | None) -> ModelTiming:
@@ -125,31 +112,3 @@ def _bundles(plan: Plan, together: int) -> Iterator[list[Task]]:
         chosen = [positions[(number * together + i) % len(positions)] for i in range(min(together, len(positions)))]
         smaller = [tuple((1 - number / 64) * value for value in position) for position in chosen]
         yield [Task(Candidate(f"check-{number}-{i}", position)) for i, position in enumerate(smaller)]
-
-
-def time_optimizer(plan: Plan, generations: int) -> OptimizerTiming:
-    """The time of so many generations; what is not tried is extrapolated.
-
-    A model of the utilities takes longer, the more of them there are: the rest is taken to grow in proportion.
-    """
-    optimizer = plan.config.optimizer
-    beside = optimizer.schedule == "async" or (optimizer.proposes_ahead and plan.config.cluster.on_ray)
-    if beside:
-        return OptimizerTiming(0.0, None)  # the workers go on meanwhile
-    state = optimizer.init(plan.space, plan.config.seed)
-    began = time.perf_counter()
-    asked = optimizer.ask(state)
-    evaluations = len(asked)
-    for done in range(1, generations):
-        start = time.perf_counter()
-        # Made-up utilities, without a pattern: multiples of the golden ratio.
-        told = [(each, (evaluations + i) * 0.618034 % 1.0) for i, each in enumerate(asked)]
-        state = optimizer.tell(state, [Observation(each.iteration, each.particle, value) for each, value in told])
-        asked = optimizer.ask(state)
-        evaluations += len(asked)
-        now = time.perf_counter()
-        if not asked:
-            return OptimizerTiming(now - began, evaluations)
-        if now - began > ASKING_SECONDS:
-            return OptimizerTiming(now - began + (now - start) * (generations**2 - done**2) / (2 * done), None)
-    return OptimizerTiming(time.perf_counter() - began, None)

@@ -8,7 +8,7 @@ from swarm.config.load import public_content
 from swarm.config.schema import Config
 from swarm.journal.archive import Archive
 from swarm.run.plan import Plan
-from swarm.search.status import Budget, StatusCounter
+from swarm.search.status import StatusCounter
 from swarm.trackers import Start, TrackedRun, Tracking
 from swarm.trackers.ray_metrics import RayMetrics
 
@@ -34,5 +34,5 @@ def open_counter(plan: Plan, archive: Archive) -> StatusCounter:
     """The counter of a search, with what earlier sessions scored. This session's clock starts now."""
     began = archive.search_began
     worked = 0.0 if began is None else archive.elapsed - began
-    budget = Budget.of(plan.config.optimizer, worked)
+    budget = plan.budget(worked)
     return StatusCounter(plan.weights, budget, archive.history(), archive.evaluations, archive.prior_results())

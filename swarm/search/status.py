@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm.core.candidates import Candidate, Evaluation
+from swarm.core.space import Space
 from swarm.optimizers.base import Optimizer
 from swarm.preferences.weighted_sum import utility
 
@@ -64,9 +65,12 @@ class Budget:
     seconds: float = math.inf
 
     @classmethod
-    def of(cls, optimizer: Optimizer[Any], worked: float = 0.0) -> "Budget":
-        """The optimizer's budgets. worked: seconds that the search has taken in earlier sessions."""
-        most = optimizer.iterations * optimizer.population
+    def of(cls, optimizer: Optimizer[Any], space: Space, seed: int, worked: float = 0.0) -> "Budget":
+        """The optimizer's budgets in a space. worked: seconds that the search has taken in earlier sessions.
+
+        Raises ConfigError where its settings do not fit the space.
+        """
+        most = optimizer.most_positions(space, seed)
         return cls(
             evaluations=most if optimizer.evaluations is None else min(most, optimizer.evaluations),
             seconds=math.inf if optimizer.minutes is None else max(0.0, 60.0 * optimizer.minutes - worked),

@@ -10,7 +10,8 @@ from swarm.config.references import resolve
 from swarm.run.forecast import describe, forecast
 from swarm.run.phases import ROUGH, TIMED, TimeForecast, predict_times
 from swarm.run.plan import Plan, make_plan
-from swarm.run.timing import ModelTiming, time_model, time_optimizer
+from swarm.run.proposal_timing import time_optimizer
+from swarm.run.timing import ModelTiming, time_model
 
 PHASES = ["start", "search", "baselines", "selection", "test", "export", "verification"]
 

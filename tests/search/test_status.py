@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.optimizer_runs import space
 from support.runs import START
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.outcomes import Failure
@@ -164,9 +165,11 @@ def test_the_time_left_is_that_of_the_budget_that_is_spent_first() -> None:
 
 
 def test_a_budget_is_the_optimizers_less_what_earlier_sessions_took() -> None:
-    assert Budget.of(PSO(particles=4, iterations=5), 100.0) == Budget(20)
-    assert Budget.of(PSO(particles=4, iterations=5, evaluations=7, minutes=2), 100.0) == Budget(7, 20.0)
-    assert Budget.of(PSO(minutes=1), 100.0).seconds == 0.0
+    where = space(3)
+    assert Budget.of(PSO(particles=4, iterations=5), where, 0, 100.0) == Budget(20)
+    limited = PSO(particles=4, iterations=5, evaluations=7, minutes=2)
+    assert Budget.of(limited, where, 0, 100.0) == Budget(7, 20.0)
+    assert Budget.of(PSO(minutes=1), where, 0, 100.0).seconds == 0.0
 
 
 def test_failures_are_attempts_and_candidates_counted_as_they_come(archive: Archive, tmp_path: Path) -> None:
