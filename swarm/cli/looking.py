@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from swarm.cli.coefficients import of_experts, of_router
 from swarm.cli.flags import PlainFlags
 from swarm.cli.options import AsJson, RunDir
 from swarm.cli.plain_table import Cell, Items, show_table
@@ -150,7 +151,8 @@ def _candidates_table(found: Sequence["ListedCandidate"]) -> tuple[list[str], li
     for each in found:
         scores = [each.scores.get(split, {}).get(name) for split, name in columns]
         numbers = [UNKNOWN if score is None else f"{score:.3f}" for score in scores]
-        coefficients = Items([f"{name} {x:z.2f}" for name, x in each.coefficients.items()])
+        router = of_router(each.coefficients)
+        coefficients = Items(of_experts(each.coefficients), [f"router: {router[0]}", *router[1:]] if router else [])
         utility = [f"{each.utility:.3f}"] if several else []
         rows.append([f"{each.id}{' (selected)' * each.selected}", *utility, *numbers, coefficients])
     headings = [f"{split} [{name}]" if several else split for split, name in columns]
@@ -160,12 +162,9 @@ def _candidates_table(found: Sequence["ListedCandidate"]) -> tuple[list[str], li
 def _sections(found: "Comparison") -> Iterator[tuple[str, list[list[str]]]]:
     if found.config:
         yield "config", [[key, *(_value(value) for value in values)] for key, values in found.config.items()]
-    if found.coefficients:
-        both = found.coefficients.items()
-        yield (
-            "coefficients",
-            [[name, *(UNKNOWN if x is None else f"{x:z.2f}" for x in values)] for name, values in both],
-        )
+    for title, both in zip(("coefficients", "use of the router"), found.in_two, strict=True):
+        if both:
+            yield title, [[name, *(UNKNOWN if x is None else f"{x:z.2f}" for x in pair)] for name, pair in both.items()]
     tested = [[name, *(_score(s) if s else UNKNOWN for s in scores)] for name, scores in found.test.items()]
     yield "test score", [["selected", *found.best], *tested]
 

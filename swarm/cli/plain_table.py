@@ -16,10 +16,14 @@ GAP = "  "
 
 
 class Items:
-    """A cell of several texts, which a narrow column breaks between them alone."""
+    """A cell of several texts, which a narrow column breaks between them alone.
 
-    def __init__(self, items: Sequence[str]) -> None:
-        self._items = [one_line(item) for item in items]
+    below: others, which begin a line of their own in a narrow column.
+    """
+
+    def __init__(self, items: Sequence[str], below: Sequence[str] = ()) -> None:
+        self._items = [one_line(item) for item in (*items, *below)]
+        self._breaks = len(items)
 
     def __str__(self) -> str:
         return GAP.join(self._items)
@@ -31,8 +35,8 @@ class Items:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines: list[str] = []
-        for item in self._items:
-            if lines and cell_len(lines[-1] + GAP + item) <= options.max_width:
+        for i, item in enumerate(self._items):
+            if lines and i != self._breaks and cell_len(lines[-1] + GAP + item) <= options.max_width:
                 lines[-1] += GAP + item
             else:
                 lines.append(item)

@@ -11,10 +11,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from swarm.cli.coefficients import CoefficientLines
 from swarm.cli.front_table import FloorLine, FrontLines, FrontTable
 from swarm.cli.phase_progress import span
 from swarm.cli.shorten import shorten
-from swarm.cli.wrapping import LEAST_TEXT, packed
 from swarm.core.terminal_text import one_line
 from swarm.journal.summary import BaselineScores, Best, Gain, Summary
 from swarm.statistics.intervals import Score
@@ -24,9 +24,6 @@ SCORES = ("search", "select", "test", "95 % interval")
 NAME_KEPT = 24  # columns: names are cut to this before the table is parted, and no shorter
 LEAST_NAME = 12
 IMPROVEMENT = "improvement\nover baseline"
-COEFFICIENTS = "coefficients  "
-COEFFICIENTS_SHOWN = 12
-LONGEST_COEFFICIENT = len(" -1000.00,")
 
 
 def summary_table(summary: Summary) -> Group:
@@ -105,35 +102,6 @@ class ScoreTable:
     def _improvements(self, limit: int) -> Table:
         rows = [(row.name, row.improvement) for row in self._rows if any(row.improvement)]
         return _table(self._improvement, rows, limit)
-
-
-class CoefficientLines:
-    """The coefficients that were selected: all where they are few, else the largest, and where the rest stands."""
-
-    def __init__(self, summary: Summary) -> None:
-        self._coefficients = [
-            (one_line(f"{expert} {group}".rstrip()), value)
-            for expert, groups in summary.best.coefficients.items()
-            for group, value in groups.items()
-        ]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if not self._coefficients:
-            return
-        shown, few = self._coefficients, len(self._coefficients) <= COEFFICIENTS_SHOWN
-        if not few:
-            shown = sorted(shown, key=lambda named: -abs(named[1]))[:COEFFICIENTS_SHOWN]
-        margin = len(COEFFICIENTS)
-        if options.max_width - margin < LEAST_TEXT:  # too narrow for a margin: a number would be cut
-            yield Text(COEFFICIENTS.rstrip())
-            margin = 0
-        columns = options.max_width - margin
-        names = max(1, columns - LONGEST_COEFFICIENT)
-        items = [f"{shorten(name, names)} {value:z.2f}" for name, value in shown]
-        if not few:
-            items.append(f"the {len(shown)} largest of {len(self._coefficients)}: all are in summary.json")
-        for i, line in enumerate(packed(items, columns)):
-            yield Text((" " * margin if i else COEFFICIENTS[:margin]) + line, no_wrap=True)
 
 
 def _table(headings: Sequence[str], rows: Sequence[tuple[Text, Sequence[str]]], limit: int) -> Table:

@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from swarm.cli.coefficients import of_experts, of_router
 from swarm.cli.phase_progress import span
 from swarm.cli.screen import console, print_lines
 from swarm.cli.shorten import shorten
@@ -100,7 +101,9 @@ def _facts(found: Watched) -> Iterator[tuple[str, Sequence[str]]]:
         yield "speed", [f"{found.per_minute:.1f} evaluations / min"]
     if found.best is not None:
         yield "best on search", [f"{found.best:.3f} ({found.best_id})"]
-        yield "coefficients", [f"{name} {value:z.2f}" for name, value in found.coefficients.items()]
+        yield "coefficients", of_experts(found.coefficients)
+        if use := of_router(found.coefficients):
+            yield "router", use
     if found.failures:
         yield "failures", [str(found.failures)]
     if found.scores:

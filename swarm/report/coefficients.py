@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from swarm.journal.router_use import router_names
 from swarm.journal.summary import Coefficients
 from swarm.report.read_journal import Journal
 from swarm.report.weights import Bounds, acting
@@ -11,7 +12,6 @@ from swarm.report.words import signed
 Limits = Mapping[str, Mapping[str, Bounds]]  # expert -> group or place -> lowest and highest coefficient
 NAMED = 8  # of several coefficients; the others are counted
 LOGITS = "logits"  # the place beside weights where an expert may act
-ROUTER = "router."  # what the names begin with that say how a router is used
 DIGITS = 9  # of a coefficient: a position in other units has it up to rounding
 
 
@@ -41,9 +41,9 @@ def limits_of(bounds: Bounds, journal: Journal) -> Limits:
     }
 
 
-def without_router(found: Coefficients, journal: Journal) -> tuple[Coefficients, Coefficients]:
+def without_router(found: Coefficients) -> tuple[Coefficients, Coefficients]:
     """The coefficients of experts, and how the router is used (`router.strength` and so on): empty without one."""
-    use = {name: each for name, each in found.items() if name.startswith(ROUTER) and name not in journal.start.experts}
+    use = {name: found[name] for name in router_names(found)}
     return {name: each for name, each in found.items() if name not in use}, use
 
 

@@ -30,7 +30,7 @@ class Composed:
 
 def composed(journal: Journal, best: Best | None, region: Region | None, bounds: Bounds | None) -> Composed:
     """bounds: of the config, where it states them."""
-    found, router = without_router(best.coefficients if best else {}, journal)
+    found, router = without_router(best.coefficients if best else {})
     is_bounded = journal.start.optimizer not in UNBOUNDED and best is not None and best.source == "search"
     limits = limits_of(bounds, journal) if bounds and is_bounded else {}
     near = bounds_words(found, bounds, limits) if bounds else ""

@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 
 from swarm.core.errors import RunError, first_line
+from swarm.journal.router_use import STRENGTH
 
 CONFIG = "config.yaml"
-STRENGTH = "router.strength"  # a coordinate that acts from 0 to 1 alone (compositions/routed.py)
 Bounds = tuple[float, float]
 
 

@@ -12,6 +12,7 @@ from swarm.core.errors import RunError
 from swarm.journal.archive import Archive
 from swarm.journal.by_objective import nan_as_null
 from swarm.journal.records import StartRecord
+from swarm.journal.router_use import router_names
 from swarm.journal.summary import Summary
 from swarm.objectives import OBJECTIVES
 from swarm.report.weights import written_config
@@ -20,6 +21,7 @@ from swarm.run.listing import score_content
 from swarm.statistics.intervals import Difference, Score, paired_bootstrap
 
 Values = tuple[object, object]
+Pair = tuple[float | None, float | None]  # of the first run and of the second; None where it has none
 NOT_SCORING = frozenset({"name", "data", "weight"})  # keys of an objective that do not change the score of an example
 
 
@@ -39,10 +41,16 @@ class Comparison:
     best: tuple[str, str]
     config: Mapping[str, Values]
     config_only: tuple[Mapping[str, object], Mapping[str, object]]
-    coefficients: Mapping[str, tuple[float | None, float | None]]
+    coefficients: Mapping[str, Pair]
     test: Mapping[str, tuple[Score | None, Score | None]]
     differences: Mapping[str, Difference]
     unpaired: Mapping[str, str]
+
+    @property
+    def in_two(self) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
+        """The coefficients of experts, and apart from them how the router is used: empty without one."""
+        use = {name: self.coefficients[name] for name in router_names(self.coefficients)}
+        return {name: pair for name, pair in self.coefficients.items() if name not in use}, use
 
     def content(self) -> dict[str, object]:
         """For --json."""

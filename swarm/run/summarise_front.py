@@ -11,9 +11,9 @@ from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.examples import Split
 from swarm.core.recipes import Recipe
 from swarm.journal.front_summary import FloorKept, FrontSummary, Member
+from swarm.journal.router_use import STRENGTH
 from swarm.journal.summary import SPLITS, Coefficients
 from swarm.preferences import Rule
-from swarm.report.weights import STRENGTH
 from swarm.search.coverage import coverage, coverage_gain
 from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection

@@ -133,8 +133,7 @@ def test_the_strength_of_a_router_is_the_one_that_acts_everywhere() -> None:
 
 
 def test_a_run_without_a_router_has_no_use_of_one() -> None:
-    journal = journal_of(Maker(sizes=SMALL).lines)
-    found = {name: {"": 0.5} for name in EXPERTS}
-    assert without_router(found, journal) == (found, {})
-    named = journal.start.model_copy(update={"experts": {"router.one": journal.start.experts[EXPERTS[0]]}})
-    assert without_router({"router.one": {"": 1.0}}, replace(journal, start=named)) == ({"router.one": {"": 1.0}}, {})
+    found = {name: {"": 0.5} for name in (*EXPERTS, "router.one")}
+    assert without_router(found) == (found, {})
+    use = {name: {"": 0.5} for name in ("router.bias.router.one", "router.strength")}
+    assert without_router(found | use) == (found, use)

@@ -3,8 +3,9 @@
 import math
 from functools import partial
 
+from swarm.journal.router_use import ROUTER
 from swarm.journal.summary import Coefficients
-from swarm.report.coefficients import LOGITS, ROUTER, Limits, group_names
+from swarm.report.coefficients import LOGITS, Limits, group_names
 from swarm.report.figures import svg
 from swarm.report.figures.svg import Figure, Key, Scale
 from swarm.report.region import Range, Region
