@@ -17,7 +17,7 @@ from swarm.compositions.paths import check_base, neutral_weights, path_names
 from swarm.compositions.weights import Weights, uniform_scales
 from swarm.core.errors import ConfigError
 from swarm.core.recipes import Group, LogitRecipe, Recipe, WeightRecipe
-from swarm.core.space import Array, Baseline, Space
+from swarm.core.space import Array, Baseline, Position, Space, position_of
 from swarm.experts.catalog import Catalog
 from swarm.experts.parameter_groups import GroupSpec
 from swarm.experts.updates import Algebra
@@ -100,7 +100,15 @@ class Mixed(Composition):
         averages = [np.full(len(paths), scale) for scale in uniform_scales(len(paths), self.high)] if inner else []
         starts = tuple(np.concatenate([zeros, each]) / scale_D for each in averages)
         experts = (*merged, *alone)
-        return Space(names, low_D, high_D, Baseline.base(at(zeros)), experts, tuple(uniforms), starts)
+        same_model = self._same_model(experts)
+        return Space(names, low_D, high_D, Baseline.base(at(zeros)), experts, tuple(uniforms), starts, same_model)
+
+    def _same_model(self, experts: Sequence[Baseline]) -> dict[Position, Position]:
+        """An expert alone on logits is the same model as in the weights; factors are left out, which may be merged."""
+        if self.algebra != "delta":
+            return {}
+        merged = {f"{each.id}.{PLACE}": position_of(each.position_D) for each in experts}
+        return {position_of(each.position_D): merged[each.id] for each in experts if each.id in merged}
 
     def recipe(self, position: Sequence[float], catalog: Catalog) -> Recipe:
         names, paths = self.coordinates(catalog), self.on_logits(catalog)

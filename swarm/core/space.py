@@ -3,12 +3,14 @@
 Shape suffixes: E experts, D coordinates, U uniform averages.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Position = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Space:
     experts: each expert alone, in the catalog's order.
     uniforms: the uniform average at several scales.
     starts: further positions that are worth starting from, the most promising first.
+    same_model: position -> another one that is the same model, and is scored for both.
     """
 
     coordinates: tuple[str, ...]
@@ -58,10 +61,16 @@ class Space:
     experts: tuple[Baseline, ...]
     uniforms: tuple[Baseline, ...]
     starts: tuple[Array, ...] = ()
+    same_model: Mapping[Position, Position] = field(default_factory=dict)
 
     @property
     def dimensions(self) -> int:
         return len(self.coordinates)
+
+    def scored_at(self, x_D: Array) -> Position:
+        """The position at which this one's model is scored: mostly itself."""
+        position = position_of(x_D)
+        return self.same_model.get(position, position)
 
     @property
     def baselines(self) -> tuple[Baseline, ...]:
@@ -85,3 +94,7 @@ class Space:
     def _positions(self, baselines: tuple[Baseline, ...]) -> Array:
         positions = [baseline.position_D for baseline in baselines]
         return np.array(positions, dtype=np.float64).reshape(len(positions), self.dimensions)
+
+
+def position_of(x_D: Array) -> Position:
+    return tuple(float(x) for x in x_D)

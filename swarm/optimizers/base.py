@@ -185,7 +185,7 @@ class Optimizer(Settings, ABC, Generic[State]):
         """
         first = [each for each in self.ask(self.init(space, seed)) if each.iteration < self.iterations]
         later = self.iterations - 1 - max(each.iteration for each in first)
-        return len({tuple(map(float, each.x_D)) for each in first}) + later * self.population
+        return len({space.scored_at(each.x_D) for each in first}) + later * self.population
 
     def on(self, workers: int) -> Self:
         """The same with a number of particles for so many workers, where they are `auto`."""

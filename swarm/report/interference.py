@@ -12,7 +12,7 @@ import numpy as np
 from swarm.core.space import Array
 from swarm.journal.records import ScoredRecord
 from swarm.journal.summary import SPLITS, BaselineScores
-from swarm.report.coefficients import columns_alone
+from swarm.report.coefficients import LOGITS, columns_alone
 from swarm.report.read_journal import Journal
 
 Effects = Mapping[tuple[str, str], float]  # (expert, objective) -> NaN where it is not known
@@ -93,7 +93,9 @@ def _alone(
     """Expert alone minus base."""
 
     def mean(key: str, objective: str) -> float:
-        found = baselines[key].scores.get(split, {}).get(objective) if key in baselines else None
+        # Alone it is the same model in either place, which is scored once.
+        scored = baselines.get(key) or baselines.get(key.removesuffix(f".{LOGITS}"))
+        found = scored.scores.get(split, {}).get(objective) if scored else None
         return found.mean if found else math.nan
 
     pairs = [(expert, name) for expert in experts for name in objectives]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from swarm.core.space import Space
+from swarm.core.space import Position, Space
 from swarm.experts.catalog import Catalog
 from swarm.optimizers import Optimizer, Proposal
 from swarm.search.baselines import Baselines
@@ -17,8 +17,8 @@ def budget_notes(optimizer: Optimizer[Any], space: Space, seed: int) -> list[str
     The starting points are what the optimizer asks for first: a generation, or two that overlap.
     """
     first = optimizer.ask(optimizer.init(space, seed))
-    starts, generations = _positions(first), 1 + max(proposal.iteration for proposal in first)
-    within = _positions(proposal for proposal in first if proposal.iteration < optimizer.iterations)
+    starts, generations = _positions(space, first), 1 + max(proposal.iteration for proposal in first)
+    within = _positions(space, (each for each in first if each.iteration < optimizer.iterations))
     most = optimizer.evaluations or math.inf
     if most < len(starts):
         return [
@@ -54,8 +54,8 @@ def known_note(budget: Budget, known: int) -> str:
     return f"resuming: {known} of at most {budget.evaluations} evaluations are known already"
 
 
-def _positions(proposals: Iterable[Proposal]) -> set[tuple[float, ...]]:
-    return {tuple(float(x) for x in proposal.x_D) for proposal in proposals}
+def _positions(space: Space, proposals: Iterable[Proposal]) -> set[Position]:
+    return {space.scored_at(proposal.x_D) for proposal in proposals}
 
 
 def _counted(evaluations: float) -> str:

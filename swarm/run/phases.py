@@ -119,7 +119,7 @@ def _unsearched(plan: Plan, baselines: Baselines) -> int:
     """How many baselines the search does not score: those that are none of its first positions."""
     optimizer = plan.config.optimizer
     first = optimizer.ask(optimizer.init(plan.space, plan.config.seed))[: optimizer.evaluations]
-    searched = {tuple(map(float, each.x_D)) for each in first}
+    searched = {plan.space.scored_at(each.x_D) for each in first}
     return len({candidate.position for candidate in baselines.all()} - searched)
 
 

@@ -16,8 +16,9 @@ import numpy as np
 from swarm.core.candidates import Evaluation, PruningBounds
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, closed
+from swarm.core.space import Position
 from swarm.optimizers.base import Proposal
-from swarm.search.loop import Loop, Position, candidate_of, position_of
+from swarm.search.loop import Loop
 from swarm.search.pareto import ObservedFront
 
 CHECKED_EVERY = 100  # steps of a replay
@@ -115,20 +116,22 @@ class AsynchronousSearch:
         """Take the steps that the journal holds. Raises RunError where they are not this config's."""
         history = self.loop.archive.history()
         following = {e.candidate.age: e.candidate.position for e in history}
+        shared = set(self.loop.space.same_model.values())
         waiting = {(p.iteration, p.particle): p for p in state.queued}
         state.queued.clear()
         for done, evaluation in enumerate(history):
             candidate = evaluation.candidate
             proposal = waiting.pop(candidate.age, None)
-            if proposal is None or position_of(proposal.x_D) != candidate.position:
+            if proposal is None or self.loop.position(proposal.x_D) != candidate.position:
                 raise RunError(
                     f"{self.loop.archive.journal.path}: candidate {candidate.id} was scored where this config would "
                     "not have it; the config or this version differs from the run's: start a new run"
                 )
             iteration, particle = candidate.age
             checked = is_checked(done, len(history), self.loop.optimizer.population)
-            known = None if checked else following.get((iteration + 1, particle))
-            self._step(state, proposal, evaluation, known)
+            known = following.get((iteration + 1, particle))
+            stands_for_others = known in shared
+            self._step(state, proposal, evaluation, None if checked or stands_for_others else known)
             waiting |= {(p.iteration, p.particle): p for p in state.queued}
             state.queued.clear()
             self.loop.on_replayed(done + 1, len(history))
@@ -197,7 +200,7 @@ class AsynchronousSearch:
 
     def _hand_out(self, state: AsyncState, proposal: Proposal, feed: Feed) -> bool:
         """Score a proposal, or take the score of its position; False where the budget has no room for it."""
-        candidate = candidate_of(proposal)
+        candidate = self.loop.candidate(proposal)
         position = candidate.position
         if self.loop.archive.at(position) is not None:
             self._step(state, proposal, self.loop.append_repeat(candidate))

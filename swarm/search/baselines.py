@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from swarm.core.candidates import Candidate
 from swarm.core.expert_groups import ExpertGroups
-from swarm.core.space import Baseline, Space
+from swarm.core.space import Baseline, Space, position_of
 
 
 @dataclass(frozen=True)
 class Baselines:
     """The candidates at the baselines of a space.
 
-    experts: id -> each expert alone.
+    experts: id -> each expert alone; once, where it can be so in two places.
     uniforms: the coefficient of every expert, to six digits -> the uniform average.
     groups: which coordinates are one expert's; None where each has one.
     """
@@ -26,7 +26,11 @@ class Baselines:
     def of(cls, space: Space) -> "Baselines":
         return cls(
             base=_candidate(space.base),
-            experts={each.id: _candidate(each) for each in space.experts},
+            experts={
+                each.id: _candidate(each)
+                for each in space.experts
+                if space.scored_at(each.position_D) == position_of(each.position_D)
+            },
             uniforms={round(each.scale, 6): _candidate(each) for each in space.uniforms},
             groups=ExpertGroups.of(space),
         )
@@ -40,4 +44,4 @@ class Baselines:
 
 
 def _candidate(baseline: Baseline) -> Candidate:
-    return Candidate(baseline.id, tuple(float(x) for x in baseline.position_D))
+    return Candidate(baseline.id, position_of(baseline.position_D))

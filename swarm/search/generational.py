@@ -14,9 +14,10 @@ from itertools import groupby
 from swarm.core.candidates import Evaluation, Task
 from swarm.core.errors import RunError
 from swarm.core.outcomes import Feed, closed
+from swarm.core.space import Position
 from swarm.journal.archive import Archive
 from swarm.optimizers.base import Observation, Proposal
-from swarm.search.loop import Loop, Position, candidate_of, position_of
+from swarm.search.loop import Loop
 from swarm.search.open_generations import OpenGeneration, SamePosition, SyncState, by_position
 from swarm.search.pareto import ObservedFront
 
@@ -100,7 +101,7 @@ class GenerationalSearch:
     def _open(self, state: SyncState, feed: Feed, proposals: Sequence[Proposal]) -> bool:
         """Hand out what the archive does not hold yet, as far as the budgets go; False once the minutes are over."""
         ranked = self.loop.ranked(proposals[0].iteration - self.loop.lag)
-        generation = OpenGeneration(proposals, by_position(proposals), next(iter(ranked), None))
+        generation = OpenGeneration(proposals, by_position(proposals, self.loop.position), next(iter(ranked), None))
         unscored = self._unscored(generation.groups)
         self._check_complete(unscored)
         in_flight = {position for each in state.open for position in each.missing}
@@ -148,7 +149,7 @@ class GenerationalSearch:
         return results
 
     def _evaluation(self, proposal: Proposal) -> Evaluation:
-        evaluation = self.loop.archive.of(candidate_of(proposal).id)
+        evaluation = self.loop.archive.of(self.loop.candidate(proposal).id)
         assert evaluation is not None, "the optimizer learns a generation when all of it is scored"
         return evaluation
 
@@ -156,7 +157,7 @@ class GenerationalSearch:
 
     def _unscored(self, groups: Sequence[SamePosition]) -> list[SamePosition]:
         """Those whose score is not known, from this generation or before. A position that was stopped is raced anew."""
-        for candidate in (candidate_of(proposal) for group in groups for proposal in group):
+        for candidate in (self.loop.candidate(proposal) for group in groups for proposal in group):
             known = self.loop.archive.of(candidate.id)
             if known is not None and known.candidate.position != candidate.position:
                 raise RunError(
@@ -170,15 +171,16 @@ class GenerationalSearch:
         archive = self.loop.archive
         if not unscored or (later := archive.beyond(unscored[0][0].iteration + self.loop.lag)) is None:
             return
+        missing = self.loop.candidate(unscored[0][0]).id
         raise RunError(
-            f"{archive.journal.path}: candidate {candidate_of(unscored[0][0]).id} has no line, and candidate {later}, "
+            f"{archive.journal.path}: candidate {missing} has no line, and candidate {later}, "
             f"which came after it, has one; restore it from a copy, or cut off the line of candidate {later} and all "
             f"that follow, then swarm resume {archive.journal.path.parent}"
         )
 
     def _known(self, group: SamePosition) -> Evaluation | None:
         """The evaluation that holds for a group: of the position, or of its first proposal, which may be stopped."""
-        first = candidate_of(group[0])
+        first = self.loop.candidate(group[0])
         return self.loop.archive.at(first.position) or self.loop.archive.of(first.id)
 
     def _affordable(
@@ -187,7 +189,7 @@ class GenerationalSearch:
         """Those that the budget of evaluations has room for, the first ones first. What is in flight is paid for."""
         affordable = []
         for group in groups:
-            position = position_of(group[0].x_D)
+            position = self.loop.position(group[0].x_D)
             if position in in_flight or self.loop.archive.paid(position):
                 affordable.append(group)
             elif self.loop.affords(position, len(new_in_flight)):
@@ -204,7 +206,7 @@ class GenerationalSearch:
         best = ranked[0] if ranked else None
         expected = mean_scores(self.loop.archive, groups[0][0].iteration - 1 - self.loop.lag)
         return [
-            self.loop.task(candidate_of(group[0]), self.loop.pruning_bounds(group, bar, best, expected))
+            self.loop.task(self.loop.candidate(group[0]), self.loop.pruning_bounds(group, bar, best, expected))
             for group in groups
         ]
 
@@ -213,7 +215,7 @@ class GenerationalSearch:
         for group in groups:
             if self._known(group) is None:
                 continue
-            for candidate in map(candidate_of, group):
+            for candidate in map(self.loop.candidate, group):
                 if self.loop.archive.of(candidate.id) is None:
                     self.loop.append_repeat(candidate)
 

@@ -14,7 +14,7 @@ from swarm.core.candidates import Candidate, Evaluation, Incumbent, PruningBound
 from swarm.core.errors import RunError
 from swarm.core.measured import Measured
 from swarm.core.outcomes import Failure, Feed, Outcome
-from swarm.core.space import Array, Space
+from swarm.core.space import Array, Position, Space
 from swarm.journal.archive import Archive
 from swarm.journal.records import VoidRecord
 from swarm.optimizers import Optimizer
@@ -22,7 +22,6 @@ from swarm.optimizers.base import Observation, PriorResult, Proposal
 from swarm.preferences.goals import Goals
 from swarm.preferences.weighted_sum import estimate, worth
 
-Position = tuple[float, ...]
 Evaluate = Callable[[Feed], Iterator[Outcome]]
 
 
@@ -71,6 +70,15 @@ class Loop:
     def lag(self) -> int:
         """How many generations before another one are not complete when that one is asked."""
         return 1 if self.optimizer.proposes_ahead else 0
+
+    # Where proposals are scored: several may be one position, and several positions one model
+
+    def position(self, x_D: Array) -> Position:
+        return self.space.scored_at(x_D)
+
+    def candidate(self, proposal: Proposal) -> Candidate:
+        name = f"{proposal.iteration}-{proposal.particle}"
+        return Candidate(name, self.position(proposal.x_D), proposal.iteration, proposal.particle)
 
     # Budgets
 
@@ -175,7 +183,7 @@ class Loop:
         if not self.sequential or best is None or not stoppable or len(proposals) > 1:
             return exact
         personal_D = proposals[0].personal_D
-        personal = None if personal_D is None else self.archive.at(position_of(personal_D))
+        personal = None if personal_D is None else self.archive.at(self.position(personal_D))
         remembered = (each for each in (best, personal) if each and each.candidate.iteration is None)
         if not all(each.surrogates for each in remembered):
             return exact  # scored by a search that this one continues, and that made no tests
@@ -187,15 +195,6 @@ class Loop:
             worst=low if math.isfinite(low) else None,
             expected=expected,
         )
-
-
-def candidate_of(proposal: Proposal) -> Candidate:
-    name = f"{proposal.iteration}-{proposal.particle}"
-    return Candidate(name, position_of(proposal.x_D), proposal.iteration, proposal.particle)
-
-
-def position_of(x_D: Array) -> Position:
-    return tuple(float(x) for x in x_D)
 
 
 def incumbent_of(evaluation: Evaluation) -> Incumbent:

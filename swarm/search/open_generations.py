@@ -1,12 +1,12 @@
 """The generations that are being scored: one, or two where the optimizer proposes ahead."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from swarm.core.candidates import Evaluation, Task
+from swarm.core.space import Array, Position
 from swarm.optimizers.base import Proposal
-from swarm.search.loop import Position, position_of
 from swarm.search.pareto import ObservedFront
 
 SamePosition = Sequence[Proposal]  # of one generation; the first is scored, for all of them
@@ -64,9 +64,9 @@ class SyncState:
     looked_ahead: bool = False
 
 
-def by_position(proposals: Sequence[Proposal]) -> list[SamePosition]:
-    """Proposals grouped by position, each group where its first proposal stood."""
+def by_position(proposals: Sequence[Proposal], position: Callable[[Array], Position]) -> list[SamePosition]:
+    """Proposals grouped by the position where they are scored, each group where its first proposal stood."""
     groups: dict[Position, list[Proposal]] = {}
     for proposal in proposals:
-        groups.setdefault(position_of(proposal.x_D), []).append(proposal)
+        groups.setdefault(position(proposal.x_D), []).append(proposal)
     return list(groups.values())

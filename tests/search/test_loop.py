@@ -18,7 +18,7 @@ from swarm.optimizers.base import Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.pso import PSO
 from swarm.preferences.weighted_sum import estimate, utility
-from swarm.search.loop import Loop, candidate_of, position_of
+from swarm.search.loop import Loop
 
 HERE, THERE = (0.5, 0.0, 0.0), (0.0, 0.5, 0.0)
 
@@ -61,7 +61,7 @@ def test_evaluations_are_journaled_and_heard_of_and_failed_attempts_are_journale
 def test_an_optimizer_learns_an_estimate_of_what_was_stopped_only_if_it_takes_one(tmp_path: Path) -> None:
     best = scored(Candidate("0-0", (0.1, 0.7, 0.3), 0, 0))
     asked = proposal(1, space(3).experts_ED[0])
-    stopped = replace(scored(candidate_of(asked)), status="stopped")
+    stopped = replace(scored(Candidate("0-1", tuple(asked.x_D.tolist()), 0, 1)), status="stopped")
     assert math.isnan(loop(tmp_path, PSO()).result(asked, stopped, best).utility)
     learnt = loop(tmp_path, Bayesian(soft=False)).result(asked, stopped, best)
     assert (learnt.iteration, learnt.particle) == (0, 1)
@@ -72,7 +72,7 @@ def test_a_position_s_bounds_are_those_that_hold_for_all_who_share_it(tmp_path: 
     x_D = space(3).neutral_D
     shared = [proposal(0, x_D, low=0.1, high=0.9), proposal(1, x_D, low=0.2, high=0.8)]
     one = loop(tmp_path, PSO())
-    best = scored(Candidate("0-0", position_of(x_D), 0, 0))
+    best = scored(Candidate("0-0", one.position(x_D), 0, 0))
     assert (one.pruning_bounds(shared, 0.7, best, {}).low, one.pruning_bounds(shared, 0.7, best, {}).high) == (0.2, 0.7)
     tested = replace(one, sequential=True)
     assert tested.pruning_bounds(shared, 0.7, best, {}).best is None, "a test would be that of one particle alone"
