@@ -1,6 +1,7 @@
 """Coefficients for the terminal, and apart from them how a router is used."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -9,7 +10,9 @@ from swarm.cli.shorten import shorten
 from swarm.cli.wrapping import LEAST_TEXT, packed
 from swarm.core.terminal_text import one_line
 from swarm.journal.router_use import BIAS, ROUTER, STRENGTH, router_names
-from swarm.journal.summary import Summary
+
+if TYPE_CHECKING:
+    from swarm.journal.summary import Summary
 
 COEFFICIENTS, OF_ROUTER = "coefficients  ", "router        "
 COEFFICIENTS_SHOWN = 12
@@ -46,7 +49,7 @@ class CoefficientLines:
     Below them how the router is used, where there is one.
     """
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: "Summary") -> None:
         found = summary.best.coefficients
         names = router_names(found)
         self._experts = [
