@@ -38,7 +38,7 @@ def test_alone_it_has_equal_scores_in_both_places(
 
     def scored(baseline: Baseline) -> Evaluation:
         task = Task(Candidate(baseline.id, tuple(baseline.position_D.tolist())))
-        (found,) = evaluator.evaluate([task], "search")
+        (found,) = evaluator.evaluate([task])
         return found
 
     found = {each.id: scored(each) for each in plan.space.experts}
