@@ -83,8 +83,8 @@ def mean_interval(scores_P: Sequence[float], within: Range = ANY) -> Score:
     the range is Wilson's own interval. It holds for graded scores, too: of all scores in a range with the same mean,
     those at its two ends alone are the likeliest to look all lowest or all highest, since P(x > lowest) is at least
     (mean - lowest) / (highest - lowest) (Markov's inequality). Seven scores or more that all have a certain value
-    miss the mean with at most 5 % (tests/statistics/test_intervals.py). Without a finite range they say nothing of the mean:
-    the ends are NaN.
+    miss the mean with at most 5 % (tests/statistics/test_intervals.py). Without a finite range they say nothing of the
+    mean: the ends are NaN.
     """
     x_P = np.asarray(scores_P, dtype=np.float64)
     low, high = _ends(x_P, *within)
