@@ -41,12 +41,7 @@ def composed(
     settings = composed_experts(len(pairs), prepare, overrides)
     paths = [find(reference, here, "--expert") for reference, _ in pairs]
     specs = _specs([reference for reference, _ in pairs], paths, settings)
-    for spec in specs:
-        if spec.acts_on_logits:
-            raise ConfigError(
-                f"--expert: {spec.path} is a control layer, which acts on logits, and compose adds weights; leave it "
-                "out, or search with composition.type: control (docs/configuration.md)"
-            )
+    _check_on_weights(specs)
     catalog = open_catalog(find(base, here, "--base"), specs)
     if algebra == "factors" and (problem := factors_problem(catalog)):
         raise ConfigError(f"--algebra: factors does not work here: {problem}; use --algebra delta")
@@ -59,6 +54,15 @@ def composed(
         config_yaml="",
         candidate_id="",
     )
+
+
+def _check_on_weights(specs: Sequence[ExpertSpec]) -> None:
+    for spec in specs:
+        if spec.acts_on_logits:
+            raise ConfigError(
+                f"--expert: {spec.path} is a control layer, which acts on logits, and compose adds weights; leave it "
+                "out, or search with composition.type: control (docs/configuration.md)"
+            )
 
 
 def _specs(references: Sequence[str], paths: Sequence[Path], settings: ComposedExperts) -> list[ExpertSpec]:
