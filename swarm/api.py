@@ -9,7 +9,7 @@
     run.archive.to_pandas()
     run.choose("nash")               # the id of another member of the front, by a rule of choice
     run.dial().set(helpful=0.8, harmless=0.2)
-    swarm.compose("base", {"adapters/maths": 0.6}, "composed")
+    swarm.compose("base", {"adapters/maths": 0.6}, "composed", prepare="ties:density=0.5")
     model = swarm.load("composed")   # any export, or a run's directory; model.tokenizer
 
 `swarm.search` is also the name of a package; type checkers know the function as `swarm.api.search`.
@@ -100,16 +100,18 @@ def compose(
     format: str = "hf",
     dtype: str = "bfloat16",
     algebra: str = "delta",
+    prepare: str = "",
+    overrides: Sequence[str] = (),
     rank: int | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a composed expert of known coefficients: the base, plus each coefficient times its expert's update.
 
     base: a local folder, a hub id, or zoo:NAME. experts: path, hub id or zoo reference -> coefficient.
-    format, dtype, algebra, rank: as `swarm compose` has them. Returns the folder. Raises UserError.
+    format, dtype, algebra, prepare, overrides, rank: as `swarm compose` has them. Returns the folder. Raises UserError.
     """
     pairs = [f"{path}={float(coefficient)!r}" for path, coefficient in experts.items()]
-    what = composed(str(base), pairs, dtype, algebra)
+    what = composed(str(base), pairs, dtype, algebra, prepare, overrides)
     return write_export(_at(what, rank, format), _path(out), format, overwrite)
 
 
@@ -165,9 +167,8 @@ class Run:
     @property
     def summary(self) -> Summary:
         """Result, baselines, intervals, verdict and cost. Raises RunError where the run has not ended."""
-        archive = self.archive
-        found = read_summary(self.folder, archive)
-        return found.named(tuple(archive.start.items) if archive.start else ())
+        found, start = read_summary(self.folder, self.archive), self.archive.start
+        return found.named(tuple(start.items) if start else ())
 
     @property
     def best(self) -> BestExpert:
@@ -219,8 +220,7 @@ class Run:
         rank: of an adapter: the nearest one of that rank, whose card says what it loses. Raises UserError.
         """
         if select and (candidate or rank is not None):
-            other = "candidate" if candidate else "rank"
-            raise ConfigError(f"{other} and select do not go together; give one of them")
+            raise ConfigError(f"{'candidate' if candidate else 'rank'} and select do not go together; give one of them")
         if select:
             export_chosen(self.folder, _path(dest), _criterion(select), format, overwrite, by)
             return _path(dest)

@@ -135,7 +135,7 @@ def _interval_heading(summary: Summary) -> str:
 
 def _scores(owner: Best | BaselineScores, objective: str) -> tuple[str, ...]:
     search, select, test = (_of(scores, objective) for scores in (owner.search, owner.select, owner.test))
-    interval = f"{test.low:.3f} to {test.high:.3f}" if test else ""
+    interval = f"{test.low:.3f} to {test.high:.3f}" if test and test.has_interval else ""
     return _mean(search), _mean(select), _mean(test), interval
 
 

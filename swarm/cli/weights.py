@@ -128,6 +128,18 @@ def compose(
     algebra: Annotated[
         str, typer.Option(help="delta: updates are summed; factors: LoRA's A and B, each by itself")
     ] = "delta",
+    prepare: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE:KEY=VALUE,...", help="prepare all experts, as ties:density=0.5 (docs/preparations.md)"
+        ),
+    ] = "",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="A.B=V", help="set a value of prepare or of one expert: experts.0.svd=16; may be repeated"
+        ),
+    ] = None,
     rank: Rank = None,
     push_to_hub: Push = "",
     overwrite: Overwrite = False,
@@ -138,7 +150,7 @@ def compose(
 
     form = WrittenForm(export_format, rank, push_to_hub, overwrite)
     form.check()
-    print_lines(form.written(composed(base, expert, dtype, algebra), out))
+    print_lines(form.written(composed(base, expert, dtype, algebra, prepare, overrides or ()), out))
 
 
 @app.command()

@@ -39,8 +39,8 @@ def read_config(text: str, owner: str, overrides: Sequence[str] = ()) -> Config:
 def config_of(raw: Mapping[str, object], owner: str, overrides: Sequence[str] = ()) -> Config:
     """A raw mapping with overrides, validated; the mapping stays as it is. Raises ConfigError."""
     content = deepcopy(dict(raw))
-    for override in overrides:
-        _override(content, override)
+    for each in overrides:
+        override(content, each)
     return parse_config(content, owner, overrides)
 
 
@@ -80,8 +80,8 @@ def parse_config(raw: Mapping[str, object], owner: str, overrides: Sequence[str]
 def _blame(problem: str, owner: str, overrides: Sequence[str]) -> str:
     """The problem, which begins with its key, and who gave this key its value: an override, or else the file."""
     key = problem.partition(":")[0]
-    for override in overrides:
-        own = override.partition("=")[0]
+    for each in overrides:
+        own = each.partition("=")[0]
         if f"{key}.".startswith(f"{own}.") or f"{own}.".startswith(f"{key}."):
             return f"--set {problem}"
     return f"{owner}: {problem}"
@@ -105,11 +105,12 @@ def _hidden(value: Any) -> Any:
     return {key: _hidden(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+def override(raw: dict[str, Any], assignment: str) -> None:
+    """Set one value of a raw mapping, as `a.b=v` with v in YAML says. Raises ConfigError."""
+    key, equals, text = assignment.partition("=")
     if not equals or not key:
         raise ConfigError(
-            f"--set {shortened(override)}: not of the form key=value; write for example --set optimizer.particles=10"
+            f"--set {shortened(assignment)}: not of the form key=value; write for example --set optimizer.particles=10"
         )
     keys = tuple(key.split("."))
     if len(keys) > MOST_LEVELS:
@@ -154,6 +155,6 @@ def read_document(path: Path, overrides: Sequence[str], first: str) -> dict[str,
     raw = parse(read_text(path), f"{path}: ")
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold a mapping; start it with {first}")
-    for override in overrides:
-        _override(raw, override)
+    for each in overrides:
+        override(raw, each)
     return raw

@@ -34,6 +34,8 @@ class Example:
     aliases: other right texts, which count as `answer` does.
     ambiguous: whether the prompt can be understood in several ways; None where the data do not say.
     where: its file and line, for messages; "" where it is of no file.
+    question_at: the place in a text prompt where the question itself begins, after solved examples (few-shot) and what
+        else stands in front of it; 0 where nothing does, or where that is not known.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Example:
     aliases: tuple[str, ...] = ()
     ambiguous: bool | None = None
     where: str = field(default="", compare=False)
+    question_at: int = 0
 
     @property
     def named(self) -> str:

@@ -9,6 +9,7 @@
     duplicates.py      examples that are the same or nearly the same
     stratified.py      the seeded split, with the same share of every task
     overlap.py         no example in two splits: refused, or dropped from one
+    solved_examples.py test examples that prompts show with their answers
     splits.py          search, select and test of every objective
     contamination.py   examples that an expert was trained on
     curation.py        few of many examples, chosen for training, with an account of each

@@ -69,7 +69,10 @@ def normalised(text: str) -> str:
 
 
 def prompt_key(example: Example) -> str:
-    """The same for two examples that ask the same: context, prompt and choices, the choices in any order."""
+    """The same for two examples that ask the same: context, prompt and choices, the choices in any order.
+
+    What stands in front of the question, such as solved examples, does not count: it may be drawn for each anew.
+    """
     return json.dumps([normalised(_asked(example)), sorted(map(normalised, _choices(example)))])
 
 
@@ -187,12 +190,13 @@ def _shingles(text: str) -> set[Shingle]:
 
 def _asked(example: Example) -> str:
     prompt = example.prompt
-    text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+    turns = () if isinstance(prompt, str) else prompt
+    text = prompt[example.question_at :] if isinstance(prompt, str) else "\n".join(turn.content for turn in turns)
     return f"{example.context}\n{text}"
 
 
 def question_text(example: Example) -> str:
-    """What is asked, with its choices."""
+    """What is asked, with its choices and without what stands in front."""
     return "\n".join([_asked(example), *_choices(example)])
 
 

@@ -18,6 +18,7 @@ from swarm.core.settings import Settings
 from swarm.data.duplicates import content_key, prompt_key, similar_pairs
 from swarm.data.examples import DevTest, read_data, read_examples
 from swarm.data.overlap import Overlap, deal
+from swarm.data.solved_examples import shown_in_front, shown_notes
 from swarm.data.stratified import ExamplePool
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -122,7 +123,8 @@ def make_splits(
         pools += _shared_pools(shared, read_data(resolve(shared), needs_answer), fed, notes)
     by_split = _of_tasks(only_tasks, deal(pools, wanted, seed, settings.overlap, notes), objective_name)
     splits = Splits(by_split["search"], by_split["select"], by_split["test"])
-    return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits))))
+    shown = shown_in_front(splits.test, [*splits.search, *splits.select, *splits.test])
+    return replace(splits, notes=(*notes, *_near_duplicate_notes(near_duplicates(splits)), *shown_notes(shown)))
 
 
 def _of_tasks(

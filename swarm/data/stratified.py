@@ -7,7 +7,7 @@ tasks alternate, so that every prefix of it, at which racing may stop, has a pro
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swarm.core.errors import ConfigError
 from swarm.core.examples import Example, Split
@@ -63,8 +63,8 @@ def in_turn(sizes: Mapping[str, int]) -> list[str]:
 
 
 def shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
-    """In the order of hashes of seed and content."""
-    return sorted(examples, key=lambda example: (_hash(seed, content_key(example)), example.id))
+    """In the order of hashes of seed and content, of which what stands in front of the question is a part."""
+    return sorted(examples, key=lambda example: (_hash(seed, content_key(replace(example, question_at=0))), example.id))
 
 
 def _by_task(examples: Iterable[Example]) -> dict[str, list[Example]]:

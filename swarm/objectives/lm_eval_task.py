@@ -164,12 +164,20 @@ class HarnessTask:
         """With its choices, where the right one is one of them, so that equal items are known as such."""
         right, where = self._task.doc_to_target(instance.doc), f"lm-eval's {self.name}"
         prompt = instance.args[0]
+        begins = self._question_at(instance.doc, prompt)
         if self._task.OUTPUT_TYPE == "multiple_choice" and not self._task.multiple_input:
             choices = {str(i): str(text) for i, text in enumerate(self._task.doc_to_choice(instance.doc))}
             right = next((name for name, text in choices.items() if text == right), right)
             if str(right) in choices:
-                return Example(key, prompt, str(right), choices, task=self.name, where=where)
-        return Example(key, prompt, str(right), task=self.name, where=where)
+                return Example(key, prompt, str(right), choices, task=self.name, where=where, question_at=begins)
+        return Example(key, prompt, str(right), task=self.name, where=where, question_at=begins)
+
+    def _question_at(self, document: Any, prompt: str) -> int:
+        """Where the question begins, after the description and the solved examples; 0 where it has no text."""
+        asked = self._task.doc_to_text(document)
+        if self._task.multiple_input:
+            asked = self._task.doc_to_choice(document)[0]
+        return max(prompt.rfind(asked), 0) if isinstance(asked, str) and asked.strip() else 0
 
 
 def _named(given: str | None, known: list[str], what: str) -> str:

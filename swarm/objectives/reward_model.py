@@ -11,11 +11,13 @@ from pydantic import Field
 from swarm.core.errors import ConfigError
 from swarm.core.examples import Example, Message, Prompt
 from swarm.core.requests import Answer
+from swarm.core.space import Array
 from swarm.objectives.base import Scored
 from swarm.objectives.choosing import softmax
+from swarm.objectives.classifier_batches import Input
 from swarm.objectives.prompting import build_prompt
 from swarm.objectives.replies import ReplyObjective
-from swarm.objectives.sequence_classifier import Device, Input, classifier_files, is_multi_label, labels_of, logits
+from swarm.objectives.sequence_classifier import Device, classifier_files, is_multi_label, labels_of, logits
 
 NO_CHAT_OF_ITS_OWN = "is a chat, which reads: pair cannot give whole; set reads: chat, or reads: answer"
 
@@ -56,13 +58,22 @@ class RewardModel(ReplyObjective):
             raise self.refusal(example, NO_CHAT_OF_ITS_OWN)
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Scored:
-        reply = self.reply(answers).strip()
-        logits_L, label = logits(self.model, self.device, self._input(example, reply)), self._label()
+        (scored,) = self.score_all([(example, answers)])
+        return scored
+
+    def score_all(self, answered: Sequence[tuple[Example, Sequence[Answer]]]) -> list[Scored]:
+        """The texts together, where the classifier is faster so."""
+        replies = [self.reply(answers).strip() for _, answers in answered]
+        texts = [self._input(example, reply) for (example, _), reply in zip(answered, replies, strict=True)]
+        found = logits(self.model, self.device, texts)
+        return [Scored(self._score(logits_L), reply) for logits_L, reply in zip(found, replies, strict=True)]
+
+    def _score(self, logits_L: Array) -> float:
+        label = self._label()
         if self.metric == "logit":
-            return Scored(float(logits_L[label]), reply)
+            return float(logits_L[label])
         apart = len(logits_L) == 1 or is_multi_label(self.model)
-        share = math.exp(-float(np.logaddexp(0.0, -logits_L[label]))) if apart else float(softmax(logits_L)[label])
-        return Scored(share, reply)
+        return math.exp(-float(np.logaddexp(0.0, -logits_L[label]))) if apart else float(softmax(logits_L)[label])
 
     def right(self, example: Example) -> tuple[str, ...]:
         labels = self._labels

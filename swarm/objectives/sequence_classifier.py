@@ -4,22 +4,20 @@ Its weights are safetensors. Pickled weights are not opened, and no code of the 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from jinja2 import TemplateError
-
-from swarm.core.errors import ConfigError, EvaluationError
-from swarm.core.examples import Message
+from swarm.core.errors import ConfigError
 from swarm.core.space import Array
+from swarm.objectives.classifier_batches import Classifier, Input
 
 KIND = "ForSequenceClassification"
 KEPT = 65_536  # logits of texts that were seen last
+BATCH_TOKENS = {"cpu": 0, "cuda": 4096}  # of a batch, padding counted; 0: each text alone
 BESIDE = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
-Input = str | tuple[str, str] | tuple[Message, ...]  # a text, a pair of texts, or a chat that ends with the reply
 Device = Literal["cpu", "cuda"]
 
 
@@ -47,14 +45,24 @@ def labels_of(folder: str, key: str) -> tuple[str, ...]:
     return labels
 
 
-@lru_cache(maxsize=KEPT)
-def logits(folder: str, device: Device, text: Input) -> Array:
-    """Logits of the labels, shape (labels,). Each text goes through alone, so that none depends on another.
+def logits(folder: str, device: Device, texts: Sequence[Input]) -> list[Array]:
+    """Logits of the labels of each text, shape (labels,). The model is loaded once a process.
 
-    What is too long for the model is cut: the end of a text, the longer of a pair, the start of a chat. The model is
-    loaded once a process. Raises ConfigError where it cannot be.
+    On the CPU each text goes through alone: batches gain nothing there with long texts and a third with short ones,
+    while texts that candidates have in common are then read once. Where launching a pass is what costs, they go through
+    in batches, which follow from these texts alone: results differ from those alone by rounding.
+
+    What is too long for the model is cut: the end of a text, the longer of a pair, the start of a chat. Raises
+    ConfigError where the model cannot be loaded, EvaluationError where it fails.
     """
-    return _classifier(folder, device)(text)
+    if BATCH_TOKENS[device]:
+        return _classifier(folder, device).together(texts, BATCH_TOKENS[device])
+    return [_alone(folder, device, text) for text in texts]
+
+
+@lru_cache(maxsize=KEPT)
+def _alone(folder: str, device: Device, text: Input) -> Array:
+    return _classifier(folder, device).alone(text)
 
 
 @cache
@@ -65,7 +73,8 @@ def is_multi_label(folder: str) -> bool:
 
 
 @cache
-def _classifier(folder: str, device: Device) -> Callable[[Input], Array]:
+def _classifier(folder: str, device: Device) -> Classifier:
+    """Raises ConfigError where it cannot be loaded."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -85,41 +94,4 @@ def _classifier(folder: str, device: Device) -> Callable[[Input], Array]:
         raise ConfigError(f"{folder} cannot be loaded as a classifier ({reason}); correct its files") from error
     if lacking := sorted(report["missing_keys"]):
         raise ConfigError(f"{folder} lacks {lacking[0]}, which would be random; name a classifier that was trained")
-    model.eval().to(device)
-    limit = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or 1 << 20)
-
-    def run(text: Input) -> Array:
-        try:
-            with torch.inference_mode():
-                inputs = {name: ids.to(device) for name, ids in _encoded(tokenizer, text, limit, folder).items()}
-                found = model(**(inputs if inputs["input_ids"].numel() else _empty(tokenizer, device))).logits[0]
-        except (RuntimeError, IndexError, ValueError, TypeError, TemplateError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise EvaluationError(f"{folder} fails at a text ({reason})") from error
-        logits_L: Array = found.double().cpu().numpy()
-        return logits_L
-
-    return run
-
-
-def _empty(tokenizer: Any, device: Device) -> dict[str, Any]:
-    """An empty text, where the tokenizer adds nothing: one token of those that mark an end."""
-    import torch
-
-    marks = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id)
-    return {"input_ids": torch.tensor([[next((mark for mark in marks if mark is not None), 0)]], device=device)}
-
-
-def _encoded(tokenizer: Any, text: Input, limit: int, folder: str) -> dict[str, Any]:
-    """Its input as tensors of one row."""
-    cut = {"truncation": True, "max_length": limit, "return_tensors": "pt"}
-    if isinstance(text, str):
-        return dict(tokenizer(text, **cut))
-    if isinstance(text[0], str):
-        return dict(tokenizer(*text, **cut))
-    if not tokenizer.chat_template:
-        raise ConfigError(f"reads: chat, but the tokenizer of {folder} has no chat template; set reads: pair")
-    turns = [{"role": turn.role, "content": turn.content} for turn in text if isinstance(turn, Message)]
-    rendered = tokenizer.apply_chat_template(turns, tokenize=False)
-    tensors = tokenizer(rendered, add_special_tokens=False, return_tensors="pt")
-    return {name: ids[:, -limit:] for name, ids in tensors.items()}
+    return Classifier(model.eval().to(device), tokenizer, folder, device)

@@ -26,7 +26,7 @@ class Goals:
     soft: smoothed scores, where there are any, take the place of scores in what is maximised.
     error_ratio: objective -> the standard error of its mean on the select split, over that on the search split. A floor
         is held by a lower bound there; so a search is for what can be expected to be above the floor by that bound.
-    lowest: objective -> the lowest score that an example can have; 0 where it is not given.
+    ranges: objective -> the lowest and the highest score that an example can have.
     """
 
     weights: Weights
@@ -35,7 +35,7 @@ class Goals:
     references: Mapping[str, float] = field(default_factory=dict)
     soft: bool = False
     error_ratio: Mapping[str, float] = field(default_factory=dict)
-    lowest: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def several(self) -> bool:

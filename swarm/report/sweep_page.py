@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.files import write_json, write_text
+from swarm.journal.by_objective import nan_as_null
 from swarm.report.figures.svg import Figure
 from swarm.report.figures.sweep_curves import Panel, curves_figure
 from swarm.report.templating import filled
@@ -66,7 +67,7 @@ def _point(row: Row) -> dict[str, object]:
         name: {"score": asdict(score), "margin": margin and asdict(margin)}
         for name, (score, margin) in row.scored.items()
     }
-    return {"id": row.id, "coefficients": dict(row.coefficients), "objectives": scored}
+    return {"id": row.id, "coefficients": dict(row.coefficients), "objectives": nan_as_null(scored)}
 
 
 def _csv(sweep: Sweep) -> str:
@@ -79,7 +80,8 @@ def _csv(sweep: Sweep) -> str:
         for name, (score, margin) in row.scored.items():
             of_margin = (margin.mean, margin.low, margin.high) if margin else ("", "", "")
             own = (row.coefficients[expert] for expert in experts)
-            table.writerow([*own, name, score.mean, score.low, score.high, *of_margin, score.n])
+            ends = (score.low, score.high) if score.has_interval else ("", "")
+            table.writerow([*own, name, score.mean, *ends, *of_margin, score.n])
     return text.getvalue()
 
 

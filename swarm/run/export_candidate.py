@@ -1,5 +1,6 @@
 """Any candidate of a run as something to export, as long as its weights and settings are still there."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from swarm.export.base import OtherCandidate
 from swarm.journal.archive import Archive
 from swarm.journal.summary import SPLITS, Summary
 from swarm.run.directory import JOURNAL, config_path, is_sweep, is_targets, read_summary
-from swarm.run.plan import open_experts
+from swarm.run.plan import open_experts, ranges_of
 from swarm.run.provenance import check_settings, check_weights
 from swarm.run.summarise import scores_at
+from swarm.statistics.intervals import Range
 
 SHOWN = 6  # ids in a message
 
@@ -35,7 +37,7 @@ def exported_candidate(folder: Path, candidate_id: str = "") -> Exported:
         summary=summary if is_best else None,
         config_yaml=dump_config(config),
         candidate_id=candidate.id,
-        other=None if is_best else _other(archive, candidate, summary),
+        other=None if is_best else _other(archive, candidate, summary, ranges_of(config)),
     )
 
 
@@ -73,8 +75,10 @@ def _known(archive: Archive, summary: Summary | None, wanted: str) -> list[str]:
     return [f"{id} (selected)" if id == best else id for id in order if id in ids][:SHOWN]
 
 
-def _other(archive: Archive, candidate: Candidate, summary: Summary | None) -> OtherCandidate:
-    found = {split: scores_at(archive, candidate, split) for split in SPLITS}
+def _other(
+    archive: Archive, candidate: Candidate, summary: Summary | None, ranges: Mapping[str, Range]
+) -> OtherCandidate:
+    found = {split: scores_at(archive, candidate, split, ranges) for split in SPLITS}
     missing: dict[str, str] = {}
     for split in SPLITS:
         tried = archive.of(candidate.id, split)

@@ -113,8 +113,7 @@ class FinalStep:
         if isinstance(result.selection, FrontSelection):
             rule = self.plan.config.selection.select
             known["front"] = summarise_front(result.selection, result.winner, rule, self._coefficients)
-        ranges = {objective.name: objective.signed_range for objective in self.plan.config.objectives}
-        return summarise(result, ranges).model_copy(update=known)
+        return summarise(result).model_copy(update=known)
 
     def _coefficients(self, candidate: Candidate) -> Coefficients:
         recipe = self.plan.config.composition.recipe(candidate.position, self.plan.catalog)

@@ -33,8 +33,9 @@ from swarm.experts.router import Router
 from swarm.experts.router_files import write_router
 from swarm.experts.router_fit import RouterFit, fit_router
 from swarm.experts.router_geometry import Array
-from swarm.run.plan import Plan, make_plan, specs_of
+from swarm.run.plan import Plan, make_plan, ranges_of, specs_of
 from swarm.run.router_report import RouterReport, router_report
+from swarm.statistics.intervals import Range
 
 CALIBRATIONS: dict[str, Calibration] = {"platt": "platt", "isotonic": "isotonic"}
 SPLITS_USED: tuple[Split, ...] = ("search", "select")
@@ -122,11 +123,18 @@ def run_fit_router(
     fit, held = scored["search"], scored["select"]
     calibration = CALIBRATIONS[options.calibration]
     router = router_of(plan.catalog, fit.features_NH, fit.scores_NE, layer, calibration, plan.config.seed)
-    report = router_report(router, held.features_NH, held.base_N, held.scores_NE, fit.scores_NE.mean(axis=0))
+    means_E, within = fit.scores_NE.mean(axis=0), _range_of_all(plan)
+    report = router_report(router, held.features_NH, held.base_N, held.scores_NE, means_E, within)
     router = replace(router, report=report.content())
     with replaced_directory(options.out, options.overwrite) as folder:
         write_router(router, folder)
     return FittedRouter(options.out, router, len(fit.base_N), len(router.fractal_ME), report)
+
+
+def _range_of_all(plan: Plan) -> Range:
+    """The lowest and the highest score that any objective can give."""
+    lows, highs = zip(*ranges_of(plan.config).values(), strict=True)
+    return min(lows), max(highs)
 
 
 def score_alone(plan: Plan, layer: int | None, on_step: OnStep = silent) -> tuple[dict[Split, ScoredExamples], int]:

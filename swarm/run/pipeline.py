@@ -194,7 +194,8 @@ class Run:
         winner = selection.winner(finalists)
         if ended is None:
             predicted = selection.predicted(finalists, winner)
-            self.archive.append(EndRecord(phase="select", reason=winner.id, predicted=predicted))
+            certain = {name: score for name, score in predicted.items() if score.has_interval}
+            self.archive.append(EndRecord(phase="select", reason=winner.id, predicted=certain))
         return self._result_of(selection, winner)
 
     def _test(self, result: Result) -> None:

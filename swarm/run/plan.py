@@ -25,6 +25,7 @@ from swarm.preferences.goals import Goals
 from swarm.run.budget_notes import budget_notes, idle_expert_notes
 from swarm.run.recorded_base_notes import recorded_base_notes
 from swarm.search.status import Budget
+from swarm.statistics.intervals import Range
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class Plan:
         return [*found, *self.contaminations, *self.truncations]
 
 
+def ranges_of(config: Config) -> dict[str, Range]:
+    """Objective -> the lowest and the highest score of an example, of which higher ones are better."""
+    return {objective.name: objective.signed_range for objective in config.objectives}
+
+
 def goals_of(config: Config, sizes: Mapping[str, tuple[int, int]]) -> Goals:
     """What a search with this config measures beside the utility.
 
@@ -93,7 +99,7 @@ def goals_of(config: Config, sizes: Mapping[str, tuple[int, int]]) -> Goals:
         floors={o.name: floor for o in objectives if (floor := o.kept_floor) is not None},
         references={o.name: at for o in objectives if (at := o.signed_reference) is not None},
         soft=optimizer.climbs_soft,
-        lowest={o.name: o.signed_range[0] for o in objectives},
+        ranges=ranges_of(config),
         error_ratio={name: math.sqrt(search / select) for name, (search, select) in sizes.items()},
     )
 

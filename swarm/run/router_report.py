@@ -11,8 +11,9 @@ import numpy as np
 from swarm.experts.router import FRACTAL, NATURAL, Router, uncalibrated
 from swarm.experts.router_fit import best_of
 from swarm.experts.router_geometry import Array, Marks
+from swarm.journal.by_objective import nan_as_null
 from swarm.statistics.calibration import BRIER, ECE, SQUARED, Measure, change, with_interval
-from swarm.statistics.intervals import Difference, Score, mean_interval, paired_bootstrap
+from swarm.statistics.intervals import ANY, Difference, Range, Score, mean_interval, paired_bootstrap
 
 ABLATIONS = {
     "both": (FRACTAL, NATURAL),
@@ -87,7 +88,8 @@ class RouterReport:
 
     def content(self) -> dict[str, object]:
         """As plain data."""
-        return asdict(self)
+        found: dict[str, object] = {key: nan_as_null(value) for key, value in asdict(self).items()}
+        return found
 
     def lines(self) -> list[str]:
         """The same in words."""
@@ -104,10 +106,13 @@ class RouterReport:
         return found
 
 
-def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: Array, means_E: Array) -> RouterReport:
+def router_report(
+    router: Router, features_NH: Array, base_N: Array, scores_NE: Array, means_E: Array, within: Range = ANY
+) -> RouterReport:
     """features_NH, base_N, scores_NE: of the examples that the router was not fitted to; higher scores are better.
 
     means_E: each expert's mean on the examples that it was fitted to, from which the single expert is chosen.
+    within: the lowest and the highest score that there can be.
     """
     best_NE, differ_N = best_of(scores_NE)
     single = int(np.argmax(means_E))
@@ -126,8 +131,8 @@ def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: 
         routed_N = (p_NE / p_NE.sum(axis=1, keepdims=True) * scores_NE).sum(axis=1)
         return Ablation(
             _calibrated(before_NE[differ_N], p_NE[differ_N], best_NE[differ_N]) if differ_N.any() else None,
-            _mean(hard_N),
-            _mean(routed_N),
+            mean_interval(hard_N.tolist(), within),
+            mean_interval(routed_N.tolist(), within),
             paired_bootstrap(hard_N.tolist(), choices["best_expert"].tolist()),
             paired_bootstrap(hard_N.tolist(), unlearnt_N.tolist()),
             paired_bootstrap(routed_N.tolist(), choices["uniform"].tolist()),
@@ -137,7 +142,7 @@ def router_report(router: Router, features_NH: Array, base_N: Array, scores_NE: 
         len(scores_NE),
         int(differ_N.sum()),
         list(router.experts)[single],
-        {name: _mean(each) for name, each in choices.items()},
+        {name: mean_interval(each.tolist(), within) for name, each in choices.items()},
         {name: ablation(*weights) for name, weights in ABLATIONS.items()},
     )
 
@@ -150,12 +155,8 @@ def _calibrated(before_ME: Array, after_ME: Array, best_ME: Marks) -> Calibrated
     return Calibrated(changed(ECE), changed(SQUARED), changed(BRIER))
 
 
-def _mean(scores_N: Array) -> Score:
-    return mean_interval(scores_N.tolist())
-
-
 def _shown(score: Score) -> str:
-    return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})"
+    return f"{score.mean:.3f} ({score.low:.3f} to {score.high:.3f})" if score.has_interval else f"{score.mean:.3f}"
 
 
 def _told(found: Changed) -> str:

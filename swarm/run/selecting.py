@@ -8,7 +8,7 @@ from swarm.config.schema import Config
 from swarm.core.space import Array, Baseline, Space
 from swarm.journal.archive import Archive
 from swarm.journal.records import StartRecord
-from swarm.run.plan import Plan, goals_of
+from swarm.run.plan import Plan, goals_of, ranges_of
 from swarm.search.baselines import Baselines
 from swarm.search.front_selection import FrontSelection
 from swarm.search.selection import Selection
@@ -23,7 +23,7 @@ def selection_of(plan: Plan, archive: Archive) -> Selection:
         labels = {name: [example.group for example in own] for name, own in plan.examples("select").items()}
         return _by_goals(plan.config, archive, plan.space, labels)
     baselines, soft = Baselines.of(plan.space), plan.config.optimizer.climbs_soft
-    return Selection(archive, plan.weights, baselines, soft, settings.rule == "pooled")
+    return Selection(archive, plan.weights, baselines, soft, settings.rule == "pooled", ranges_of(plan.config))
 
 
 def selection_of_journal(config: Config, archive: Archive) -> FrontSelection:
@@ -45,6 +45,7 @@ def _by_goals(config: Config, archive: Archive, space: Space, labels: Labels) ->
         Baselines.of(space),
         config.optimizer.climbs_soft,
         settings.rule == "pooled",
+        goals.ranges,
         space=space,
         goals=goals,
         rule=settings.select,

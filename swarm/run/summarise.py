@@ -1,6 +1,5 @@
 """The result of a run, as a function of its journal: what summary.json holds."""
 
-import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ from swarm.journal.summary import BaselineScores, Best, Gain, RunCounts, RunSeco
 from swarm.preferences.weighted_sum import utility
 from swarm.run.summarise_front import recipe_coefficients
 from swarm.search.selection import Selection
-from swarm.statistics.intervals import Emergence, Score, concatenate, emergence, mean_interval
+from swarm.statistics.intervals import ANY, Emergence, Range, Score, concatenate, emergence, mean_interval
 from swarm.statistics.multiple_comparisons import SAME, Comparison, compare
 from swarm.statistics.verdict import Verdict, judge
 from swarm.statistics.winners_curse import within
 from swarm.statistics.wording import unit_of
 
-Range = tuple[float, float]
-ANY: Range = (-math.inf, math.inf)
 PACKAGES = ("torch", "transformers", "peft", "ray", "numpy", "safetensors")
 # objective -> baseline -> the composed expert minus it; None where one of them has no test score
 Compared = Mapping[str, Mapping[str, Comparison | None]]
@@ -42,12 +39,10 @@ class Result:
         return self.selection.archive
 
 
-def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summary:
-    """The summary without what only the run knows: its seed, its sources, its notes and the verified export.
-
-    ranges: objective -> the lowest and the highest score that there can be.
-    """
+def summarise(result: Result) -> Summary:
+    """The summary without what only the run knows: its seed, its sources, its notes and the verified export."""
     archive, selection, best = result.archive, result.selection, result.winner
+    ranges = selection.ranges
     scale, uniform = selection.uniform()
     baselines = {selection.baselines.base.id: selection.baselines.base}
     baselines |= {candidate.id: candidate for candidate in selection.baselines.experts.values()}
@@ -60,14 +55,14 @@ def summarise(result: Result, ranges: Mapping[str, Range] | None = None) -> Summ
             id=best.id,
             source=source,
             coefficients=recipe_coefficients(result.recipe, coordinates, best.position),
-            search=scores_at(archive, best, "search"),
-            select=scores_at(archive, best, "select"),
-            test=scores_at(archive, best, "test"),
+            search=scores_at(archive, best, "search", ranges),
+            select=scores_at(archive, best, "select", ranges),
+            test=scores_at(archive, best, "test", ranges),
         ),
-        baselines=_baselines(archive, baselines, scale, tuple(selection.baselines.uniforms)),
+        baselines=_baselines(selection, baselines, scale),
         paired={name: _gains(compared, name) for name in baselines},
         verdict=_verdicts(archive, compared, source, [best, *baselines.values()], _composed(selection)),
-        predicted=_predicted(archive, ranges or {}),
+        predicted=_predicted(archive, ranges),
         optimism=_generalisation_gap(archive, selection.weights, best),
         emergence=_emergence(archive, selection, best),
         counts=counts(archive),
@@ -119,27 +114,31 @@ def _costly(archive: Archive) -> list[EvaluationRecord]:
     return [record for record in archive.scored if not record.repeated]
 
 
-def _baselines(
-    archive: Archive, candidates: Mapping[str, Candidate], scale: float, tried: tuple[float, ...]
-) -> dict[str, BaselineScores]:
-    """scale: the coefficient of every expert in the uniform weights, the best of `tried` on search."""
+def _baselines(selection: Selection, candidates: Mapping[str, Candidate], scale: float) -> dict[str, BaselineScores]:
+    """scale: the coefficient of every expert in the uniform weights, the best of those that were tried on search."""
+    archive, ranges, tried = selection.archive, selection.ranges, tuple(selection.baselines.uniforms)
     found = {
         name: BaselineScores(
-            search=scores_at(archive, candidate, "search"),
-            select=scores_at(archive, candidate, "select"),
-            test=scores_at(archive, candidate, "test"),
+            search=scores_at(archive, candidate, "search", ranges),
+            select=scores_at(archive, candidate, "select", ranges),
+            test=scores_at(archive, candidate, "test", ranges),
         )
         for name, candidate in candidates.items()
     }
     return found | {"uniform": found["uniform"].model_copy(update={"coefficient": scale, "tried": tried})}
 
 
-def scores_at(archive: Archive, candidate: Candidate, split: Split) -> Mapping[str, Score] | None:
-    """Objective -> score with its interval; None where the candidate has no full evaluation on the split."""
+def scores_at(
+    archive: Archive, candidate: Candidate, split: Split, ranges: Mapping[str, Range]
+) -> Mapping[str, Score] | None:
+    """Objective -> score with its interval; None where the candidate has no full evaluation on the split.
+
+    ranges: objective -> the lowest and the highest score that there can be.
+    """
     evaluation = archive.at(candidate.position, split)
     if evaluation is None or evaluation.status != "ok":
         return None
-    return {name: mean_interval(scores) for name, scores in evaluation.examples.items()}
+    return {name: mean_interval(scores, ranges.get(name, ANY)) for name, scores in evaluation.examples.items()}
 
 
 def _compared(

@@ -17,7 +17,7 @@ from swarm.preferences import Rule
 from swarm.search.coverage import coverage, coverage_gain
 from swarm.search.front import CONFIDENCE, Front
 from swarm.search.front_selection import FrontSelection
-from swarm.statistics.intervals import Difference, Score, mean_interval
+from swarm.statistics.intervals import ANY, Difference, Score, mean_interval
 
 ALL = "all"  # the group of weights, where these have one coefficient per expert or none
 LOGITS = "logits"  # the place of an expert's coefficients beside groups of weights
@@ -108,7 +108,10 @@ def _members(
 
 def _scores(selection: FrontSelection, candidate: Candidate, split: Split) -> Mapping[str, Score] | None:
     found = _full(selection, candidate, split)
-    return None if found is None else {name: mean_interval(scores) for name, scores in found.examples.items()}
+    if found is None:
+        return None
+    ranges = selection.ranges
+    return {name: mean_interval(scores, ranges.get(name, ANY)) for name, scores in found.examples.items()}
 
 
 def _full(selection: FrontSelection, candidate: Candidate, split: Split) -> Evaluation | None:

@@ -28,7 +28,7 @@ from swarm.journal.records import EndRecord, Kind
 from swarm.report.sweep_page import write_sweep
 from swarm.run.directory import CONFIG, JOURNAL, SWEEP, check_creatable, check_free, config_path, known_run, new_run
 from swarm.run.listener import Listener, tell_steps
-from swarm.run.plan import Plan, make_plan
+from swarm.run.plan import Plan, make_plan, ranges_of
 from swarm.run.provenance import check_same, start_record
 from swarm.run.requirements import check_machine, check_memory
 from swarm.run.sweep_settings import SweepSettings, check_size, sweep_candidates, swept_experts, swept_names
@@ -153,7 +153,7 @@ def _result(plan: Plan, settings: SweepSettings, candidates: Candidates, archive
     if failed:
         listener.note(f"{len(failed)} of {len(found)} candidates failed; the curves leave them out")
     rows = [
-        Row(each.id, candidates[each], evaluation.examples, evaluation.margins)
+        Row(each.id, candidates[each], evaluation.examples, evaluation.margins, ranges_of(plan.config))
         for each, evaluation in found.items()
         if evaluation is not None and evaluation.status == "ok"
     ]

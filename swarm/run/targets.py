@@ -36,6 +36,8 @@ from swarm.workers.pool import Pool
 
 FOLDER = "targets"
 
+RATES = (0.0, 1.0)  # between which the scores of levels are
+
 
 def domains_of(config: Config) -> Domains:
     """The domains of the config's objectives of levels. Raises ConfigError where a domain lacks a level."""
@@ -171,7 +173,7 @@ class Answers:
             return None
         lead = self.domains.lead(target, found.scores)
         worst = self.domains.worst(target, found.scores)
-        return Reached(lead > 0, lead, worst, mean_interval(found.examples[worst]), dict(found.scores))
+        return Reached(lead > 0, lead, worst, mean_interval(found.examples[worst], RATES), dict(found.scores))
 
     def _of_search(self) -> list[Evaluation]:
         """Everything that was scored in full on the search split, each position once."""

@@ -18,11 +18,12 @@ from swarm.core.space import Array
 from swarm.preferences import Members, Rule
 from swarm.preferences.front import significantly_dominated
 from swarm.preferences.goals import Goals
-from swarm.statistics.intervals import Score, mean_interval
+from swarm.statistics.intervals import ANY, Score, mean_interval
 from swarm.statistics.lower_bounds import lower_bound, paired_lower_bound
 
 CONFIDENCE = 0.95  # that what is delivered keeps its floors, whoever it is
 IN_ORDER = 0.04  # the error of tests in order, from the safest on; the rest of it is for members out of this order
+UNSAID = (0.0, math.inf)  # the range of scores of which none is given
 DRAWS = 200  # of the bootstrap that says how much a choice flatters
 
 Examples = Mapping[str, Array]  # objective -> scores of all members on the same examples, MP
@@ -86,7 +87,7 @@ class Front:
         """The lower bound of what each member has over each floor, on the select split; negative: not held. MF."""
         columns = []
         for name, floor in self.goals.floors.items():
-            rows, lowest = self.select[name], self.goals.lowest.get(name, 0.0)
+            rows, (lowest, _) = self.select[name], self.goals.ranges.get(name, UNSAID)
             if floor.from_base:
                 bounds = [paired_lower_bound(list(row), list(self.base[name]), confidence) for row in rows]
                 bounds = [0.0 if c.id == "base" else bound for c, bound in zip(self.candidates, bounds, strict=True)]
@@ -142,7 +143,8 @@ class Front:
             row = drawn.ranked(rule, rows)[0]
             for name, scores_MP in self.select.items():
                 bias[name] += float(drawn.select[name][row].mean() - scores_MP[row].mean()) / DRAWS
-        found = {name: mean_interval(list(scores_MP[winner])) for name, scores_MP in self.select.items()}
+        ranges = self.goals.ranges
+        found = {name: mean_interval(list(x_MP[winner]), ranges.get(name, ANY)) for name, x_MP in self.select.items()}
         return {n: Score(s.mean - bias[n], s.low - bias[n], s.high - bias[n], s.n) for n, s in found.items()}
 
     def _drawn(self, rng: np.random.Generator) -> "Front":
@@ -159,7 +161,7 @@ class Front:
     def _scores(self, name: str) -> Array:
         """What members are compared by on an objective: means over both splits or one, or lower bounds. Shape M."""
         if self.cautious:
-            lowest = self.goals.lowest.get(name, 0.0)
+            lowest, _ = self.goals.ranges.get(name, UNSAID)
             return np.array([lower_bound(list(row), CONFIDENCE, lowest) for row in self.select[name]])
         rows = self.select[name] if self.search is None else np.hstack([self.select[name], self.search[name]])
         return np.asarray(rows.mean(axis=1))

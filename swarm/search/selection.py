@@ -11,7 +11,7 @@ groups of parameters some finalists are favoured less than others, so the select
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from swarm.core.examples import Split
 from swarm.journal.archive import Archive
 from swarm.preferences.weighted_sum import equal_examples, utility, worth
 from swarm.search.baselines import Baselines
-from swarm.statistics.intervals import Score
+from swarm.statistics.intervals import ANY, Range, Score
 from swarm.statistics.winners_curse import Prior, predicted
 
 SHARES = (0.5, 0.25, 0.75, 0.0)  # of the best candidate's spread of groups, at most, in the finalists that differ less
@@ -39,6 +39,7 @@ class Selection:
     pooled: the winner is the best by the examples of both splits together, by smoothed scores where all have them;
         else by the scores on the select split alone. With groups of parameters the search split does not count, but
         scores may be smoothed.
+    ranges: objective -> the lowest and the highest score that an example can have, where they are known.
     """
 
     archive: Archive
@@ -46,6 +47,7 @@ class Selection:
     baselines: Baselines
     soft: bool = False
     pooled: bool = False
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def finalists(self, count: int) -> list[Candidate]:
         """The best on the search split, at most `count`, and the finalists of a search that this one continues.
@@ -124,11 +126,11 @@ class Selection:
         scores_KP = [row.examples[name] for row in rows]
         known = [self._scored(row.candidate, "search") for row in rows]
         if not self.pooled or None in known or self.baselines.groups is not None:
-            return predicted(scores_KP, 0)
+            return predicted(scores_KP, 0, None, self.ranges.get(name, ANY))
         searched = [found for found in known if found]
         n, before = len(scores_KP[0]), len(searched[0].examples[name])
         means = [(found.soft if soft and name in found.soft else found.scores)[name] for found in searched]
-        return predicted(scores_KP, 0, Prior(means, n / (n + before)))
+        return predicted(scores_KP, 0, Prior(means, n / (n + before)), self.ranges.get(name, ANY))
 
     def _value(self, candidate: Candidate, soft: bool) -> float:
         """What decides: the utility on the select split or, pooled, by the examples of both splits."""

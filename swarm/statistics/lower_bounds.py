@@ -22,13 +22,17 @@ def lower_bound(scores_P: Sequence[float], confidence: float, lowest: float = 0.
     """Of the mean: the exact binomial bound (Clopper & Pearson 1934) where every score is `lowest` or 1 more, else
     Student's.
 
-    lowest: the lowest score that there can be: -1 of negated right and wrong answers.
+    lowest: the lowest score that there can be: -1 of negated right and wrong answers. Of other scores that are all
+        equal 0 of n differ; as many as the exact bound of that allows are taken for `lowest`, where this is finite.
     A single score that is neither says nothing of the spread: -inf.
     """
     x_P = np.asarray(scores_P, dtype=np.float64)
     if math.isfinite(lowest) and np.isin(x_P - lowest, (0.0, 1.0)).all():
         right = int((x_P - lowest).sum())
         return lowest + (float(stats.beta.ppf(1 - confidence, right, len(x_P) - right + 1)) if right else 0.0)
+    if math.isfinite(lowest) and len(x_P) > 1 and not has_spread(x_P):
+        differ = 1.0 - math.pow(1.0 - confidence, 1.0 / len(x_P))
+        return float(x_P[0]) - differ * max(float(x_P[0]) - lowest, 0.0)
     return _student(x_P, confidence)
 
 

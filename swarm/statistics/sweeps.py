@@ -12,7 +12,16 @@ import numpy as np
 from scipy import stats
 
 from swarm.core.space import Array
-from swarm.statistics.intervals import CONFIDENCE, Difference, Score, mean_interval, paired_bootstrap, t_interval
+from swarm.statistics.intervals import (
+    ANY,
+    CONFIDENCE,
+    Difference,
+    Range,
+    Score,
+    mean_interval,
+    paired_bootstrap,
+    t_interval,
+)
 
 CROSSING_RESAMPLES = 500
 LEAST_SHARE = 0.5  # of the resamples that must cross, too, for an interval: else it says little of where
@@ -26,18 +35,23 @@ class Row:
     coefficients: expert -> its coefficient; 0 where it takes no part.
     examples: objective -> one score per example.
     margins: objective -> one margin per example; objectives without are left out.
+    ranges: objective -> the lowest and the highest score that an example can have, where they are known.
     """
 
     id: str
     coefficients: Mapping[str, float]
     examples: Mapping[str, Sequence[float]]
     margins: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @cached_property
     def scored(self) -> Mapping[str, tuple[Score, Score | None]]:
         """Objective -> mean score and mean margin, with their intervals."""
         return {
-            name: (mean_interval(scores), t_interval(self.margins[name]) if name in self.margins else None)
+            name: (
+                mean_interval(scores, self.ranges.get(name, ANY)),
+                t_interval(self.margins[name]) if name in self.margins else None,
+            )
             for name, scores in self.examples.items()
         }
 

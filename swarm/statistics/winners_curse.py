@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarm.core.space import Array
-from swarm.statistics.intervals import Score, mean_interval
+from swarm.statistics.intervals import ANY, Range, Score, mean_interval
 
 DRAWS = 4_000
 
@@ -36,14 +36,16 @@ class Prior:
     share: float
 
 
-def predicted(scores_KP: Sequence[Sequence[float]], winner: int, prior: Prior | None = None) -> Score:
+def predicted(
+    scores_KP: Sequence[Sequence[float]], winner: int, prior: Prior | None = None, range_: Range = ANY
+) -> Score:
     """The winner's mean on new examples with its 95 % interval.
 
     scores_KP: the scores of all contenders on the same examples. winner: the row of the selected one.
-    prior: what else decided who wins; None: nothing.
+    prior: what else decided who wins; None: nothing. range_: the lowest and the highest score that there can be.
     The observed mean and both ends of its interval are reduced by the selection bias.
     """
-    seen = mean_interval(scores_KP[winner])
+    seen = mean_interval(scores_KP[winner], range_)
     bias = selection_bias(np.asarray(scores_KP, dtype=np.float64), prior)
     return Score(seen.mean - bias, seen.low - bias, seen.high - bias, seen.n)
 

@@ -75,7 +75,8 @@ def make(kind: str, **settings) -> Objective:
 def reward_model(tmp_path_factory: pytest.TempPathFactory):
     """A classifier with a label that rewards blue more than green."""
     folder = str(make_classifier(tmp_path_factory.mktemp("reward"), ("one", "other")))
-    likes_blue = int(np.argmax(logits(folder, "cpu", "blue") - logits(folder, "cpu", "green")))
+    blue_L, green_L = logits(folder, "cpu", ["blue", "green"])
+    likes_blue = int(np.argmax(blue_L - green_L))
     REQUIRED["reward_model"] = {"model": folder, "label": likes_blue}
 
 

@@ -1,11 +1,16 @@
 """`swarm compose` writes what a search's export of the same coefficients holds."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+import swarm
 from support.playground import EXPERTS, Playground, run_cli
+from swarm.core.errors import ConfigError
+from swarm.experts.safetensors_files import TensorFiles
 
 WEIGHTS = {"hf": "model.safetensors", "adapter": "adapter_model.safetensors"}
 
@@ -55,3 +60,73 @@ def test_folders_of_one_name_keep_apart(playground: Playground, tmp_path: Path) 
     assert done.code == 0, done.err
     coefficients = json.loads((tmp_path / "out" / "recipe.json").read_text())["recipe"]["weights"]["coefficients"]
     assert list(coefficients.values()) == [[0.5], [0.5]]
+
+
+DELLA = {"type": "della", "density": 0.6, "epsilon": 0.1, "seed": 3}
+DELLA_OPTIONS = "--prepare della:density=0.6,epsilon=0.1,seed=3"
+PREPARED: dict[str, tuple[object, list[dict[str, object]], str]] = {
+    "all": ({"type": "ties", "density": 0.3, "normalize": True}, [{}, {}], "--prepare ties:density=0.3,normalize=true"),
+    "named": (DELLA, [{"name": "first"}, {}], f"{DELLA_OPTIONS} --set experts.0.name=first"),
+    "each": (
+        None,
+        [{"trim": 0.5, "svd": 2}, {"dare": 0.25}],
+        "--set experts.0.trim=0.5 --set experts.0.svd=2 --set experts.1.dare=0.25",
+    ),
+    "one": (
+        None,
+        [{"prepare": {"type": "breadcrumbs", "density": 0.7}}, {}],
+        "--set 'experts.0.prepare={type: breadcrumbs, density: 0.7}'",
+    ),
+    "own": (
+        {"type": "dare_ties", "density": 0.5, "consensus": "count"},
+        [{}, {"prepare": {"type": "ties", "density": 0.2, "consensus": "count"}}],
+        "--prepare dare_ties:density=0.5,consensus=count --set experts.1.prepare.type=ties "
+        "--set experts.1.prepare.density=0.2 --set experts.1.prepare.consensus=count",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PREPARED)
+def test_prepared_experts_are_composed_to_the_bytes_of_the_candidates_export(
+    playground: Playground, tmp_path: Path, case: str
+) -> None:
+    prepare, settings, options = PREPARED[case]
+    paths = [str(playground.expert(name)) for name in ("red", "green")]
+    experts = [{"path": path, **more} for path, more in zip(paths, settings, strict=True)]
+    config = playground.config(
+        experts=experts, prepare=prepare, optimizer={"type": "random", "particles": 2, "iterations": 1}
+    )
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run_cli("search", tmp_path / "config.yaml", "--run-dir", tmp_path / "run")
+    assert done.code == 0, done.err
+    for form in ("hf", "recipe"):
+        assert run_cli("export", tmp_path / "run", tmp_path / f"searched-{form}", "--format", form).code == 0
+    searched = json.loads((tmp_path / "searched-recipe" / "recipe.json").read_text())
+    found = [repr(each[0]) for each in searched["recipe"]["weights"]["coefficients"].values()]
+    given = [word for path, c in zip(paths, found, strict=True) for word in ("--expert", f"{path}={c}")]
+    words = ["--base", playground.base, "--dtype", "float32", *given, *shlex.split(options)]
+    for form in ("hf", "recipe"):
+        composed = run_cli("compose", *words, "-o", tmp_path / f"composed-{form}", "--format", form)
+        assert composed.code == 0, composed.err
+    ours, theirs = (
+        {f.name: f.read_bytes() for f in (tmp_path / f"{by}-hf").iterdir()} for by in ("composed", "searched")
+    )
+    cards = [each.pop("README.md").decode() for each in (ours, theirs)]
+    assert ours == theirs
+    rows = [[line for line in card.splitlines() if line.startswith("| ") and paths[0] in line] for card in cards]
+    assert rows[0] == rows[1] != []
+    composed_recipe = json.loads((tmp_path / "composed-recipe" / "recipe.json").read_text())
+    for key in ("base", "experts", "recipe", "dtype"):
+        assert composed_recipe[key] == searched[key]
+
+
+def test_prepared_from_python_and_without_a_preparation_other_weights(playground: Playground, tmp_path: Path) -> None:
+    experts = {str(playground.expert(name)): 0.5 for name in ("red", "blue")}
+    compose(playground, {"red": 0.5, "blue": 0.5}, tmp_path / "typed", "--prepare", "ties:density=0.3")
+    compose(playground, {"red": 0.5, "blue": 0.5}, tmp_path / "plain")
+    swarm.compose(playground.base, experts, tmp_path / "called", dtype="float32", prepare="ties:density=0.3")
+    typed, plain, called = (TensorFiles.of(tmp_path / name).fingerprint for name in ("typed", "plain", "called"))
+    assert typed == called != plain
+    assert "ties (density 0.3)" in (tmp_path / "typed" / "README.md").read_text()
+    with pytest.raises(ConfigError, match="is one text; give a list of them"):
+        swarm.compose(playground.base, experts, tmp_path / "x", overrides="experts.0.svd=1")

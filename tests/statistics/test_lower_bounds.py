@@ -29,7 +29,9 @@ def test_graded_pairs_have_that_of_their_differences() -> None:
 
 def test_edges() -> None:
     assert lower_bound([0.5], 0.95) == -np.inf
-    assert lower_bound([0.5] * 20, 0.95) == 0.5
+    assert lower_bound([0.5] * 20, 0.95, -np.inf) == 0.5
+    assert lower_bound([0.5] * 20, 0.95) == pytest.approx(0.5 * 0.05 ** (1 / 20))
+    assert lower_bound([3.0] * 20, 0.95, 1.0) == pytest.approx(1 + 2 * 0.05 ** (1 / 20))
     assert paired_lower_bound([0.3, 0.7], [0.3, 0.7], 0.95) == 0.0
     assert lower_bound([-0.0] * 200, 0.96, -1.0) == pytest.approx(0.04 ** (1 / 200) - 1), "no wrong one is not none"
 

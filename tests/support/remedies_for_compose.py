@@ -36,6 +36,10 @@ def with_form(scene: Scene, words: Words) -> Words:
     return [*words, "--format", "adapter"]
 
 
+def density_set(scene: Scene, words: Words) -> Words:
+    return [*words, "--set", "prepare.density=0.5"]
+
+
 def candidate_by_id(scene: Scene, words: Words) -> Words:
     best = json.loads((scene.finished / "summary.json").read_text())["best"]["id"]
     at = words.index("--select")
@@ -60,6 +64,14 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "full-folder-to-compose": (overwritten, elsewhere),
     "over-its-own-expert": (elsewhere,),
     "overflowing-coefficient": coefficient("{red}=1e39"),
+    "prepared-without-a-density": (typed("ties", "ties:density=0.5"),),
+    "prepared-by-no-type": (typed("tie:density=0.5", "ties:density=0.5"),),
+    "prepared-by-no-pair": (typed("ties:0.5", "ties:density=0.5"),),
+    "prepared-by-half-a-value": (typed("ties:density=[1", "ties:density=1"),),
+    "prepared-twice": (typed("ties:density=0.5,density=0.2", "ties:density=0.5"),),
+    "another-path-set": (typed("experts.0.path=x", "experts.0.trim=0.5"),),
+    "no-expert-left": (typed("experts=[]", "experts.0.svd=16"),),
+    "set-without-a-density": (density_set,),
     "rank-0": (typed("0", "1"),),
     "rank-of-a-whole-model": (with_form,),
     "rank-of-a-choice": (candidate_by_id,),

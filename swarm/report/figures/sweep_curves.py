@@ -1,5 +1,6 @@
 """The curves of a sweep: one row of panels per expert, each with the objectives that share their examples."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -64,8 +65,9 @@ def _panel(panel: Panel, unit: Unit, margins: bool, width: float) -> str:
     at = 0.0
     for i, (line, name) in enumerate(zip(found, panel.names, strict=True)):
         class_ = f"series series-{i % SERIES}"
-        band = [(x(c), y(v.low)) for c, v in line] + [(x(c), y(v.high)) for c, v in reversed(line)]
-        parts.append(svg.path(band, f"area series-{i % SERIES}", closed=True))
+        known = [(c, v) for c, v in line if v.has_interval]
+        band = [(x(c), y(v.low)) for c, v in known] + [(x(c), y(v.high)) for c, v in reversed(known)]
+        parts += [svg.path(band, f"area series-{i % SERIES}", closed=True)] if band else []
         parts.append(svg.path([(x(c), y(v.mean)) for c, v in line], class_))
         parts += [svg.line(at, 26, at + 16, 26, class_), svg.label(at + 20, 30, name, class_="t tight")]
         at += 28 + LETTER * len(name)
@@ -83,7 +85,8 @@ def _line(curve: Curve, margins: bool) -> list[tuple[float, Score]]:
 def _limits(found: Sequence[Sequence[tuple[float, Score]]], unit: Unit, margins: bool) -> tuple[float, float]:
     if unit.percent and not margins:
         return 0.0, 1.0
-    values = [end for line in found for _, score in line for end in (score.low, score.high, score.mean)]
+    ends = [end for line in found for _, score in line for end in (score.low, score.high, score.mean)]
+    values = [end for end in ends if math.isfinite(end)]
     return svg.rounded(min(values), max(values), TICKS)
 
 
