@@ -22,8 +22,10 @@ def selection_of(plan: Plan, archive: Archive) -> Selection:
     if plan.goals.several:
         labels = {name: [example.group for example in own] for name, own in plan.examples("select").items()}
         return _by_goals(plan.config, archive, plan.space, labels)
-    baselines, soft = Baselines.of(plan.space), plan.config.optimizer.climbs_soft
-    return Selection(archive, plan.weights, baselines, soft, settings.rule == "pooled")
+    optimizer = plan.config.optimizer
+    smoothed_in = plan.space if optimizer.takes_estimates else None  # the exact bound stops none of its candidates
+    pooled = settings.rule == "pooled"
+    return Selection(archive, plan.weights, Baselines.of(plan.space), optimizer.climbs_soft, pooled, smoothed_in)
 
 
 def selection_of_journal(config: Config, archive: Archive) -> FrontSelection:

@@ -115,11 +115,6 @@ class FrontSelection(Selection):
         lowest = {name: min((found.scores[name] for found in scored), default=0.0) for name in names}
         return np.array([self.goals.references.get(name, lowest[name]) for name in names])
 
-    def searched(self) -> list[Evaluation]:
-        """What the search and the one that it continues have scored in full, each position once."""
-        every = [*self.archive.prior_results(), *self.archive.searched()]
-        return list({e.candidate.position: e for e in every if e.status == "ok"}.values())
-
     def _broken(self, front: Front) -> str:
         """What there is to say where nobody keeps the floors."""
         row = front.nearest()
