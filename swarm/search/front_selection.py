@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from swarm.core.candidates import Candidate, Evaluation, distinct_positions
+from swarm.core.candidates import Candidate, distinct_positions
 from swarm.core.errors import RunError
 from swarm.core.space import Array, Space
 from swarm.preferences import Rule

@@ -105,7 +105,9 @@ class Selection:
         candidates = [*finalists, *self.contenders()]
         soft = self._has_soft(candidates)
         told = self._told(candidates, soft)
-        best = max(candidates, key=lambda c: (self._value(c, soft, told), self._mean(c, "select"), self._mean(c, "search")))
+        best = max(
+            candidates, key=lambda c: (self._value(c, soft, told), self._mean(c, "select"), self._mean(c, "search"))
+        )
         if (found := self.archive.at(best.position, "select")) is not None and found.status == "failed":
             path = self.archive.journal.path
             raise RunError(

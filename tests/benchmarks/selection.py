@@ -1,4 +1,4 @@
-"""What choosing the winner costs: the select split alone, both splits pooled, and with a process where margins are none.
+"""What choosing the winner loses: by the select split alone, by both splits, and with a process without margins.
 
     python tests/benchmarks/selection.py --folder DIR --write
 

@@ -7,7 +7,7 @@ Shape suffixes: P examples.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +33,12 @@ Fresh = Mapping[tuple[float, ...], Evaluation]
 class Replayed(Archive):
     """An archive whose select split is drawn anew again and again."""
 
-    fresh: Fresh = {}
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.fresh: Fresh = {}
 
-    def at(self, position: tuple[float, ...], split: Split = "search") -> Evaluation | None:  # type: ignore[override]
-        return self.fresh.get(position) if split == "select" else super().at(position, split)
+    def at(self, position: Sequence[float], split: Split = "search") -> Evaluation | None:
+        return self.fresh.get(tuple(position)) if split == "select" else super().at(position, split)
 
 
 @dataclass(frozen=True)
