@@ -111,7 +111,8 @@ class SelectionSettings(Settings):
     finalists: int = Field(8, ge=1, description="best candidates of the search split, scored again on the select split")
     rule: Literal["pooled", "select"] = Field(
         "pooled",
-        description="who wins: the best by the examples of both splits together (with groups of parameters: by smoothed"
+        description="who wins: the best by the examples of both splits together (without margins guided_pso and"
+        " bayesian smooth the search split's scores with a Gaussian process; with groups of parameters: by smoothed"
         " scores on the select split), or by the scores on the select split alone",
     )
     members: int = Field(

@@ -22,8 +22,16 @@ def selection_of(plan: Plan, archive: Archive) -> Selection:
     if plan.goals.several:
         labels = {name: [example.group for example in own] for name, own in plan.examples("select").items()}
         return _by_goals(plan.config, archive, plan.space, labels)
-    baselines, soft = Baselines.of(plan.space), plan.config.optimizer.climbs_soft
-    return Selection(archive, plan.weights, baselines, soft, settings.rule == "pooled", ranges_of(plan.config))
+    optimizer = plan.config.optimizer
+    return Selection(
+        archive,
+        plan.weights,
+        Baselines.of(plan.space),
+        optimizer.climbs_soft,
+        settings.rule == "pooled",
+        ranges_of(plan.config),
+        smoothed_in=plan.space if optimizer.takes_estimates else None,  # the exact bound stops none of its candidates
+    )
 
 
 def selection_of_journal(config: Config, archive: Archive) -> FrontSelection:

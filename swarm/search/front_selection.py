@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from swarm.core.candidates import Candidate, Evaluation, distinct_positions
+from swarm.core.candidates import Candidate, distinct_positions
 from swarm.core.errors import RunError
 from swarm.core.space import Array, Space
 from swarm.preferences import Rule
@@ -114,11 +114,6 @@ class FrontSelection(Selection):
         scored = [found for c in self.baselines.all() if (found := self._scored(c, "search"))]
         lowest = {name: min((found.scores[name] for found in scored), default=0.0) for name in names}
         return np.array([self.goals.references.get(name, lowest[name]) for name in names])
-
-    def searched(self) -> list[Evaluation]:
-        """What the search and the one that it continues have scored in full, each position once."""
-        every = [*self.archive.prior_results(), *self.archive.searched()]
-        return list({e.candidate.position: e for e in every if e.status == "ok"}.values())
 
     def _broken(self, front: Front) -> str:
         """What there is to say where nobody keeps the floors."""

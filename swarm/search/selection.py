@@ -6,7 +6,8 @@ and the baselines are scored on the test split.
 
 The pooled mean uses all that is known of a candidate. The search split favours what the search went after, but much the
 same among finalists, and it has the more examples: so the finalists differ by less luck (docs/algorithm.md). With
-groups of parameters some finalists are favoured less than others, so the select split alone decides.
+groups of parameters some finalists are favoured less than others, so the select split alone decides. Plain scores on
+the search split are smoothed by a Gaussian process where no candidate is stopped by the exact bound of racing.
 """
 
 import math
@@ -18,14 +19,18 @@ import numpy as np
 from swarm.core.candidates import Candidate, Evaluation
 from swarm.core.errors import RunError
 from swarm.core.examples import Split
+from swarm.core.space import Space
 from swarm.journal.archive import Archive
 from swarm.preferences.weighted_sum import equal_examples, utility, worth
 from swarm.search.baselines import Baselines
+from swarm.search.posterior_scores import Position, posterior_scores
 from swarm.statistics.intervals import ANY, Range, Score
 from swarm.statistics.winners_curse import Prior, predicted
 
 SHARES = (0.5, 0.25, 0.75, 0.0)  # of the best candidate's spread of groups, at most, in the finalists that differ less
 EVEN = 1e-6  # a spread of groups that is none
+Searched = Mapping[Position, Mapping[str, float]]
+"""Position -> objective -> what the search split says of its score."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ class Selection:
         else by the scores on the select split alone. With groups of parameters the search split does not count, but
         scores may be smoothed.
     ranges: objective -> the lowest and the highest score that an example can have, where they are known.
+    smoothed_in: the space in which a Gaussian process smooths the scores on the search split that are pooled, where
+        there are no smoothed scores; None: it does not. Not for optimizers of which racing stops candidates exactly:
+        there the winner would depend on whether there is a race.
     """
 
     archive: Archive
@@ -48,6 +56,7 @@ class Selection:
     soft: bool = False
     pooled: bool = False
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    smoothed_in: Space | None = None
 
     def finalists(self, count: int) -> list[Candidate]:
         """The best on the search split, at most `count`, and the finalists of a search that this one continues.
@@ -97,7 +106,10 @@ class Selection:
         """
         candidates = [*finalists, *self.contenders()]
         soft = self._has_soft(candidates)
-        best = max(candidates, key=lambda c: (self._value(c, soft), self._mean(c, "select"), self._mean(c, "search")))
+        told = self._told(candidates, soft)
+        best = max(
+            candidates, key=lambda c: (self._value(c, soft, told), self._mean(c, "select"), self._mean(c, "search"))
+        )
         if (found := self.archive.at(best.position, "select")) is not None and found.status == "failed":
             path = self.archive.journal.path
             raise RunError(
@@ -113,26 +125,28 @@ class Selection:
         """
         contenders = self.contenders()
         soft = self._has_soft([*finalists, *contenders])
+        told = self._told([winner, *finalists, *contenders], soft)
         scored = [candidate for candidate in (winner, *finalists) if self._scored(candidate, "select")]
-        bar = min((self._value(candidate, soft) for candidate in scored), default=math.inf)
-        near = [*scored, *(c for c in contenders if self._value(c, soft) >= bar)]
+        bar = min((self._value(candidate, soft, told) for candidate in scored), default=math.inf)
+        near = [*scored, *(c for c in contenders if self._value(c, soft, told) >= bar)]
         rows = {c.position: found for c in near if (found := self._scored(c, "select"))}
         if winner.position not in rows:
             return {}
-        return {name: self._prediction(list(rows.values()), name, soft) for name in rows[winner.position].examples}
+        return {name: self._prediction(rows, name, told) for name in rows[winner.position].examples}
 
-    def _prediction(self, rows: Sequence[Evaluation], name: str, soft: bool) -> Score:
+    def _prediction(self, rows: Mapping[Position, Evaluation], name: str, told: Searched) -> Score:
         """Of the first row's score on the objective. rows: on the select split."""
-        scores_KP = [row.examples[name] for row in rows]
-        known = [self._scored(row.candidate, "search") for row in rows]
-        if not self.pooled or None in known or self.baselines.groups is not None:
-            return predicted(scores_KP, 0, None, self.ranges.get(name, ANY))
-        searched = [found for found in known if found]
-        n, before = len(scores_KP[0]), len(searched[0].examples[name])
-        means = [(found.soft if soft and name in found.soft else found.scores)[name] for found in searched]
-        return predicted(scores_KP, 0, Prior(means, n / (n + before)), self.ranges.get(name, ANY))
+        scores_KP = [row.examples[name] for row in rows.values()]
+        range_ = self.ranges.get(name, ANY)
+        if not self.pooled or not rows.keys() <= told.keys() or self.baselines.groups is not None:
+            return predicted(scores_KP, 0, None, range_)
+        searched = self.archive.at(next(iter(rows)), "search")
+        assert searched is not None, "all of them are told of"
+        n, before = len(scores_KP[0]), len(searched.examples[name])
+        prior = Prior([told[position][name] for position in rows], n / (n + before))
+        return predicted(scores_KP, 0, prior, range_)
 
-    def _value(self, candidate: Candidate, soft: bool) -> float:
+    def _value(self, candidate: Candidate, soft: bool, told: Searched) -> float:
         """What decides: the utility on the select split or, pooled, by the examples of both splits."""
         select, search = self._scored(candidate, "select"), self._scored(candidate, "search")
         if select is None:
@@ -142,8 +156,25 @@ class Selection:
         if search is None or self.baselines.groups is not None:
             return worth(select, self.weights, soft)
         n, before = (equal_examples(found.examples, self.weights) for found in (select, search))
-        pooled = n * worth(select, self.weights, soft) + before * worth(search, self.weights, soft)
+        pooled = n * worth(select, self.weights, soft) + before * utility(told[candidate.position], self.weights)
         return pooled / (n + before)
+
+    def _told(self, candidates: Sequence[Candidate], soft: bool) -> Searched:
+        """What the search split says of those that are scored there: by smoothed scores where all have them, else by
+        the means of a Gaussian process or, where there is to be none, by scores."""
+        found = {c.position: e for c in candidates if (e := self._scored(c, "search"))}
+        plain = {position: {**e.scores, **e.soft} if soft else e.scores for position, e in found.items()}
+        if not found or self.smoothed_in is None or any(e.soft for e in found.values()) or self.baselines.groups:
+            return plain
+        known = [*self.searched(), *(e for c in self.baselines.all() if (e := self._scored(c, "search")))]
+        distinct = list({e.candidate.position: e for e in known}.values())
+        means = posterior_scores(self.smoothed_in, distinct, self.weights, list(found))
+        return plain if means is None else dict(zip(found, means, strict=True))
+
+    def searched(self) -> list[Evaluation]:
+        """What the search and the one that it continues have scored in full, each position once."""
+        every = [*self.archive.prior_results(), *self.archive.searched()]
+        return list({e.candidate.position: e for e in every if e.status == "ok"}.values())
 
     def _has_soft(self, candidates: Iterable[Candidate]) -> bool:
         """Whether all of them have smoothed scores of the same objectives on both splits. Older journals have not."""

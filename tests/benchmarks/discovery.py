@@ -86,7 +86,8 @@ def trial(entry: Entry) -> dict[str, Any]:
     problem = PROBLEMS[entry.problem]
     settings = json.loads(entry.settings)
     chosen = optimizer(entry.contender, settings, entry.evaluations, problem.space.dimensions)
-    return asdict(entry) | asdict(run_trial(problem, chosen, entry.seed, racing(settings)))
+    margins = settings.get("soft", True)
+    return asdict(entry) | asdict(run_trial(problem, chosen, entry.seed, racing(settings), margins))
 
 
 def referred(name: str) -> dict[str, Any]:

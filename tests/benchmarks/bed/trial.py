@@ -73,9 +73,13 @@ class Trial:
 
 
 class Scoring:
-    """Scores tasks on a problem's samples, rung by rung under racing, and counts example evaluations."""
+    """Scores tasks on a problem's samples, rung by rung under racing, and counts example evaluations.
 
-    def __init__(self, problem: Problem, seed: int, racing: Racing) -> None:
+    margins: whether answers have them; without there are no smoothed scores.
+    """
+
+    def __init__(self, problem: Problem, seed: int, racing: Racing, margins: bool = True) -> None:
+        self._margins = margins
         self._scorers = {split: problem.scorer(seed, split) for split in ("search", "select")}
         self.racing = racing
         self.examples = 0
@@ -95,7 +99,7 @@ class Scoring:
             {"right": float(right_P.mean())},
             {"right": tuple(right_P.tolist())},
             surrogates={"right": surrogates(margins_P[:count])} if self.racing.sequential else {},
-            soft={"right": smoothed(margins_P[:count].tolist())},
+            soft={"right": smoothed(margins_P[:count].tolist())} if self._margins else {},
         )
 
     def _raced(self, task: Task, margins_P: Array) -> int:
@@ -113,12 +117,16 @@ def surrogates(margins_P: Array) -> tuple[float, ...]:
     return tuple(np.round(-np.logaddexp(0.0, -margins_P), SURROGATE_DIGITS).tolist())
 
 
-def run_trial(problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Racing = UNRACED) -> Trial:
+def run_trial(
+    problem: Problem, optimizer: Optimizer[Any], seed: int, racing: Racing = UNRACED, margins: bool = True
+) -> Trial:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        return _trial(Archive(Path(folder) / "journal.jsonl"), problem, optimizer, Scoring(problem, seed, racing), seed)
+        scoring = Scoring(problem, seed, racing, margins)
+        return _trial(Archive(Path(folder) / "journal.jsonl"), problem, optimizer, scoring, seed)
 
 
-def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> Trial:
+def search(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> None:
+    """Into an empty archive."""
     archive.append(START)
     loop = Loop(
         optimizer=optimizer,
@@ -132,9 +140,14 @@ def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scorin
         sequential=scoring.racing.sequential,
     )
     GenerationalSearch(loop).run()
+
+
+def _trial(archive: Archive, problem: Problem, optimizer: Optimizer[Any], scoring: Scoring, seed: int) -> Trial:
+    search(archive, problem, optimizer, scoring, seed)
     searched = scoring.examples
     baselines = Baselines.of(problem.space)
-    selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft, pooled=True)
+    smoothed_in = problem.space if optimizer.takes_estimates else None
+    selection = Selection(archive, WEIGHTS, baselines, optimizer.climbs_soft, pooled=True, smoothed_in=smoothed_in)
     chosen = selection.finalists(FINALISTS)
     complete(archive, scoring, baselines.all(), "search")
     complete(archive, scoring, [*chosen, *selection.contenders()], "select")
