@@ -16,7 +16,6 @@ from study.routing_splits import Kept
 
 from support.optimizer_runs import space
 from swarm.core.candidates import Evaluation, Task
-from swarm.core.examples import Split
 from swarm.optimizers import OPTIMIZERS
 
 
@@ -101,7 +100,7 @@ def test_a_router_of_kept_scores_is_measured_on_others() -> None:
     assert kept.rows(["7", "3"]).tolist() == [7, 3]
 
 
-def scores_by_position(tasks: Sequence[Task], split: Split) -> list[Evaluation]:
+def scores_by_position(tasks: Sequence[Task]) -> list[Evaluation]:
     """Four examples: the first coefficient's distance from .7; those above .9 fail."""
     found = []
     for task in tasks:
