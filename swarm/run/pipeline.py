@@ -242,6 +242,8 @@ class Run:
                     done += outcome.split == split
                     tell_steps(self.listener, done, len(distinct))
                     self._tell(split, selected)
+                    if done == len(distinct):  # what is left beside them goes on in the next phase
+                        break
         for candidate in candidates:
             if self.archive.of(candidate.id, split) is None:
                 self.archive.append_repeat(kind, candidate, split)

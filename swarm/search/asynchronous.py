@@ -101,6 +101,8 @@ class AsynchronousSearch:
         feed: Feed = deque()
         if reason := self._supply(state, feed):
             return reason
+        if not state.in_flight:
+            return _exhausted(state)
         with closed(self.loop.evaluate(feed)) as outcomes:
             for outcome in outcomes:
                 if (evaluation := self.loop.append(outcome)) is None:
@@ -108,6 +110,8 @@ class AsynchronousSearch:
                 self._answer(state, evaluation)
                 if reason := self._supply(state, feed):
                     return reason
+                if not state.in_flight:  # what is scored ahead goes on beside the selection
+                    break
         return _exhausted(state)
 
     # Results

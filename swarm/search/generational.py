@@ -70,10 +70,15 @@ class GenerationalSearch:
                 return "minutes"
             if not state.open:
                 return state.spent or "exhausted"
-        if state.spent and not state.looked_ahead:
+        if not state.looked_ahead and self._is_last(state):
             state.looked_ahead = True
             feed.extend(self.loop.afterwards())
         return ""
+
+    def _is_last(self, state: SyncState) -> bool:
+        """Whether the budgets leave no room for a generation after those that are open, but for repeated positions."""
+        over = state.open[-1].iteration + 1 >= self.loop.optimizer.iterations
+        return bool(state.spent) or over or not self.loop.has_room(len(state.new_in_flight))
 
     # A generation from its beginning to its end
 

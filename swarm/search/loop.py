@@ -87,8 +87,12 @@ class Loop:
 
         pending: how many new positions are already to be scored and not yet in the archive.
         """
+        return self.archive.paid(position) or self.has_room(pending)
+
+    def has_room(self, pending: int) -> bool:
+        """Whether the budget of evaluations has room for a new position. pending: as for `affords`."""
         limit = self.optimizer.evaluations
-        return limit is None or self.archive.paid(position) or self.archive.evaluations + pending < limit
+        return limit is None or self.archive.evaluations + pending < limit
 
     def out_of_time(self) -> bool:
         """True once the search has worked its minutes, counted from its first evaluation on."""

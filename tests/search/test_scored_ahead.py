@@ -26,6 +26,8 @@ from swarm.search.loop import Loop
 CERTAIN = Baselines.of(space(3)).certain()
 SEARCHES: dict[str, tuple[type[GenerationalSearch] | type[AsynchronousSearch], Optimizer[Any]]] = {
     "one generation after another": (GenerationalSearch, PSO(particles=4, evaluations=14)),
+    "whole generations": (GenerationalSearch, PSO(particles=4, evaluations=16, patience=None)),
+    "whole generations by iterations": (GenerationalSearch, PSO(particles=4, iterations=4, patience=None)),
     "overlapping generations": (GenerationalSearch, Ahead(evaluations=16)),
     "by iterations": (GenerationalSearch, Ahead(iterations=3)),
     "patience": (GenerationalSearch, Ahead(evaluations=300, patience=2)),
@@ -34,10 +36,11 @@ SEARCHES: dict[str, tuple[type[GenerationalSearch] | type[AsynchronousSearch], O
 
 
 class Pool:
-    """Answers in any order, or background tasks first. handed: all tasks, in the order of the feed."""
+    """Answers in any order, or background tasks first or last. handed: all tasks, in the order of the feed."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, ahead_first: bool = True) -> None:
         self.handed: list[Task] = []
+        self._ahead_first = ahead_first
         self._rng = None if seed is None else random.Random(seed)
 
     def __call__(self, feed: Feed):  # type: ignore[no-untyped-def]
@@ -46,7 +49,7 @@ class Pool:
             while feed:
                 self.handed.append(feed.popleft())
                 open_tasks.append(self.handed[-1])
-            first = max(open_tasks, key=lambda task: task.background)
+            first = max(open_tasks, key=lambda task: task.background == self._ahead_first)
             chosen = self._rng.choice(open_tasks) if self._rng else first
             open_tasks.remove(chosen)
             yield answer(chosen)
@@ -91,6 +94,18 @@ def test_until_a_budget_is_spent_the_workers_are_the_search_s_own(tmp_path: Path
     GenerationalSearch(looking_ahead(loop(tmp_path, Ahead(evaluations=16), pool))).run()
     behind = pool.handed[next(i for i, task in enumerate(pool.handed) if task.background) :]
     assert all(task.background for task in behind), "the last candidates are handed out before"
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_does_not_wait_for_what_is_scored_ahead(tmp_path: Path, name: str) -> None:
+    search, optimizer = SEARCHES[name]
+    pool = Pool(ahead_first=False)
+    search(looking_ahead(loop(tmp_path, optimizer, pool))).run()
+    assert any(task.background for task in pool.handed)
+    assert lines(tmp_path, "select") == {}
+    resumed = Pool()
+    search(looking_ahead(loop(tmp_path, optimizer, resumed))).run()
+    assert resumed.handed == [], "it is over"
 
 
 def test_a_search_that_ends_by_itself_hands_out_nothing_ahead(tmp_path: Path) -> None:

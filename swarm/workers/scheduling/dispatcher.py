@@ -6,7 +6,7 @@ Invariants:
 - A worker has at most one running attempt and, where candidates take seconds at most, `prefetch` waiting ones, so that
   it never waits for the coordinator. Longer ones wait for the worker that is free first, the oldest before all others.
 - Candidates travel together where an engine scores them together, and then at most an even share of the open ones, so
-  that no worker goes without.
+  that no worker goes without. Background tasks that wait are no part of it.
 - A lost bundle is sent again before new candidates, in the old order.
 - When nothing is left to send, a free worker takes over the last bundle that waits behind another one, or else starts
   a speculative copy of a straggler. A bundle has at most two live attempts.
@@ -184,7 +184,7 @@ class Dispatcher:
         if self._retries:
             return self._retries.popleft()
         workers = self._queues.workers + self.loading
-        share = math.ceil(self._open / workers) - self._queues.candidates(worker)
+        share = math.ceil((self._open - len(self._background)) / workers) - self._queues.candidates(worker)
         return Bundle(take_bundle(self._new, max(1, share)))
 
     def _movable(self, now: float) -> Attempt | None:

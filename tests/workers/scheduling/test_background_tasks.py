@@ -1,6 +1,7 @@
 """Tasks that are scored ahead by workers that have nothing else to do: handed over, taken over, or forgotten."""
 
 from support.dispatching import Harness
+from swarm.core.candidates import Candidate, Task
 
 
 def test_background_tasks_go_to_workers_that_have_nothing_else_to_do() -> None:
@@ -13,6 +14,14 @@ def test_background_tasks_go_to_workers_that_have_nothing_else_to_do() -> None:
     harness.answer("b")
     assert harness.queues() == {"a": [["base"]], "b": [["expert"]]}
     assert harness.dispatcher.open == 2
+
+
+def test_background_tasks_make_no_bundle_of_others_larger() -> None:
+    harness = Harness("abcd", together=4)
+    others = [Task(Candidate(name, (0.0,)), split="select", background=True) for name in ("base", "one", "two")]
+    harness.dispatcher.submit([*(Task(Candidate(name, (0.0,)), together=4) for name in "1234"), *others])
+    harness.carry_out(0.0)
+    assert harness.queues() == {"a": [["1"]], "b": [["2"]], "c": [["3"]], "d": [["4"]]}
 
 
 def test_a_running_background_task_is_taken_over_by_whoever_submits_it_again() -> None:
