@@ -16,6 +16,7 @@ from swarm.experts.sparsify import Sparsification
 
 PREPARE = "--prepare"
 FORM = "write TYPE:KEY=VALUE,KEY=VALUE, as in ties:density=0.5"
+SETTING = "write for example --set experts.0.svd=16"
 
 
 class ComposedExpert(Sparsification):
@@ -55,6 +56,8 @@ def composed_experts(n: int, prepare: str, overrides: Sequence[str]) -> Composed
             why = f"missing; {FORM}" if why.startswith("missing; ") else why
             raise ConfigError(f"{PREPARE}: {key}: {why}" if key else f"{PREPARE}: {why}")
     for each in overrides:
+        if "=" not in each:
+            raise ConfigError(f"--set {shortened(each)}: not of the form key=value; {SETTING}")
         override(content, each)
     if problem := _problem(content):
         key, _, why = problem.partition(": ")

@@ -66,7 +66,8 @@ def first_lines(plan: Plan, source: Source, tell: Callable[[str], None]) -> list
             f"{OPTION}: {source.folder}: {what} differs ({there} there, {here} here), so its scores do not hold here; "
             f"take the same, or search without {OPTION}"
         )
-    every = list(_known(source.archive, re.sub(r"[^\w.-]", "_", source.folder.absolute().name)))
+    copied = _known(source.archive, re.sub(r"[^\w.-]", "_", source.folder.absolute().name))
+    every = [each for each in copied if tuple(each.position) not in plan.space.same_model]  # scored twice by older runs
     known = every if _bounds(source.config) == _bounds(plan.config) else [each for each in every if _within(plan, each)]
     continued = Continued(
         run=str(source.folder.absolute()),

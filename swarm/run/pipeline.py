@@ -232,7 +232,7 @@ class Run:
             pool = self._workers.having(split)
             self.listener.phase(phase)
             tell_steps(self.listener, done, len(distinct))
-            feed.extend(beside())
+            feed.extend(beside() if pool.workers > 1 else ())
             with closed(pool.run(feed)) as outcomes:
                 for outcome in outcomes:
                     if isinstance(outcome, Failure):

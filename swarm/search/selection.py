@@ -164,7 +164,8 @@ class Selection:
         the means of a Gaussian process or, where there is to be none, by scores."""
         found = {c.position: e for c in candidates if (e := self._scored(c, "search"))}
         plain = {position: {**e.scores, **e.soft} if soft else e.scores for position, e in found.items()}
-        if not found or self.smoothed_in is None or any(e.soft for e in found.values()) or self.baselines.groups:
+        counts = self.pooled and self.baselines.groups is None
+        if not found or not counts or self.smoothed_in is None or any(e.soft for e in found.values()):
             return plain
         known = [*self.searched(), *(e for c in self.baselines.all() if (e := self._scored(c, "search")))]
         distinct = list({e.candidate.position: e for e in known}.values())

@@ -55,20 +55,42 @@ def test_factors_are_not_taken_for_the_same_model(playground: Playground) -> Non
     assert not make_plan(resolve(parse_config(factors, "test"), playground.folder)).space.same_model
 
 
-def test_a_run_scores_it_once_and_lists_it_once(playground: Playground, tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
+def search(playground: Playground, folder: Path, *more: object) -> str:
+    file = folder / "config.yaml"
     optimizer = {"type": "bayesian", "evaluations": 16}
     content = playground.config(composition=MIXED, optimizer=optimizer, export={"format": "recipe"})
     file.write_text(json.dumps(content))
-    done = run_cli("search", file, "--run-dir", tmp_path / "run")
+    done = run_cli("search", file, "--run-dir", folder / "run", *more)
     assert done.code == 0, done.err
+    return done.out
+
+
+def test_a_run_scores_it_once_and_lists_it_once(playground: Playground, tmp_path: Path) -> None:
+    shown = search(playground, tmp_path)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert [name for name in summary["baselines"] if name.startswith("expert:")] == [f"expert:{e}" for e in EXPERTS]
-    assert "expert:red " in done.out
-    assert ".logits  " not in done.out
+    assert "expert:red " in shown
+    assert ".logits  " not in shown
     lines = [line for line in journal(tmp_path / "run") if line["kind"] == "evaluation"]
     repeats = [line for line in lines if line.get("same_as")]
     assert len(repeats) == len(EXPERTS)
     assert summary["counts"]["evaluations"] == len(lines) - len(repeats) == 16
     page = (tmp_path / "run" / "report.html").read_text()
     assert "red.logits" in page, "what it does in each place stands apart"
+
+
+def test_what_an_older_run_scored_in_both_places_is_known_once(playground: Playground, tmp_path: Path) -> None:
+    """Else the expert on logits would be a finalist of the search that continues it, and pass for a composed one."""
+    (tmp_path / "older").mkdir()
+    search(playground, tmp_path / "older")
+    older = tmp_path / "older" / "run" / "journal.jsonl"
+    on_logits = {place: position for position, place in plan_of(playground).space.same_model.items()}
+    lines = [json.loads(line) for line in older.read_text().splitlines()]
+    for line in lines:
+        if line["kind"] == "evaluation" and line.pop("same_as", ""):
+            line["position"] = on_logits[tuple(line["position"])]
+    older.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    search(playground, tmp_path, "--continue-from", tmp_path / "older" / "run")
+    known = {tuple(line["position"]) for line in journal(tmp_path / "run") if line["kind"] == "known"}
+    assert known >= on_logits.keys()
+    assert not known & {tuple(position) for position in on_logits.values()}

@@ -102,6 +102,13 @@ CASES = [
         "unknown key",
         "known are trim",
     ),
+    Case(
+        "set-without-a-value",
+        composed("--set", "experts.0.svd"),
+        "--set experts.0.svd",
+        "key=value",
+        "experts.0.svd=16",
+    ),
     Case("no-expert-left", composed("--set", "experts=[]"), "--set experts", "0 of 1 experts", "set the keys of one"),
     Case(
         "set-without-a-density",

@@ -70,6 +70,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "prepared-by-half-a-value": (typed("ties:density=[1", "ties:density=1"),),
     "prepared-twice": (typed("ties:density=0.5,density=0.2", "ties:density=0.5"),),
     "another-path-set": (typed("experts.0.path=x", "experts.0.trim=0.5"),),
+    "set-without-a-value": (typed("experts.0.svd", "experts.0.svd=16"),),
     "no-expert-left": (typed("experts=[]", "experts.0.svd=16"),),
     "set-without-a-density": (density_set,),
     "rank-0": (typed("0", "1"),),
