@@ -112,8 +112,8 @@ class SelectionSettings(Settings):
     rule: Literal["pooled", "select"] = Field(
         "pooled",
         description="who wins: the best by the examples of both splits together (without margins guided_pso and"
-        " bayesian smooth the search split's scores with a Gaussian process; with groups of parameters: by smoothed"
-        " scores on the select split), or by the scores on the select split alone",
+        " bayesian smooth the search split's scores, where they have a range, with a Gaussian process; with groups of"
+        " parameters: by smoothed scores on the select split), or by the scores on the select split alone",
     )
     members: int = Field(
         16, ge=1, description="of a front: so many of its members are scored again on the select split, and on test"

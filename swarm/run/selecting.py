@@ -1,5 +1,6 @@
 """The selection of a run: how its candidates are compared, from the plan and the journal, or from the journal alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,16 +23,25 @@ def selection_of(plan: Plan, archive: Archive) -> Selection:
     if plan.goals.several:
         labels = {name: [example.group for example in own] for name, own in plan.examples("select").items()}
         return _by_goals(plan.config, archive, plan.space, labels)
-    optimizer = plan.config.optimizer
     return Selection(
         archive,
         plan.weights,
         Baselines.of(plan.space),
-        optimizer.climbs_soft,
+        plan.config.optimizer.climbs_soft,
         settings.rule == "pooled",
         ranges_of(plan.config),
-        smoothed_in=plan.space if optimizer.takes_estimates else None,  # the exact bound stops none of its candidates
+        smoothed_in=plan.space if _may_be_smoothed(plan) else None,
     )
+
+
+def _may_be_smoothed(plan: Plan) -> bool:
+    """Whether the exact bound of racing stops none of the optimizer's candidates, and every score has a range.
+
+    Without one a few very bad scores decide the variance, and with it how far the process may be wrong about the best.
+    """
+    ranges = ranges_of(plan.config)
+    bounded = all(math.isfinite(end) for name, weight in plan.weights.items() if weight for end in ranges[name])
+    return plan.config.optimizer.takes_estimates and bounded
 
 
 def selection_of_journal(config: Config, archive: Archive) -> FrontSelection:

@@ -7,7 +7,7 @@ and the baselines are scored on the test split.
 The pooled mean uses all that is known of a candidate. The search split favours what the search went after, but much the
 same among finalists, and it has the more examples: so the finalists differ by less luck (docs/algorithm.md). With
 groups of parameters some finalists are favoured less than others, so the select split alone decides. Plain scores on
-the search split are smoothed by a Gaussian process where no candidate is stopped by the exact bound of racing.
+the search split are smoothed by a Gaussian process where they have a range and the exact bound of racing stops nobody.
 """
 
 import math
@@ -47,7 +47,7 @@ class Selection:
     ranges: objective -> the lowest and the highest score that an example can have, where they are known.
     smoothed_in: the space in which a Gaussian process smooths the scores on the search split that are pooled, where
         there are no smoothed scores; None: it does not. Not for optimizers of which racing stops candidates exactly:
-        there the winner would depend on whether there is a race.
+        there the winner would depend on whether there is a race. Not for scores without a range.
     """
 
     archive: Archive
