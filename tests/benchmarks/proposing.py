@@ -1,8 +1,9 @@
 """Proposals: CPU time that the coordinator takes for them, by the number of evaluations so far and of coordinates.
 
-`bayesian`, sync: a generation of ten, per evaluation. Async: a step, which proposes one position; the most over forty
-steps holds a fit of the kernel. The utilities are a smooth function with noise; the evaluations so far lie around its
-best, as those of a search do. Replay: a journal of 3,000 evaluations is read and its steps are taken, as a resume does.
+`guided_pso` and `bayesian`, sync: a generation, per evaluation. Async: a step, which proposes one position; the most
+over forty steps holds a fit of the kernel. The utilities are a smooth function with noise; the evaluations so far lie
+around its best, as those of a search do. Replay: a journal of 3,000 evaluations is read and its steps are taken, as a
+resume does.
 `cma_es` and `optuna` (TPE): a generation of ten, per evaluation.
 All on one thread. CPU time, as others may use the cores at the same time.
 """
@@ -11,11 +12,12 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from common import ROOT, Metric, main, options, say
 
@@ -32,7 +34,7 @@ from swarm.journal.archive import Archive
 from swarm.optimizers import OPTIMIZERS, Observation, Optimizer, Proposal
 from swarm.optimizers.bayesian import Bayesian
 from swarm.optimizers.generational import ParticleGeneration
-from swarm.optimizers.history import HistoryState
+from swarm.optimizers.guided_pso import GuidedPSO
 from swarm.optimizers.thread_limits import one_blas_thread
 from swarm.search.asynchronous import AsynchronousSearch, is_checked
 from swarm.search.loop import Loop
@@ -46,6 +48,8 @@ REPLAYED = 3000
 SYNC_TARGETS = {(2000, 64): "<= 20", (5000, 64): "<= 50"}  # at 5,000: linear growth from 2,000
 ASYNC_TARGETS = {(400, 64): "<= 30"}
 NOISE = 0.03
+Kind = type[GuidedPSO] | type[Bayesian]
+KINDS: Mapping[str, Kind] = {"guided_pso": GuidedPSO, "bayesian": Bayesian}
 
 
 class Utility:
@@ -86,9 +90,9 @@ def at(optimizer: Optimizer[Any], utility: Utility, count: int) -> tuple[Any, li
     return state, queue
 
 
-def steps(coordinates: int, count: int) -> list[float]:
+def steps(kind: Kind, coordinates: int, count: int) -> list[float]:
     """Milliseconds of the steps around so many evaluations."""
-    optimizer, utility = Bayesian(schedule="async", evaluations=None), Utility(coordinates)
+    optimizer, utility = kind(schedule="async", evaluations=None), Utility(coordinates)
     state, queue = at(optimizer, utility, max(0, count - STEPS // 2))
     found = []
     for _ in range(STEPS):
@@ -126,25 +130,29 @@ def known(optimizer: Optimizer[Any], where: Space, count: int) -> float:
     return generations(optimizer, state, utility, 0, len(optimizer.ask(state)) + 4 * GENERATION)
 
 
-class Dictated(Bayesian):
-    """Proposes by itself only in the steps that a replay takes again, and elsewhere what costs nothing."""
+def dictated(kind: Kind) -> Kind:
+    """One that proposes by itself only in the steps that a replay takes again, and elsewhere what costs nothing."""
+    taken = iter(range(REPLAYED))
 
-    taken: ClassVar[int] = 0
+    class Dictated(kind):  # type: ignore[valid-type, misc]
+        def step(self, state: Any, observation: Observation) -> tuple[Any, list[Proposal]]:
+            if is_checked(next(taken), REPLAYED, self.population):
+                stepped: tuple[Any, list[Proposal]] = super().step(state, observation)
+                return stepped
+            return self.retrace(state, observation, UTILITIES[state.space.dimensions].near())
 
-    def step(self, state: HistoryState, observation: Observation) -> tuple[HistoryState, list[Proposal]]:
-        done, Dictated.taken = self.taken, self.taken + 1
-        if is_checked(done, REPLAYED, self.population):
-            return super().step(state, observation)
-        return self.retrace(state, observation, UTILITIES[state.space.dimensions].near())
+    return Dictated
 
 
-def replay(coordinates: int) -> float:
+def replay(kind: Kind, coordinates: int) -> float:
     """Seconds to open a journal of 3,000 evaluations and to take its steps, as a resume does."""
-    settings = {"schedule": "async", "evaluations": REPLAYED, "iterations": REPLAYED, "patience": None}
-    utility, Dictated.taken = UTILITIES[coordinates], 0
+    settings: dict[str, Any] = {
+        "schedule": "async", "evaluations": REPLAYED, "iterations": REPLAYED, "patience": None, "particles": GENERATION
+    }  # fmt: skip
+    utility = UTILITIES[coordinates]
     with tempfile.TemporaryDirectory() as folder:
-        search(Path(folder), Dictated(**settings), utility)
-        took, reason = timed(lambda: search(Path(folder), Bayesian(**settings), utility))
+        search(Path(folder), dictated(kind)(**settings), utility)
+        took, reason = timed(lambda: search(Path(folder), kind(**settings), utility))
     assert reason == "evaluations", "nothing was left to score"
     return took / 1000.0
 
@@ -165,32 +173,22 @@ def search(folder: Path, optimizer: Optimizer[Any], utility: Utility) -> str:
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Metric]:
-    for coordinates in COORDINATES:
-        for count in arguments.evaluations:
-            say(f"proposing: {coordinates} coordinates, {count:,} evaluations")
-            where = f"{coordinates} coordinates, {count:,} evaluations"
-            target = SYNC_TARGETS.get((count, coordinates))
-            yield Metric(
-                "proposing",
-                f"bayesian, sync, {where}",
-                known(Bayesian(evaluations=None), space(coordinates), count),
-                "ms",
-                target,
-            )
-            each, target = steps(coordinates, count), ASYNC_TARGETS.get((count, coordinates))
-            yield Metric("proposing", f"bayesian, async, {where}", float(np.mean(each)), "ms", target)
-            yield Metric("proposing", f"bayesian, async, {where}, most", max(each), "ms")
-    for kind in ("guided_pso", "bayesian"):
-        for groups in GROUPS:
-            what = f"{kind}, {10 * groups} coordinates, {groups} groups of 10 experts, 400 evaluations"
-            optimizer = OPTIMIZERS[kind].model_validate({"type": kind, "evaluations": None})
-            took = known(optimizer, grouped_space(10, groups), 400)
-            yield Metric("proposing", what, took, "ms", "<= 150")
-    if not arguments.no_replay:
-        for coordinates in COORDINATES:
-            say(f"proposing: replay, {coordinates} coordinates")
-            where = f"replay of {REPLAYED:,}, {coordinates} coordinates"
-            yield Metric("proposing", where, replay(coordinates), "s", "<= 10")
+    for kind, coordinates, count in product(KINDS, COORDINATES, arguments.evaluations):
+        where = f"{coordinates} coordinates, {count:,} evaluations"
+        say(f"proposing: {kind}, {where}")
+        took = known(KINDS[kind](evaluations=None), space(coordinates), count)
+        yield Metric("proposing", f"{kind}, sync, {where}", took, "ms", SYNC_TARGETS.get((count, coordinates)))
+        each, target = steps(KINDS[kind], coordinates, count), ASYNC_TARGETS.get((count, coordinates))
+        yield Metric("proposing", f"{kind}, async, {where}", float(np.mean(each)), "ms", target)
+        yield Metric("proposing", f"{kind}, async, {where}, most", max(each), "ms")
+    for kind, groups in product(KINDS, GROUPS):
+        what = f"{kind}, {10 * groups} coordinates, {groups} groups of 10 experts, 400 evaluations"
+        took = known(KINDS[kind](evaluations=None), grouped_space(10, groups), 400)
+        yield Metric("proposing", what, took, "ms", "<= 150")
+    for kind, coordinates in product(KINDS, () if arguments.no_replay else COORDINATES):
+        where = f"{kind}, replay of {REPLAYED:,}, {coordinates} coordinates"
+        say(f"proposing: {where}")
+        yield Metric("proposing", where, replay(KINDS[kind], coordinates), "s", "<= 10")
     yield from others(arguments.evaluations)
 
 
