@@ -30,12 +30,12 @@ def posterior_scores(
 ) -> list[dict[str, float]] | None:
     """The posterior means at positions: objective -> its mean score. None where all utilities are equal.
 
-    evaluations: scored in full, each position once, in any order.
+    evaluations: scored in full, each position once; those of another search in its order, the others in any.
 
     All objectives are smoothed with the kernel that is likeliest for the utility. So the utility of these means is the
     posterior mean of the utility.
     """
-    known = _kept(sorted(evaluations, key=lambda e: (e.candidate.age, e.candidate.position)), weights)
+    known = _kept(sorted(evaluations, key=lambda e: e.candidate.age), weights)
     utilities_N = np.array([utility(each.scores, weights) for each in known])
     if len(known) < 2 or np.ptp(utilities_N) == 0.0:
         return None

@@ -180,6 +180,18 @@ def test_a_long_search_is_smoothed_by_its_beginning_and_its_best() -> None:
     assert found == posterior_scores(SPACE, changed, WEIGHTS, positions(searched[:9]))
 
 
+def test_the_beginning_of_a_search_that_is_continued_counts_first() -> None:
+    """Its evaluations have no iteration here: they come in the order in which that search made them."""
+    prior = [
+        replace(each, candidate=Candidate(f"first/{each.candidate.id}", each.candidate.position))
+        for each in drawn(7, 450)
+    ]
+    worst = sorted(prior[100:], key=lambda each: -each.scores["x"])[300:]
+    found = posterior_scores(SPACE, prior, WEIGHTS, positions(prior[:9]))
+    changed = [replace(each, scores={"x": 0.0}) if each in worst else each for each in prior]
+    assert found == posterior_scores(SPACE, changed, WEIGHTS, positions(prior[:9]))
+
+
 def test_with_margins_or_groups_nothing_changes(tmp_path: Path) -> None:
     soft = [replace(each, soft={"x": each.scores["x"] / 2}) for each in drawn(7, 25)]
     contest = Contest(tmp_path / "margins", soft)
