@@ -16,12 +16,13 @@ import json
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from bed import DEVELOPMENT, PROBLEMS
-from bed.contenders import BUDGET, CHOICES, optimizer, racing
+from bed.contenders import BUDGET, CHOICES, EVERY, optimizer, racing
 from bed.live import Live
 from bed.pages import metrics, write
 from bed.reference import reference
@@ -38,7 +39,7 @@ SHORTER = {OURS: (100, 67, 40), HARD: (67, 40), PLAIN: (100, 67, 40)}  # smaller
 class Entry:
     """One trial to run.
 
-    problem, contender: names in PROBLEMS and CHOICES.
+    problem, contender: names in PROBLEMS and EVERY.
     settings: of the method, as JSON, so that trials can be compared.
     seed: of samples and search.
     evaluations: the budget.
@@ -95,16 +96,16 @@ def referred(name: str) -> dict[str, Any]:
     return {"problem": name} | asdict(reference(PROBLEMS[name]))
 
 
-def tuning() -> Iterator[Entry]:
-    """The trials that settings are chosen by."""
+def tuning(names: Sequence[str]) -> Iterator[Entry]:
+    """The trials that settings of these methods are chosen by."""
     for seed in TUNING_SEEDS:
         for problem in TUNED_ON:
-            for contender, choices in CHOICES.items():
-                if len(choices) > 1:
+            for contender in names:
+                if len(choices := EVERY[contender]) > 1:
                     yield from (Entry(problem, contender, json.dumps(s), seed, BUDGET) for s in choices)
 
 
-def tuned(kept: Kept) -> dict[str, str]:
+def tuned(kept: Kept, names: Sequence[str]) -> dict[str, str]:
     """Compared method -> its settings with the least mean regret on the development half."""
 
     def regret(contender: str, settings: Mapping[str, Any]) -> float:
@@ -116,8 +117,8 @@ def tuned(kept: Kept) -> dict[str, str]:
         return sum(found) / len(found)
 
     return {
-        contender: json.dumps(min(choices, key=lambda s: regret(contender, s)) if len(choices) > 1 else choices[0])
-        for contender, choices in CHOICES.items()
+        name: json.dumps(min(choices, key=partial(regret, name)) if len(choices) > 1 else choices[0])
+        for name, choices in ((name, EVERY[name]) for name in names)
     }
 
 
@@ -147,18 +148,17 @@ def run(arguments: argparse.Namespace) -> Iterable[Metric]:
     if arguments.folder is None:
         raise Skip("it takes an hour: name a --folder for its trials")
     kept = Kept(arguments.folder)
-    problems = [name for name in PROBLEMS if name not in arguments.without]
+    problems, names = [name for name in PROBLEMS if name not in arguments.without], arguments.contenders
     if not arguments.kept:
         with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
             missing = [name for name in problems if name not in kept.references]
             for found in pool.imap_unordered(referred, missing):
                 kept.add_reference(found)
                 say(f"{found}")
-        run_missing((entry for entry in tuning() if entry.problem in problems), kept, arguments.jobs)
-        settings = tuned(kept)
-        run_missing(comparison(settings, problems, arguments.contenders, arguments.seeds), kept, arguments.jobs)
-    settings = tuned(kept)
-    keys = {entry.key for entry in comparison(settings, problems, list(CHOICES), arguments.seeds)}
+        run_missing((entry for entry in tuning(names) if entry.problem in problems), kept, arguments.jobs)
+        run_missing(comparison(tuned(kept, names), problems, names, arguments.seeds), kept, arguments.jobs)
+    settings = tuned(kept, names)
+    keys = {entry.key for entry in comparison(settings, problems, names, arguments.seeds)}
     table = Table([trial for trial in kept.trials if key_of(trial) in keys], kept.references)
     if arguments.write:
         write(table, settings)
@@ -172,6 +172,6 @@ if __name__ == "__main__":
     parser.add_argument("--write", action="store_true", help="write the tables into docs/results/discovery.md")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=2, help="trials run in parallel, one core each")
-    parser.add_argument("--contenders", nargs="+", default=list(CHOICES), help="the compared methods to run")
+    parser.add_argument("--contenders", nargs="+", default=list(CHOICES), help="the compared methods")
     parser.add_argument("--without", nargs="+", default=[], metavar="PROBLEM", help="problems to leave out")
     main(run, parser)

@@ -35,6 +35,14 @@ TEXTS = (
     "b",
 )
 SIZE = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 64}
+DECODER = {
+    "vocab_size": VOCABULARY,
+    "n_layer": 2,
+    "n_head": 4,
+    "num_labels": 1,
+    "bos_token_id": 257,
+    "eos_token_id": 258,
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def reward(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def llama(folder: Path, **config: object) -> Classifier:
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
     for key, value in config.items():
         setattr(model.config, key, value)
     return Classifier(model, AutoTokenizer.from_pretrained(folder), str(folder), "cpu")
@@ -105,22 +113,9 @@ def test_fewer_passes_are_made(reward: Path) -> None:
 
 def test_models_that_answer_otherwise_in_a_batch_take_each_text_alone(reward: Path) -> None:
     """XLNet reads the last place, whatever stands there; a decoder without a pad token cannot tell it."""
-    xlnet = XLNetConfig(
-        vocab_size=VOCABULARY,
-        d_model=32,
-        n_layer=2,
-        n_head=4,
-        d_inner=64,
-        num_labels=1,
-        bos_token_id=257,
-        eos_token_id=258,
-    )
-    gpt2 = GPT2Config(
-        vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, num_labels=1, bos_token_id=257, eos_token_id=258
-    )
     for classifier in (
-        made(XLNetForSequenceClassification, xlnet, padding_side="left"),
-        made(GPT2ForSequenceClassification, gpt2),
+        made(XLNetForSequenceClassification, XLNetConfig(d_model=32, d_inner=64, **DECODER), padding_side="left"),
+        made(GPT2ForSequenceClassification, GPT2Config(n_embd=32, **DECODER)),
         llama(reward, pad_token_id=None),
     ):
         assert not classifier._takes_batches
@@ -130,16 +125,7 @@ def test_models_that_answer_otherwise_in_a_batch_take_each_text_alone(reward: Pa
 
 
 def test_a_tokenizer_that_pads_on_the_left_is_not_asked_to_pad(reward: Path) -> None:
-    gpt2 = GPT2Config(
-        vocab_size=VOCABULARY,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        num_labels=1,
-        bos_token_id=257,
-        eos_token_id=258,
-        pad_token_id=256,
-    )
+    gpt2 = GPT2Config(n_embd=32, pad_token_id=256, **DECODER)
     classifier = made(GPT2ForSequenceClassification, gpt2, padding_side="left")
     assert classifier._takes_batches
     check_equal(classifier, tuple(filter(None, TEXTS)), 4096)

@@ -1,6 +1,5 @@
 """Pools: one evaluation per candidate, the same in this process and on Ray, whatever happens to the workers."""
 
-import json
 import os
 import signal
 import threading
@@ -13,70 +12,19 @@ from pathlib import Path
 import pytest
 import ray
 
-from support.runs import candidates, choices, make_workshop, spec, workload
+from support.pools import CANDIDATES, EXAMPLES, POSITIONS, TASKS, mode, open_pool
+from support.runs import workload
 from swarm.core.candidates import Candidate, Evaluation, Task
-from swarm.core.errors import ConfigError, ExpertError, RunError
-from swarm.core.examples import Example
+from swarm.core.errors import RunError
 from swarm.core.outcomes import Failure, Outcome
 from swarm.evaluation.evaluator import EvaluatorSpec
-from swarm.experts.catalog import ExpertSpec
-from swarm.objectives.function import UserFunction
-from swarm.objectives.multiple_choice import MultipleChoice
 from swarm.workers.pool import LocalPool
-from swarm.workers.ray.backend import RayBackend
 from swarm.workers.scheduling.coordinator import Coordinator
-from swarm.workers.scheduling.events import Event, Lost, Placed, Started
-from swarm.workers.settings import RayCluster
-
-LETHAL = '''
-"""Scores a text. Before that it does what mode.json says: it sleeps, or ends the process at the poisonous text."""
-import json, os, time
-from pathlib import Path
-
-HERE = Path(__file__).parent
-
-def score(example, output):
-    mode = json.loads((HERE / "mode.json").read_text())
-    (HERE / "pids" / str(os.getpid())).touch()
-    time.sleep(mode.get("sleep", 0))
-    if output == mode.get("poison"):
-        deaths = HERE / "deaths"
-        deaths.write_text(deaths.read_text() + ".")
-        if len(deaths.read_text()) <= mode["deaths"]:
-            os._exit(1)
-    if output == mode.get("error"):
-        raise ValueError("no score for this")
-    return float(len(set(output)))
-'''
-EXAMPLES = {"words": choices(4), "mine": (Example("x", "tell me", ""),)}
-POSITIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.7, -0.5, 1.2)]
-CANDIDATES = candidates(*POSITIONS)
-TASKS = [Task(candidate) for candidate in CANDIDATES]
-CLUSTER = {"workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, "start_seconds": 120}
-
-
-def open_pool(what: EvaluatorSpec, **settings: object) -> Coordinator:
-    cluster = RayCluster(**CLUSTER | settings)  # type: ignore[arg-type]
-    return Coordinator(RayBackend(what, cluster), cluster)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_workshop(tmp_path_factory.mktemp("pools"))
-    (folder / "lethal.py").write_text(LETHAL)
-    (folder / "pids").mkdir()
-    return folder
 
 
 @pytest.fixture(autouse=True)
 def _no_faults(folder: Path) -> None:
     mode(folder)
-
-
-@pytest.fixture(scope="module")
-def what(folder: Path) -> EvaluatorSpec:
-    mine = UserFunction(name="mine", function="lethal:score", max_new_tokens=12, stop=())
-    return spec(folder, MultipleChoice(name="words", metric="probability"), mine)
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +49,6 @@ def expected(folder: Path, what: EvaluatorSpec) -> dict[str, Evaluation]:
     assert [outcome.candidate for outcome in outcomes] == CANDIDATES
     local.close()
     return {outcome.candidate.id: outcome for outcome in outcomes if isinstance(outcome, Evaluation)}
-
-
-def mode(folder: Path, **content: object) -> None:
-    (folder / "deaths").write_text("")
-    (folder / "mode.json").write_text(json.dumps(content))
 
 
 def split(outcomes: list[Outcome]) -> tuple[dict[str, Evaluation], list[Failure]]:
@@ -347,53 +290,3 @@ def test_workers_share_a_gpu(joined_ray: None, what: EvaluatorSpec, expected: di
     assert timeless(found) == timeless(expected)
     assert ray.available_resources().get("GPU", 0.0) in (0.0, 0.5), "the second may still be starting"
     halves.close()
-
-
-def test_a_user_error_in_an_evaluation_arrives_as_it_is(joined_ray: None, folder: Path) -> None:
-    mistaken = spec(folder, UserFunction(name="mine", function="nowhere:score"))
-    one = open_pool(mistaken, workers=1)
-    one.load("search", workload(mistaken, EXAMPLES))
-    with pytest.raises(ConfigError, match="nowhere cannot be imported"):
-        list(one.run(deque(TASKS)))
-    one.close()
-
-
-def test_a_user_error_at_the_start_arrives_as_it_is(joined_ray: None, what: EvaluatorSpec, folder: Path) -> None:
-    missing = replace(what, experts=(ExpertSpec("gone", folder / "nowhere"),))
-    with pytest.raises(ExpertError, match=r"expert gone: .*nowhere does not exist"):
-        open_pool(missing, workers=1)
-    assert ray.is_initialized()
-
-
-def test_a_later_worker_that_cannot_start_does_not_end_the_run(
-    joined_ray: None, what: EvaluatorSpec, folder: Path
-) -> None:
-    """As on a node that lacks an expert: the worker is lost, with the reason. A first worker would end the run."""
-    backend = RayBackend(what, RayCluster(**CLUSTER))  # type: ignore[arg-type]
-    backend.spawn("first")
-    assert [type(event) for event in events_of(backend, 2)] == [Placed, Started]
-    expert = what.experts[0].path
-    expert.rename(folder / "away")
-    try:
-        backend.spawn("second")
-        _, lost = events_of(backend, 2)
-    finally:
-        (folder / "away").rename(expert)
-    assert isinstance(lost, Lost)
-    assert (lost.worker, lost.cause) == ("second", "idle")
-    assert "it cannot start: expert one: " in lost.reason
-    backend.close()
-
-
-def events_of(backend: RayBackend, count: int) -> list[Event]:
-    events: list[Event] = []
-    while len(events) < count:
-        events.extend(backend.wait(1.0))
-    return events
-
-
-def test_workers_that_the_cluster_cannot_hold_are_refused_at_once(joined_ray: None, what: EvaluatorSpec) -> None:
-    with pytest.raises(ConfigError, match=r"cluster.gpus_per_worker: 1 workers with 8 GPUs"):
-        open_pool(what, workers="auto", gpus_per_worker=8)
-    with pytest.raises(ConfigError, match=r"cluster.workers: 5 workers"):
-        open_pool(what, workers=5)

@@ -49,7 +49,11 @@ CHOICES: dict[str, Sequence[Settings]] = {
     "lorahub": [{}, {"l1": 0.0}],
     "greedy_soup": [{}],
 }
-TYPES = {
+SIZES: dict[str, Sequence[Settings]] = {  # as `particles: auto` sets it for so many workers; run where it is named
+    f"guided_pso, {particles} particles": [{"particles": particles}] for particles in (8, 16, 32)
+}
+EVERY = CHOICES | SIZES
+TYPES: dict[str, tuple[str, Settings]] = dict.fromkeys(SIZES, ("guided_pso", {})) | {
     "guided_pso, hard": ("guided_pso", {}),
     "guided_pso, raced": ("guided_pso", {}),
     "bayesian, hard": ("bayesian", {}),

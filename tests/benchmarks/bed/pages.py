@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from common import Metric
 
-from bed.contenders import BUDGET
+from bed.contenders import BUDGET, SIZES
 from bed.problem import SIZE
-from bed.standings import HALVES, HARD, OURS, PLAIN, THEIRS, TIE, Estimate, Row, Table
+from bed.standings import HALVES, HARD, OURS, PLAIN, THEIRS, TIE, Estimate, Row, Table, resampled
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "discovery.md"
 BEGIN, END = "<!-- tables: written by tests/benchmarks/discovery.py -->", "<!-- end of tables -->"
@@ -36,6 +36,11 @@ def metrics(table: Table) -> Iterator[Metric]:
             what = f"{half}: problems where {name} with {budget} evaluations is no worse than {THEIRS} with {BUDGET}"
             reached = [each.mean() >= 0 for each in table.differences(THEIRS, problems, budget, name)]
             yield metric(what, float(np.mean(reached)), "share")
+        for name in (name for name in SIZES if name in table.contenders):
+            above = resampled([each.tolist() for each in table.differences(name, problems)], np.mean)
+            what = f"{half}: mean regret of {name} above {OURS}'s"
+            yield metric(what, 100 * above.value, "points", "<= 0.2")
+            yield metric(f"{what}, at most", 100 * above.high, "points")
         covered = table.covered(OURS, problems)
         yield metric(f"{half}: coverage of the predicted intervals of {OURS}", covered, "share", ">= 0.9")
     overall = float(np.mean([table.covered(name, table.problems) for name in table.contenders]))

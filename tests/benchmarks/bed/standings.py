@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bed import CONFIRMATION, DEVELOPMENT
-from bed.contenders import BUDGET, CHOICES
+from bed.contenders import BUDGET, EVERY
 from swarm.core.space import Array
 
 OURS, HARD, PLAIN, THEIRS = "guided_pso", "guided_pso, hard", "bayesian", "model_swarms"
@@ -63,7 +63,7 @@ class Table:
     @cached_property
     def contenders(self) -> list[str]:
         """The compared methods that have trials."""
-        return [name for name in CHOICES if self._all(name, BUDGET)]
+        return [name for name in EVERY if self._all(name, BUDGET)]
 
     def shorter(self, contender: str) -> list[int]:
         """The smaller budgets that the method has also run with."""
